@@ -1,0 +1,2 @@
+//! The `tonnage` binary.
+fn main() {}
