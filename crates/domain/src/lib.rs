@@ -1,1 +1,5 @@
-//! See the manifest.
+//! What a registry does: the operations, their rules and their SQL.
+
+pub mod metadata;
+pub mod objects;
+pub mod schema;
