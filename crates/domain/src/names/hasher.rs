@@ -202,7 +202,7 @@ mod tests {
         check("other block count", &|bytes| bytes[HEADER + 32] ^= 1);
         check("other buffer position", &|bytes| bytes[HEADER + 40] ^= 1);
         check("huge counters that agree", &|bytes| {
-            let length = (1 << 60) + 37;
+            let length: u64 = (1 << 60) + 37;
             bytes[2..10].copy_from_slice(&length.to_le_bytes());
             bytes[HEADER + 32..HEADER + 40].copy_from_slice(&(length / 64).to_le_bytes());
             bytes[HEADER + 40] = (length % 64) as u8;
