@@ -53,7 +53,7 @@ impl Arn {
     pub fn repository(
         partition: Partition,
         region: &Region,
-        account: AccountId,
+        account: &AccountId,
         name: &RepositoryName,
     ) -> Self {
         Self(format!("arn:{partition}:ecr:{region}:{account}:repository/{name}").into())
@@ -63,14 +63,14 @@ impl Arn {
     /// `arn:{partition}:ecr-public::{account}:repository/{name}`.
     pub fn public_repository(
         partition: Partition,
-        account: AccountId,
+        account: &AccountId,
         name: &RepositoryName,
     ) -> Self {
         Self(format!("arn:{partition}:ecr-public::{account}:repository/{name}").into())
     }
 
     /// The root of an account: `arn:{partition}:iam::{account}:root`.
-    pub fn account_root(partition: Partition, account: AccountId) -> Self {
+    pub fn account_root(partition: Partition, account: &AccountId) -> Self {
         Self(format!("arn:{partition}:iam::{account}:root").into())
     }
 
@@ -177,24 +177,24 @@ mod tests {
         let region = Region::parse("us-gov-west-1").unwrap();
         let account = AccountId::parse("000000000001").unwrap();
         let name = RepositoryName::parse("team/app").unwrap();
-        let partition = Partition::of_region(&region);
+        let partition = Partition::of(&region);
         let check = |arn: Arn, expected: &str, repository: Option<&str>| {
             assert_eq!(arn.as_str(), expected);
             assert_eq!(Arn::parse(expected).unwrap(), arn);
             assert_eq!(arn.repository_name().as_ref().map(RepositoryName::as_str), repository);
         };
         check(
-            Arn::repository(partition, &region, account, &name),
+            Arn::repository(partition, &region, &account, &name),
             "arn:aws-us-gov:ecr:us-gov-west-1:000000000001:repository/team/app",
             Some("team/app"),
         );
         check(
-            Arn::public_repository(Partition::Aws, account, &name),
+            Arn::public_repository(Partition::Aws, &account, &name),
             "arn:aws:ecr-public::000000000001:repository/team/app",
             Some("team/app"),
         );
         check(
-            Arn::account_root(Partition::AwsCn, account),
+            Arn::account_root(Partition::AwsCn, &account),
             "arn:aws-cn:iam::000000000001:root",
             None,
         );

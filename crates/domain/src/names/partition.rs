@@ -52,7 +52,7 @@ impl Partition {
     }
 
     /// The partition a region lies in; a region AWS does not have lies in `aws`.
-    pub fn of_region(region: &Region) -> Self {
+    pub fn of(region: &Region) -> Self {
         const PREFIXES: [(&str, Partition); 7] = [
             ("cn-", Partition::AwsCn),
             ("eusc-", Partition::AwsEusc),
@@ -94,7 +94,7 @@ mod tests {
     fn regions_lie_in_partitions() {
         let check = |region: &str, expected: &str| {
             let region = Region::parse(region).unwrap();
-            assert_eq!(Partition::of_region(&region).as_str(), expected, "{region}");
+            assert_eq!(Partition::of(&region).as_str(), expected, "{region}");
         };
         check("us-east-1", "aws");
         check("eu-central-1", "aws");
