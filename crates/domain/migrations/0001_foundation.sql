@@ -149,6 +149,7 @@ CREATE TABLE images (
     UNIQUE (repository_id, digest)
 );
 CREATE INDEX images_by_subject ON images (repository_id, subject_digest);
+CREATE INDEX images_by_repository ON images (repository_id, id);
 
 -- Edges of an image to its config (position -1) and layers; blob_id is NULL for layers that live
 -- elsewhere (foreign layers).

@@ -7,6 +7,7 @@ use crate::clock::Clock;
 use crate::gc::Wake;
 use crate::identities::token_keys::TokenKeys;
 use crate::ids::Ids;
+use crate::images::pulls::Pulls;
 use crate::metadata::Metadata;
 use crate::metrics::Metrics;
 use crate::names::{AccountId, Region};
@@ -61,4 +62,5 @@ pub struct App {
     pub(crate) policies: PolicyCache,
     pub(crate) upload_locks: UploadLocks,
     pub(crate) garbage: Wake,
+    pub(crate) pulls: Pulls,
 }

@@ -9,9 +9,6 @@ use crate::names::{AccountId, RepositoryName};
 use crate::resource_tags::{self, ResourceTag};
 use crate::{params, registries};
 
-/// Repositories per registry; ECR's default quota.
-const REPOSITORIES_MAX: i64 = 100_000;
-
 /// Creates a repository. Not idempotent, as in ECR: a second call fails.
 #[derive(Clone, Debug)]
 pub struct CreateRepository {
@@ -72,7 +69,7 @@ pub(crate) fn refuse_scan_on_push(scan_on_push: bool) -> Result<()> {
 /// Makes the repository inside a transaction, for this operation and for a push that creates.
 ///
 /// # Errors
-/// [`ErrorKind::RepositoryAlreadyExists`], [`ErrorKind::LimitExceeded`].
+/// [`ErrorKind::RepositoryAlreadyExists`].
 pub(crate) async fn insert(
     tx: &mut Tx,
     call: &Call<'_>,
@@ -89,7 +86,6 @@ pub(crate) async fn insert(
         ));
     }
     let registry_id = registries::ensure(tx, call, &address.account, &address.region).await?;
-    refuse_past_quota(tx, registry_id).await?;
     let repository = Repository {
         id: call.next_id(),
         registry_id,
@@ -115,22 +111,4 @@ pub(crate) async fn insert(
     let event = Event::RepositoryCreated { repository_name: address.name.to_string() };
     events::publish(tx, call, registry_id, &event).await?;
     Ok(repository)
-}
-
-async fn refuse_past_quota(tx: &mut Tx, registry_id: i64) -> Result<()> {
-    // The row at the quota's position exists only in a full registry; an index walk of that length
-    // costs a few milliseconds there and nothing elsewhere.
-    let full = tx
-        .optional(
-            "SELECT 1 FROM repositories WHERE registry_id = $1 ORDER BY name LIMIT 1 OFFSET $2",
-            params![registry_id, REPOSITORIES_MAX - 1],
-        )
-        .await?;
-    if full.is_some() {
-        return Err(Error::new(
-            ErrorKind::LimitExceeded,
-            format!("The registry has {REPOSITORIES_MAX} repositories, which is its quota."),
-        ));
-    }
-    Ok(())
 }
