@@ -1,6 +1,7 @@
 //! One connection: its settings, its translated statements, its parameters and rows.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::Path;
 
 use rusqlite::types::{ToSqlOutput, Value as Owned, ValueRef};
@@ -127,15 +128,10 @@ impl Session {
         sql: &'static str,
         params: &[Value],
     ) -> Result<CachedStatement<'_>, MetadataError> {
-        let key = (sql.as_ptr() as usize, sql.len());
-        if !self.translated.contains_key(&key) {
-            let translated = dialect::statement(sql).map_err(|error| {
-                MetadataError::new(MetadataErrorKind::Other, format!("{error}: {sql}"))
-            })?;
-            self.translated.insert(key, translated);
-        }
-        let Some(translated) = self.translated.get(&key) else {
-            return Err(other("a translated statement vanished"));
+        let translated = match self.translated.entry((sql.as_ptr() as usize, sql.len())) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry
+                .insert(dialect::statement(sql).map_err(|error| other(format!("{error}: {sql}")))?),
         };
         let mut statement =
             self.connection.prepare_cached(&translated.sql).map_err(metadata_error)?;

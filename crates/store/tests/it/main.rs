@@ -1,3 +1,3 @@
 //! The backends of this crate against the conformance suites, crashes and full disks.
 
-mod smoke;
+mod conformance;
