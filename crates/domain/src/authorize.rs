@@ -63,8 +63,7 @@ impl Permit {
 
     /// The ARNs that were demanded, each once.
     pub(crate) fn resources(&self) -> Vec<&str> {
-        let mut arns: Vec<&str> =
-            self.granted.iter().map(|decided| decided.arn.as_str()).collect();
+        let mut arns: Vec<&str> = self.granted.iter().map(|decided| decided.arn.as_str()).collect();
         arns.dedup();
         arns
     }
@@ -201,7 +200,10 @@ async fn refuse_inactive(tx: &mut Tx, context: &RequestContext) -> Result<()> {
     if active && key_active {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::Unauthenticated, "The security token included in the request is invalid."))
+    Err(Error::new(
+        ErrorKind::Unauthenticated,
+        "The security token included in the request is invalid.",
+    ))
 }
 
 fn denied(context: &RequestContext, action: &str, arn: &str, reason: &str) -> Error {

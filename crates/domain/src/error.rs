@@ -169,10 +169,7 @@ impl Error {
 
     /// Whether the operator should look: the client did nothing wrong.
     pub fn is_fault(&self) -> bool {
-        matches!(
-            self.kind,
-            ErrorKind::Internal | ErrorKind::Unavailable | ErrorKind::StorageFull
-        )
+        matches!(self.kind, ErrorKind::Internal | ErrorKind::Unavailable | ErrorKind::StorageFull)
     }
 }
 

@@ -155,7 +155,11 @@ pub async fn execute<O: Operation>(
         Ok(permit) => operation.run(Call { app, context, permit, entry: O::ENTRY }).await,
         Err(denied) => Err(denied),
     };
-    app.metrics.record_operation(O::ENTRY, result.as_ref().err().map(Error::kind), started.elapsed());
+    app.metrics.record_operation(
+        O::ENTRY,
+        result.as_ref().err().map(Error::kind),
+        started.elapsed(),
+    );
     audit::log(context, O::ENTRY, &demands, result.as_ref().err());
     result
 }

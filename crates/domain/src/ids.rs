@@ -12,7 +12,7 @@ const SEQUENCE_BITS: u32 = 12;
 
 /// Makes ids; one per process.
 #[derive(Debug)]
-pub struct Ids {
+pub(crate) struct Ids {
     node: i64,
     /// Time and sequence of the last id, as one number that only grows.
     last: AtomicI64,
@@ -21,14 +21,14 @@ pub struct Ids {
 impl Ids {
     /// A source whose ids differ from those of other processes with high probability: the node
     /// part is random, and a collision is a duplicate key, never two rows under one id.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let random = uuid::Uuid::new_v4().as_u128();
         let node = i64::try_from(random & ((1 << NODE_BITS) - 1)).unwrap_or(0);
         Self { node, last: AtomicI64::new(0) }
     }
 
     /// A new id, greater than every id this process made before.
-    pub fn next(&self, now: Millis) -> i64 {
+    pub(crate) fn next(&self, now: Millis) -> i64 {
         let floor = now.0.saturating_sub(EPOCH_MILLIS).max(0) << SEQUENCE_BITS;
         let previous = self
             .last

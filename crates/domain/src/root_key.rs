@@ -59,8 +59,7 @@ impl RootKey {
         else {
             return Err(defect("open a value of unknown form"));
         };
-        let nonce =
-            Nonce::try_assume_unique_for_key(nonce).map_err(|_| defect("read a nonce"))?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| defect("read a nonce"))?;
         let mut body = Zeroizing::new(body.to_vec());
         let length = self
             .0
@@ -110,7 +109,9 @@ mod tests {
         let key = RootKey::new(&[7; 32]).unwrap();
         let sealed = key.seal("access-key", "AKIA1", b"secret").unwrap();
         assert_eq!(key.open("access-key", "AKIA1", &sealed).unwrap().as_slice(), b"secret");
-        for (purpose, owner) in [("access-key", "AKIA2"), ("token", "AKIA1"), ("access-keyA", "KIA1")] {
+        for (purpose, owner) in
+            [("access-key", "AKIA2"), ("token", "AKIA1"), ("access-keyA", "KIA1")]
+        {
             assert!(key.open(purpose, owner, &sealed).is_err(), "{purpose} {owner}");
         }
         for cut in 0..sealed.len() {

@@ -14,8 +14,7 @@ pub(crate) fn identities(account: &AccountId) -> String {
 
 /// The current version; 0 for what never changed.
 pub(crate) async fn get(tx: &mut Tx, name: &str) -> Result<i64, MetadataError> {
-    let row =
-        tx.optional("SELECT version FROM versions WHERE name = $1", params![name]).await?;
+    let row = tx.optional("SELECT version FROM versions WHERE name = $1", params![name]).await?;
     row.map_or(Ok(0), |row| row.get(0))
 }
 

@@ -42,10 +42,14 @@ pub struct Parts {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The root key is not the one that sealed this metadata.
-    #[error("the root key is not the one this metadata was sealed with; put the right root key back, nothing can be read without it")]
+    #[error(
+        "the root key is not the one this metadata was sealed with; put the right root key back, nothing can be read without it"
+    )]
     WrongRootKey,
     /// The object store is another deployment's.
-    #[error("the metadata belongs to another object store (it remembers {expected}, this one is {found}); start with the data directory they were made in")]
+    #[error(
+        "the metadata belongs to another object store (it remembers {expected}, this one is {found}); start with the data directory they were made in"
+    )]
     ForeignObjectStore {
         /// What metadata remembers.
         expected: String,
@@ -53,7 +57,9 @@ pub enum OpenError {
         found: String,
     },
     /// The operator asked for another account than the one that was made.
-    #[error("this data directory was made for account {expected}, not {found}; leave --account out, or create the other account with `tonnage account create`")]
+    #[error(
+        "this data directory was made for account {expected}, not {found}; leave --account out, or create the other account with `tonnage account create`"
+    )]
     OtherAccount {
         /// The management account.
         expected: AccountId,
@@ -61,7 +67,9 @@ pub enum OpenError {
         found: AccountId,
     },
     /// The operator brings another root key pair than the first start had.
-    #[error("the root access key was set on the first start and is another one; unset TONNAGE_ROOT_ACCESS_KEY_ID and TONNAGE_ROOT_SECRET_ACCESS_KEY, or start with an empty data directory")]
+    #[error(
+        "the root access key was set on the first start and is another one; unset TONNAGE_ROOT_ACCESS_KEY_ID and TONNAGE_ROOT_SECRET_ACCESS_KEY, or start with an empty data directory"
+    )]
     OtherRootAccessKey,
     /// Anything else.
     #[error(transparent)]
@@ -176,8 +184,12 @@ async fn first_start(
         ],
     )
     .await?;
-    let record =
-        Account { id: account.clone(), name: "management".to_owned(), active: true, created_at: now };
+    let record = Account {
+        id: account.clone(),
+        name: "management".to_owned(),
+        active: true,
+        created_at: now,
+    };
     insert(tx, ids, &parts.root_key, &record, &region, &key).await?;
     Ok((account, region, key))
 }

@@ -77,7 +77,8 @@ impl Operation for CreateAccount {
             ));
         }
         let ids = &app.ids;
-        let account = Account { id: self.id, name: self.name, active: true, created_at: call.now() };
+        let account =
+            Account { id: self.id, name: self.name, active: true, created_at: call.now() };
         insert(&mut tx, ids, &app.root_key, &account, &app.default_region, &key).await?;
         call.commit(tx).await?;
         Ok((account, key))

@@ -58,11 +58,27 @@ pub(crate) fn log(
         None => tracing::debug!(service, operation, request_id, principal, resource, "operation"),
         Some(error) if error.is_fault() => {
             let cause = chain(error);
-            tracing::error!(service, operation, request_id, principal, resource, cause, "operation failed");
+            tracing::error!(
+                service,
+                operation,
+                request_id,
+                principal,
+                resource,
+                cause,
+                "operation failed"
+            );
         }
         Some(error) if error.kind() == ErrorKind::AccessDenied => {
             let reason = error.message();
-            tracing::warn!(service, operation, request_id, principal, resource, reason, "access denied");
+            tracing::warn!(
+                service,
+                operation,
+                request_id,
+                principal,
+                resource,
+                reason,
+                "access denied"
+            );
         }
         Some(error) if error.kind() == ErrorKind::RepositoryNotFound => {
             let reason = error.message();
@@ -72,11 +88,27 @@ pub(crate) fn log(
                 }
                 _ => String::new(),
             };
-            tracing::info!(service, operation, request_id, principal, reason, hint, "no such repository");
+            tracing::info!(
+                service,
+                operation,
+                request_id,
+                principal,
+                reason,
+                hint,
+                "no such repository"
+            );
         }
         Some(error) => {
             let reason = error.message();
-            tracing::debug!(service, operation, request_id, principal, resource, reason, "operation refused");
+            tracing::debug!(
+                service,
+                operation,
+                request_id,
+                principal,
+                resource,
+                reason,
+                "operation refused"
+            );
         }
     }
 }

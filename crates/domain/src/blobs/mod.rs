@@ -12,7 +12,7 @@ use bytes::Bytes;
 use crate::app::App;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Call, Tx};
-use crate::names::{AccountId, Digest};
+use crate::names::Digest;
 use crate::objects::{ObjectId, ObjectReader, SPAN_BYTES_MAX};
 use crate::repositories::Repository;
 use crate::{encryption, params};

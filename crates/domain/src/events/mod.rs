@@ -14,7 +14,13 @@ const PAYLOAD_VERSION: i64 = 1;
 #[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 pub(crate) enum Event {
     /// An image was pushed, or an existing image got a tag.
-    ImagePushed { repository_name: String, image_digest: String, image_tag: Option<String>, manifest_media_type: String, artifact_media_type: Option<String> },
+    ImagePushed {
+        repository_name: String,
+        image_digest: String,
+        image_tag: Option<String>,
+        manifest_media_type: String,
+        artifact_media_type: Option<String>,
+    },
     /// An image, or a tag of it, was deleted.
     ImageDeleted { repository_name: String, image_digest: String, image_tag: Option<String> },
     /// A repository was created.

@@ -107,9 +107,8 @@ pub(crate) async fn find_secret(
     root_key: &RootKey,
     id: &str,
 ) -> Result<Option<SecretString>> {
-    let row = tx
-        .optional("SELECT sealed_secret FROM access_keys WHERE id = $1", params![id])
-        .await?;
+    let row =
+        tx.optional("SELECT sealed_secret FROM access_keys WHERE id = $1", params![id]).await?;
     row.map(|row| open(root_key, id, &row.get::<Vec<u8>>(0)?)).transpose()
 }
 

@@ -147,9 +147,7 @@ async fn parents(tx: &mut Tx, image_id: i64) -> Result<Vec<Digest>> {
             params![image_id],
         )
         .await?;
-    rows.iter()
-        .map(|row| Digest::parse(&row.get::<String>(0)?).map_err(Error::internal))
-        .collect()
+    rows.iter().map(|row| Digest::parse(&row.get::<String>(0)?).map_err(Error::internal)).collect()
 }
 
 /// Removes the row of an image without tags and parents; its blobs may be garbage then.

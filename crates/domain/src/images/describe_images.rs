@@ -75,9 +75,9 @@ impl Operation for DescribeImages {
         }
         let after: i64 = match self.page.after.as_deref() {
             None => 0,
-            Some(after) => after
-                .parse()
-                .map_err(|_| Error::invalid_parameter("nextToken", "Invalid token"))?,
+            Some(after) => {
+                after.parse().map_err(|_| Error::invalid_parameter("nextToken", "Invalid token"))?
+            }
         };
         let rows = tx
             .all(

@@ -53,9 +53,9 @@ impl Operation for ListReferrers {
         let repository = repositories::get(&mut tx, &self.repository).await?;
         let after: i64 = match self.page.after.as_deref() {
             None => 0,
-            Some(after) => after
-                .parse()
-                .map_err(|_| Error::invalid_parameter("nextToken", "Invalid token"))?,
+            Some(after) => {
+                after.parse().map_err(|_| Error::invalid_parameter("nextToken", "Invalid token"))?
+            }
         };
         let rows = tx
             .all(

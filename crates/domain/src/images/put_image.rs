@@ -86,9 +86,7 @@ impl Operation for PutImage {
         let existed = existing.is_some();
         let image_id = match existing {
             Some(image) => image.id,
-            None => {
-                insert(&mut tx, &call, &repository, &manifest, &self.manifest, &digest).await?
-            }
+            None => insert(&mut tx, &call, &repository, &manifest, &self.manifest, &digest).await?,
         };
         let moved = match &self.tag {
             Some(tag) => tags::put(&mut tx, &call, &repository, tag, image_id, &digest).await?,

@@ -98,9 +98,7 @@ pub(super) async fn of_image(tx: &mut Tx, image_id: i64) -> Result<Vec<Tag>> {
             params![image_id, TAGS_PER_IMAGE_MAX],
         )
         .await?;
-    rows.iter()
-        .map(|row| Tag::parse(&row.get::<String>(0)?).map_err(Error::internal))
-        .collect()
+    rows.iter().map(|row| Tag::parse(&row.get::<String>(0)?).map_err(Error::internal)).collect()
 }
 
 async fn record(

@@ -7,11 +7,7 @@ use crate::names::{AccountId, Partition, Region};
 use crate::params;
 
 /// The private registry of an account in a region, if anything was ever stored in it.
-pub(crate) async fn find(
-    tx: &mut Tx,
-    account: &AccountId,
-    region: &Region,
-) -> Result<Option<i64>> {
+pub(crate) async fn find(tx: &mut Tx, account: &AccountId, region: &Region) -> Result<Option<i64>> {
     let row = tx
         .optional(
             "SELECT id FROM registries WHERE kind = 'private' AND account_id = $1 AND region = $2",
@@ -34,9 +30,8 @@ pub(crate) async fn ensure(
     if let Some(id) = find(tx, account, region).await? {
         return Ok(id);
     }
-    let known = tx
-        .optional("SELECT 1 FROM accounts WHERE id = $1", params![account.as_str()])
-        .await?;
+    let known =
+        tx.optional("SELECT 1 FROM accounts WHERE id = $1", params![account.as_str()]).await?;
     if known.is_none() {
         return Err(Error::new(
             ErrorKind::AccountNotFound,
@@ -47,13 +42,7 @@ pub(crate) async fn ensure(
     tx.execute(
         "INSERT INTO registries (id, kind, partition, account_id, region, created_at) \
          VALUES ($1, 'private', $2, $3, $4, $5)",
-        params![
-            id,
-            Partition::of(region).as_str(),
-            account.as_str(),
-            region.as_str(),
-            call.now()
-        ],
+        params![id, Partition::of(region).as_str(), account.as_str(), region.as_str(), call.now()],
     )
     .await?;
     Ok(id)

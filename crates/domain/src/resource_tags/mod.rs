@@ -6,8 +6,8 @@ use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
 use crate::names::{Arn, Partition, RepositoryName};
-use crate::repositories::{self, RepositoryAddress};
 use crate::params;
+use crate::repositories::{self, RepositoryAddress};
 
 /// Tags per repository; AWS's quota.
 const TAGS_MAX: usize = 50;
@@ -58,10 +58,7 @@ fn allowed(character: char) -> bool {
 }
 
 fn too_many() -> Error {
-    Error::new(
-        ErrorKind::TooManyTags,
-        format!("A repository can have at most {TAGS_MAX} tags."),
-    )
+    Error::new(ErrorKind::TooManyTags, format!("A repository can have at most {TAGS_MAX} tags."))
 }
 
 /// `aws:RequestTag/*` and `aws:TagKeys` of a request that sets these tags.

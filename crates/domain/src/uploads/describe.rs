@@ -1,7 +1,7 @@
 //! `GET` of an upload: how far it got.
 
-use super::append::Progress;
 use super::UploadId;
+use super::append::Progress;
 use crate::context::RequestContext;
 use crate::error::Result;
 use crate::execute::{Call, Demand, Entry, Operation, Service};

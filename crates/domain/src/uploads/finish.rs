@@ -47,8 +47,7 @@ impl Operation for CompleteLayerUpload {
     type Output = UploadedBlob;
 
     fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
-        let mut demands =
-            vec![Demand::new("ecr:CompleteLayerUpload", self.repository.resource())];
+        let mut demands = vec![Demand::new("ecr:CompleteLayerUpload", self.repository.resource())];
         if self.body.is_some() {
             demands.push(Demand::new("ecr:UploadLayerPart", self.repository.resource()));
         }
@@ -122,11 +121,7 @@ fn refuse_by_part_rules(upload: &Upload) -> Result<()> {
 }
 
 /// The first of `digests` that is right.
-async fn matching_digest(
-    app: &App,
-    upload: &Upload,
-    digests: &[Digest],
-) -> Result<Option<Digest>> {
+async fn matching_digest(app: &App, upload: &Upload, digests: &[Digest]) -> Result<Option<Digest>> {
     for wanted in digests {
         let calculated = match wanted.algorithm() {
             Algorithm::Sha256 => upload.hasher.clone().finish(),

@@ -24,8 +24,7 @@ impl Operation for InitiateLayerUpload {
     type Output = UploadId;
 
     fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
-        let mut demands =
-            vec![Demand::new("ecr:InitiateLayerUpload", self.repository.resource())];
+        let mut demands = vec![Demand::new("ecr:InitiateLayerUpload", self.repository.resource())];
         if self.rules == UploadRules::Distribution {
             demands.push(Demand::new(CREATE, self.repository.resource()).optional());
         }

@@ -165,11 +165,7 @@ pub fn not_found(address: &RepositoryAddress, upload_id: &str) -> Error {
     )
 }
 
-fn part_out_of_order(
-    repository: &Repository,
-    upload: &Upload,
-    first_byte: u64,
-) -> Error {
+fn part_out_of_order(repository: &Repository, upload: &Upload, first_byte: u64) -> Error {
     Error::new(
         ErrorKind::InvalidLayerPart,
         format!("First byte of the layer part is {first_byte} instead of {}", upload.received),
