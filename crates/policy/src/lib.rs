@@ -1,7 +1,7 @@
 //! The IAM policy language: parse, match, evaluate, explain.
 //!
 //! The crate is pure: no input or output, no clock, no knowledge of any service's actions.
-//! [`Policy::parse`] turns a JSON document into a checked [`Policy`]; [`evaluate`] answers a
+//! [`Policy::parse`] turns a JSON document into a checked [`Policy`]; [`evaluate()`] answers a
 //! [`Request`] from a [`PolicySet`] with a [`Decision`] that names the statement which decided.
 //!
 //! What always holds:
@@ -43,7 +43,7 @@
 //! # Ok::<(), tonnage_policy::ParseError>(())
 //! ```
 //!
-//! Sources are the pages of the AWS IAM User Guide, named next to each rule as "IAM guide, <page>".
+//! Sources are the pages of the AWS IAM User Guide, named next to each rule as "IAM guide".
 #![deny(
     clippy::unwrap_used,
     clippy::expect_used,

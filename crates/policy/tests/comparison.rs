@@ -37,7 +37,8 @@ mod obvious {
         }
     }
 
-    fn any(items: Vec<Option<bool>>) -> Option<bool> {
+    fn any(items: impl Iterator<Item = Option<bool>>) -> Option<bool> {
+        let items: Vec<_> = items.collect();
         if items.contains(&Some(true)) {
             Some(true)
         } else if items.contains(&None) {
@@ -47,8 +48,8 @@ mod obvious {
         }
     }
 
-    fn all(items: Vec<Option<bool>>) -> Option<bool> {
-        any(items.into_iter().map(not).collect()).map(|found| !found)
+    fn all(items: impl Iterator<Item = Option<bool>>) -> Option<bool> {
+        not(any(items.map(not)))
     }
 
     fn not(item: Option<bool>) -> Option<bool> {
@@ -143,7 +144,7 @@ mod obvious {
                 like(&pattern.replace("${aws;", "${aws:"), text, true, false, values)
             })
             .collect();
-        if components.contains(&None) { None } else { all(components) }
+        if components.contains(&None) { None } else { all(components.into_iter()) }
     }
 
     fn address(text: &str) -> Option<u32> {
@@ -212,7 +213,7 @@ mod obvious {
             other => other,
         };
         let matches_one = |found: &String| {
-            any(expected.iter().map(|expected| compare(base, expected, found, values)).collect())
+            any(expected.iter().map(|expected| compare(base, expected, found, values)))
         };
         let judged = |found: &String| {
             let holds = matches_one(found);
@@ -223,15 +224,15 @@ mod obvious {
                 if found.iter().all(String::is_empty) {
                     Some(true)
                 } else {
-                    all(found.iter().map(judged).collect())
+                    all(found.iter().map(judged))
                 }
             }
             "ForAnyValue" if found.is_empty() => Some(if_exists),
-            "ForAnyValue" => any(found.iter().map(judged).collect()),
+            "ForAnyValue" => any(found.iter().map(judged)),
             _ if found.is_empty() => Some(negated || if_exists),
             // A negated operator must hold for every value, a plain one for some value.
-            _ if negated => all(found.iter().map(judged).collect()),
-            _ => any(found.iter().map(judged).collect()),
+            _ if negated => all(found.iter().map(judged)),
+            _ => any(found.iter().map(judged)),
         }
     }
 
@@ -286,10 +287,7 @@ mod obvious {
         };
         let resource_listed = |list_of: &Value| {
             let listed = list(list_of);
-            any(listed
-                .iter()
-                .map(|p| like(p, &asked.resource, true, true, &asked.values))
-                .collect())
+            any(listed.iter().map(|p| like(p, &asked.resource, true, true, &asked.values)))
         };
         let resource_matches = match (statement.get("Resource"), statement.get("NotResource")) {
             (Some(listed), _) => resource_listed(listed),
@@ -304,7 +302,7 @@ mod obvious {
                 parts.push(condition(operator, key, expected, &asked.values));
             }
         }
-        all(parts)
+        all(parts.into_iter())
     }
 
     fn statements(policies: &[Value]) -> Vec<&Value> {
@@ -561,6 +559,10 @@ fn parsed(policies: &[Value], kind: PolicyKind) -> Vec<Policy> {
     policies.iter().map(parse).collect()
 }
 
+fn named(policies: &[Policy]) -> Vec<(&str, &Policy)> {
+    policies.iter().map(|policy| ("p", policy)).collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(6_000))]
 
@@ -605,12 +607,6 @@ proptest! {
         let boundary = parsed(&boundary, PolicyKind::Identity);
         let session = parsed(&session, PolicyKind::Identity);
         let limits = parsed(&limits, PolicyKind::Identity);
-        let named = |policies: &'_ [Policy]| -> Vec<_> { policies.iter().map(|p| ("p", p.clone())).collect() };
-        fn borrowed<'p>(named: &'p [(&'p str, Policy)]) -> Vec<(&'p str, &'p Policy)> {
-            named.iter().map(|(name, policy)| (*name, policy)).collect()
-        }
-        let (identity, resources) = (named(&identity), named(&resources));
-        let (boundary, session, limits) = (named(&boundary), named(&session), named(&limits));
         let decision = evaluate(
             &Request {
                 action,
@@ -620,11 +616,11 @@ proptest! {
                 context: &context,
             },
             &PolicySet {
-                identity: &borrowed(&identity),
-                resource: &borrowed(&resources),
-                boundary: borrowed(&boundary).first().copied(),
-                session: &borrowed(&session),
-                limits: &borrowed(&limits),
+                identity: &named(&identity),
+                resource: &named(&resources),
+                boundary: boundary.first().map(|policy| ("p", policy)),
+                session: &named(&session),
+                limits: &named(&limits),
                 endpoint: None,
             },
         );

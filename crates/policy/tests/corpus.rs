@@ -157,7 +157,7 @@ fn check_statement(name: &str, statement: &Value, row: &Value, holds: &Value) {
         Value::String(delegated) if delegated == "delegated" => (false, true),
         other => panic!("{name}: {other}"),
     };
-    if !statement.get("NotPrincipal").is_some() {
+    if statement.get("NotPrincipal").is_none() {
         let decision = decide("Allow");
         assert_eq!(decision.is_allowed(), allows, "{name}: as Allow\n{decision:?}");
         let unevaluated = !decision.unevaluated.is_empty();
