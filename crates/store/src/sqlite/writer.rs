@@ -88,6 +88,11 @@ impl Gate {
         state.waiting.clear();
     }
 
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).waiting.len()
+    }
+
     /// Gives the writer to the next in the queue, to COMMIT, or to rest.
     fn hand_on(self: &Arc<Self>, mut writer: Box<Writer>, runtime: &Handle) {
         loop {
@@ -218,6 +223,11 @@ impl Writer {
             }
         };
         Ok(self.session.insert(session))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn wal_frames(&self) -> u32 {
+        self.wal_frames.load(Ordering::Relaxed)
     }
 
     /// Opens the group if there is none, and a member inside it.
