@@ -35,6 +35,10 @@ async fn until(condition: impl Fn() -> bool) {
     }
 }
 
+async fn is_pending<T>(future: &mut BoxFuture<'_, T>) -> bool {
+    poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_pending())).await
+}
+
 /// Runs a pragma on the writing connection.
 async fn on_writer<T>(
     metadata: &SqliteMetadata,
@@ -167,7 +171,8 @@ async fn a_group_has_an_upper_bound() {
     let count = writer::GROUP_MEMBERS_MAX + 10;
     let seen = std::sync::Mutex::new(Vec::new());
     let outcomes = group(&metadata, count, async |number, transaction| {
-        seen.lock().unwrap().push(names(&metadata).await.len());
+        let visible = names(&metadata).await.len();
+        seen.lock().unwrap().push(visible);
         insert_numbered(number, transaction).await
     })
     .await;
@@ -199,13 +204,13 @@ async fn waits_are_bounded() {
     let (_directory, metadata) = temporary(crowded);
     let held = metadata.begin(Mode::Write).await.unwrap();
     let mut waiting = metadata.begin(Mode::Write);
-    poll_fn(|context| Poll::Ready(assert!(waiting.as_mut().poll(context).is_pending()))).await;
+    assert!(is_pending(&mut waiting).await);
     let refused = metadata.begin(Mode::Write).await.err().unwrap();
     assert_eq!(refused.kind(), MetadataErrorKind::Unavailable);
     // A dead place in the queue does not count.
     drop(waiting);
     let mut waiting = metadata.begin(Mode::Write);
-    poll_fn(|context| Poll::Ready(assert!(waiting.as_mut().poll(context).is_pending()))).await;
+    assert!(is_pending(&mut waiting).await);
     drop(held);
     waiting.await.unwrap().commit().await.unwrap();
 }
@@ -254,14 +259,14 @@ fn a_runtime_that_ends_does_not_wedge_the_writer() {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     for number in 0..50 {
         let ending = runtime();
-        let mut commit = ending.block_on(async {
+        let transaction = ending.block_on(async {
             let mut transaction = metadata.begin(Mode::Write).await.unwrap();
             let name = format!("lost {number}");
             transaction.execute(INSERT, params![name, 1i64]).await.unwrap();
-            let mut commit = transaction.commit();
-            poll_fn(|context| Poll::Ready(commit.as_mut().poll(context).is_pending())).await;
-            commit
+            transaction
         });
+        let mut commit = transaction.commit();
+        ending.block_on(is_pending(&mut commit));
         ending.shutdown_background();
         let next = runtime();
         let acknowledged = next.block_on(async { (&mut commit).await.is_ok() });
