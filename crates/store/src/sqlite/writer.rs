@@ -232,6 +232,8 @@ impl Writer {
 
     /// Opens the group if there is none, and a member inside it.
     pub(crate) fn begin_member(&mut self) -> Result<(), MetadataError> {
+        // Members of a group that is gone must never come under the next group's COMMIT.
+        self.check_group();
         let session = self.session().map_err(metadata_error)?;
         if session.is_autocommit() {
             session.control("BEGIN IMMEDIATE").map_err(metadata_error)?;
