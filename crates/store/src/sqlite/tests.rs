@@ -142,6 +142,11 @@ async fn a_failed_commit_fails_every_member_and_the_writer_goes_on() {
         insert(&metadata, &format!("after {round}")).await.unwrap();
     }
     assert_eq!(names(&metadata).await, ["after 0", "after 1", "after 2"]);
+    let overwritten: i64 = on_writer(&metadata, |connection| {
+        connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
+    })
+    .await;
+    assert_eq!(overwritten, 3, "each failed group was overwritten in the log");
 }
 
 #[tokio::test]
