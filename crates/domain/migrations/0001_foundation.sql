@@ -149,6 +149,7 @@ CREATE TABLE images (
     UNIQUE (repository_id, digest)
 );
 CREATE INDEX images_by_subject ON images (repository_id, subject_digest);
+CREATE INDEX images_by_repository ON images (repository_id, id);
 
 -- Edges of an image to its config (position -1) and layers; blob_id is NULL for layers that live
 -- elsewhere (foreign layers).
@@ -201,18 +202,19 @@ CREATE TABLE tag_history (
 );
 CREATE INDEX tag_history_by_tag ON tag_history (repository_id, tag, id);
 
--- An upload under way. The first bytes stay in tail until they exceed what may live in metadata;
--- then they move to the object, whose id stands here before the object is made.
+-- An upload under way. What it received is in tail as long as it may live in metadata; past that
+-- it is in the object, whose id stands here before the object is made.
 CREATE TABLE uploads (
     id TEXT NOT NULL PRIMARY KEY,
     repository_id BIGINT NOT NULL REFERENCES repositories (id),
     principal_id BIGINT NOT NULL,
     received BIGINT NOT NULL,
     parts BIGINT NOT NULL,
-    smallest_part BIGINT,
+    last_part BIGINT NOT NULL,
+    smallest_inner_part BIGINT,
     hash_state BYTEA NOT NULL,
     tail BYTEA NOT NULL,
-    object_id TEXT UNIQUE,
+    object_id TEXT NOT NULL UNIQUE,
     created_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL
 );
