@@ -35,7 +35,7 @@ impl RepositoryAddress {
         name: RepositoryName,
     ) -> Self {
         Self {
-            account: registry_id.unwrap_or_else(|| context.account),
+            account: registry_id.unwrap_or(context.account),
             region: context.region.clone(),
             name,
         }
