@@ -144,6 +144,7 @@ pub async fn open(parts: Parts) -> Result<Opened, OpenError> {
         metrics: crate::metrics::Metrics::default(),
         root_key: parts.root_key,
         ids,
+        domain_keys: crate::encryption::DomainKeys::default(),
         token_keys: crate::identities::token_keys::TokenKeys::default(),
         policies: crate::authorize::PolicyCache::default(),
         upload_locks: crate::uploads::UploadLocks::default(),
