@@ -228,6 +228,7 @@ fn part_out_of_order(repository: &Repository, upload: &Upload, first_byte: u64) 
 
 fn detail(repository: &Repository, upload: &Upload) -> Detail {
     Detail {
+        account: repository.address.account,
         repository_name: repository.address.name.to_string(),
         upload_id: upload.id.as_str().to_owned(),
         received: upload.received,
