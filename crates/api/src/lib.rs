@@ -6,6 +6,7 @@ pub mod body;
 pub mod host;
 pub mod oci;
 pub mod request;
+pub mod sigv4;
 
 use std::net::IpAddr;
 use std::sync::Arc;

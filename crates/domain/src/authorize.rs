@@ -217,7 +217,7 @@ fn denied(context: &RequestContext, action: &str, arn: &str, reason: &str) -> Er
 async fn tags_of(tx: &mut Tx, resource: &Resource) -> Result<Vec<ResourceTag>> {
     let Resource::Repository { account, region, name } = resource else { return Ok(Vec::new()) };
     let address = repositories::RepositoryAddress {
-        account: account.clone(),
+        account: *account,
         region: region.clone(),
         name: name.clone(),
     };

@@ -33,6 +33,12 @@ pub trait Metadata: Send + Sync + 'static {
 }
 
 /// One open transaction.
+///
+/// Transactions that write may share a commit, and one may see what another of its group wrote
+/// before that is committed. Whoever acknowledges anything from a [`Mode::Write`] transaction
+/// therefore commits it first, even if it changed nothing; an answer from a dropped one may tell of
+/// a state that never came to be. For the same reason nothing begins a second transaction while it
+/// holds one that writes.
 pub trait Transaction: Send {
     /// Runs a statement and returns how many rows it changed.
     ///

@@ -33,7 +33,8 @@ impl ResourcePattern {
         if service.is_empty() || !service.iter().all(plain) {
             return Err("the service of a resource ARN cannot hold wildcards".to_owned());
         }
-        let open = rest.last().is_some_and(|last| last.last() == Some(&Part::Token(Token::Any)));
+        // Such a segment may stand for several.
+        let open = rest.iter().any(|segment| segment.last() == Some(&Part::Token(Token::Any)));
         if rest.len() < 3 && !open {
             return Err("an ARN has six parts separated by colons".to_owned());
         }

@@ -169,7 +169,7 @@ async fn first_start(
 ) -> Result<(AccountId, Region, AccessKey)> {
     let now = parts.clock.now();
     let account = match &parts.account {
-        Some(account) => account.clone(),
+        Some(account) => *account,
         None => AccountId::parse(DEFAULT_ACCOUNT).map_err(Error::internal)?,
     };
     let region = match &parts.region {
@@ -193,12 +193,8 @@ async fn first_start(
         ],
     )
     .await?;
-    let record = Account {
-        id: account.clone(),
-        name: "management".to_owned(),
-        active: true,
-        created_at: now,
-    };
+    let record =
+        Account { id: account, name: "management".to_owned(), active: true, created_at: now };
     insert(tx, ids, &parts.root_key, &record, &region, &key).await?;
     Ok((account, region, key))
 }

@@ -33,7 +33,7 @@ pub struct Account {
 }
 
 fn deployment(app_account: &AccountId) -> Resource {
-    Resource::Deployment { account: app_account.clone() }
+    Resource::Deployment { account: *app_account }
 }
 
 /// Creates an account with a root principal and one access key for it.

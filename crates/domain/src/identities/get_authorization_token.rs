@@ -38,11 +38,8 @@ impl Operation for GetAuthorizationToken {
 
     async fn run(self, call: Call<'_>) -> Result<Vec<AuthorizationToken>> {
         let context = call.context;
-        let accounts = if self.registry_ids.is_empty() {
-            vec![context.account.clone()]
-        } else {
-            self.registry_ids
-        };
+        let accounts =
+            if self.registry_ids.is_empty() { vec![context.account] } else { self.registry_ids };
         let expires_at = call.now().plus_seconds(call.app.settings.token_seconds);
         let mut tokens = Vec::with_capacity(accounts.len());
         for account in accounts {

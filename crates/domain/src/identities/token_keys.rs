@@ -122,6 +122,8 @@ async fn current(app: &App) -> Result<Arc<TokenKey>> {
         )
         .await?;
     if let Some(row) = row {
+        // The key may be of a commit that is still under way; nothing is signed with it before.
+        tx.commit().await?;
         return remember(app, &row);
     }
     let id = uuid::Uuid::new_v4().simple().to_string();

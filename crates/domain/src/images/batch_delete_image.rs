@@ -58,9 +58,7 @@ impl Operation for BatchDeleteImage {
                 Err(failure) => output.failures.push((id, failure)),
             }
         }
-        if !output.deleted.is_empty() {
-            call.commit(tx).await?;
-        }
+        call.commit(tx).await?;
         Ok(output)
     }
 }

@@ -114,8 +114,9 @@ impl Operation for PutImage {
                 artifact_media_type: manifest.artifact_type.clone(),
             };
             events::publish(&mut tx, &call, repository.registry_id, &event).await?;
-            call.commit(tx).await?;
         }
+        // Also when nothing changed: what was found may be of a commit that is still under way.
+        call.commit(tx).await?;
         Ok(PutImageOutput {
             digest,
             media_type,

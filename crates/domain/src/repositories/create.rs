@@ -30,7 +30,7 @@ impl Operation for CreateRepository {
 
     fn demands(&self, context: &RequestContext) -> Vec<Demand> {
         let resource =
-            RepositoryAddress::new(context, self.registry_id.clone(), self.name.clone()).resource();
+            RepositoryAddress::new(context, self.registry_id, self.name.clone()).resource();
         let keys = resource_tags::condition_keys(&self.tags);
         let mut create = Demand::new("ecr:CreateRepository", resource.clone());
         create.keys.clone_from(&keys);
@@ -44,8 +44,7 @@ impl Operation for CreateRepository {
     async fn run(self, call: Call<'_>) -> Result<Repository> {
         resource_tags::validate(&self.tags)?;
         refuse_scan_on_push(self.scan_on_push)?;
-        let address =
-            RepositoryAddress::new(call.context, self.registry_id.clone(), self.name.clone());
+        let address = RepositoryAddress::new(call.context, self.registry_id, self.name.clone());
         let mut tx = call.write().await?;
         let repository = insert(&mut tx, &call, &address, &self.tag_mutability).await?;
         resource_tags::put(&mut tx, repository.id, &self.tags).await?;

@@ -47,7 +47,7 @@ impl Operation for DeleteRepository {
     type Output = Repository;
 
     fn demands(&self, context: &RequestContext) -> Vec<Demand> {
-        let address = RepositoryAddress::new(context, self.registry_id.clone(), self.name.clone());
+        let address = RepositoryAddress::new(context, self.registry_id, self.name.clone());
         vec![Demand::new("ecr:DeleteRepository", address.resource())]
     }
 

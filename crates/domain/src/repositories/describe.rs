@@ -31,8 +31,7 @@ impl Operation for DescribeRepositories {
         self.names
             .iter()
             .map(|name| {
-                let address =
-                    RepositoryAddress::new(context, self.registry_id.clone(), name.clone());
+                let address = RepositoryAddress::new(context, self.registry_id, name.clone());
                 Demand::new(ACTION, address.resource())
             })
             .collect()
@@ -43,7 +42,7 @@ impl Operation for DescribeRepositories {
         if !self.names.is_empty() {
             let mut items = Vec::with_capacity(self.names.len());
             for name in self.names {
-                let address = RepositoryAddress::new(call.context, self.registry_id.clone(), name);
+                let address = RepositoryAddress::new(call.context, self.registry_id, name);
                 items.push(super::get(&mut tx, &address).await?);
             }
             return Ok(Page { items, next: None });

@@ -35,7 +35,7 @@ impl RepositoryAddress {
         name: RepositoryName,
     ) -> Self {
         Self {
-            account: registry_id.unwrap_or_else(|| context.account.clone()),
+            account: registry_id.unwrap_or(context.account),
             region: context.region.clone(),
             name,
         }
@@ -44,7 +44,7 @@ impl RepositoryAddress {
     /// As a resource of a demand.
     pub fn resource(&self) -> Resource {
         Resource::Repository {
-            account: self.account.clone(),
+            account: self.account,
             region: self.region.clone(),
             name: self.name.clone(),
         }
@@ -97,7 +97,7 @@ fn from_row(account: &AccountId, region: &Region, row: &Row) -> Result<Repositor
     Ok(Repository {
         id: row.get(0)?,
         registry_id: row.get(1)?,
-        address: RepositoryAddress { account: account.clone(), region: region.clone(), name },
+        address: RepositoryAddress { account: *account, region: region.clone(), name },
         tag_mutability: TagMutabilityRule::from_stored(&mutability, &exclusions)?,
         scan_on_push: row.get(5)?,
         created_at: row.get(6)?,

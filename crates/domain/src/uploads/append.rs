@@ -55,13 +55,11 @@ impl Operation for UploadLayerPart {
         {
             return Err(part_out_of_order(&repository, &upload, first_byte));
         }
-        if self.rules == UploadRules::LayerParts {
-            if upload.parts >= PARTS_MAX {
-                return Err(Error::new(
-                    ErrorKind::LimitExceeded,
-                    format!("A layer has at most {PARTS_MAX} parts."),
-                ));
-            }
+        if self.rules == UploadRules::LayerParts && upload.parts >= PARTS_MAX {
+            return Err(Error::new(
+                ErrorKind::LimitExceeded,
+                format!("A layer has at most {PARTS_MAX} parts."),
+            ));
         }
 
         let end = ingest(call.app, &mut upload, self.body, &lock).await?;

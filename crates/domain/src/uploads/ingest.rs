@@ -69,6 +69,9 @@ pub(super) async fn ingest(
     Ok(end)
 }
 
+/// What a span under way gives back.
+type AfterSpan = (Hasher, Box<dyn ObjectWriter>);
+
 struct Spans<'a> {
     app: &'a App,
     lock: Arc<UploadLock>,
@@ -82,7 +85,7 @@ struct Spans<'a> {
     pending: BytesMut,
     /// How much of `pending` was hashed by earlier requests.
     hashed: usize,
-    under_way: Option<JoinHandle<Result<(Hasher, Box<dyn ObjectWriter>)>>>,
+    under_way: Option<JoinHandle<Result<AfterSpan>>>,
 }
 
 impl<'a> Spans<'a> {

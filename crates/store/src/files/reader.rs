@@ -90,3 +90,45 @@ impl ObjectReader for FileReader {
 fn cut_short() -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, "the object became shorter while it was open")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use tonnage_domain::objects::ObjectErrorKind;
+
+    use super::*;
+
+    fn reader(bytes: &[u8], nowait: bool) -> FileReader {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        let reader = FileReader::new(ObjectId::random(), file, bytes.len() as u64);
+        reader.nowait.store(nowait, Ordering::Relaxed);
+        reader
+    }
+
+    #[tokio::test]
+    async fn the_page_cache_and_the_blocking_thread_read_the_same() {
+        let bytes: Vec<u8> = (0..300_000u32).map(|number| number.to_le_bytes()[1]).collect();
+        for nowait in [true, false] {
+            let reader = reader(&bytes, nowait);
+            for (from, to) in [(0, 300_000), (1, 2), (4095, 200_001), (299_999, 300_000)] {
+                let read = reader.read_at(from as u64, to - from).await.unwrap();
+                assert!(read == bytes[from..to], "{from}..{to}, nowait {nowait}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_object_that_was_cut_is_an_error_and_never_short() {
+        for nowait in [true, false] {
+            let reader = reader(&[1; 10_000], nowait);
+            reader.file.set_len(5000).unwrap();
+            for (offset, length) in [(0, 10_000), (4999, 2), (5000, 1), (9999, 1)] {
+                let error = reader.read_at(offset, length).await.unwrap_err();
+                assert_eq!(error.kind(), ObjectErrorKind::Other, "{offset} {length}");
+            }
+            assert_eq!(reader.read_at(0, 5000).await.unwrap(), vec![1; 5000]);
+        }
+    }
+}

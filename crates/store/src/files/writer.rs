@@ -20,6 +20,8 @@ pub(crate) struct FileWriter {
     length: u64,
     /// A write or sync has begun and not succeeded: what the file holds is unknown.
     unfinished: bool,
+    /// The name of the object is durable.
+    named: bool,
 }
 
 /// What a blocking thread needs; it keeps the claim for as long as it works.
@@ -40,7 +42,7 @@ impl FileWriter {
         length: u64,
     ) -> Self {
         let target = Arc::new(Target { file, path, shared, _claim: claim });
-        Self { id, target, length, unfinished: false }
+        Self { id, target, length, unfinished: false, named: false }
     }
 
     async fn run(
@@ -77,11 +79,17 @@ impl ObjectWriter for FileWriter {
 
     fn sync(&mut self) -> BoxFuture<'_, Result<(), ObjectError>> {
         Box::pin(async move {
-            self.run(|target| {
+            let named = self.named;
+            self.run(move |target| {
                 target.file.sync_data()?;
+                if named {
+                    return Ok(());
+                }
                 target.shared.directories.sync(&target.shared.layout, &target.path)
             })
-            .await
+            .await?;
+            self.named = true;
+            Ok(())
         })
     }
 }

@@ -14,6 +14,8 @@ mod errors;
 mod migrations;
 mod readers;
 mod session;
+#[cfg(test)]
+mod tests;
 mod write_transaction;
 mod writer;
 

@@ -88,6 +88,11 @@ impl Gate {
         state.waiting.clear();
     }
 
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).waiting.len()
+    }
+
     /// Gives the writer to the next in the queue, to COMMIT, or to rest.
     fn hand_on(self: &Arc<Self>, mut writer: Box<Writer>, runtime: &Handle) {
         loop {
@@ -220,8 +225,15 @@ impl Writer {
         Ok(self.session.insert(session))
     }
 
+    #[cfg(test)]
+    pub(crate) fn wal_frames(&self) -> u32 {
+        self.wal_frames.load(Ordering::Relaxed)
+    }
+
     /// Opens the group if there is none, and a member inside it.
     pub(crate) fn begin_member(&mut self) -> Result<(), MetadataError> {
+        // Members of a group that is gone must never come under the next group's COMMIT.
+        self.check_group();
         let session = self.session().map_err(metadata_error)?;
         if session.is_autocommit() {
             session.control("BEGIN IMMEDIATE").map_err(metadata_error)?;
