@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import shlex
+import socket
 from typing import Any
 
 import pytest
@@ -25,6 +26,14 @@ def test_listens_on_every_address_given(server: Server) -> None:
     connection.request("GET", "/healthz")
     assert connection.getresponse().status == 200
     connection.close()
+
+
+def test_a_tls_greeting_is_answered_in_plain_http(server: Server) -> None:
+    """Go's clients tell "this is no TLS" by the letters HTTP/, and only then try plain HTTP."""
+    greeting = bytes.fromhex("16030100510100004d0303") + bytes(32) + bytes.fromhex("000004c02fc030010000200000")
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(greeting + b"\r\n\r\n")
+        assert connection.recv(5) == b"HTTP/"
 
 
 def test_restart_keeps_everything(own_server: Server) -> None:

@@ -82,24 +82,26 @@ class Archive:
     def __init__(self) -> None:
         self._buffer = io.BytesIO()
         self._tar = tarfile.open(fileobj=self._buffer, mode="w", format=tarfile.GNU_FORMAT)
+        # docker refuses a layer that names a path twice, and packages share directories.
+        self._names: set[str] = set()
 
     def add(self, name: str, content: bytes, mode: int = 0o644) -> Archive:
         """Adds a file."""
         entry = self._entry(name, tarfile.REGTYPE, mode)
         entry.size = len(content)
-        self._tar.addfile(entry, io.BytesIO(content))
+        self._append(entry, io.BytesIO(content))
         return self
 
     def link(self, name: str, target: str) -> Archive:
         """Adds a symbolic link."""
         entry = self._entry(name, tarfile.SYMTYPE, 0o777)
         entry.linkname = target
-        self._tar.addfile(entry)
+        self._append(entry)
         return self
 
     def directory(self, name: str, mode: int = 0o755) -> Archive:
         """Adds a directory."""
-        self._tar.addfile(self._entry(name, tarfile.DIRTYPE, mode))
+        self._append(self._entry(name, tarfile.DIRTYPE, mode))
         return self
 
     def installed(self, path: str) -> int:
@@ -120,6 +122,11 @@ class Archive:
         """The archive's bytes."""
         self._tar.close()
         return self._buffer.getvalue()
+
+    def _append(self, entry: tarfile.TarInfo, content: io.BytesIO | None = None) -> None:
+        if entry.name not in self._names:
+            self._names.add(entry.name)
+            self._tar.addfile(entry, content)
 
     @staticmethod
     def _entry(name: str, kind: bytes, mode: int) -> tarfile.TarInfo:

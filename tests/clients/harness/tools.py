@@ -71,7 +71,7 @@ def wait_until(condition: Callable[[], object], seconds: float, what: str) -> No
         pause.wait(0.02)
 
 
-def tail(path: Path, lines: int = 60) -> str:
+def tail(path: Path, lines: int = 40) -> str:
     """The end of a log file, for a failure's report."""
     if not path.exists():
         return f"({path.name} was not written)"
