@@ -14,17 +14,6 @@ from harness.http import Registry
 from harness.server import Server
 from harness.tools import tail
 
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    group = parser.getgroup("tonnage")
-    group.addoption("--binary", type=Path, default=target / "debug" / "tonnage", help="the binary under test")
-    group.addoption("--seed", type=int, default=None, help="seed of the crash tests; random and printed when absent")
-    group.addoption("--points", type=int, default=25, help="how many times the crash test kills the server")
-    group.addoption("--disk-steps", type=int, default=12, help="how many fill levels the full-disk test tries")
-
 
 def pytest_configure(config: pytest.Config) -> None:
     # Chosen before collection, so that the value in the report reproduces the run.
