@@ -19,16 +19,16 @@ pytestmark = pytest.mark.parametrize("cli", aws.COMMAND_LINES, ids=lambda cli: c
 
 def test_repositories(server: Server, cli: CommandLine) -> None:
     name = aws.unique_name("cli/repository")
-    created = cli.json(server, "ecr", "create-repository", "--repository-name", name, "--tags", "Key=team,Value=harbour")
+    created = cli.json(
+        server, "ecr", "create-repository", "--repository-name", name, "--tags", "Key=team,Value=harbour"
+    )
     assert created["repository"]["repositoryUri"] == f"{server.host}/{name}"
     arn = created["repository"]["repositoryArn"]
     described = cli.json(server, "ecr", "describe-repositories", "--repository-names", name)["repositories"]
     assert [entry["repositoryArn"] for entry in described] == [arn]
     tags = cli.json(server, "ecr", "list-tags-for-resource", "--resource-arn", arn)["tags"]
     assert tags == [{"Key": "team", "Value": "harbour"}]
-    cli.run(
-        server, "ecr", "put-image-tag-mutability", "--repository-name", name, "--image-tag-mutability", "IMMUTABLE"
-    )
+    cli.run(server, "ecr", "put-image-tag-mutability", "--repository-name", name, "--image-tag-mutability", "IMMUTABLE")
     deleted = cli.json(server, "ecr", "delete-repository", "--repository-name", name)
     assert deleted["repository"]["repositoryName"] == name
     out = cli.run(server, "ecr", "describe-repositories", "--repository-names", name, status=-1)

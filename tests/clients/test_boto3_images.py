@@ -42,9 +42,7 @@ def upload(ecr: Any, repository: str, content: bytes, part_bytes: int = 10 * MEB
         )
         assert answer["lastByteReceived"] == first + len(part) - 1
         assert (answer["registryId"], answer["repositoryName"], answer["uploadId"]) == (ACCOUNT, repository, upload_id)
-    done = ecr.complete_layer_upload(
-        repositoryName=repository, uploadId=upload_id, layerDigests=[digest_of(content)]
-    )
+    done = ecr.complete_layer_upload(repositoryName=repository, uploadId=upload_id, layerDigests=[digest_of(content)])
     assert (done["registryId"], done["repositoryName"], done["uploadId"]) == (ACCOUNT, repository, upload_id)
     return str(done["layerDigest"])
 
@@ -115,7 +113,9 @@ def test_part_out_of_order(ecr: Any, repository: str, first: int) -> None:
     failed = failure(ecr.upload_layer_part, **part(ecr, repository, upload_id, first, b"abc"))
     assert failed.code == "InvalidLayerPartException"
     assert failed.message == f"First byte of the layer part is {first} instead of 10"
-    details = {name: failed.response[name] for name in ("registryId", "repositoryName", "uploadId", "lastValidByteReceived")}
+    details = {
+        name: failed.response[name] for name in ("registryId", "repositoryName", "uploadId", "lastValidByteReceived")
+    }
     assert details == {
         "registryId": ACCOUNT,
         "repositoryName": repository,
@@ -214,7 +214,9 @@ def test_download_url(ecr: Any, registry: Registry, repository: str) -> None:
 
 def test_a_changed_download_url_is_refused(ecr: Any, registry: Registry, repository: str) -> None:
     first = registry.push_small_image(repository, "v1", f"{repository}/1")
-    url = ecr.get_download_url_for_layer(repositoryName=repository, layerDigest=digest_of(first.blobs[1]))["downloadUrl"]
+    url = ecr.get_download_url_for_layer(repositoryName=repository, layerDigest=digest_of(first.blobs[1]))[
+        "downloadUrl"
+    ]
     parts = urlsplit(url)
     target = f"{parts.path}?{parts.query}"
     for position in range(len(target) - 6, len(target)):
@@ -362,12 +364,16 @@ def test_list_and_describe_pages(ecr: Any, many: Any, size: int, parameters: dic
     name, pairs = many
     expected = {pair for pair in pairs if keep(pair)}
     settings = {"PageSize": size}
-    pages = list(ecr.get_paginator("list_images").paginate(repositoryName=name, PaginationConfig=settings, **parameters))
+    pages = list(
+        ecr.get_paginator("list_images").paginate(repositoryName=name, PaginationConfig=settings, **parameters)
+    )
     listed = [(entry["imageDigest"], entry.get("imageTag")) for page in pages for entry in page["imageIds"]]
     assert all(len(page["imageIds"]) <= size for page in pages)
     assert len(listed) == len(set(listed)) and set(listed) == expected
 
-    pages = list(ecr.get_paginator("describe_images").paginate(repositoryName=name, PaginationConfig=settings, **parameters))
+    pages = list(
+        ecr.get_paginator("describe_images").paginate(repositoryName=name, PaginationConfig=settings, **parameters)
+    )
     described = [entry for page in pages for entry in page["imageDetails"]]
     assert all(len(page["imageDetails"]) <= size for page in pages)
     assert len(described) == len({digest for digest, _ in expected})

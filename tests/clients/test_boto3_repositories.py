@@ -64,10 +64,27 @@ def test_settings_at_creation_are_kept(ecr: Any) -> None:
 def test_create_twice(ecr: Any, repository: str) -> None:
     failed = failure(ecr.create_repository, repositoryName=repository)
     assert (failed.code, failed.status) == ("RepositoryAlreadyExistsException", 400)
-    assert failed.message == f"The repository with name '{repository}' already exists in the registry with id '{ACCOUNT}'"
+    assert (
+        failed.message == f"The repository with name '{repository}' already exists in the registry with id '{ACCOUNT}'"
+    )
 
 
-BAD_NAMES = ["UPPER", "-dash", "dash-", "a//b", "/a", "a/", "a..b", "a___b", "sp ace", "é1", "a:b", "a@b", "..", "a/../b"]
+BAD_NAMES = [
+    "UPPER",
+    "-dash",
+    "dash-",
+    "a//b",
+    "/a",
+    "a/",
+    "a..b",
+    "a___b",
+    "sp ace",
+    "é1",
+    "a:b",
+    "a@b",
+    "..",
+    "a/../b",
+]
 
 
 @pytest.mark.parametrize("name", BAD_NAMES)
@@ -205,7 +222,10 @@ NEEDS_REPOSITORY: dict[str, dict[str, Any]] = {
     "batch_check_layer_availability": {"layerDigests": ["sha256:" + "0" * 64]},
     "batch_delete_image": {"imageIds": [{"imageTag": "x"}]},
     "batch_get_image": {"imageIds": [{"imageTag": "x"}]},
-    "complete_layer_upload": {"uploadId": "8b5c9d04-0000-4000-8000-000000000000", "layerDigests": ["sha256:" + "0" * 64]},
+    "complete_layer_upload": {
+        "uploadId": "8b5c9d04-0000-4000-8000-000000000000",
+        "layerDigests": ["sha256:" + "0" * 64],
+    },
     "delete_repository": {},
     "describe_images": {},
     "get_download_url_for_layer": {"layerDigest": "sha256:" + "0" * 64},
@@ -258,7 +278,9 @@ def test_mutability(
     second = registry.push_small_image(repository, "", f"{repository}/second")
     settings: dict[str, Any] = {"imageTagMutability": setting}
     if filters:
-        settings["imageTagMutabilityExclusionFilters"] = [{"filterType": "WILDCARD", "filter": text} for text in filters]
+        settings["imageTagMutabilityExclusionFilters"] = [
+            {"filterType": "WILDCARD", "filter": text} for text in filters
+        ]
     answer = ecr.put_image_tag_mutability(repositoryName=repository, **settings)
     answer.pop("ResponseMetadata")
     assert answer == {"registryId": ACCOUNT, "repositoryName": repository, **settings}
@@ -289,14 +311,20 @@ def tags_of(ecr: Any, name: str) -> dict[str, str]:
 def test_resource_tags(ecr: Any, repository: str) -> None:
     assert tags_of(ecr, repository) == {}
     ecr.tag_resource(resourceArn=arn(repository), tags=[{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}])
-    ecr.tag_resource(resourceArn=arn(repository), tags=[{"Key": "b", "Value": "3"}, {"Key": "ключ", "Value": "значение"}])
+    ecr.tag_resource(
+        resourceArn=arn(repository), tags=[{"Key": "b", "Value": "3"}, {"Key": "ключ", "Value": "значение"}]
+    )
     assert tags_of(ecr, repository) == {"a": "1", "b": "3", "ключ": "значение"}
     ecr.untag_resource(resourceArn=arn(repository), tagKeys=["a", "never-set"])
     assert tags_of(ecr, repository) == {"b": "3", "ключ": "значение"}
 
 
 BAD_TAGS: list[tuple[str, list[dict[str, str]], tuple[str, ...]]] = [
-    ("51 tags", [{"Key": f"k{n}", "Value": ""} for n in range(51)], ("TooManyTagsException", "InvalidParameterException")),
+    (
+        "51 tags",
+        [{"Key": f"k{n}", "Value": ""} for n in range(51)],
+        ("TooManyTagsException", "InvalidParameterException"),
+    ),
     ("reserved prefix", [{"Key": "aws:x", "Value": ""}], ("InvalidTagParameterException",)),
     ("long key", [{"Key": "k" * 129, "Value": ""}], ("InvalidTagParameterException", "InvalidParameterException")),
     ("long value", [{"Key": "k", "Value": "v" * 257}], ("InvalidTagParameterException", "InvalidParameterException")),
@@ -309,7 +337,9 @@ BAD_TAGS: list[tuple[str, list[dict[str, str]], tuple[str, ...]]] = [
 
 
 @pytest.mark.parametrize("name,tags,codes", BAD_TAGS, ids=[row[0] for row in BAD_TAGS])
-def test_bad_resource_tags(ecr: Any, repository: str, name: str, tags: list[dict[str, str]], codes: tuple[str, ...]) -> None:
+def test_bad_resource_tags(
+    ecr: Any, repository: str, name: str, tags: list[dict[str, str]], codes: tuple[str, ...]
+) -> None:
     assert failure(ecr.tag_resource, resourceArn=arn(repository), tags=tags).code in codes
     assert tags_of(ecr, repository) == {}
     other = aws.unique_name()

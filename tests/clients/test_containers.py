@@ -18,7 +18,9 @@ def push_layout(containers: Containers, directory: Path, reference: str, *images
     """Pushes built images byte for byte with skopeo; returns the digest of what the tag names."""
     digest = image.write_layout(directory, "built", *images)
     every = ("--all",) if len(images) > 1 else ()
-    containers.skopeo("copy", *every, "--preserve-digests", f"oci:{directory}:built", f"docker://{reference}", seconds=600)
+    containers.skopeo(
+        "copy", *every, "--preserve-digests", f"oci:{directory}:built", f"docker://{reference}", seconds=600
+    )
     return digest
 
 
@@ -80,7 +82,13 @@ def test_skopeo_copies_an_index(
 
 
 def test_skopeo_sync(
-    server: Server, containers: Containers, ecr: Any, registry: Registry, repository: str, busybox: image.Image, tmp_path: Path
+    server: Server,
+    containers: Containers,
+    ecr: Any,
+    registry: Registry,
+    repository: str,
+    busybox: image.Image,
+    tmp_path: Path,
 ) -> None:
     push_layout(containers, tmp_path / "in", f"{server.host}/{repository}:v1", busybox)
     manifest = registry.get_manifest(repository, "v1").body
@@ -108,7 +116,9 @@ def test_login_is_checked(server: Server, containers: Containers, tmp_path: Path
 # --- podman
 
 
-def test_podman(server: Server, containers: Containers, ecr: Any, repository: str, busybox: image.Image, tmp_path: Path) -> None:
+def test_podman(
+    server: Server, containers: Containers, ecr: Any, repository: str, busybox: image.Image, tmp_path: Path
+) -> None:
     first, second = (f"{server.host}/{repository}:{tag}" for tag in ("v1", "v2"))
     push_layout(containers, tmp_path / "in", first, busybox)
     containers.podman("pull", first)
@@ -120,9 +130,7 @@ def test_podman(server: Server, containers: Containers, ecr: Any, repository: st
     containers.podman("tag", first, second)
     containers.podman("push", "--digestfile", digest_file, second)
     pushed = digest_file.read_text().strip()
-    tags = {
-        entry["imageTag"]: entry["imageDigest"] for entry in ecr.list_images(repositoryName=repository)["imageIds"]
-    }
+    tags = {entry["imageTag"]: entry["imageDigest"] for entry in ecr.list_images(repositoryName=repository)["imageIds"]}
     assert tags["v2"] == pushed
     containers.podman("image", "rm", "--force", first, second)
     pinned = f"{server.host}/{repository}@{pushed}"
@@ -147,7 +155,9 @@ def test_podman_on_a_named_host(
 
 def test_podman_says_what_is_missing(server: Server, containers: Containers) -> None:
     out = containers.podman("pull", f"{server.host}/podman/nowhere:v1", status=-1)
-    assert "The repository with name 'podman/nowhere' does not exist" in out.text or "name unknown" in out.text, str(out)
+    assert "The repository with name 'podman/nowhere' does not exist" in out.text or "name unknown" in out.text, str(
+        out
+    )
 
 
 # --- buildah
@@ -162,12 +172,12 @@ def test_buildah_builds_and_pushes(
     push_layout(containers, tmp_path / "in", base, busybox)
     context = tmp_path / "context"
     context.mkdir()
-    (context / "Dockerfile").write_text(
-        f'FROM {base}\nRUN echo built > /etc/built\nCMD ["/bin/cat", "/etc/built"]\n'
-    )
+    (context / "Dockerfile").write_text(f'FROM {base}\nRUN echo built > /etc/built\nCMD ["/bin/cat", "/etc/built"]\n')
     containers.buildah("build", "--format", media_type, "--tag", derived, context)
     digest_file = tmp_path / "digest"
-    containers.buildah("push", "--format", {"oci": "oci", "docker": "v2s2"}[media_type], "--digestfile", digest_file, derived)
+    containers.buildah(
+        "push", "--format", {"oci": "oci", "docker": "v2s2"}[media_type], "--digestfile", digest_file, derived
+    )
     assert digest_of(containers.raw_manifest(derived)) == digest_file.read_text().strip()
     containers.podman("image", "rm", "--force", derived)
     assert containers.podman("run", "--rm", derived).stdout.strip() == "built"
@@ -196,7 +206,9 @@ def test_buildah_manifest(server: Server, containers: Containers, ecr: Any, repo
     containers.buildah("manifest", "rm", local)
 
 
-def test_zstd_layers(server: Server, containers: Containers, repository: str, busybox: image.Image, tmp_path: Path) -> None:
+def test_zstd_layers(
+    server: Server, containers: Containers, repository: str, busybox: image.Image, tmp_path: Path
+) -> None:
     digest = image.write_layout(tmp_path / "in", "built", busybox)
     reference = f"{server.host}/{repository}:zstd"
     source = f"oci:{tmp_path / 'in'}:built"

@@ -27,7 +27,9 @@ def run_container(docker: Docker, name: str, *command: str) -> str:
     return docker.docker("run", "--rm", "--network", "none", "--pull", "never", name, *command).stdout.strip()
 
 
-def test_push_pull_run(server: Server, docker: Docker, ecr: Any, repository: str, busybox: image.Image, tmp_path: Path) -> None:
+def test_push_pull_run(
+    server: Server, docker: Docker, ecr: Any, repository: str, busybox: image.Image, tmp_path: Path
+) -> None:
     name = f"{server.host}/{repository}:v1"
     load(docker, tmp_path, name, busybox)
     docker.docker("push", name)
@@ -78,7 +80,9 @@ def test_big_layer(server: Server, docker: Docker, repository: str, big: image.I
     docker.forget(name)
 
 
-def test_restart_between_push_and_pull(docker: Docker, own_server: Server, busybox: image.Image, tmp_path: Path) -> None:
+def test_restart_between_push_and_pull(
+    docker: Docker, own_server: Server, busybox: image.Image, tmp_path: Path
+) -> None:
     ecr = aws.client(own_server)
     ecr.create_repository(repositoryName="restart")
     docker.login(own_server.host, aws.registry_password(ecr))
@@ -107,7 +111,7 @@ def test_build_on_a_pulled_base(
     context = tmp_path / "context"
     context.mkdir()
     (context / "Dockerfile").write_text(
-        f"FROM {base}\nRUN echo built with {buildkit} > /etc/built\nCMD [\"/bin/cat\", \"/etc/built\"]\n"
+        f'FROM {base}\nRUN echo built with {buildkit} > /etc/built\nCMD ["/bin/cat", "/etc/built"]\n'
     )
     docker.build(context, derived, buildkit=buildkit == "1")
     docker.docker("push", derived)
@@ -117,7 +121,9 @@ def test_build_on_a_pulled_base(
     docker.forget(derived)
 
 
-def test_manifest_list(server: Server, docker: Docker, ecr: Any, registry: Registry, repository: str, tmp_path: Path) -> None:
+def test_manifest_list(
+    server: Server, docker: Docker, ecr: Any, registry: Registry, repository: str, tmp_path: Path
+) -> None:
     names = []
     for architecture in ("amd64", "arm64"):
         name = f"{server.host}/{repository}:{architecture}"
@@ -164,7 +170,9 @@ def test_immutable_tag(server: Server, docker: Docker, ecr: Any, busybox: image.
     docker.forget(name)
 
 
-def test_what_docker_says_about_a_missing_repository(server: Server, docker: Docker, busybox: image.Image, tmp_path: Path) -> None:
+def test_what_docker_says_about_a_missing_repository(
+    server: Server, docker: Docker, busybox: image.Image, tmp_path: Path
+) -> None:
     name = f"{server.host}/docker/nowhere:v1"
     load(docker, tmp_path, name, busybox)
     out = docker.docker("push", name, status=-1)

@@ -70,8 +70,10 @@ def test_an_operation_is_served_or_refused_by_name(server: Server, operation: st
     message = document.get("message", document.get("Message", ""))
     code = document["__type"].rpartition("#")[2]
     # Either it is built and judged the empty input, or the answer says which operation is not.
-    assert code in ("InvalidParameterException", "ValidationException") or code.endswith("NotFoundException") or (
-        operation in message
+    assert (
+        code in ("InvalidParameterException", "ValidationException")
+        or code.endswith("NotFoundException")
+        or (operation in message)
     ), str(answer)
 
 

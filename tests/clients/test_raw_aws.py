@@ -10,9 +10,9 @@ import pytest
 
 from harness import aws
 from harness.aws import failure
-from harness.http import Response
+from harness.http import Response, send
 from harness.server import ROOT_KEY_ID, Server
-from harness.sigv4 import call
+from harness.sigv4 import ECR_PREFIX, JSON_TYPE, call, sign
 
 
 def error_of(answer: Response) -> tuple[str, str]:
@@ -53,16 +53,21 @@ def test_a_skewed_clock(server: Server, minutes: float) -> None:
     assert "Signature expired" in message or "Signature not yet current" in message
 
 
+SCOPE = "20260101/us-east-1/ecr/aws4_request"
 BAD_SIGNATURES = [
     # what, arguments of `call`, code
     ("wrong secret", {"secret": "wrong"}, "InvalidSignatureException"),
     ("unknown key", {"key_id": "AKIAUNKNOWNUNKNOWN00"}, "UnrecognizedClientException"),
-    ("another body", {"changes": {"X-Amz-Target": "AmazonEC2ContainerRegistry_V20150921.ListImages"}}, "InvalidSignatureException"),
+    (
+        "another body",
+        {"changes": {"X-Amz-Target": "AmazonEC2ContainerRegistry_V20150921.ListImages"}},
+        "InvalidSignatureException",
+    ),
     ("no signature", {"changes": {"Authorization": None}}, "MissingAuthenticationTokenException"),
     ("empty header", {"changes": {"Authorization": "AWS4-HMAC-SHA256"}}, "IncompleteSignatureException"),
     (
         "no signed headers",
-        {"changes": {"Authorization": f"AWS4-HMAC-SHA256 Credential={ROOT_KEY_ID}/20260101/us-east-1/ecr/aws4_request, Signature=00"}},
+        {"changes": {"Authorization": f"AWS4-HMAC-SHA256 Credential={ROOT_KEY_ID}/{SCOPE}, Signature=00"}},
         "IncompleteSignatureException",
     ),
     ("no date", {"changes": {"X-Amz-Date": None}}, "IncompleteSignatureException"),
@@ -80,9 +85,6 @@ def test_bad_signature(server: Server, name: str, arguments: dict[str, object], 
 
 
 def test_the_target_must_be_signed(server: Server) -> None:
-    from harness.sigv4 import ECR_PREFIX, JSON_TYPE, sign
-    from harness.http import send
-
     headers = sign({"Host": server.host, "Content-Type": JSON_TYPE}, b"{}", service="ecr", region=server.region)
     headers["X-Amz-Target"] = ECR_PREFIX + "DescribeRepositories"
     answer = send(server.host, "POST", "/", headers=headers, body=b"{}")

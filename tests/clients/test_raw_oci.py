@@ -444,7 +444,9 @@ def test_broken_manifest(registry: Registry, repository: str, name: str) -> None
 MANIFEST_LIMIT = 4_194_304
 
 
-@pytest.mark.parametrize("length,fits", [(MANIFEST_LIMIT, True), (MANIFEST_LIMIT + 1, False), (3 * MANIFEST_LIMIT, False)])
+@pytest.mark.parametrize(
+    "length,fits", [(MANIFEST_LIMIT, True), (MANIFEST_LIMIT + 1, False), (3 * MANIFEST_LIMIT, False)]
+)
 def test_manifest_size(registry: Registry, repository: str, length: int, fits: bool) -> None:
     image = small_image(repository)
     for blob in image.blobs:
@@ -486,9 +488,7 @@ def test_immutable_tag(registry: Registry, ecr: Any) -> None:
     second = small_image(f"{name}/2")
     for blob in second.blobs:
         registry.push_blob(name, blob).expect(201)
-    message = (
-        f"The image tag 'v1' already exists in the '{name}' repository and cannot be overwritten because the tag is immutable."
-    )
+    message = f"The image tag 'v1' already exists in the '{name}' repository and cannot be overwritten because the tag is immutable."
     for manifest in (second.manifest, first.manifest):
         registry.push_manifest(name, "v1", manifest).expect_error(400, "TAG_INVALID", message)
     registry.push_manifest(name, "v2", second.manifest).expect(201)

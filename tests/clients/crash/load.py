@@ -12,7 +12,16 @@ import random
 import threading
 
 from harness import aws
-from harness.http import INDEX_TYPE, MANIFEST_TYPE, Registry, digest_of, image_index, pseudo_random, small_image, target_of
+from harness.http import (
+    INDEX_TYPE,
+    MANIFEST_TYPE,
+    Registry,
+    digest_of,
+    image_index,
+    pseudo_random,
+    small_image,
+    target_of,
+)
 from harness.server import Server
 
 # Around the limit under which a blob lives beside the metadata, and around one encryption chunk.
@@ -161,4 +170,3 @@ def check(server: Server, notes: Notes, *, blobs: bool = True) -> None:
         manifest, parts = notes.sent[digest]
         document_type = INDEX_TYPE if b'"manifests"' in manifest and not parts else MANIFEST_TYPE
         notes.manifests.setdefault(digest, (manifest, document_type))
-

@@ -18,12 +18,18 @@ from typing import Any, Callable, Iterator
 import botocore.exceptions
 import pytest
 
+from crash.load import CUT
 from harness import aws
-from harness.http import Registry, Response, digest_of, pseudo_random, small_image, target_of
+from harness.http import (
+    Registry,
+    Response,
+    digest_of,
+    pseudo_random,
+    small_image,
+    target_of,
+)
 from harness.server import Server
 from harness.tools import run, tail, wait_until
-
-from crash.load import CUT
 
 DISK_BYTES = 64 << 20
 # One push; its pieces land on both sides of every storage decision, beside the metadata and as objects.
@@ -144,7 +150,9 @@ def api_ok(action: Any, **parameters: Any) -> bool:
     except botocore.exceptions.ClientError as error:
         status = error.response["ResponseMetadata"]["HTTPStatusCode"]
         assert status >= 500, str(error)
-        assert error.response["Error"]["Code"] in ("ServerException", "InternalFailure", "ServiceUnavailable"), str(error)
+        assert error.response["Error"]["Code"] in ("ServerException", "InternalFailure", "ServiceUnavailable"), str(
+            error
+        )
         return False
     return True
 
@@ -207,7 +215,9 @@ def require_room(tags: dict[str, bytes], disk: Disk) -> None:
     )
 
 
-def verify(server: Server, registry: Registry, tags: dict[str, bytes], blobs: dict[str, bytes], created: list[str]) -> None:
+def verify(
+    server: Server, registry: Registry, tags: dict[str, bytes], blobs: dict[str, bytes], created: list[str]
+) -> None:
     """Everything acknowledged is there, and nothing else has a tag."""
     for tag, manifest in tags.items():
         assert registry.get_manifest("disk", tag).expect(200).body == manifest

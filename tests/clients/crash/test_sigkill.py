@@ -16,12 +16,11 @@ from pathlib import Path
 
 import pytest
 
+from crash.load import Notes, Writer, check
 from harness import aws
 from harness.http import digest_of, pseudo_random
 from harness.server import Server
 from harness.tools import tail, wait_until
-
-from crash.load import Notes, Writer, check
 
 WRITERS = 4
 # The longest wait between the last counted acknowledgement and the kill, in seconds.
@@ -62,7 +61,9 @@ def test_sigkill_loses_nothing_acknowledged(own_server: Server, seed: int, reque
             writer.join(120)
             assert not writer.is_alive(), f"{where}: a writer hangs on a dead server"
             if writer.failure is not None:
-                raise AssertionError(f"{where}: a push failed before the kill: {writer.failure}\n{tail(own_server.log)}")
+                raise AssertionError(
+                    f"{where}: a push failed before the kill: {writer.failure}\n{tail(own_server.log)}"
+                )
 
         own_server.start()
         merge(total, notes)

@@ -134,7 +134,9 @@ class Registry:
             answer = send(parts.netloc, "GET", target, headers=headers)
         return answer
 
-    def push_manifest(self, repository: str, reference: str, content: bytes, media_type: str = MANIFEST_TYPE) -> Response:
+    def push_manifest(
+        self, repository: str, reference: str, content: bytes, media_type: str = MANIFEST_TYPE
+    ) -> Response:
         """PUT of a manifest."""
         return self.send(
             "PUT", f"/v2/{repository}/manifests/{reference}", headers={"Content-Type": media_type}, body=content
@@ -145,7 +147,9 @@ class Registry:
         headers = {"Accept": accept or f"{MANIFEST_TYPE}, {INDEX_TYPE}"}
         return self.send("GET", f"/v2/{repository}/manifests/{reference}", headers=headers)
 
-    def push_small_image(self, repository: str, reference: str, seed: str, layers: int = 1, **members: Any) -> SmallImage:
+    def push_small_image(
+        self, repository: str, reference: str, seed: str, layers: int = 1, **members: Any
+    ) -> SmallImage:
         """Pushes an image whose every byte follows from the seed; returns what was acknowledged."""
         image = small_image(seed, layers, **members)
         for blob in image.blobs:

@@ -264,9 +264,7 @@ def index_of(*images: Image) -> bytes:
             "schemaVersion": 2,
             "mediaType": INDEX_TYPE,
             "manifests": [
-                descriptor(
-                    entry.manifest, MANIFEST_TYPE, platform={"os": "linux", "architecture": entry.architecture}
-                )
+                descriptor(entry.manifest, MANIFEST_TYPE, platform={"os": "linux", "architecture": entry.architecture})
                 for entry in images
             ],
         },
