@@ -1,1 +1,91 @@
-//! See the manifest.
+//! Machine protocols: each decodes its own wire shapes, authenticates, and runs one operation of
+//! the domain.
+
+pub mod aws;
+pub mod body;
+pub mod host;
+pub mod oci;
+pub mod request;
+pub mod sigv4;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::header::{HeaderMap, USER_AGENT};
+use tonnage_domain::app::App;
+use tonnage_domain::clock::Millis;
+use tonnage_domain::context::{Principal, RequestContext};
+use tonnage_domain::names::{AccountId, Region};
+
+use crate::host::Host;
+use crate::request::{Request, Response};
+
+/// How a request reached us.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    /// Where it came from, behind trusted proxies.
+    pub source_address: IpAddr,
+    /// Whether it came over TLS, here or at a trusted proxy.
+    pub secure_transport: bool,
+    /// The host that the client used.
+    pub host: Host,
+    /// Its id.
+    pub request_id: String,
+    /// When it arrived.
+    pub now: Millis,
+}
+
+impl Arrival {
+    /// `http` or `https`, as the client used it.
+    pub(crate) fn scheme(&self) -> &'static str {
+        if self.secure_transport { "https" } else { "http" }
+    }
+
+    pub(crate) fn context(
+        &self,
+        headers: &HeaderMap,
+        principal: Principal,
+        account: AccountId,
+        region: Region,
+    ) -> RequestContext {
+        const USER_AGENT_BYTES_MAX: usize = 512;
+        let user_agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
+        RequestContext {
+            principal,
+            account,
+            region,
+            source_address: self.source_address,
+            secure_transport: self.secure_transport,
+            // Header values that are text are ASCII, so every byte is a boundary.
+            user_agent: user_agent
+                .map(|text| text.get(..text.len().min(USER_AGENT_BYTES_MAX)).unwrap_or_default())
+                .unwrap_or_default()
+                .to_owned(),
+            request_id: self.request_id.clone(),
+            now: self.now,
+        }
+    }
+}
+
+/// The front ends.
+#[derive(Clone)]
+pub struct Api {
+    app: Arc<App>,
+}
+
+impl Api {
+    /// The front ends of a registry.
+    pub fn new(app: Arc<App>) -> Self {
+        Self { app }
+    }
+
+    /// Answers a request of any protocol served here.
+    pub async fn handle(&self, request: Request, arrival: &Arrival) -> Response {
+        let path = request.uri().path();
+        if path == "/v2" || path.starts_with("/v2/") || path.starts_with(oci::DOWNLOAD_PREFIX) {
+            oci::handle(&self.app, request, arrival).await
+        } else {
+            aws::handle(&self.app, request, arrival).await
+        }
+    }
+}

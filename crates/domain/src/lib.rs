@@ -1,1 +1,33 @@
-//! See the manifest.
+//! What a registry does: the operations, their rules and their SQL.
+//!
+//! A front end authenticates, builds a [`context::RequestContext`] and hands one operation to
+//! [`execute::execute`]. This crate knows no wire shapes, no HTTP and no database driver.
+
+pub mod accounts;
+pub mod app;
+pub mod audit;
+pub mod authorize;
+pub mod blobs;
+pub mod clock;
+pub mod context;
+mod encryption;
+pub mod error;
+pub mod events;
+pub mod execute;
+pub mod gc;
+pub mod identities;
+mod ids;
+pub mod images;
+pub mod metadata;
+pub mod metrics;
+pub mod names;
+pub mod objects;
+pub mod operations;
+pub mod pages;
+pub mod registries;
+pub mod repositories;
+pub mod resource_tags;
+pub mod root_key;
+pub mod schema;
+pub mod uploads;
+mod versions;

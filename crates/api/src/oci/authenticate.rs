@@ -1,0 +1,103 @@
+//! Basic authentication with an authorization token, in ECR's words.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::StatusCode;
+use http::header::AUTHORIZATION;
+use tonnage_domain::app::App;
+use tonnage_domain::error::{Error, ErrorKind};
+use tonnage_domain::identities::authorization_token::{self, TokenIdentity};
+
+use super::error::OciError;
+use super::{CHALLENGE, header, text};
+use crate::Arrival;
+use crate::request::{Request, Response};
+
+/// The longest `Authorization` header that is looked at, in bytes.
+const AUTHORIZATION_BYTES_MAX: usize = 16 * 1024;
+
+/// Why nobody is let in.
+pub(super) enum Challenge {
+    /// No credentials, or of another kind: docker logs in when it sees this.
+    Missing,
+    /// Credentials that cannot be read; ECR answers 400, which docker shows as it is.
+    Malformed,
+    /// Credentials that are readable and not good.
+    Refused(Error),
+}
+
+impl Challenge {
+    pub(super) fn into_response(self, arrival: &Arrival) -> Response {
+        match self {
+            Self::Missing => {
+                let mut response = text(StatusCode::UNAUTHORIZED, "Not Authorized\n");
+                let realm = format!(
+                    "Basic realm=\"{}://{}/\",service=\"ecr.amazonaws.com\"",
+                    arrival.scheme(),
+                    arrival.host.authority()
+                );
+                if let Ok(realm) = header(&realm) {
+                    response.headers_mut().insert(CHALLENGE, realm);
+                }
+                response
+            }
+            Self::Malformed => OciError::new(
+                StatusCode::BAD_REQUEST,
+                "UNAUTHORIZED",
+                "The credentials cannot be read: the user name is AWS and the password is what \
+                 `aws ecr get-login-password` prints, without spaces or line ends around it.",
+            )
+            .into_response(),
+            Self::Refused(error) => OciError::from(error).into_response(),
+        }
+    }
+}
+
+/// Who asks, and for which registry.
+pub(super) async fn authenticate(
+    app: &App,
+    request: &Request,
+    arrival: &Arrival,
+) -> Result<TokenIdentity, Challenge> {
+    let mut values = request.headers().get_all(AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return Err(Challenge::Missing);
+    };
+    let value = value.to_str().map_err(|_| Challenge::Malformed)?;
+    let Some((scheme, credentials)) = value.split_once(' ') else {
+        return Err(Challenge::Missing);
+    };
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return Err(Challenge::Missing);
+    }
+    if value.len() > AUTHORIZATION_BYTES_MAX {
+        return Err(Challenge::Malformed);
+    }
+    let decoded = STANDARD.decode(credentials.trim()).map_err(|_| Challenge::Malformed)?;
+    let decoded = String::from_utf8(decoded).map_err(|_| Challenge::Malformed)?;
+    let (user, password) = decoded.split_once(':').ok_or(Challenge::Malformed)?;
+    if user != "AWS" {
+        return Err(Challenge::Malformed);
+    }
+    let mut identity = authorization_token::verify(app, password, arrival.now).await.map_err(
+        |error| match error.kind() {
+            ErrorKind::TokenInvalid => Challenge::Malformed,
+            _ => Challenge::Refused(error),
+        },
+    )?;
+    // On a named host the name says which registry; a token is good in its own region only.
+    if let Some((account, region)) = arrival.host.registry() {
+        if *region != identity.region {
+            return Err(Challenge::Refused(Error::new(
+                ErrorKind::TokenInvalid,
+                format!(
+                    "The authorization token is for region {} and this host is in {region}; log in \
+                     with `aws ecr get-login-password --region {region}`.",
+                    identity.region
+                ),
+            )));
+        }
+        identity.account = *account;
+    }
+    Ok(identity)
+}

@@ -1,0 +1,29 @@
+//! `GET /v2/_catalog`.
+
+use http::StatusCode;
+use http::header::LINK;
+use tonnage_domain::execute::execute;
+use tonnage_domain::repositories::describe::DescribeRepositories;
+
+use super::{Call, Refusal, header, json, tags};
+use crate::request::Response;
+
+pub(super) async fn list(call: Call<'_>) -> Result<Response, Refusal> {
+    let page = tags::page(&call, 1000)?;
+    let limit = page.limit;
+    let operation = DescribeRepositories { registry_id: None, names: Vec::new(), page };
+    let page = execute(call.app, &call.context, operation).await?;
+    let names: Vec<&str> =
+        page.items.iter().map(|repository| repository.address.name.as_str()).collect();
+    let body = serde_json::json!({ "repositories": names });
+    let mut response = json(StatusCode::OK, "application/json", &body);
+    if let Some(last) = page.next {
+        let query: String = form_urlencoded::Serializer::new(String::new())
+            .append_pair("last", &last)
+            .append_pair("n", &limit.to_string())
+            .finish();
+        let link = format!("</v2/_catalog?{query}>; rel=\"next\"");
+        response.headers_mut().insert(LINK, header(&link)?);
+    }
+    Ok(response)
+}

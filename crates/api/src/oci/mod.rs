@@ -1,0 +1,203 @@
+//! The distribution protocol under `/v2/`, and download links.
+//!
+//! A request is routed, authenticated, and becomes one operation of the domain. What differs
+//! between the specification and ECR stands in [`error`] and in the docs of each handler.
+
+mod authenticate;
+mod blobs;
+mod catalog;
+mod error;
+mod manifests;
+mod ranges;
+mod referrers;
+mod routes;
+mod tags;
+mod uploads;
+
+use std::sync::Arc;
+
+use http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICATE};
+use http::{Method, StatusCode};
+use tonnage_domain::app::App;
+use tonnage_domain::context::RequestContext;
+use tonnage_domain::names::{NameError, RepositoryName};
+use tonnage_domain::repositories::RepositoryAddress;
+
+use self::authenticate::Challenge;
+use self::error::OciError;
+use self::routes::Route;
+use crate::Arrival;
+use crate::body::Body;
+use crate::request::{Request, Response};
+
+/// Where download links begin.
+pub(crate) const DOWNLOAD_PREFIX: &str = "/layers/";
+
+const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
+const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
+
+/// A request with everything its handler needs.
+struct Call<'a> {
+    app: &'a Arc<App>,
+    arrival: &'a Arrival,
+    context: RequestContext,
+    request: Request,
+}
+
+impl Call<'_> {
+    fn repository(&self, name: &str) -> Result<RepositoryAddress, OciError> {
+        let name = RepositoryName::parse(name).map_err(|error| invalid_name(&error))?;
+        Ok(RepositoryAddress::new(&self.context, None, name))
+    }
+
+    /// `{scheme}://{host}`, as the client used it.
+    fn origin(&self) -> String {
+        format!("{}://{}", self.arrival.scheme(), self.arrival.host.authority())
+    }
+
+    /// A parameter of the query string, decoded; the first one of this name.
+    fn query(&self, name: &str) -> Option<String> {
+        let query = self.request.uri().query()?;
+        form_urlencoded::parse(query.as_bytes())
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.into_owned())
+    }
+}
+
+fn invalid_name(error: &NameError) -> OciError {
+    OciError::new(StatusCode::BAD_REQUEST, "NAME_INVALID", error.to_string())
+}
+
+/// Answers a request of the distribution protocol.
+pub(crate) async fn handle(app: &Arc<App>, request: Request, arrival: &Arrival) -> Response {
+    let is_head = request.method() == Method::HEAD;
+    let answer = answer(app, request, arrival).await;
+    let mut response = answer.unwrap_or_else(|refusal| refusal.into_response(arrival));
+    response.headers_mut().insert(API_VERSION, HeaderValue::from_static("registry/2.0"));
+    if is_head && response.status().is_client_error() {
+        // What a HEAD would answer to a GET, without the bytes.
+        *response.body_mut() = Body::empty();
+    }
+    response
+}
+
+/// Why a request got no answer of its handler.
+enum Refusal {
+    /// The client shall authenticate, in ECR's words.
+    Challenge(Challenge),
+    /// There is no such path.
+    NotFound,
+    /// The path has no such method.
+    MethodNotAllowed(&'static str),
+    /// An error of the specification.
+    Error(OciError),
+}
+
+impl From<OciError> for Refusal {
+    fn from(error: OciError) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl From<tonnage_domain::error::Error> for Refusal {
+    fn from(error: tonnage_domain::error::Error) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+impl Refusal {
+    fn into_response(self, arrival: &Arrival) -> Response {
+        match self {
+            Self::Challenge(challenge) => challenge.into_response(arrival),
+            Self::NotFound => {
+                // ECR's own answer, which some clients look for.
+                let mut response = text(StatusCode::NOT_FOUND, "404 page not found\n");
+                response.headers_mut().insert(
+                    HeaderName::from_static("x-content-type-options"),
+                    HeaderValue::from_static("nosniff"),
+                );
+                response
+            }
+            Self::MethodNotAllowed(allowed) => {
+                let mut response = OciError::new(
+                    StatusCode::METHOD_NOT_ALLOWED,
+                    "UNSUPPORTED",
+                    format!("This path answers {allowed} only."),
+                )
+                .into_response();
+                response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+                response
+            }
+            Self::Error(error) => error.into_response(),
+        }
+    }
+}
+
+fn text(status: StatusCode, body: &'static str) -> Response {
+    let mut response = http::Response::new(Body::full(body.as_bytes()));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+async fn answer(app: &Arc<App>, request: Request, arrival: &Arrival) -> Result<Response, Refusal> {
+    let path = request.uri().path().to_owned();
+    if let Some(token) = path.strip_prefix(DOWNLOAD_PREFIX) {
+        return blobs::download(app, &request, arrival, token).await;
+    }
+    let identity =
+        authenticate::authenticate(app, &request, arrival).await.map_err(Refusal::Challenge)?;
+    let context =
+        arrival.context(request.headers(), identity.principal, identity.account, identity.region);
+    let method = request.method().clone();
+    let call = Call { app, arrival, context, request };
+    let route = routes::parse(&path).ok_or(Refusal::NotFound)?;
+    let response = match (route, method.as_str()) {
+        (Route::Ping, "GET" | "HEAD") => ping(),
+        (Route::Catalog, "GET") => catalog::list(call).await?,
+        (Route::Tags { name }, "GET") => tags::list(call, name).await?,
+        (Route::Manifest { name, reference }, "GET" | "HEAD") => {
+            manifests::get(call, name, reference).await?
+        }
+        (Route::Manifest { name, reference }, "PUT") => {
+            manifests::put(call, name, reference).await?
+        }
+        (Route::Manifest { name, reference }, "DELETE") => {
+            manifests::delete(call, name, reference).await?
+        }
+        (Route::Blob { name, digest }, "GET" | "HEAD") => blobs::get(call, name, digest).await?,
+        (Route::Uploads { name }, "POST") => uploads::start(call, name).await?,
+        (Route::Upload { name, id }, "GET") => uploads::status(call, name, id).await?,
+        (Route::Upload { name, id }, "PATCH") => uploads::append(call, name, id).await?,
+        (Route::Upload { name, id }, "PUT") => uploads::finish(call, name, id).await?,
+        (Route::Upload { name, id }, "DELETE") => uploads::cancel(call, name, id).await?,
+        (Route::Referrers { name, digest }, "GET") => referrers::list(call, name, digest).await?,
+        (route, _) => return Err(Refusal::MethodNotAllowed(route.methods())),
+    };
+    Ok(response)
+}
+
+fn ping() -> Response {
+    let mut response = http::Response::new(Body::full(&b"{}"[..]));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// A JSON answer.
+fn json(status: StatusCode, content_type: &'static str, value: &serde_json::Value) -> Response {
+    let mut response = http::Response::new(Body::full(value.to_string()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+/// A header value made of what we know to be visible ASCII: names, digests, numbers, URLs.
+fn header(value: &str) -> Result<HeaderValue, OciError> {
+    HeaderValue::from_str(value)
+        .map_err(|error| tonnage_domain::error::Error::internal(error).into())
+}
+
+/// The challenge's header, used by `authenticate`.
+const CHALLENGE: HeaderName = WWW_AUTHENTICATE;

@@ -1,0 +1,59 @@
+//! `GET /v2/{name}/tags/list` (end-8a, end-8b).
+
+use http::StatusCode;
+use http::header::LINK;
+use tonnage_domain::execute::execute;
+use tonnage_domain::images::list_tags::ListTags;
+use tonnage_domain::pages::PageRequest;
+
+use super::error::OciError;
+use super::{Call, Refusal, header, json};
+use crate::request::Response;
+
+/// Tags on a page when the client does not say; ECR's number.
+const PAGE_DEFAULT: u32 = 100;
+/// Items on a page at most; ECR's number.
+const PAGE_MAX: u32 = 1000;
+
+pub(super) async fn list(call: Call<'_>, name: &str) -> Result<Response, Refusal> {
+    let repository = call.repository(name)?;
+    let page = page(&call, PAGE_DEFAULT)?;
+    let limit = page.limit;
+    if limit == 0 {
+        // The specification asks for an empty list; whether the repository exists still counts.
+        let operation = ListTags { repository, page: PageRequest { limit: 1, ..page } };
+        execute(call.app, &call.context, operation).await?;
+        return Ok(answer(name, &[]));
+    }
+    let page = execute(call.app, &call.context, ListTags { repository, page }).await?;
+    let tags: Vec<&str> = page.items.iter().map(|tag| tag.as_str()).collect();
+    let mut response = answer(name, &tags);
+    if let Some(last) = page.next {
+        let link = format!("</v2/{name}/tags/list?last={last}&n={limit}>; rel=\"next\"");
+        response.headers_mut().insert(LINK, header(&link)?);
+    }
+    Ok(response)
+}
+
+fn answer(name: &str, tags: &[&str]) -> Response {
+    let body = serde_json::json!({ "name": name, "tags": tags });
+    json(StatusCode::OK, "application/json", &body)
+}
+
+/// `n` and `last` of a listing.
+pub(super) fn page(call: &Call<'_>, default: u32) -> Result<PageRequest, OciError> {
+    let limit = match call.query("n") {
+        None => default,
+        Some(text) => text.parse::<u32>().ok().filter(|&n| n <= PAGE_MAX).ok_or_else(|| {
+            OciError::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "UNSUPPORTED",
+                format!(
+                    "Invalid parameter at 'maxResults' failed to satisfy constraint: 'Member must \
+                     have value less than or equal to {PAGE_MAX}'"
+                ),
+            )
+        })?,
+    };
+    Ok(PageRequest { after: call.query("last").filter(|last| !last.is_empty()), limit })
+}

@@ -1,0 +1,169 @@
+//! Uploads: start (end-4a, end-4b, end-11), append (end-5), finish (end-6), status (end-13),
+//! cancel (end-14).
+
+use http::StatusCode;
+use http::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderName, LOCATION, RANGE};
+use tonnage_domain::error::{Error, ErrorKind};
+use tonnage_domain::execute::execute;
+use tonnage_domain::names::{ContentRange, Digest};
+use tonnage_domain::repositories::RepositoryAddress;
+use tonnage_domain::uploads::append::UploadLayerPart;
+use tonnage_domain::uploads::cancel::CancelUpload;
+use tonnage_domain::uploads::describe::DescribeUpload;
+use tonnage_domain::uploads::finish::CompleteLayerUpload;
+use tonnage_domain::uploads::initiate::InitiateLayerUpload;
+use tonnage_domain::uploads::{BodyStream, UploadId, UploadRules, not_found};
+
+use super::error::OciError;
+use super::referrers::parse_digest;
+use super::{CONTENT_DIGEST, Call, Refusal, header};
+use crate::body::Body;
+use crate::request::Response;
+
+const UPLOAD_UUID: HeaderName = HeaderName::from_static("docker-upload-uuid");
+
+/// Starts an upload. With `digest` the body is the whole blob. A mount is answered with an upload,
+/// as the specification allows and as ECR does unless an account turns mounting on.
+pub(super) async fn start(call: Call<'_>, name: &str) -> Result<Response, Refusal> {
+    let repository = call.repository(name)?;
+    let digest = match call.query("mount") {
+        Some(_) => None,
+        None => call.query("digest").map(|digest| parse_digest(&digest)).transpose()?,
+    };
+    let operation =
+        InitiateLayerUpload { repository: repository.clone(), rules: UploadRules::Distribution };
+    let id = execute(call.app, &call.context, operation).await?;
+    match digest {
+        None => progress(&call, name, &id, 0, StatusCode::ACCEPTED),
+        Some(digest) => complete(call, name, repository, id, digest).await,
+    }
+}
+
+pub(super) async fn status(call: Call<'_>, name: &str, id: &str) -> Result<Response, Refusal> {
+    let repository = call.repository(name)?;
+    let upload_id = parse_id(&repository, id)?;
+    let operation = DescribeUpload { repository, upload_id: upload_id.clone() };
+    let upload = execute(call.app, &call.context, operation).await?;
+    progress(&call, name, &upload_id, upload.received, StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn append(mut call: Call<'_>, name: &str, id: &str) -> Result<Response, Refusal> {
+    let repository = call.repository(name)?;
+    let upload_id = parse_id(&repository, id)?;
+    let range = content_range(&call)?;
+    let operation = UploadLayerPart {
+        repository,
+        upload_id: upload_id.clone(),
+        first_byte: range.map(|range| range.range().first()),
+        length: range.map(|range| range.range().len()),
+        body: take_body(&mut call),
+        rules: UploadRules::Distribution,
+    };
+    let upload = execute(call.app, &call.context, operation).await?;
+    progress(&call, name, &upload_id, upload.received, StatusCode::ACCEPTED)
+}
+
+pub(super) async fn finish(call: Call<'_>, name: &str, id: &str) -> Result<Response, Refusal> {
+    let repository = call.repository(name)?;
+    let upload_id = parse_id(&repository, id)?;
+    let digest = call.query("digest").ok_or_else(|| {
+        OciError::new(
+            StatusCode::BAD_REQUEST,
+            "DIGEST_INVALID",
+            "The query parameter digest is missing.",
+        )
+    })?;
+    let digest = parse_digest(&digest)?;
+    complete(call, name, repository, upload_id, digest).await
+}
+
+async fn complete(
+    mut call: Call<'_>,
+    name: &str,
+    repository: RepositoryAddress,
+    upload_id: UploadId,
+    digest: Digest,
+) -> Result<Response, Refusal> {
+    let range = content_range(&call)?;
+    let body = has_body(&call).then(|| take_body(&mut call));
+    let operation = CompleteLayerUpload {
+        repository,
+        upload_id,
+        digests: vec![digest],
+        first_byte: range.map(|range| range.range().first()),
+        body,
+        rules: UploadRules::Distribution,
+    };
+    let blob = execute(call.app, &call.context, operation).await?;
+    let mut response = http::Response::new(Body::empty());
+    *response.status_mut() = StatusCode::CREATED;
+    let location = format!("{}/v2/{name}/blobs/{}", call.origin(), blob.digest);
+    response.headers_mut().insert(LOCATION, header(&location)?);
+    response.headers_mut().insert(CONTENT_DIGEST, header(blob.digest.as_str())?);
+    Ok(response)
+}
+
+pub(super) async fn cancel(call: Call<'_>, name: &str, id: &str) -> Result<Response, Refusal> {
+    let repository = call.repository(name)?;
+    let upload_id = parse_id(&repository, id)?;
+    execute(call.app, &call.context, CancelUpload { repository, upload_id }).await?;
+    let mut response = http::Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    Ok(response)
+}
+
+fn parse_id(repository: &RepositoryAddress, id: &str) -> Result<UploadId, Refusal> {
+    UploadId::parse(id).ok_or_else(|| not_found(repository, id).into())
+}
+
+fn take_body(call: &mut Call<'_>) -> BodyStream {
+    let empty: BodyStream = Box::pin(futures_util::stream::empty());
+    std::mem::replace(call.request.body_mut(), empty)
+}
+
+/// Whether bytes come with the request; a body of unknown length counts.
+fn has_body(call: &Call<'_>) -> bool {
+    let headers = call.request.headers();
+    match headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()) {
+        Some(length) => length.trim() != "0",
+        None => {
+            headers.contains_key(http::header::TRANSFER_ENCODING)
+                || call.request.version() == http::Version::HTTP_2
+        }
+    }
+}
+
+fn content_range(call: &Call<'_>) -> Result<Option<ContentRange>, OciError> {
+    let Some(value) = call.request.headers().get(CONTENT_RANGE) else { return Ok(None) };
+    let range = value.to_str().ok().and_then(|text| ContentRange::parse(text).ok());
+    range.map(Some).ok_or_else(|| {
+        Error::new(
+            ErrorKind::InvalidLayerPart,
+            "The Content-Range cannot be read; it is {first}-{last}, both inclusive.",
+        )
+        .into()
+    })
+}
+
+fn progress(
+    call: &Call<'_>,
+    name: &str,
+    id: &UploadId,
+    received: u64,
+    status: StatusCode,
+) -> Result<Response, Refusal> {
+    let mut response = http::Response::new(Body::empty());
+    *response.status_mut() = status;
+    let location = format!("{}/v2/{name}/blobs/uploads/{}", call.origin(), id.as_str());
+    let headers = response.headers_mut();
+    headers.insert(LOCATION, header(&location)?);
+    headers.insert(RANGE, header(&range_text(received))?);
+    headers.insert(UPLOAD_UUID, header(id.as_str())?);
+    Ok(response)
+}
+
+/// What an upload has, as the specification prints it: the last byte, inclusive. An empty upload
+/// has no last byte; registries print `0-0` for it, and clients expect that.
+pub(super) fn range_text(received: u64) -> String {
+    format!("0-{}", received.saturating_sub(1))
+}

@@ -1,0 +1,200 @@
+//! The first start, and every later one: metadata, object store and root key must belong together.
+
+use std::sync::Arc;
+
+use secrecy::ExposeSecret;
+
+use super::{Account, insert};
+use crate::app::{App, Settings};
+use crate::authorize::Permit;
+use crate::clock::Clock;
+use crate::error::{Error, Result};
+use crate::execute::Tx;
+use crate::identities::access_keys::{self, AccessKey};
+use crate::ids::Ids;
+use crate::metadata::{Metadata, Mode};
+use crate::names::{AccountId, Region};
+use crate::objects::Objects;
+use crate::params;
+use crate::root_key::RootKey;
+
+/// What a registry is made of.
+pub struct Parts {
+    /// The metadata database, migrated.
+    pub metadata: Arc<dyn Metadata>,
+    /// The object store.
+    pub objects: Arc<dyn Objects>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The root key.
+    pub root_key: RootKey,
+    /// What the operator set.
+    pub settings: Settings,
+    /// The account the operator asked for, if any.
+    pub account: Option<AccountId>,
+    /// The region the operator asked for, if any.
+    pub region: Option<Region>,
+    /// The root access key the operator brings, if any.
+    pub root_access_key: Option<AccessKey>,
+}
+
+/// Why metadata, objects, key and settings do not fit; one sentence each, for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The root key is not the one that sealed this metadata.
+    #[error(
+        "the root key is not the one this metadata was sealed with; put the right root key back, nothing can be read without it"
+    )]
+    WrongRootKey,
+    /// The object store is another deployment's.
+    #[error(
+        "the metadata belongs to another object store (it remembers {expected}, this one is {found}); start with the data directory they were made in"
+    )]
+    ForeignObjectStore {
+        /// What metadata remembers.
+        expected: String,
+        /// What was opened.
+        found: String,
+    },
+    /// The operator asked for another account than the one that was made.
+    #[error(
+        "this data directory was made for account {expected}, not {found}; leave --account out, or create the other account with `tonnage account create`"
+    )]
+    OtherAccount {
+        /// The management account.
+        expected: AccountId,
+        /// What was asked for.
+        found: AccountId,
+    },
+    /// The operator brings another root key pair than the first start had.
+    #[error(
+        "the root access key was set on the first start and is another one; unset TONNAGE_ROOT_ACCESS_KEY_ID and TONNAGE_ROOT_SECRET_ACCESS_KEY, or start with an empty data directory"
+    )]
+    OtherRootAccessKey,
+    /// Anything else.
+    #[error(transparent)]
+    Failed(#[from] Error),
+}
+
+/// An opened registry.
+pub struct Opened {
+    /// The registry.
+    pub app: App,
+    /// The root access key, if this was the first start.
+    pub first_access_key: Option<AccessKey>,
+}
+
+/// The account of a first start that names none.
+pub const DEFAULT_ACCOUNT: &str = "123456789012";
+/// The region of a first start that names none.
+pub const DEFAULT_REGION: &str = "us-east-1";
+
+/// Opens a registry, making its first account on the first start.
+///
+/// # Errors
+/// When the parts do not belong together, or a store fails.
+pub async fn open(parts: Parts) -> Result<Opened, OpenError> {
+    let mut tx = Tx::begin(parts.metadata.as_ref(), Mode::Write, &Permit::maintenance()).await?;
+    let deployment = tx
+        .optional(
+            "SELECT object_store_id, root_key_check, management_account_id, default_region \
+             FROM deployment WHERE id = 1",
+            &[],
+        )
+        .await
+        .map_err(Error::from)?;
+    let ids = Ids::new();
+    let (management_account, stored_region, first_access_key) = match deployment {
+        Some(row) => {
+            let expected: String = row.get(0).map_err(Error::from)?;
+            if expected != parts.objects.identity() {
+                let found = parts.objects.identity().to_owned();
+                return Err(OpenError::ForeignObjectStore { expected, found });
+            }
+            let check: Vec<u8> = row.get(1).map_err(Error::from)?;
+            if !parts.root_key.matches(&check) {
+                return Err(OpenError::WrongRootKey);
+            }
+            let account: String = row.get(2).map_err(Error::from)?;
+            let account = AccountId::parse(&account).map_err(Error::internal)?;
+            let region: String = row.get(3).map_err(Error::from)?;
+            let region = Region::parse(&region).map_err(Error::internal)?;
+            refuse_other_key(&mut tx, &parts).await?;
+            drop(tx);
+            (account, region, None)
+        }
+        None => {
+            let (account, region, key) = first_start(&mut tx, &parts, &ids).await?;
+            tx.commit().await.map_err(Error::from)?;
+            (account, region, Some(key))
+        }
+    };
+    if let Some(found) = parts.account
+        && found != management_account
+    {
+        return Err(OpenError::OtherAccount { expected: management_account, found });
+    }
+    let app = App {
+        metadata: parts.metadata,
+        objects: parts.objects,
+        clock: parts.clock,
+        settings: parts.settings,
+        management_account,
+        default_region: parts.region.unwrap_or(stored_region),
+        metrics: crate::metrics::Metrics::default(),
+        root_key: parts.root_key,
+        ids,
+        token_keys: crate::identities::token_keys::TokenKeys::default(),
+        policies: crate::authorize::PolicyCache::default(),
+        upload_locks: crate::uploads::UploadLocks::default(),
+        garbage: crate::gc::Wake::default(),
+        pulls: crate::images::pulls::Pulls::default(),
+    };
+    Ok(Opened { app, first_access_key })
+}
+
+async fn first_start(
+    tx: &mut Tx,
+    parts: &Parts,
+    ids: &Ids,
+) -> Result<(AccountId, Region, AccessKey)> {
+    let now = parts.clock.now();
+    let account = match &parts.account {
+        Some(account) => *account,
+        None => AccountId::parse(DEFAULT_ACCOUNT).map_err(Error::internal)?,
+    };
+    let region = match &parts.region {
+        Some(region) => region.clone(),
+        None => Region::parse(DEFAULT_REGION).map_err(Error::internal)?,
+    };
+    let key = match &parts.root_access_key {
+        Some(key) => key.clone(),
+        None => AccessKey::random()?,
+    };
+    tx.execute(
+        "INSERT INTO deployment (id, deployment_id, object_store_id, root_key_check, \
+         management_account_id, default_region, created_at) VALUES (1, $1, $2, $3, $4, $5, $6)",
+        params![
+            uuid::Uuid::new_v4().to_string(),
+            parts.objects.identity(),
+            parts.root_key.check_value()?,
+            account.as_str(),
+            region.as_str(),
+            now,
+        ],
+    )
+    .await?;
+    let record =
+        Account { id: account, name: "management".to_owned(), active: true, created_at: now };
+    insert(tx, ids, &parts.root_key, &record, &region, &key).await?;
+    Ok((account, region, key))
+}
+
+async fn refuse_other_key(tx: &mut Tx, parts: &Parts) -> Result<(), OpenError> {
+    let Some(given) = &parts.root_access_key else { return Ok(()) };
+    let stored = access_keys::find_secret(tx, &parts.root_key, &given.id).await?;
+    match stored {
+        Some(secret) if secret.expose_secret() == given.secret.expose_secret() => Ok(()),
+        _ => Err(OpenError::OtherRootAccessKey),
+    }
+}

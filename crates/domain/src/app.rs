@@ -1,0 +1,66 @@
+//! The registry as a struct of handles, shared by every front end and job.
+
+use std::sync::Arc;
+
+use crate::authorize::PolicyCache;
+use crate::clock::Clock;
+use crate::gc::Wake;
+use crate::identities::token_keys::TokenKeys;
+use crate::ids::Ids;
+use crate::images::pulls::Pulls;
+use crate::metadata::Metadata;
+use crate::metrics::Metrics;
+use crate::names::{AccountId, Region};
+use crate::objects::Objects;
+use crate::root_key::RootKey;
+use crate::uploads::UploadLocks;
+
+/// What the operator may turn.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Whether a push to a repository that does not exist makes it. The pusher needs
+    /// `ecr:CreateRepository` too.
+    pub create_on_push: bool,
+    /// How long an authorization token is valid, in seconds; ECR's is 12 hours.
+    pub token_seconds: i64,
+    /// How long a layer download link is valid, in seconds; ECR's is 1 hour.
+    pub download_link_seconds: i64,
+    /// How long an upload may rest before it is removed, in seconds.
+    pub upload_idle_seconds: i64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            create_on_push: false,
+            token_seconds: 12 * 3600,
+            download_link_seconds: 3600,
+            upload_idle_seconds: 24 * 3600,
+        }
+    }
+}
+
+/// The registry.
+pub struct App {
+    /// The metadata database.
+    pub metadata: Arc<dyn Metadata>,
+    /// The blob objects.
+    pub objects: Arc<dyn Objects>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// What the operator set.
+    pub settings: Settings,
+    /// The account that `tonnage:*` actions may be granted in.
+    pub management_account: AccountId,
+    /// The region of requests that name none.
+    pub default_region: Region,
+    /// Counters and histograms.
+    pub metrics: Metrics,
+    pub(crate) root_key: RootKey,
+    pub(crate) ids: Ids,
+    pub(crate) token_keys: TokenKeys,
+    pub(crate) policies: PolicyCache,
+    pub(crate) upload_locks: UploadLocks,
+    pub(crate) garbage: Wake,
+    pub(crate) pulls: Pulls,
+}

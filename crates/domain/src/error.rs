@@ -1,0 +1,226 @@
+//! One error for the whole domain: a kind that programs may tell apart, a message that the client
+//! may read, and a source that only the operator sees.
+
+use std::fmt;
+
+use crate::metadata::{MetadataError, MetadataErrorKind};
+use crate::objects::{ObjectError, ObjectErrorKind};
+
+/// The result of everything that can fail in the domain.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What happened. A kind exists only if some client must tell it apart; every protocol maps each
+/// kind to its own code and status in one exhaustive match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// No valid credentials were presented.
+    Unauthenticated,
+    /// The authorization token has expired.
+    TokenExpired,
+    /// The authorization token is not one of ours, or is for another account or region.
+    TokenInvalid,
+    /// Policies do not allow the operation.
+    AccessDenied,
+    /// A value of the request is not acceptable.
+    InvalidParameter,
+    /// A resource tag is not acceptable.
+    InvalidTagParameter,
+    /// A resource would carry too many tags.
+    TooManyTags,
+    /// A quota would be exceeded.
+    LimitExceeded,
+    /// The repository exists already.
+    RepositoryAlreadyExists,
+    /// There is no such repository.
+    RepositoryNotFound,
+    /// The repository still has images.
+    RepositoryNotEmpty,
+    /// There is no such image.
+    ImageNotFound,
+    /// The image with this tag exists already.
+    ImageAlreadyExists,
+    /// The tag exists and may not move.
+    ImageTagAlreadyExists,
+    /// The manifest has another digest than the client said.
+    ImageDigestDoesNotMatch,
+    /// The image is a child of an index and cannot be deleted alone.
+    ImageReferencedByManifestList,
+    /// The manifest is not a manifest.
+    ManifestInvalid,
+    /// The manifest is larger than 4 MiB.
+    ManifestTooLarge,
+    /// Blobs that a manifest names are not in the repository.
+    LayersNotFound,
+    /// Children that an index names are not in the repository.
+    ReferencedImagesNotFound,
+    /// There is no such blob in the repository.
+    BlobNotFound,
+    /// The layer was uploaded before.
+    LayerAlreadyExists,
+    /// No image refers to the layer, so it cannot be downloaded.
+    LayerInaccessible,
+    /// The uploaded bytes have another digest than the client said.
+    InvalidLayer,
+    /// The part does not begin where the last one ended.
+    InvalidLayerPart,
+    /// A part other than the last is too small.
+    LayerPartTooSmall,
+    /// Nothing was uploaded.
+    EmptyUpload,
+    /// There is no such upload.
+    UploadNotFound,
+    /// The request body ended early or broke off.
+    BodyIncomplete,
+    /// Another request is writing to the same upload.
+    UploadBusy,
+    /// A name (of a repository, say) is not well formed.
+    NameInvalid,
+    /// A digest is not well formed or of an unknown algorithm.
+    DigestInvalid,
+    /// An account exists already.
+    AccountAlreadyExists,
+    /// There is no such account.
+    AccountNotFound,
+    /// Tonnage does not do this.
+    Unsupported,
+    /// The disk or the quota is full.
+    StorageFull,
+    /// Not now; trying again may help.
+    Unavailable,
+    /// A defect or damage; the operator's log says more.
+    Internal,
+}
+
+/// A failed operation.
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    detail: Option<Detail>,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// Members that some errors carry beside their message (`InvalidLayerPartException` in botocore's
+/// `ecr` model), and what an upload's `Range` header says after a refused part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Detail {
+    /// The repository.
+    pub repository_name: String,
+    /// The upload.
+    pub upload_id: String,
+    /// How many bytes the upload has received.
+    pub received: u64,
+}
+
+impl Error {
+    /// An error whose message the client may read.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), detail: None, source: None }
+    }
+
+    /// A defect or damage: the client learns nothing of it, the operator everything.
+    pub fn internal(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::new(
+            ErrorKind::Internal,
+            "The request failed because of an internal error; the server's log says more.",
+        )
+        .caused_by(source)
+    }
+
+    /// A parameter that violates a constraint, in ECR's words.
+    pub fn invalid_parameter(field: &str, constraint: impl fmt::Display) -> Self {
+        Self::new(
+            ErrorKind::InvalidParameter,
+            format!("Invalid parameter at '{field}' failed to satisfy constraint: '{constraint}'"),
+        )
+    }
+
+    /// Adds what only the operator may know.
+    #[must_use]
+    pub fn caused_by(
+        mut self,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Adds members beside the message.
+    #[must_use]
+    pub fn with_detail(mut self, detail: Detail) -> Self {
+        self.detail = Some(detail);
+        self
+    }
+
+    /// The kind.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The text for the client.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Members beside the message.
+    pub fn detail(&self) -> Option<&Detail> {
+        self.detail.as_ref()
+    }
+
+    /// Whether the operator should look: the client did nothing wrong.
+    pub fn is_fault(&self) -> bool {
+        matches!(self.kind, ErrorKind::Internal | ErrorKind::Unavailable | ErrorKind::StorageFull)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+const FULL: &str = "There is no space left on the server; nothing was stored. Ask its operator to \
+                    free space, then try again.";
+const UNAVAILABLE: &str = "The server is too busy or its storage is unavailable; try again.";
+
+impl From<MetadataError> for Error {
+    fn from(source: MetadataError) -> Self {
+        match source.kind() {
+            MetadataErrorKind::Full => Self::new(ErrorKind::StorageFull, FULL).caused_by(source),
+            MetadataErrorKind::Unavailable => {
+                Self::new(ErrorKind::Unavailable, UNAVAILABLE).caused_by(source)
+            }
+            MetadataErrorKind::Duplicate
+            | MetadataErrorKind::Constraint
+            | MetadataErrorKind::Corrupt
+            | MetadataErrorKind::Other => Self::internal(source),
+        }
+    }
+}
+
+impl From<ObjectError> for Error {
+    fn from(source: ObjectError) -> Self {
+        match source.kind() {
+            ObjectErrorKind::Full => Self::new(ErrorKind::StorageFull, FULL).caused_by(source),
+            ObjectErrorKind::NotFound | ObjectErrorKind::Other => Self::internal(source),
+        }
+    }
+}
+
+/// An error and all its sources on one line, for logs.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        next = source.source();
+    }
+    text
+}

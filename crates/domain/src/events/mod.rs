@@ -1,0 +1,58 @@
+//! The outbox: what changed, written in the transaction of the change, for consumers that come
+//! later. Payloads follow the `detail` of ECR's EventBridge events.
+
+use serde::Serialize;
+
+use crate::error::Result;
+use crate::execute::{Call, Tx};
+use crate::params;
+
+const PAYLOAD_VERSION: i64 = 1;
+
+/// What happened.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+pub(crate) enum Event {
+    /// An image was pushed, or an existing image got a tag.
+    ImagePushed {
+        repository_name: String,
+        image_digest: String,
+        image_tag: Option<String>,
+        manifest_media_type: String,
+        artifact_media_type: Option<String>,
+    },
+    /// An image, or a tag of it, was deleted.
+    ImageDeleted { repository_name: String, image_digest: String, image_tag: Option<String> },
+    /// A repository was created.
+    RepositoryCreated { repository_name: String },
+    /// A repository was deleted, with everything in it.
+    RepositoryDeleted { repository_name: String },
+}
+
+impl Event {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::ImagePushed { .. } => "image-pushed",
+            Self::ImageDeleted { .. } => "image-deleted",
+            Self::RepositoryCreated { .. } => "repository-created",
+            Self::RepositoryDeleted { .. } => "repository-deleted",
+        }
+    }
+}
+
+/// Adds an event to the outbox.
+pub(crate) async fn publish(
+    tx: &mut Tx,
+    call: &Call<'_>,
+    registry_id: i64,
+    event: &Event,
+) -> Result<()> {
+    let payload = serde_json::to_string(event).map_err(crate::error::Error::internal)?;
+    tx.execute(
+        "INSERT INTO outbox (id, registry_id, kind, payload_version, payload, occurred_at) \
+         VALUES ($1, $2, $3, $4, $5, $6)",
+        params![call.next_id(), registry_id, event.kind(), PAYLOAD_VERSION, payload, call.now()],
+    )
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,294 @@
+//! The one way to run an operation.
+//!
+//! Every operation is a type in its feature folder. [`execute`] computes what it demands, asks the
+//! authorizer, runs it with the permit it got, and logs the outcome. Nothing else calls
+//! [`Operation::run`].
+
+use std::future::Future;
+
+use crate::app::App;
+use crate::audit;
+use crate::authorize::{self, Permit};
+use crate::clock::Millis;
+use crate::context::RequestContext;
+use crate::error::{Error, ErrorKind, Result};
+use crate::metadata::{Metadata, MetadataError, Mode, Row, Transaction, Value};
+use crate::names::{AccountId, Arn, Partition, Region, RepositoryName};
+
+/// Which API an operation belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Service {
+    /// Amazon ECR private, AWS JSON and its Docker endpoint.
+    Ecr,
+    /// AWS STS.
+    Sts,
+    /// Our own API.
+    Tonnage,
+}
+
+impl Service {
+    /// The prefix of its actions, and its name in a SigV4 scope.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ecr => "ecr",
+            Self::Sts => "sts",
+            Self::Tonnage => "tonnage",
+        }
+    }
+}
+
+/// What the table of operations says of one of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The API it belongs to.
+    pub service: Service,
+    /// Its name: the AWS name where it has one.
+    pub name: &'static str,
+}
+
+/// What is acted upon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resource {
+    /// The account or the registry as a whole: `*`.
+    Any,
+    /// One repository, whether it exists or not.
+    Repository {
+        /// The registry's account.
+        account: AccountId,
+        /// The registry's region.
+        region: Region,
+        /// The name.
+        name: RepositoryName,
+    },
+    /// The deployment itself, which belongs to the management account.
+    Deployment {
+        /// The management account.
+        account: AccountId,
+    },
+}
+
+impl Resource {
+    /// The ARN as policies match it.
+    pub fn arn(&self) -> String {
+        match self {
+            Self::Any => "*".to_owned(),
+            Self::Repository { account, region, name } => {
+                Arn::repository(Partition::of(region), region, account, name).to_string()
+            }
+            Self::Deployment { account } => format!("arn:aws:tonnage::{account}:deployment"),
+        }
+    }
+
+    /// The account that owns the resource, where it has one.
+    pub fn account(&self) -> Option<&AccountId> {
+        match self {
+            Self::Any => None,
+            Self::Repository { account, .. } | Self::Deployment { account } => Some(account),
+        }
+    }
+}
+
+/// One thing an operation needs to be allowed to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Demand {
+    /// The IAM action, with its service prefix.
+    pub action: &'static str,
+    /// What it acts on.
+    pub resource: Resource,
+    /// Condition keys that come from the input, beside the global ones.
+    pub keys: Vec<(String, Vec<String>)>,
+    /// A demand that is not required is decided too, and the operation asks the permit for it.
+    pub required: bool,
+}
+
+impl Demand {
+    /// A required demand without condition keys of its own.
+    pub fn new(action: &'static str, resource: Resource) -> Self {
+        Self { action, resource, keys: Vec::new(), required: true }
+    }
+
+    /// Adds a condition key.
+    #[must_use]
+    pub fn with_key(mut self, key: impl Into<String>, values: Vec<String>) -> Self {
+        self.keys.push((key.into(), values));
+        self
+    }
+
+    /// The same demand, but the operation can do without it.
+    #[must_use]
+    pub fn optional(mut self) -> Self {
+        self.required = false;
+        self
+    }
+}
+
+/// An operation of the registry: its input, without any wire shape.
+pub trait Operation: Send + Sized {
+    /// Its line in the table of operations.
+    const ENTRY: Entry;
+    /// What it gives back.
+    type Output: Send;
+
+    /// What it needs to be allowed to do: at least one demand.
+    fn demands(&self, context: &RequestContext) -> Vec<Demand>;
+
+    /// Does it. Only [`execute`] calls this.
+    ///
+    /// # Errors
+    /// As its feature folder says.
+    fn run(self, call: Call<'_>) -> impl Future<Output = Result<Self::Output>> + Send;
+}
+
+/// Runs `operation` if policies allow everything it demands.
+///
+/// # Errors
+/// [`ErrorKind::AccessDenied`] without any hint whether the resource exists, or what the operation
+/// itself says.
+pub async fn execute<O: Operation>(
+    app: &App,
+    context: &RequestContext,
+    operation: O,
+) -> Result<O::Output> {
+    let started = std::time::Instant::now();
+    let demands = operation.demands(context);
+    let result = match authorize::authorize(app, context, &demands).await {
+        Ok(permit) => operation.run(Call { app, context, permit, entry: O::ENTRY }).await,
+        Err(denied) => Err(denied),
+    };
+    app.metrics.record_operation(
+        O::ENTRY,
+        result.as_ref().err().map(Error::kind),
+        started.elapsed(),
+    );
+    audit::log(context, O::ENTRY, &demands, result.as_ref().err());
+    result
+}
+
+/// An operation under way: the handles, the request and what was allowed.
+pub struct Call<'a> {
+    /// The registry.
+    pub app: &'a App,
+    /// The request.
+    pub context: &'a RequestContext,
+    permit: Permit,
+    entry: Entry,
+}
+
+impl Call<'_> {
+    /// What was allowed.
+    pub fn permit(&self) -> &Permit {
+        &self.permit
+    }
+
+    /// When the request arrived.
+    pub fn now(&self) -> Millis {
+        self.context.now
+    }
+
+    /// A new row id.
+    pub fn next_id(&self) -> i64 {
+        self.app.ids.next(self.app.clock.now())
+    }
+
+    /// Opens a snapshot. See [`Tx`].
+    ///
+    /// # Errors
+    /// When the database is unavailable, or the decision does not hold any more.
+    pub async fn read(&self) -> Result<Tx> {
+        self.begin(Mode::Read).await
+    }
+
+    /// Opens a transaction that may write; end it with [`Call::commit`].
+    ///
+    /// # Errors
+    /// As [`Call::read`].
+    pub async fn write(&self) -> Result<Tx> {
+        self.begin(Mode::Write).await
+    }
+
+    async fn begin(&self, mode: Mode) -> Result<Tx> {
+        let mut tx = Tx::begin(self.app.metadata.as_ref(), mode, &self.permit).await?;
+        if !self.permit.still_holds(&mut tx).await? {
+            // Decide again from what is stored now; the first decision is worth nothing.
+            authorize::decide_again(self.app, self.context, &self.permit, &mut tx).await?;
+        }
+        Ok(tx)
+    }
+
+    /// Writes the access record and commits.
+    ///
+    /// # Errors
+    /// When the database cannot; nothing was changed then.
+    pub async fn commit(&self, mut tx: Tx) -> Result<()> {
+        audit::put(&mut tx, self.next_id(), self.context, self.entry, &self.permit).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+/// An open transaction. It can only be had with a permit; features put their SQL on it.
+pub struct Tx(Box<dyn Transaction>);
+
+impl Tx {
+    /// Opens a transaction for whoever holds a permit.
+    ///
+    /// # Errors
+    /// When the database is unavailable.
+    pub async fn begin(metadata: &dyn Metadata, mode: Mode, _permit: &Permit) -> Result<Self> {
+        Ok(Self(metadata.begin(mode).await?))
+    }
+
+    /// Runs a statement; how many rows it changed.
+    ///
+    /// # Errors
+    /// As [`Transaction::execute`].
+    pub async fn execute(
+        &mut self,
+        sql: &'static str,
+        params: &[Value],
+    ) -> Result<u64, MetadataError> {
+        self.0.execute(sql, params).await
+    }
+
+    /// All rows of a query.
+    ///
+    /// # Errors
+    /// As [`Transaction::query`].
+    pub async fn all(
+        &mut self,
+        sql: &'static str,
+        params: &[Value],
+    ) -> Result<Vec<Row>, MetadataError> {
+        self.0.query(sql, params).await
+    }
+
+    /// The first row of a query, if there is one.
+    ///
+    /// # Errors
+    /// As [`Transaction::query`].
+    pub async fn optional(
+        &mut self,
+        sql: &'static str,
+        params: &[Value],
+    ) -> Result<Option<Row>, MetadataError> {
+        Ok(self.0.query(sql, params).await?.into_iter().next())
+    }
+
+    /// Commits without an access record: for jobs and for the first start.
+    ///
+    /// # Errors
+    /// As [`Transaction::commit`].
+    pub(crate) async fn commit(self) -> Result<(), MetadataError> {
+        self.0.commit().await
+    }
+}
+
+/// The error for an operation of a known API that is not built.
+pub fn not_served(service: &str, operation: &str) -> Error {
+    Error::new(
+        ErrorKind::Unsupported,
+        format!(
+            "Tonnage does not serve {service}:{operation} yet; the compatibility page lists what it serves."
+        ),
+    )
+}

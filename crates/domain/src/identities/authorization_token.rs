@@ -1,0 +1,131 @@
+//! Authorization tokens: what `docker login` sends as the password.
+//!
+//! The password is base64 of a JSON object, like ECR's, and has no colon, because clients split
+//! on it. It carries the account, region, principal and access key it was made for, and is signed;
+//! nothing of it is stored. Whether the key and the account are still active is looked up at every
+//! use, so switching a key off ends its tokens at once.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+
+use super::token_keys::{self, Signature};
+use super::{begin, get_principal};
+use crate::app::App;
+use crate::clock::Millis;
+use crate::context::Principal;
+use crate::error::{Error, ErrorKind, Result};
+use crate::names::{AccountId, Region};
+
+const PURPOSE: &str = "authorization-token";
+const CLAIMS_VERSION: u32 = 1;
+/// The longest password that is looked at, in bytes.
+const PASSWORD_BYTES_MAX: usize = 8 * 1024;
+
+/// The outer form; the names are those that ECR's tokens show.
+#[derive(Serialize, Deserialize)]
+struct Envelope {
+    payload: String,
+    datakey: String,
+    version: String,
+    #[serde(rename = "type")]
+    kind: String,
+    expiration: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Claims {
+    version: u32,
+    account: String,
+    region: String,
+    principal: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    access_key: Option<String>,
+    expires_at: i64,
+}
+
+/// Whom a valid token speaks for, and which registry it was made for.
+#[derive(Clone, Debug)]
+pub struct TokenIdentity {
+    /// The principal.
+    pub principal: Principal,
+    /// The registry's account.
+    pub account: AccountId,
+    /// The registry's region.
+    pub region: Region,
+}
+
+/// Makes the password of a token.
+pub(crate) async fn make(
+    app: &App,
+    principal: &Principal,
+    account: &AccountId,
+    region: &Region,
+    expires_at: Millis,
+) -> Result<String> {
+    let claims = serde_json::to_vec(&Claims {
+        version: CLAIMS_VERSION,
+        account: account.to_string(),
+        region: region.to_string(),
+        principal: principal.id,
+        access_key: principal.access_key_id.clone(),
+        expires_at: expires_at.0,
+    })
+    .map_err(Error::internal)?;
+    let signature = token_keys::sign(app, PURPOSE, &claims).await?;
+    let envelope = serde_json::to_vec(&Envelope {
+        payload: STANDARD.encode(&claims),
+        datakey: format!("{}.{}", signature.key_id, STANDARD.encode(&signature.tag)),
+        version: "2".to_owned(),
+        kind: "DATA_KEY".to_owned(),
+        expiration: expires_at.0 / 1000,
+    })
+    .map_err(Error::internal)?;
+    Ok(STANDARD.encode(envelope))
+}
+
+/// Whom a password speaks for.
+///
+/// # Errors
+/// [`ErrorKind::TokenInvalid`] for what we did not make, [`ErrorKind::TokenExpired`],
+/// [`ErrorKind::Unauthenticated`] when the principal is gone.
+pub async fn verify(app: &App, password: &str, now: Millis) -> Result<TokenIdentity> {
+    let (claims, signature) = decode(password).ok_or_else(invalid)?;
+    if !token_keys::verify(app, PURPOSE, &claims, &signature).await? {
+        return Err(invalid());
+    }
+    let claims: Claims = serde_json::from_slice(&claims).map_err(|_| invalid())?;
+    if claims.version != CLAIMS_VERSION {
+        return Err(invalid());
+    }
+    if claims.expires_at <= now.0 {
+        return Err(Error::new(
+            ErrorKind::TokenExpired,
+            "Your authorization token has expired. Reauthenticate and try again.",
+        ));
+    }
+    let mut tx = begin(app).await?;
+    Ok(TokenIdentity {
+        principal: get_principal(&mut tx, claims.principal, claims.access_key).await?,
+        account: AccountId::parse(&claims.account).map_err(|_| invalid())?,
+        region: Region::parse(&claims.region).map_err(|_| invalid())?,
+    })
+}
+
+fn decode(password: &str) -> Option<(Vec<u8>, Signature)> {
+    if password.len() > PASSWORD_BYTES_MAX {
+        return None;
+    }
+    let envelope: Envelope = serde_json::from_slice(&STANDARD.decode(password).ok()?).ok()?;
+    let (key_id, tag) = envelope.datakey.split_once('.')?;
+    let signature = Signature { key_id: key_id.to_owned(), tag: STANDARD.decode(tag).ok()? };
+    Some((STANDARD.decode(&envelope.payload).ok()?, signature))
+}
+
+fn invalid() -> Error {
+    Error::new(
+        ErrorKind::TokenInvalid,
+        "The authorization token is not valid for this registry. Log in again with the password \
+         that `aws ecr get-login-password` prints.",
+    )
+}

@@ -1,0 +1,63 @@
+//! `BatchGetImage`.
+
+use super::get_manifest::StoredManifest;
+use super::{ImageFailure, ImageIdentifier, condition_keys, manifest_bytes, resolve};
+use crate::context::RequestContext;
+use crate::error::Result;
+use crate::execute::{Call, Demand, Entry, Operation, Service};
+use crate::names::Tag;
+use crate::repositories::{self, RepositoryAddress};
+
+/// Reads manifests. An identifier that names nothing is a failure of its own, not of the call.
+#[derive(Clone, Debug)]
+pub struct BatchGetImage {
+    /// The repository.
+    pub repository: RepositoryAddress,
+    /// Which images, at most 100.
+    pub ids: Vec<ImageIdentifier>,
+}
+
+/// What became of each identifier, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BatchGetImageOutput {
+    /// The images found, with the tag they were asked for by.
+    pub images: Vec<(Option<Tag>, StoredManifest)>,
+    /// The others.
+    pub failures: Vec<(ImageIdentifier, ImageFailure)>,
+}
+
+impl Operation for BatchGetImage {
+    const ENTRY: Entry = Entry { service: Service::Ecr, name: "BatchGetImage" };
+    type Output = BatchGetImageOutput;
+
+    fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
+        vec![Demand {
+            keys: condition_keys(&self.ids),
+            ..Demand::new("ecr:BatchGetImage", self.repository.resource())
+        }]
+    }
+
+    async fn run(self, call: Call<'_>) -> Result<BatchGetImageOutput> {
+        let mut tx = call.read().await?;
+        let repository = repositories::get(&mut tx, &self.repository).await?;
+        let mut output = BatchGetImageOutput { images: Vec::new(), failures: Vec::new() };
+        for id in self.ids {
+            match resolve(&mut tx, &repository, &id).await? {
+                Ok(image) => {
+                    let bytes = manifest_bytes(&mut tx, image.id).await?;
+                    call.app.pulls.note(image.id, call.now());
+                    output.images.push((
+                        id.tag,
+                        StoredManifest {
+                            digest: image.digest,
+                            media_type: image.media_type,
+                            bytes,
+                        },
+                    ));
+                }
+                Err(failure) => output.failures.push((id, failure)),
+            }
+        }
+        Ok(output)
+    }
+}

@@ -1,0 +1,58 @@
+//! `GET` and `HEAD` of a manifest.
+
+use bytes::Bytes;
+
+use super::{ImageIdentifier, manifest_bytes, not_found, resolve};
+use crate::context::RequestContext;
+use crate::error::Result;
+use crate::execute::{Call, Demand, Entry, Operation, Service};
+use crate::names::{Digest, Reference};
+use crate::repositories::{self, RepositoryAddress};
+
+/// Reads one manifest. Reading it with `counts_as_pull` notes the time of the pull.
+#[derive(Clone, Debug)]
+pub struct GetManifest {
+    /// The repository.
+    pub repository: RepositoryAddress,
+    /// Which image.
+    pub reference: Reference,
+    /// Whether the client takes the bytes.
+    pub counts_as_pull: bool,
+}
+
+/// A manifest as it was pushed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredManifest {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its media type.
+    pub media_type: String,
+    /// Its bytes.
+    pub bytes: Bytes,
+}
+
+impl Operation for GetManifest {
+    const ENTRY: Entry = Entry { service: Service::Tonnage, name: "GetManifest" };
+    type Output = StoredManifest;
+
+    fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
+        vec![Demand {
+            keys: ImageIdentifier::from(self.reference.clone()).condition_keys(),
+            ..Demand::new("ecr:BatchGetImage", self.repository.resource())
+        }]
+    }
+
+    async fn run(self, call: Call<'_>) -> Result<StoredManifest> {
+        let mut tx = call.read().await?;
+        let repository = repositories::get(&mut tx, &self.repository).await?;
+        let id = ImageIdentifier::from(self.reference);
+        let image = resolve(&mut tx, &repository, &id)
+            .await?
+            .map_err(|_| not_found(&self.repository, &id))?;
+        let bytes = manifest_bytes(&mut tx, image.id).await?;
+        if self.counts_as_pull {
+            call.app.pulls.note(image.id, call.now());
+        }
+        Ok(StoredManifest { digest: image.digest, media_type: image.media_type, bytes })
+    }
+}

@@ -1,0 +1,89 @@
+//! `GET /v2/{name}/referrers/{digest}`.
+
+use crate::context::RequestContext;
+use crate::error::{Error, Result};
+use crate::execute::{Call, Demand, Entry, Operation, Service};
+use crate::names::Digest;
+use crate::pages::{Page, PageRequest};
+use crate::params;
+use crate::repositories::{self, RepositoryAddress};
+
+/// Lists the manifests whose subject is a digest, oldest first. The subject itself need not exist.
+#[derive(Clone, Debug)]
+pub struct ListReferrers {
+    /// The repository.
+    pub repository: RepositoryAddress,
+    /// The subject.
+    pub subject: Digest,
+    /// Only manifests of this artifact type.
+    pub artifact_type: Option<String>,
+    /// Which page.
+    pub page: PageRequest,
+}
+
+/// A manifest that refers to another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Referrer {
+    row: i64,
+    /// Its digest.
+    pub digest: Digest,
+    /// Its media type.
+    pub media_type: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its artifact type.
+    pub artifact_type: Option<String>,
+    /// Its annotations, as a JSON object.
+    pub annotations: String,
+}
+
+impl Operation for ListReferrers {
+    const ENTRY: Entry = Entry { service: Service::Tonnage, name: "ListReferrers" };
+    type Output = Page<Referrer>;
+
+    fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
+        vec![
+            Demand::new("ecr:BatchGetImage", self.repository.resource())
+                .with_key("tonnage:ImageDigest", vec![self.subject.to_string()]),
+        ]
+    }
+
+    async fn run(self, call: Call<'_>) -> Result<Page<Referrer>> {
+        let mut tx = call.read().await?;
+        let repository = repositories::get(&mut tx, &self.repository).await?;
+        let after: i64 = match self.page.after.as_deref() {
+            None => 0,
+            Some(after) => {
+                after.parse().map_err(|_| Error::invalid_parameter("nextToken", "Invalid token"))?
+            }
+        };
+        let rows = tx
+            .all(
+                "SELECT id, digest, media_type, LENGTH(manifest), artifact_type, annotations \
+                 FROM images WHERE repository_id = $1 AND subject_digest = $2 AND id > $3 \
+                 AND (CAST($4 AS TEXT) IS NULL OR artifact_type = $4) ORDER BY id LIMIT $5",
+                params![
+                    repository.id,
+                    self.subject.as_str(),
+                    after,
+                    self.artifact_type.as_deref(),
+                    self.page.limit_and_one(),
+                ],
+            )
+            .await?;
+        let referrers = rows
+            .iter()
+            .map(|row| {
+                Ok(Referrer {
+                    row: row.get(0)?,
+                    digest: Digest::parse(&row.get::<String>(1)?).map_err(Error::internal)?,
+                    media_type: row.get(2)?,
+                    size: row.get(3)?,
+                    artifact_type: row.get(4)?,
+                    annotations: row.get(5)?,
+                })
+            })
+            .collect::<Result<Vec<_>>>()?;
+        Ok(self.page.cut(referrers, |referrer| referrer.row.to_string()))
+    }
+}

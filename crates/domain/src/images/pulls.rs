@@ -1,0 +1,55 @@
+//! When images were last pulled. A pull is noted in memory and written with others within a
+//! second or at an orderly stop, so that a pull costs no write; ECR promises a day.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use crate::app::App;
+use crate::authorize::Permit;
+use crate::clock::Millis;
+use crate::error::Result;
+use crate::execute::Tx;
+use crate::metadata::Mode;
+use crate::params;
+
+/// How many images may be noted between two writes; past that, pulls go unrecorded.
+const NOTED_MAX: usize = 100_000;
+
+/// Pulls that are not written yet.
+#[derive(Debug, Default)]
+pub struct Pulls(Mutex<HashMap<i64, Millis>>);
+
+impl Pulls {
+    pub(crate) fn note(&self, image_id: i64, now: Millis) {
+        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if noted.len() < NOTED_MAX || noted.contains_key(&image_id) {
+            noted.insert(image_id, now);
+        }
+    }
+
+    fn take(&self) -> HashMap<i64, Millis> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Writes the pulls noted so far.
+///
+/// # Errors
+/// When the database fails; these pulls are then lost.
+pub async fn flush(app: &App) -> Result<()> {
+    let noted = app.pulls.take();
+    if noted.is_empty() {
+        return Ok(());
+    }
+    let mut tx = Tx::begin(app.metadata.as_ref(), Mode::Write, &Permit::maintenance()).await?;
+    for (image_id, pulled_at) in noted {
+        tx.execute(
+            "UPDATE images SET last_pulled_at = $2 \
+             WHERE id = $1 AND (last_pulled_at IS NULL OR last_pulled_at < $2)",
+            params![image_id, pulled_at],
+        )
+        .await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}

@@ -1,0 +1,333 @@
+//! `PutImage`, and `PUT` of a manifest.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+
+use super::manifest::{Child, Descriptor, MAXIMUM_BYTES, Manifest, ManifestKind};
+use super::tags::{self, Put};
+use super::{ImageIdentifier, find_by_digest};
+use crate::blobs;
+use crate::context::RequestContext;
+use crate::error::{Error, ErrorKind, Result};
+use crate::events::{self, Event};
+use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
+use crate::names::{Algorithm, Digest, Tag};
+use crate::params;
+use crate::repositories::{self, Repository, RepositoryAddress};
+use crate::uploads::UploadRules;
+
+/// Rows of older parsers can be parsed again from the manifest, which is the truth.
+const PARSER_VERSION: i64 = 1;
+
+/// Stores a manifest, byte for byte, and points a tag at it.
+///
+/// Idempotent under [`UploadRules::Distribution`] while the tag may move; under
+/// [`UploadRules::LayerParts`] what exists already is an error, as in ECR.
+#[derive(Clone, Debug)]
+pub struct PutImage {
+    /// The repository.
+    pub repository: RepositoryAddress,
+    /// The manifest.
+    pub manifest: Bytes,
+    /// Its media type, if the client said so beside the bytes.
+    pub media_type: Option<String>,
+    /// The tag.
+    pub tag: Option<Tag>,
+    /// The digest that the client expects.
+    pub digest: Option<Digest>,
+    /// Whose rules hold.
+    pub rules: UploadRules,
+}
+
+/// A stored image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PutImageOutput {
+    /// The digest of the manifest.
+    pub digest: Digest,
+    /// Its media type.
+    pub media_type: String,
+    /// What it refers to as its subject, whether that exists or not.
+    pub subject: Option<Digest>,
+}
+
+impl Operation for PutImage {
+    const ENTRY: Entry = Entry { service: Service::Ecr, name: "PutImage" };
+    type Output = PutImageOutput;
+
+    fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
+        let id = ImageIdentifier { digest: self.digest.clone(), tag: self.tag.clone() };
+        vec![Demand {
+            keys: id.condition_keys(),
+            ..Demand::new("ecr:PutImage", self.repository.resource())
+        }]
+    }
+
+    async fn run(self, call: Call<'_>) -> Result<PutImageOutput> {
+        let manifest = parse(&self.manifest, self.media_type.as_deref())?;
+        let algorithm = self.digest.as_ref().map_or(Algorithm::Sha256, Digest::algorithm);
+        let digest = Digest::of(algorithm, &self.manifest);
+        if let Some(expected) = &self.digest
+            && *expected != digest
+        {
+            return Err(Error::new(
+                ErrorKind::ImageDigestDoesNotMatch,
+                format!(
+                    "The image with digest '{expected}' in repository '{}' and registry ID '{}' \
+                     does not match the image digest that Amazon ECR has calculated.",
+                    self.repository.name, self.repository.account
+                ),
+            ));
+        }
+
+        let mut tx = call.write().await?;
+        let repository = repositories::get(&mut tx, &self.repository).await?;
+        let existing = find_by_digest(&mut tx, &repository, &digest).await?;
+        let existed = existing.is_some();
+        let image_id = match existing {
+            Some(image) => image.id,
+            None => insert(&mut tx, &call, &repository, &manifest, &self.manifest, &digest).await?,
+        };
+        let moved = match &self.tag {
+            Some(tag) => tags::put(&mut tx, &call, &repository, tag, image_id, &digest).await?,
+            None => Put::Unchanged,
+        };
+        let changed = !existed || moved == Put::Moved;
+        if !changed && self.rules == UploadRules::LayerParts {
+            let tag = self.tag.as_ref().map_or("null", Tag::as_str);
+            return Err(Error::new(
+                ErrorKind::ImageAlreadyExists,
+                format!(
+                    "Image with digest '{digest}' and tag '{tag}' already exists in the \
+                     repository with name '{}' in registry with id '{}'",
+                    self.repository.name, self.repository.account
+                ),
+            ));
+        }
+        let media_type = manifest.media_type.as_str().to_owned();
+        if changed {
+            let event = Event::ImagePushed {
+                repository_name: self.repository.name.to_string(),
+                image_digest: digest.to_string(),
+                image_tag: self.tag.as_ref().map(ToString::to_string),
+                manifest_media_type: media_type.clone(),
+                artifact_media_type: manifest.artifact_type.clone(),
+            };
+            events::publish(&mut tx, &call, repository.registry_id, &event).await?;
+        }
+        // Also when nothing changed: what was found may be of a commit that is still under way.
+        call.commit(tx).await?;
+        Ok(PutImageOutput {
+            digest,
+            media_type,
+            subject: manifest.subject.map(|subject| subject.digest),
+        })
+    }
+}
+
+fn parse(bytes: &[u8], media_type: Option<&str>) -> Result<Manifest> {
+    if bytes.len() > MAXIMUM_BYTES {
+        return Err(Error::new(
+            ErrorKind::ManifestTooLarge,
+            format!("The manifest has {} bytes; at most {MAXIMUM_BYTES} are stored.", bytes.len()),
+        ));
+    }
+    Manifest::parse(bytes, media_type).map_err(|error| {
+        let message = format!("The image manifest is not valid: {error}");
+        Error::new(ErrorKind::ManifestInvalid, message)
+    })
+}
+
+async fn insert(
+    tx: &mut Tx,
+    call: &Call<'_>,
+    repository: &Repository,
+    manifest: &Manifest,
+    bytes: &Bytes,
+    digest: &Digest,
+) -> Result<i64> {
+    let blobs = held_blobs(tx, repository, manifest).await?;
+    let children = held_children(tx, repository, manifest).await?;
+    let image_size = match manifest.kind() {
+        ManifestKind::Index => {
+            children.iter().map(|(_, _, image_size)| *image_size).max().unwrap_or(0)
+        }
+        ManifestKind::Image | ManifestKind::Artifact => manifest
+            .required_blobs()
+            .fold(0_u64, |sum, descriptor| sum.saturating_add(descriptor.size)),
+    };
+    let id = call.next_id();
+    tx.execute(
+        "INSERT INTO images (id, repository_id, digest, kind, media_type, artifact_type, \
+         config_media_type, subject_digest, annotations, image_size, parser_version, \
+         container_version, manifest, pushed_at, last_pulled_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12, $13, NULL)",
+        params![
+            id,
+            repository.id,
+            digest.as_str(),
+            kind_text(manifest.kind()),
+            manifest.media_type.as_str(),
+            manifest.artifact_type.as_deref(),
+            manifest.config.as_ref().map(|config| config.media_type.as_str()),
+            manifest.subject.as_ref().map(|subject| subject.digest.as_str()),
+            serde_json::to_string(&manifest.annotations).map_err(Error::internal)?,
+            image_size,
+            PARSER_VERSION,
+            bytes.to_vec(),
+            call.now(),
+        ],
+    )
+    .await?;
+    for (position, descriptor, blob_id) in blobs {
+        tx.execute(
+            "INSERT INTO image_blobs (image_id, position, repository_id, blob_id, digest, \
+             media_type, size) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            params![
+                id,
+                position,
+                repository.id,
+                blob_id,
+                descriptor.digest.as_str(),
+                &descriptor.media_type,
+                descriptor.size,
+            ],
+        )
+        .await?;
+    }
+    for (position, (child, child_id, _)) in children.iter().enumerate() {
+        tx.execute(
+            "INSERT INTO image_children (image_id, position, child_image_id, digest, media_type, \
+             size, platform) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            params![
+                id,
+                position,
+                *child_id,
+                child.descriptor.digest.as_str(),
+                &child.descriptor.media_type,
+                child.descriptor.size,
+                platform_text(child),
+            ],
+        )
+        .await?;
+    }
+    Ok(id)
+}
+
+fn kind_text(kind: ManifestKind) -> &'static str {
+    match kind {
+        ManifestKind::Image => "image",
+        ManifestKind::Index => "index",
+        ManifestKind::Artifact => "artifact",
+    }
+}
+
+/// `os/architecture/variant`, as far as known.
+fn platform_text(child: &Child) -> String {
+    let Some(platform) = &child.platform else { return String::new() };
+    let mut text = format!("{}/{}", platform.os, platform.architecture);
+    if !platform.variant.is_empty() {
+        text.push('/');
+        text.push_str(&platform.variant);
+    }
+    text
+}
+
+/// The position of the config among an image's blobs; layers follow from 0.
+const CONFIG_POSITION: i64 = -1;
+
+/// The blobs of a manifest with their rows; all but foreign layers must be in the repository, with
+/// the size that the manifest says.
+async fn held_blobs<'m>(
+    tx: &mut Tx,
+    repository: &Repository,
+    manifest: &'m Manifest,
+) -> Result<Vec<(i64, &'m Descriptor, Option<i64>)>> {
+    let config = manifest.config.iter().map(|config| (CONFIG_POSITION, config));
+    let layers = (0_i64..).zip(&manifest.layers);
+    let mut held = Vec::with_capacity(manifest.layers.len() + 1);
+    let mut missing = BTreeSet::new();
+    for (position, descriptor) in config.chain(layers) {
+        let blob = blobs::find(tx, repository, &descriptor.digest).await?;
+        match &blob {
+            Some(blob) if blob.size != descriptor.size => {
+                return Err(size_differs(descriptor, blob.size));
+            }
+            None if !descriptor.is_foreign() => {
+                missing.insert(descriptor.digest.as_str());
+            }
+            _ => {}
+        }
+        held.push((position, descriptor, blob.map(|blob| blob.id)));
+    }
+    if missing.is_empty() {
+        return Ok(held);
+    }
+    Err(Error::new(ErrorKind::LayersNotFound, required("Layers", &missing, repository)))
+}
+
+/// The children of an index with their rows and image sizes; all must be in the repository, with
+/// the size and media type that the index says.
+async fn held_children<'m>(
+    tx: &mut Tx,
+    repository: &Repository,
+    manifest: &'m Manifest,
+) -> Result<Vec<(&'m Child, i64, u64)>> {
+    let mut held = Vec::with_capacity(manifest.children.len());
+    let mut missing = BTreeSet::new();
+    for child in &manifest.children {
+        let descriptor = &child.descriptor;
+        let row = tx
+            .optional(
+                "SELECT id, media_type, LENGTH(manifest), image_size FROM images \
+                 WHERE repository_id = $1 AND digest = $2",
+                params![repository.id, descriptor.digest.as_str()],
+            )
+            .await?;
+        let Some(row) = row else {
+            missing.insert(descriptor.digest.as_str());
+            continue;
+        };
+        let media_type: String = row.get(1)?;
+        if media_type != descriptor.media_type {
+            return Err(Error::new(
+                ErrorKind::ManifestInvalid,
+                format!(
+                    "The image manifest is not valid: it says that {} is of type `{}`, but that \
+                     image is of type `{media_type}`",
+                    descriptor.digest, descriptor.media_type
+                ),
+            ));
+        }
+        let size: u64 = row.get(2)?;
+        if size != descriptor.size {
+            return Err(size_differs(descriptor, size));
+        }
+        held.push((child, row.get(0)?, row.get(3)?));
+    }
+    if missing.is_empty() {
+        return Ok(held);
+    }
+    Err(Error::new(ErrorKind::ReferencedImagesNotFound, required("Images", &missing, repository)))
+}
+
+fn size_differs(descriptor: &Descriptor, size: u64) -> Error {
+    Error::new(
+        ErrorKind::ManifestInvalid,
+        format!(
+            "The image manifest is not valid: it says that {} has {} bytes, but it has {size}",
+            descriptor.digest, descriptor.size
+        ),
+    )
+}
+
+fn required(what: &str, digests: &BTreeSet<&str>, repository: &Repository) -> String {
+    let digests: Vec<&str> = digests.iter().copied().collect();
+    format!(
+        "{what} with digests '[{}]' required for pushing image into repository with name '{}' in \
+         the registry with id '{}' do not exist",
+        digests.join(", "),
+        repository.address.name,
+        repository.address.account
+    )
+}

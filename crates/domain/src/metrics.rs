@@ -1,0 +1,90 @@
+//! What is counted. No label ever holds the name of a repository, an account or a principal.
+
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+use crate::error::ErrorKind;
+use crate::execute::Entry;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OperationLabels {
+    service: &'static str,
+    operation: &'static str,
+    outcome: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DirectionLabels {
+    direction: &'static str,
+}
+
+/// The counters of the domain.
+#[derive(Clone)]
+pub struct Metrics {
+    operations: Family<OperationLabels, Counter<u64, AtomicU64>>,
+    operation_seconds: Histogram,
+    blob_bytes: Family<DirectionLabels, Counter<u64, AtomicU64>>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            operations: Family::default(),
+            operation_seconds: Histogram::new(exponential_buckets(0.0001, 4.0, 10)),
+            blob_bytes: Family::default(),
+        }
+    }
+}
+
+impl Metrics {
+    /// Makes the counters visible under `registry`.
+    pub fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "operations",
+            "Operations by service, name and outcome",
+            self.operations.clone(),
+        );
+        registry.register(
+            "operation_seconds",
+            "Time from the decision to the end of an operation, bodies of downloads not included",
+            self.operation_seconds.clone(),
+        );
+        registry.register(
+            "blob_bytes",
+            "Bytes of blobs received from and sent to clients",
+            self.blob_bytes.clone(),
+        );
+    }
+
+    pub(crate) fn record_operation(
+        &self,
+        entry: Entry,
+        error: Option<ErrorKind>,
+        elapsed: Duration,
+    ) {
+        let outcome = error.map_or_else(|| "ok".to_owned(), |kind| format!("{kind:?}"));
+        self.operations
+            .get_or_create(&OperationLabels {
+                service: entry.service.as_str(),
+                operation: entry.name,
+                outcome,
+            })
+            .inc();
+        self.operation_seconds.observe(elapsed.as_secs_f64());
+    }
+
+    pub(crate) fn record_received(&self, bytes: u64) {
+        self.blob_bytes.get_or_create(&DirectionLabels { direction: "received" }).inc_by(bytes);
+    }
+
+    /// Counts bytes of a blob that were handed to the socket.
+    pub fn record_sent(&self, bytes: u64) {
+        self.blob_bytes.get_or_create(&DirectionLabels { direction: "sent" }).inc_by(bytes);
+    }
+}

@@ -1,0 +1,60 @@
+//! The table of operations: every operation there is, once.
+
+use crate::accounts::{CreateAccount, ListAccounts, SetAccountState};
+use crate::blobs::batch_check_layer_availability::BatchCheckLayerAvailability;
+use crate::blobs::get_blob::{GetBlob, HeadBlob};
+use crate::blobs::get_download_url_for_layer::GetDownloadUrlForLayer;
+use crate::execute::{Entry, Operation};
+use crate::identities::get_authorization_token::GetAuthorizationToken;
+use crate::identities::get_caller_identity::GetCallerIdentity;
+use crate::images::batch_delete_image::BatchDeleteImage;
+use crate::images::batch_get_image::BatchGetImage;
+use crate::images::describe_images::DescribeImages;
+use crate::images::get_manifest::GetManifest;
+use crate::images::list_images::ListImages;
+use crate::images::list_referrers::ListReferrers;
+use crate::images::list_tags::ListTags;
+use crate::images::put_image::PutImage;
+use crate::repositories::create::CreateRepository;
+use crate::repositories::delete::DeleteRepository;
+use crate::repositories::describe::DescribeRepositories;
+use crate::repositories::put_image_tag_mutability::PutImageTagMutability;
+use crate::resource_tags::{ListTagsForResource, TagResource, UntagResource};
+use crate::uploads::append::UploadLayerPart;
+use crate::uploads::cancel::CancelUpload;
+use crate::uploads::describe::DescribeUpload;
+use crate::uploads::finish::CompleteLayerUpload;
+use crate::uploads::initiate::InitiateLayerUpload;
+
+/// Every operation, by service and name.
+pub const OPERATIONS: &[Entry] = &[
+    BatchCheckLayerAvailability::ENTRY,
+    BatchDeleteImage::ENTRY,
+    BatchGetImage::ENTRY,
+    CompleteLayerUpload::ENTRY,
+    CreateRepository::ENTRY,
+    DeleteRepository::ENTRY,
+    DescribeImages::ENTRY,
+    DescribeRepositories::ENTRY,
+    GetAuthorizationToken::ENTRY,
+    GetDownloadUrlForLayer::ENTRY,
+    InitiateLayerUpload::ENTRY,
+    ListImages::ENTRY,
+    ListTagsForResource::ENTRY,
+    PutImage::ENTRY,
+    PutImageTagMutability::ENTRY,
+    TagResource::ENTRY,
+    UntagResource::ENTRY,
+    UploadLayerPart::ENTRY,
+    GetCallerIdentity::ENTRY,
+    CancelUpload::ENTRY,
+    CreateAccount::ENTRY,
+    DescribeUpload::ENTRY,
+    GetBlob::ENTRY,
+    GetManifest::ENTRY,
+    HeadBlob::ENTRY,
+    ListAccounts::ENTRY,
+    ListReferrers::ENTRY,
+    ListTags::ENTRY,
+    SetAccountState::ENTRY,
+];

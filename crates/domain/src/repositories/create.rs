@@ -1,0 +1,113 @@
+//! `CreateRepository`.
+
+use super::{Repository, RepositoryAddress, TagMutabilityRule};
+use crate::context::RequestContext;
+use crate::error::{Error, ErrorKind, Result};
+use crate::events::{self, Event};
+use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
+use crate::names::{AccountId, RepositoryName};
+use crate::resource_tags::{self, ResourceTag};
+use crate::{params, registries};
+
+/// Creates a repository. Not idempotent, as in ECR: a second call fails.
+#[derive(Clone, Debug)]
+pub struct CreateRepository {
+    /// The account, if not the one addressed.
+    pub registry_id: Option<AccountId>,
+    /// The name.
+    pub name: RepositoryName,
+    /// Resource tags, stored together with the repository or not at all.
+    pub tags: Vec<ResourceTag>,
+    /// Whether tags may move.
+    pub tag_mutability: TagMutabilityRule,
+    /// Whether a push starts a scan; must be false until there is a scanner.
+    pub scan_on_push: bool,
+}
+
+impl Operation for CreateRepository {
+    const ENTRY: Entry = Entry { service: Service::Ecr, name: "CreateRepository" };
+    type Output = Repository;
+
+    fn demands(&self, context: &RequestContext) -> Vec<Demand> {
+        let resource =
+            RepositoryAddress::new(context, self.registry_id, self.name.clone()).resource();
+        let keys = resource_tags::condition_keys(&self.tags);
+        let mut create = Demand::new("ecr:CreateRepository", resource.clone());
+        create.keys.clone_from(&keys);
+        let mut demands = vec![create];
+        if !self.tags.is_empty() {
+            demands.push(Demand { keys, ..Demand::new("ecr:TagResource", resource) });
+        }
+        demands
+    }
+
+    async fn run(self, call: Call<'_>) -> Result<Repository> {
+        resource_tags::validate(&self.tags)?;
+        refuse_scan_on_push(self.scan_on_push)?;
+        let address = RepositoryAddress::new(call.context, self.registry_id, self.name.clone());
+        let mut tx = call.write().await?;
+        let repository = insert(&mut tx, &call, &address, &self.tag_mutability).await?;
+        resource_tags::put(&mut tx, repository.id, &self.tags).await?;
+        call.commit(tx).await?;
+        Ok(repository)
+    }
+}
+
+/// Refuses a setting that nothing would act upon.
+pub(crate) fn refuse_scan_on_push(scan_on_push: bool) -> Result<()> {
+    if scan_on_push {
+        return Err(Error::new(
+            ErrorKind::Unsupported,
+            "Tonnage does not scan images yet, so imageScanningConfiguration.scanOnPush must be \
+             false; leave it out.",
+        ));
+    }
+    Ok(())
+}
+
+/// Makes the repository inside a transaction, for this operation and for a push that creates.
+///
+/// # Errors
+/// [`ErrorKind::RepositoryAlreadyExists`].
+pub(crate) async fn insert(
+    tx: &mut Tx,
+    call: &Call<'_>,
+    address: &RepositoryAddress,
+    tag_mutability: &TagMutabilityRule,
+) -> Result<Repository> {
+    if super::find(tx, address).await?.is_some() {
+        return Err(Error::new(
+            ErrorKind::RepositoryAlreadyExists,
+            format!(
+                "The repository with name '{}' already exists in the registry with id '{}'",
+                address.name, address.account
+            ),
+        ));
+    }
+    let registry_id = registries::ensure(tx, call, &address.account, &address.region).await?;
+    let repository = Repository {
+        id: call.next_id(),
+        registry_id,
+        address: address.clone(),
+        tag_mutability: tag_mutability.clone(),
+        scan_on_push: false,
+        created_at: call.now(),
+    };
+    tx.execute(
+        "INSERT INTO repositories (id, registry_id, name, tag_mutability, \
+         tag_mutability_exclusions, scan_on_push, encryption_type, created_at) \
+         VALUES ($1, $2, $3, $4, $5, 0, 'AES256', $6)",
+        params![
+            repository.id,
+            registry_id,
+            address.name.as_str(),
+            tag_mutability.setting().as_str(),
+            tag_mutability.stored_filters()?,
+            repository.created_at,
+        ],
+    )
+    .await?;
+    let event = Event::RepositoryCreated { repository_name: address.name.to_string() };
+    events::publish(tx, call, registry_id, &event).await?;
+    Ok(repository)
+}

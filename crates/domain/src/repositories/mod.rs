@@ -1,0 +1,135 @@
+//! Repositories: create, describe, delete, tag mutability.
+
+pub mod create;
+pub mod delete;
+pub mod describe;
+pub mod put_image_tag_mutability;
+pub mod tag_mutability;
+
+use crate::clock::Millis;
+use crate::context::RequestContext;
+use crate::error::{Error, ErrorKind, Result};
+use crate::execute::{Resource, Tx};
+use crate::metadata::Row;
+use crate::names::{AccountId, Arn, Partition, Region, RepositoryName};
+use crate::params;
+
+pub use tag_mutability::{TagMutability, TagMutabilityRule};
+
+/// Where a repository is, whether it exists or not.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RepositoryAddress {
+    /// The registry's account.
+    pub account: AccountId,
+    /// The registry's region.
+    pub region: Region,
+    /// The name.
+    pub name: RepositoryName,
+}
+
+impl RepositoryAddress {
+    /// A repository of the registry that the request addressed, or of `registry_id` in its region.
+    pub fn new(
+        context: &RequestContext,
+        registry_id: Option<AccountId>,
+        name: RepositoryName,
+    ) -> Self {
+        Self {
+            account: registry_id.unwrap_or(context.account),
+            region: context.region.clone(),
+            name,
+        }
+    }
+
+    /// As a resource of a demand.
+    pub fn resource(&self) -> Resource {
+        Resource::Repository {
+            account: self.account,
+            region: self.region.clone(),
+            name: self.name.clone(),
+        }
+    }
+
+    /// The repository's ARN.
+    pub fn arn(&self) -> String {
+        Arn::repository(Partition::of(&self.region), &self.region, &self.account, &self.name)
+            .to_string()
+    }
+}
+
+/// A repository as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repository {
+    /// Its row; a name deleted and made again is another row.
+    pub id: i64,
+    /// The registry's row.
+    pub registry_id: i64,
+    /// Where it is.
+    pub address: RepositoryAddress,
+    /// Whether tags may move.
+    pub tag_mutability: TagMutabilityRule,
+    /// Whether a push starts a scan.
+    pub scan_on_push: bool,
+    /// When it was created.
+    pub created_at: Millis,
+}
+
+macro_rules! select_repositories {
+    ($rest:literal) => {
+        concat!(
+            "SELECT repositories.id, repositories.registry_id, repositories.name, \
+             repositories.tag_mutability, repositories.tag_mutability_exclusions, \
+             repositories.scan_on_push, repositories.created_at \
+             FROM repositories JOIN registries ON registries.id = repositories.registry_id \
+             WHERE registries.kind = 'private' AND registries.account_id = $1 \
+             AND registries.region = $2 ",
+            $rest
+        )
+    };
+}
+pub(crate) use select_repositories;
+
+fn from_row(account: &AccountId, region: &Region, row: &Row) -> Result<Repository> {
+    let name: String = row.get(2)?;
+    let name = RepositoryName::parse(&name).map_err(Error::internal)?;
+    let mutability: String = row.get(3)?;
+    let exclusions: String = row.get(4)?;
+    Ok(Repository {
+        id: row.get(0)?,
+        registry_id: row.get(1)?,
+        address: RepositoryAddress { account: *account, region: region.clone(), name },
+        tag_mutability: TagMutabilityRule::from_stored(&mutability, &exclusions)?,
+        scan_on_push: row.get(5)?,
+        created_at: row.get(6)?,
+    })
+}
+
+/// The repository at an address, if it exists.
+pub(crate) async fn find(tx: &mut Tx, address: &RepositoryAddress) -> Result<Option<Repository>> {
+    let row = tx
+        .optional(
+            select_repositories!("AND repositories.name = $3"),
+            params![address.account.as_str(), address.region.as_str(), address.name.as_str()],
+        )
+        .await?;
+    row.map(|row| from_row(&address.account, &address.region, &row)).transpose()
+}
+
+/// The repository at an address.
+///
+/// # Errors
+/// [`ErrorKind::RepositoryNotFound`].
+pub(crate) async fn get(tx: &mut Tx, address: &RepositoryAddress) -> Result<Repository> {
+    find(tx, address).await?.ok_or_else(|| not_found(address))
+}
+
+/// The error for a repository that does not exist, in ECR's words.
+pub(crate) fn not_found(address: &RepositoryAddress) -> Error {
+    Error::new(
+        ErrorKind::RepositoryNotFound,
+        format!(
+            "The repository with name '{}' does not exist in the registry with id '{}'",
+            address.name, address.account
+        ),
+    )
+}

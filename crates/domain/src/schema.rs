@@ -1,0 +1,19 @@
+//! The schema as a list of migrations, applied in order by the store when it opens.
+
+/// One step of the schema. An applied migration never changes.
+#[derive(Clone, Copy, Debug)]
+pub struct Migration {
+    /// Its number; consecutive from 1.
+    pub version: i64,
+    /// Its name, as in the file name.
+    pub name: &'static str,
+    /// Statements, separated by `;`, in the types BIGINT, TEXT and BYTEA.
+    pub sql: &'static str,
+}
+
+/// Every migration, oldest first.
+pub const MIGRATIONS: &[Migration] = &[Migration {
+    version: 1,
+    name: "foundation",
+    sql: include_str!("../migrations/0001_foundation.sql"),
+}];

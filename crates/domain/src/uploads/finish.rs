@@ -1,0 +1,216 @@
+//! `CompleteLayerUpload`, and `PUT` of an upload.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::ingest::{End, ingest};
+use super::{BodyStream, PART_BYTES_MIN, Upload, UploadId, UploadRules, part_out_of_order};
+use crate::app::App;
+use crate::blobs::{self, INLINE_BYTES_MAX, Stored};
+use crate::context::RequestContext;
+use crate::error::{Error, ErrorKind, Result};
+use crate::execute::{Call, Demand, Entry, Operation, Service};
+use crate::names::{Algorithm, Digest, Hasher};
+use crate::objects::SPAN_BYTES_MAX;
+use crate::params;
+use crate::repositories::{self, Repository, RepositoryAddress};
+
+/// Turns an upload into a blob of the repository. When it returns, the blob survives a power
+/// failure. A wrong digest discards the upload.
+pub struct CompleteLayerUpload {
+    /// The repository.
+    pub repository: RepositoryAddress,
+    /// The upload.
+    pub upload_id: UploadId,
+    /// The digests that the client expects; one of them must be right.
+    pub digests: Vec<Digest>,
+    /// Where the last part begins, if the client said so.
+    pub first_byte: Option<u64>,
+    /// The last part, if it comes with the request.
+    pub body: Option<BodyStream>,
+    /// Whose rules hold.
+    pub rules: UploadRules,
+}
+
+/// A blob that was uploaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UploadedBlob {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+impl Operation for CompleteLayerUpload {
+    const ENTRY: Entry = Entry { service: Service::Ecr, name: "CompleteLayerUpload" };
+    type Output = UploadedBlob;
+
+    fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
+        let mut demands = vec![Demand::new("ecr:CompleteLayerUpload", self.repository.resource())];
+        if self.body.is_some() {
+            demands.push(Demand::new("ecr:UploadLayerPart", self.repository.resource()));
+        }
+        demands
+    }
+
+    async fn run(self, call: Call<'_>) -> Result<UploadedBlob> {
+        let lock = Arc::new(call.app.upload_locks.lock(&self.upload_id)?);
+        let mut tx = call.read().await?;
+        let repository = repositories::get(&mut tx, &self.repository).await?;
+        let mut upload = super::get(&mut tx, &call, &repository, &self.upload_id).await?;
+        drop(tx);
+
+        let received_before = upload.received;
+        if let Some(first_byte) = self.first_byte
+            && first_byte != received_before
+        {
+            return Err(part_out_of_order(&repository, &upload, first_byte));
+        }
+        if let Some(body) = self.body {
+            let end = ingest(call.app, &mut upload, body, &lock).await?;
+            if let End::Broken(error) = end {
+                let mut tx = call.write().await?;
+                super::save(&mut tx, &call, &repository, &upload, received_before).await?;
+                call.commit(tx).await?;
+                return Err(error.with_detail(super::detail(&repository, &upload)));
+            }
+        }
+        if self.rules == UploadRules::LayerParts {
+            refuse_by_part_rules(&upload)?;
+        }
+
+        let Some(digest) = matching_digest(call.app, &upload, &self.digests).await? else {
+            discard(&call, &repository, &upload).await?;
+            return Err(Error::new(
+                ErrorKind::InvalidLayer,
+                "None of the provided layer digests match the calculated layer digest",
+            ));
+        };
+        let size = upload.received;
+        let existed = publish(&call, &repository, upload, received_before, &digest).await?;
+        call.app.garbage.wake();
+        if existed && self.rules == UploadRules::LayerParts {
+            return Err(Error::new(
+                ErrorKind::LayerAlreadyExists,
+                format!(
+                    "The layer with digest '{digest}' already exists in the repository with name \
+                     '{}' in the registry with id '{}'",
+                    repository.address.name, repository.address.account
+                ),
+            ));
+        }
+        Ok(UploadedBlob { digest, size })
+    }
+}
+
+fn refuse_by_part_rules(upload: &Upload) -> Result<()> {
+    if upload.received == 0 {
+        return Err(Error::new(
+            ErrorKind::EmptyUpload,
+            "The specified layer upload does not contain any layer parts.",
+        ));
+    }
+    if upload.smallest_inner_part.is_some_and(|smallest| smallest < PART_BYTES_MIN) {
+        return Err(Error::new(
+            ErrorKind::LayerPartTooSmall,
+            format!("Layer parts other than the last must be at least {PART_BYTES_MIN} bytes."),
+        ));
+    }
+    Ok(())
+}
+
+/// The first of `digests` that is right.
+async fn matching_digest(app: &App, upload: &Upload, digests: &[Digest]) -> Result<Option<Digest>> {
+    for wanted in digests {
+        let calculated = match wanted.algorithm() {
+            Algorithm::Sha256 => upload.hasher.clone().finish(),
+            other => digest_again(app, upload, other).await?,
+        };
+        if calculated == *wanted {
+            return Ok(Some(calculated));
+        }
+    }
+    Ok(None)
+}
+
+/// Clients name the algorithm only at the end, so all others than SHA-256 are calculated from what
+/// was stored.
+async fn digest_again(app: &App, upload: &Upload, algorithm: Algorithm) -> Result<Digest> {
+    let mut hasher = Hasher::new(algorithm);
+    if is_inline(upload) {
+        hasher.update(&upload.tail);
+        return Ok(hasher.finish());
+    }
+    let reader = app.objects.open(&upload.object_id).await?;
+    let mut offset = 0;
+    while offset < upload.received {
+        let span: Bytes = reader.read_at(offset, SPAN_BYTES_MAX).await?;
+        if span.is_empty() {
+            return Err(Error::internal("an upload's object is shorter than its row says"));
+        }
+        offset += span.len() as u64;
+        hasher = tokio::task::spawn_blocking(move || {
+            hasher.update(&span);
+            hasher
+        })
+        .await
+        .map_err(Error::internal)?;
+    }
+    Ok(hasher.finish())
+}
+
+fn is_inline(upload: &Upload) -> bool {
+    upload.received <= INLINE_BYTES_MAX as u64
+}
+
+/// Makes the blob and removes the upload, in one transaction.
+async fn publish(
+    call: &Call<'_>,
+    repository: &Repository,
+    upload: Upload,
+    received_before: u64,
+    digest: &Digest,
+) -> Result<bool> {
+    let mut tx = call.write().await?;
+    // A name deleted and made again is another repository.
+    let current = repositories::get(&mut tx, &repository.address).await?;
+    let removed = remove_row(&mut tx, &upload.id, received_before).await?;
+    if !removed || current.id != repository.id {
+        return Err(super::not_found(&repository.address, upload.id.as_str()));
+    }
+    let size = upload.received;
+    let stored = if is_inline(&upload) {
+        Stored::Inline(Bytes::from(upload.tail))
+    } else {
+        Stored::Object(upload.object_id)
+    };
+    let existed = blobs::add(&mut tx, call, repository, digest, size, stored).await?;
+    call.commit(tx).await?;
+    Ok(existed)
+}
+
+async fn discard(call: &Call<'_>, repository: &Repository, upload: &Upload) -> Result<()> {
+    let mut tx = call.write().await?;
+    if super::get(&mut tx, call, repository, &upload.id).await.is_ok() {
+        tx.execute("DELETE FROM uploads WHERE id = $1", params![upload.id.as_str()]).await?;
+        blobs::put_garbage_object(&mut tx, call, &upload.object_id).await?;
+        call.commit(tx).await?;
+        call.app.garbage.wake();
+    }
+    Ok(())
+}
+
+async fn remove_row(
+    tx: &mut crate::execute::Tx,
+    id: &UploadId,
+    received_before: u64,
+) -> Result<bool> {
+    let removed = tx
+        .execute(
+            "DELETE FROM uploads WHERE id = $1 AND received = $2",
+            params![id.as_str(), received_before],
+        )
+        .await?;
+    Ok(removed == 1)
+}

@@ -1,0 +1,80 @@
+//! `InitiateLayerUpload`, and `POST /v2/{name}/blobs/uploads/`.
+
+use super::{UploadId, UploadRules, expiry};
+use crate::context::RequestContext;
+use crate::error::{ErrorKind, Result};
+use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
+use crate::names::{Algorithm, Hasher};
+use crate::objects::ObjectId;
+use crate::params;
+use crate::repositories::{self, Repository, RepositoryAddress, TagMutabilityRule};
+
+/// Begins an upload. It belongs to the repository and to the principal, and expires when nothing
+/// is added to it for a day.
+#[derive(Clone, Debug)]
+pub struct InitiateLayerUpload {
+    /// The repository.
+    pub repository: RepositoryAddress,
+    /// Whose rules it follows: a push by docker may make the repository.
+    pub rules: UploadRules,
+}
+
+impl Operation for InitiateLayerUpload {
+    const ENTRY: Entry = Entry { service: Service::Ecr, name: "InitiateLayerUpload" };
+    type Output = UploadId;
+
+    fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
+        let mut demands = vec![Demand::new("ecr:InitiateLayerUpload", self.repository.resource())];
+        if self.rules == UploadRules::Distribution {
+            demands.push(Demand::new(CREATE, self.repository.resource()).optional());
+        }
+        demands
+    }
+
+    async fn run(self, call: Call<'_>) -> Result<UploadId> {
+        let mut tx = call.write().await?;
+        let repository = get_or_create(&mut tx, &call, &self.repository, self.rules).await?;
+        let id = UploadId::random();
+        tx.execute(
+            "INSERT INTO uploads (id, repository_id, principal_id, received, parts, last_part, \
+             smallest_inner_part, hash_state, tail, object_id, created_at, expires_at) \
+             VALUES ($1, $2, $3, 0, 0, 0, NULL, $4, $5, $6, $7, $8)",
+            params![
+                id.as_str(),
+                repository.id,
+                call.context.principal.id,
+                Hasher::new(Algorithm::Sha256).save(),
+                Vec::new(),
+                ObjectId::random().as_str(),
+                call.now(),
+                expiry(&call),
+            ],
+        )
+        .await?;
+        call.commit(tx).await?;
+        Ok(id)
+    }
+}
+
+const CREATE: &str = "ecr:CreateRepository";
+
+/// The repository a push goes to; made by the push if the operator turned that on and the pusher
+/// may create it.
+async fn get_or_create(
+    tx: &mut Tx,
+    call: &Call<'_>,
+    address: &RepositoryAddress,
+    rules: UploadRules,
+) -> Result<Repository> {
+    match repositories::get(tx, address).await {
+        Err(error)
+            if error.kind() == ErrorKind::RepositoryNotFound
+                && rules == UploadRules::Distribution
+                && call.app.settings.create_on_push =>
+        {
+            call.permit().require(call.context, CREATE, &address.resource())?;
+            repositories::create::insert(tx, call, address, &TagMutabilityRule::default()).await
+        }
+        found => found,
+    }
+}

@@ -1,0 +1,214 @@
+//! Uploads of blobs, for the Docker endpoint and for the layer-part API alike.
+//!
+//! An upload's row names the object before any byte is written to it, so whatever a crash leaves
+//! behind is removed with the row. Bytes are durable before the row says they were received, and
+//! the blob is visible only after the commit that turns the upload into it.
+
+pub mod append;
+pub mod cancel;
+pub mod describe;
+pub mod finish;
+mod ingest;
+pub mod initiate;
+
+use std::collections::HashSet;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use futures_util::stream::Stream;
+
+use crate::clock::Millis;
+use crate::error::{Detail, Error, ErrorKind, Result};
+use crate::execute::{Call, Tx};
+use crate::names::Hasher;
+use crate::objects::ObjectId;
+use crate::params;
+use crate::repositories::{Repository, RepositoryAddress};
+
+/// The body of a request: chunks of any size until the end, or the reason why there is no end.
+pub type BodyStream = Pin<Box<dyn Stream<Item = Result<Bytes, BodyError>> + Send>>;
+
+/// Why a body ended early.
+#[derive(Debug, thiserror::Error)]
+#[error("the request body ended early: {0}")]
+pub struct BodyError(pub String);
+
+/// Whose rules an upload follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UploadRules {
+    /// The distribution specification: any chunk size, empty blobs, what exists is a success.
+    Distribution,
+    /// ECR's layer-part API: parts of 5 to 20 MiB, no empty layers, what exists is an error.
+    LayerParts,
+}
+
+/// The largest blob, in bytes; ECR's quota.
+pub const BLOB_BYTES_MAX: u64 = 52_000 * 1024 * 1024;
+/// The smallest part other than the last, in bytes, under [`UploadRules::LayerParts`].
+pub const PART_BYTES_MIN: u64 = 5 * 1024 * 1024;
+/// The part size that ECR tells clients to use, in bytes.
+pub const PART_BYTES: u64 = 10 * 1024 * 1024;
+/// Parts per upload under [`UploadRules::LayerParts`].
+pub const PARTS_MAX: i64 = 4_200;
+
+/// The name of an upload: a lower-case UUID.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct UploadId(String);
+
+impl UploadId {
+    pub(crate) fn random() -> Self {
+        Self(uuid::Uuid::new_v4().to_string())
+    }
+
+    /// Reads an id that a client sent; `None` unless it has exactly the form of one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let uuid = uuid::Uuid::try_parse(text).ok()?;
+        (uuid.hyphenated().to_string() == text).then(|| Self(text.to_owned()))
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// An upload as stored.
+pub(crate) struct Upload {
+    pub(crate) id: UploadId,
+    pub(crate) received: u64,
+    pub(crate) parts: i64,
+    pub(crate) last_part: u64,
+    pub(crate) smallest_inner_part: Option<u64>,
+    pub(crate) hasher: Hasher,
+    pub(crate) tail: Vec<u8>,
+    pub(crate) object_id: ObjectId,
+}
+
+/// The upload of this id in this repository, begun by this principal and not expired.
+///
+/// # Errors
+/// [`ErrorKind::UploadNotFound`] in every other case, whatever the reason.
+pub(crate) async fn get(
+    tx: &mut Tx,
+    call: &Call<'_>,
+    repository: &Repository,
+    id: &UploadId,
+) -> Result<Upload> {
+    let row = tx
+        .optional(
+            "SELECT received, parts, last_part, smallest_inner_part, hash_state, tail, object_id \
+             FROM uploads WHERE id = $1 AND repository_id = $2 AND principal_id = $3 \
+             AND expires_at > $4",
+            params![id.as_str(), repository.id, call.context.principal.id, call.now()],
+        )
+        .await?
+        .ok_or_else(|| not_found(&repository.address, id.as_str()))?;
+    let hash_state: Vec<u8> = row.get(4)?;
+    Ok(Upload {
+        id: id.clone(),
+        received: row.get(0)?,
+        parts: row.get(1)?,
+        last_part: row.get(2)?,
+        smallest_inner_part: row.get(3)?,
+        hasher: Hasher::restore(&hash_state).map_err(|error| Error::internal(error.to_string()))?,
+        tail: row.get(5)?,
+        object_id: crate::blobs::parse_object_id(&row.get::<String>(6)?)?,
+    })
+}
+
+/// Stores how far an upload got, if it still is where it was.
+async fn save(
+    tx: &mut Tx,
+    call: &Call<'_>,
+    repository: &Repository,
+    upload: &Upload,
+    received_before: u64,
+) -> Result<()> {
+    let changed = tx
+        .execute(
+            "UPDATE uploads SET received = $3, parts = $4, last_part = $5, \
+             smallest_inner_part = $6, hash_state = $7, tail = $8, expires_at = $9 \
+             WHERE id = $1 AND received = $2",
+            params![
+                upload.id.as_str(),
+                received_before,
+                upload.received,
+                upload.parts,
+                upload.last_part,
+                upload.smallest_inner_part,
+                upload.hasher.save(),
+                upload.tail.clone(),
+                expiry(call),
+            ],
+        )
+        .await?;
+    if changed == 0 {
+        return Err(not_found(&repository.address, upload.id.as_str()));
+    }
+    Ok(())
+}
+
+fn expiry(call: &Call<'_>) -> Millis {
+    call.app.clock.now().plus_seconds(call.app.settings.upload_idle_seconds)
+}
+
+/// The error for an upload that does not exist, is another principal's or of another repository.
+pub fn not_found(address: &RepositoryAddress, upload_id: &str) -> Error {
+    Error::new(
+        ErrorKind::UploadNotFound,
+        format!(
+            "The upload with id '{upload_id}' does not exist in the repository with name '{}' in \
+             the registry with id '{}'",
+            address.name, address.account
+        ),
+    )
+}
+
+fn part_out_of_order(repository: &Repository, upload: &Upload, first_byte: u64) -> Error {
+    Error::new(
+        ErrorKind::InvalidLayerPart,
+        format!("First byte of the layer part is {first_byte} instead of {}", upload.received),
+    )
+    .with_detail(detail(repository, upload))
+}
+
+fn detail(repository: &Repository, upload: &Upload) -> Detail {
+    Detail {
+        repository_name: repository.address.name.to_string(),
+        upload_id: upload.id.as_str().to_owned(),
+        received: upload.received,
+    }
+}
+
+/// Which uploads some request is writing to. An object store of files belongs to one process, so a
+/// lock in memory is enough; the compare in `save` guards the rest.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct UploadLocks(Arc<Mutex<HashSet<UploadId>>>);
+
+impl UploadLocks {
+    /// Takes the upload, or refuses at once: a second writer has nothing to wait for.
+    pub(crate) fn lock(&self, id: &UploadId) -> Result<UploadLock> {
+        let free = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone());
+        if !free {
+            return Err(Error::new(
+                ErrorKind::UploadBusy,
+                "Another request is writing to this upload; wait for it, then ask how far it got.",
+            ));
+        }
+        Ok(UploadLock { locks: self.clone(), id: id.clone() })
+    }
+}
+
+/// Holds an upload until it is dropped.
+#[derive(Debug)]
+pub(crate) struct UploadLock {
+    locks: UploadLocks,
+    id: UploadId,
+}
+
+impl Drop for UploadLock {
+    fn drop(&mut self) {
+        self.locks.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+    }
+}
