@@ -9,7 +9,7 @@ pub(super) fn request(claim: &Claim, request: &RequestView<'_>, payload: &str) -
     let mut canonical = String::with_capacity(512);
     canonical.push_str(request.method);
     canonical.push('\n');
-    canonical.push_str(&path(request.path, &claim.service));
+    canonical.push_str(&path(request.path));
     canonical.push('\n');
     canonical.push_str(&query(request.query, matches!(claim.form, Form::Presigned { .. })));
     canonical.push('\n');
@@ -26,11 +26,8 @@ pub(super) fn request(claim: &Claim, request: &RequestView<'_>, payload: &str) -
     canonical
 }
 
-/// S3 signs the path as it is sent; every other service normalises it and encodes it once more.
-pub(super) fn path(wire: &str, service: &str) -> String {
-    if service == "s3" {
-        return if wire.is_empty() { "/".to_owned() } else { wire.to_owned() };
-    }
+/// The path normalised, and what was sent encoded once more.
+fn path(wire: &str) -> String {
     let mut segments: Vec<&str> = Vec::new();
     for segment in wire.split('/') {
         match segment {
