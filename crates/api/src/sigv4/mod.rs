@@ -74,8 +74,8 @@ fn mac(key: &[u8], message: &[u8]) -> Vec<u8> {
     hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), message).as_ref().to_vec()
 }
 
-fn string_to_sign(time: &str, scope: &str, canonical_request: &str) -> String {
-    format!("{ALGORITHM}\n{time}\n{scope}\n{}", payload_hash(canonical_request.as_bytes()))
+fn string_to_sign(time: &str, scope: &str, canonical_request: &[u8]) -> String {
+    format!("{ALGORITHM}\n{time}\n{scope}\n{}", payload_hash(canonical_request))
 }
 
 /// Checks the signature, the time and the body of a request that claims to be signed.
