@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::claim::raw_pairs;
 use super::{Claim, Form, RequestView};
 
 /// The canonical request that a claim must have signed. Bytes, because values of headers need not
@@ -61,12 +62,8 @@ fn encode(text: &str) -> String {
 
 /// The pairs as they were sent, sorted. The signature itself is not part of what it signs.
 fn query(wire: &str, presigned: bool) -> String {
-    let mut pairs: Vec<(&str, &str)> = wire
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .filter(|(key, _)| !(presigned && *key == "X-Amz-Signature"))
-        .collect();
+    let mut pairs: Vec<(&str, &str)> =
+        raw_pairs(wire).filter(|(key, _)| !(presigned && *key == "X-Amz-Signature")).collect();
     pairs.sort_unstable();
     let pairs: Vec<String> =
         pairs.into_iter().map(|(key, value)| format!("{key}={value}")).collect();

@@ -43,7 +43,7 @@ pub struct RequestView<'a> {
     pub path: &'a str,
     /// The query string without `?`, as it was sent.
     pub query: &'a str,
-    /// The headers.
+    /// The headers. Over HTTP/2 the caller has put `:authority` there as `host`.
     pub headers: &'a HeaderMap,
 }
 
