@@ -16,7 +16,7 @@ mod sts;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, HOST};
 use http::request::Parts;
 use http::{HeaderValue, Method};
 use tonnage_domain::app::App;
@@ -48,7 +48,14 @@ impl Call<'_> {
 
 /// Answers a request for an AWS service.
 pub(crate) async fn handle(app: &Arc<App>, request: Request, arrival: &Arrival) -> Response {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    // Signatures cover the host header, which HTTP/2 spells as the target's authority; where there
+    // are both, the authority counts (RFC 9110, section 7.2), and so it is what must be signed.
+    if let Some(host) =
+        parts.uri.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok())
+    {
+        parts.headers.insert(HOST, host);
+    }
     let mut response = dispatch(app, &parts, body, arrival).await;
     if let Ok(id) = HeaderValue::from_str(&arrival.request_id) {
         response.headers_mut().insert("x-amzn-requestid", id);
@@ -133,8 +140,7 @@ async fn json_service(
     let Some(known) = known else {
         discard(body, BODY_BYTES_MAX).await;
         let operation = scope::printable(operation).unwrap_or_default();
-        let text =
-            format!("ecr has no operation that is called `{operation}` with {}.", parts.method);
+        let text = format!("ecr has no operation `{operation}` for {}.", parts.method);
         return Err(Refusal::UnknownOperation(text).into());
     };
     let limit = ecr::body_bytes_max(known.name);
