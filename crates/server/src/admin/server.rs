@@ -24,7 +24,7 @@ use tonnage_domain::context::RequestContext;
 use tonnage_domain::error::{Error, ErrorKind};
 use tonnage_domain::execute::execute;
 use tonnage_domain::names::AccountId;
-use tonnage_domain::root_key::random;
+use tonnage_domain::root_key::RootKey;
 
 use super::{
     Account, Accounts, BODY_BYTES_MAX, CreatedAccount, NewAccount, Refusal, with_short_path,
@@ -234,7 +234,7 @@ fn parse_id(text: &str) -> Result<AccountId, Error> {
 
 fn random_id() -> Result<AccountId, Error> {
     const IDS: u64 = 1_000_000_000_000;
-    let id = u64::from_le_bytes(random()?) % IDS;
+    let id = u64::from_le_bytes(RootKey::random()?) % IDS;
     AccountId::parse(&format!("{id:012}")).map_err(Error::internal)
 }
 

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::ExposeSecret;
-use tonnage_domain::root_key::{ROOT_KEY_BYTES, RootKey, random};
+use tonnage_domain::root_key::{ROOT_KEY_BYTES, RootKey};
 
 use super::{Layout, write_durably};
 use crate::config::{Secrets, Storage};
@@ -71,7 +71,7 @@ pub(crate) fn find_root_key(
 }
 
 fn make(path: &Path) -> Result<RootKey> {
-    let bytes: [u8; ROOT_KEY_BYTES] = random()?;
+    let bytes: [u8; ROOT_KEY_BYTES] = RootKey::random()?;
     let text = format!("{}\n", hex::encode(bytes));
     write_durably(path, text.as_bytes())
         .with_context(|| format!("the root key {} cannot be written", path.display()))?;
