@@ -60,6 +60,13 @@ pub enum Resource {
         /// The name.
         name: RepositoryName,
     },
+    /// All repositories of a registry, as a listing shows them.
+    Repositories {
+        /// The registry's account.
+        account: AccountId,
+        /// The registry's region.
+        region: Region,
+    },
     /// The deployment itself, which belongs to the management account.
     Deployment {
         /// The management account.
@@ -74,6 +81,12 @@ impl Resource {
             Self::Any => "*".to_owned(),
             Self::Repository { account, region, name } => {
                 Arn::repository(Partition::of(region), region, account, name).to_string()
+            }
+            Self::Repositories { account, region } => {
+                format!(
+                    "arn:{}:ecr:{region}:{account}:repository/*",
+                    Partition::of(region).as_str()
+                )
             }
             Self::Deployment { account } => format!("arn:aws:tonnage::{account}:deployment"),
         }
