@@ -17,13 +17,13 @@ use tonnage_domain::context::{Principal, PrincipalKind, RequestContext};
 use tonnage_domain::error::{Error, ErrorKind, Result};
 use tonnage_domain::execute::{Operation, execute};
 use tonnage_domain::gc;
+use tonnage_domain::images::ImageIdentifier;
 use tonnage_domain::images::batch_delete_image::{BatchDeleteImage, BatchDeleteImageOutput};
 use tonnage_domain::images::describe_images::{DescribeImages, ImageDetail};
 use tonnage_domain::images::get_manifest::GetManifest;
 use tonnage_domain::images::list_images::TagStatus;
 use tonnage_domain::images::list_tags::ListTags;
 use tonnage_domain::images::put_image::{PutImage, PutImageOutput};
-use tonnage_domain::images::ImageIdentifier;
 use tonnage_domain::metadata::{Metadata, Mode, Value};
 use tonnage_domain::names::{AccountId, Digest, Reference, Region, RepositoryName, Tag};
 use tonnage_domain::objects::{Objects, SPAN_BYTES_MAX};
@@ -137,6 +137,7 @@ impl Registry {
                 ErrorKind::RepositoryAlreadyExists
                     | ErrorKind::AccountAlreadyExists
                     | ErrorKind::ImageAlreadyExists
+                    | ErrorKind::ImageTagAlreadyExists
                     | ErrorKind::LayerAlreadyExists
             ),
         };
@@ -174,7 +175,8 @@ impl Registry {
 
     /// A principal of the management account that is allowed what the document says.
     pub(crate) async fn principal(&self, name: &str, document: &str) -> Principal {
-        let id = 1_000_000 + i64::try_from(name.len()).unwrap() * 1000 + i64::from(name.as_bytes()[0]);
+        let id =
+            1_000_000 + i64::try_from(name.len()).unwrap() * 1000 + i64::from(name.as_bytes()[0]);
         let arn = format!("arn:aws:iam::{ACCOUNT}:user/{name}");
         let unique_id = format!("AIDA{id}");
         self.write(&[
@@ -316,7 +318,11 @@ impl Registry {
     }
 
     /// The digest that a tag names.
-    pub(crate) async fn resolve(&self, repository: &RepositoryAddress, tag: &str) -> Option<Digest> {
+    pub(crate) async fn resolve(
+        &self,
+        repository: &RepositoryAddress,
+        tag: &str,
+    ) -> Option<Digest> {
         match self.manifest(repository, tag).await {
             Ok((digest, _)) => Some(digest),
             Err(error) if error.kind() == ErrorKind::ImageNotFound => None,
@@ -332,8 +338,7 @@ impl Registry {
     ) -> Result<(Digest, Bytes)> {
         let reference = Reference::parse(reference).unwrap();
         let repository = repository.clone();
-        let stored =
-            self.run(GetManifest { repository, reference, counts_as_pull: false }).await?;
+        let stored = self.run(GetManifest { repository, reference, counts_as_pull: false }).await?;
         Ok((stored.digest, stored.bytes))
     }
 
