@@ -56,7 +56,8 @@ impl Table {
         writeln!(self.text, "{name}{separator}{input}").unwrap();
         for demand in demands {
             let need = if demand.required { "required" } else { "optional" };
-            writeln!(self.text, "    {need} {} on {}", demand.action, demand.resource.arn()).unwrap();
+            writeln!(self.text, "    {need} {} on {}", demand.action, demand.resource.arn())
+                .unwrap();
             for (key, values) in &demand.keys {
                 writeln!(self.text, "        {key} = {}", values.join(", ")).unwrap();
             }
@@ -205,7 +206,10 @@ fn layers(table: &mut Table) {
 fn accounts_and_identities(table: &mut Table, management_account: AccountId) {
     let id = AccountId::parse("210987654321").unwrap();
     table.add("", &GetAuthorizationToken { registry_ids: vec![] });
-    table.add("two registries", &GetAuthorizationToken { registry_ids: vec![id, management_account] });
+    table.add(
+        "two registries",
+        &GetAuthorizationToken { registry_ids: vec![id, management_account] },
+    );
     table.add("", &GetCallerIdentity);
     table.add("", &CreateAccount { management_account, id, name: "team".to_owned() });
     table.add("", &ListAccounts { management_account });

@@ -91,10 +91,8 @@ async fn a_tag_that_aws_would_refuse_is_refused() {
 async fn a_resource_is_a_repository_of_the_addressed_region() {
     let registry = Registry::new().await;
     let context = registry.context();
-    let named = parse_resource_arn(
-        &context,
-        "arn:aws:ecr:us-east-1:123456789012:repository/team/app",
-    );
+    let named =
+        parse_resource_arn(&context, "arn:aws:ecr:us-east-1:123456789012:repository/team/app");
     assert_eq!(named.unwrap(), address("team/app"));
     for arn in [
         "",
