@@ -268,7 +268,10 @@ fn condition_keys<'a>(
         keys.add(format!("ecr:resourcetag/{}", tag.key), tag.value.as_str());
     }
     for (key, values) in &demand.keys {
-        keys.set_all(key.as_str(), values.iter().map(String::as_str));
+        // Tag keys that differ only in case share a condition key.
+        for value in values {
+            keys.add(key.as_str(), value.as_str());
+        }
     }
     keys
 }
