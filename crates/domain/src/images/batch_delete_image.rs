@@ -1,6 +1,6 @@
 //! `BatchDeleteImage`, and `DELETE` of a manifest.
 
-use super::{ImageFailure, ImageIdentifier, ImageRecord, condition_keys, resolve, tags};
+use super::{ImageFailure, ImageIdentifier, ImageRecord, demands, resolve, tags};
 use crate::context::RequestContext;
 use crate::error::{Error, Result};
 use crate::events::{self, Event};
@@ -42,10 +42,7 @@ impl Operation for BatchDeleteImage {
     type Output = BatchDeleteImageOutput;
 
     fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
-        vec![Demand {
-            keys: condition_keys(&self.ids),
-            ..Demand::new("ecr:BatchDeleteImage", self.repository.resource())
-        }]
+        demands("ecr:BatchDeleteImage", &self.repository, &self.ids)
     }
 
     async fn run(self, call: Call<'_>) -> Result<BatchDeleteImageOutput> {
