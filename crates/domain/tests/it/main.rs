@@ -2,6 +2,8 @@
 //! real database and a real object store.
 #![expect(clippy::unwrap_used, reason = "helpers of tests panic like tests")]
 
+mod authorization;
+mod bootstrap;
 mod content;
 mod demands;
 mod images;
