@@ -1,7 +1,7 @@
 //! `BatchGetImage`.
 
 use super::get_manifest::StoredManifest;
-use super::{ImageFailure, ImageIdentifier, condition_keys, manifest_bytes, resolve};
+use super::{ImageFailure, ImageIdentifier, demands, manifest_bytes, resolve};
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Call, Demand, Entry, Operation, Service};
@@ -34,10 +34,7 @@ impl Operation for BatchGetImage {
     type Output = BatchGetImageOutput;
 
     fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
-        vec![Demand {
-            keys: condition_keys(&self.ids),
-            ..Demand::new("ecr:BatchGetImage", self.repository.resource())
-        }]
+        demands("ecr:BatchGetImage", &self.repository, &self.ids)
     }
 
     async fn run(self, call: Call<'_>) -> Result<BatchGetImageOutput> {
