@@ -4,6 +4,7 @@
 use std::fmt;
 
 use crate::metadata::{MetadataError, MetadataErrorKind};
+use crate::names::AccountId;
 use crate::objects::{ObjectError, ObjectErrorKind};
 
 /// The result of everything that can fail in the domain.
@@ -104,6 +105,8 @@ pub struct Error {
 /// `ecr` model), and what an upload's `Range` header says after a refused part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Detail {
+    /// The account of the repository's registry.
+    pub account: AccountId,
     /// The repository.
     pub repository_name: String,
     /// The upload.

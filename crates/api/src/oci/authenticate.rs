@@ -2,8 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::StatusCode;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, StatusCode};
 use tonnage_domain::app::App;
 use tonnage_domain::error::{Error, ErrorKind};
 use tonnage_domain::identities::authorization_token::{self, TokenIdentity};
@@ -11,7 +11,7 @@ use tonnage_domain::identities::authorization_token::{self, TokenIdentity};
 use super::error::OciError;
 use super::{CHALLENGE, header, text};
 use crate::Arrival;
-use crate::request::{Request, Response};
+use crate::request::Response;
 
 /// The longest `Authorization` header that is looked at, in bytes.
 const AUTHORIZATION_BYTES_MAX: usize = 16 * 1024;
@@ -56,10 +56,10 @@ impl Challenge {
 /// Who asks, and for which registry.
 pub(super) async fn authenticate(
     app: &App,
-    request: &Request,
+    headers: &HeaderMap,
     arrival: &Arrival,
 ) -> Result<TokenIdentity, Challenge> {
-    let mut values = request.headers().get_all(AUTHORIZATION).iter();
+    let mut values = headers.get_all(AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
         return Err(Challenge::Missing);
     };

@@ -22,7 +22,7 @@ use super::referrers::parse_digest;
 use super::{CONTENT_DIGEST, Call, Refusal, header};
 use crate::Arrival;
 use crate::body::Body;
-use crate::request::{Request, Response};
+use crate::request::Response;
 
 const OCTET_STREAM: &str = "application/octet-stream";
 
@@ -45,24 +45,25 @@ pub(super) async fn get(call: Call<'_>, name: &str, digest: &str) -> Result<Resp
 /// Serves a layer to whoever has a link to it. The principal of the link must still be allowed.
 pub(super) async fn download(
     app: &Arc<App>,
-    request: &Request,
+    method: &Method,
+    headers: &HeaderMap,
     arrival: &Arrival,
     token: &str,
 ) -> Result<Response, Refusal> {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+    if !matches!(*method, Method::GET | Method::HEAD) {
         return Err(Refusal::MethodNotAllowed("GET, HEAD"));
     }
     let (link, principal) = DownloadLink::open(app, token, arrival.now).await?;
     let context = arrival.context(
-        request.headers(),
+        headers,
         principal,
         link.repository.account,
         link.repository.region.clone(),
     );
     let operation = GetBlob { repository: link.repository, digest: link.digest.clone() };
     let blob = execute(app, &context, operation).await?;
-    let mut response = serve(app, request.headers(), &link.digest, blob)?;
-    if request.method() == Method::HEAD {
+    let mut response = serve(app, headers, &link.digest, blob)?;
+    if *method == Method::HEAD {
         *response.body_mut() = Body::empty();
     }
     Ok(response)

@@ -145,10 +145,11 @@ fn text(status: StatusCode, body: &'static str) -> Response {
 async fn answer(app: &Arc<App>, request: Request, arrival: &Arrival) -> Result<Response, Refusal> {
     let path = request.uri().path().to_owned();
     if let Some(token) = path.strip_prefix(DOWNLOAD_PREFIX) {
-        return blobs::download(app, &request, arrival, token).await;
+        return blobs::download(app, request.method(), request.headers(), arrival, token).await;
     }
-    let identity =
-        authenticate::authenticate(app, &request, arrival).await.map_err(Refusal::Challenge)?;
+    let identity = authenticate::authenticate(app, request.headers(), arrival)
+        .await
+        .map_err(Refusal::Challenge)?;
     let context =
         arrival.context(request.headers(), identity.principal, identity.account, identity.region);
     let method = request.method().clone();

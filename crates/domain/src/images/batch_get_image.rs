@@ -44,7 +44,7 @@ impl Operation for BatchGetImage {
         for id in self.ids {
             match resolve(&mut tx, &repository, &id).await? {
                 Ok(image) => {
-                    let bytes = manifest_bytes(&mut tx, image.id).await?;
+                    let bytes = manifest_bytes(call.app, &mut tx, &repository, &image).await?;
                     call.app.pulls.note(image.id, call.now());
                     output.images.push((
                         id.tag,

@@ -6,9 +6,10 @@ use bytes::Bytes;
 
 use super::manifest::{Child, Descriptor, MAXIMUM_BYTES, Manifest, ManifestKind};
 use super::tags::{self, Put};
-use super::{ImageIdentifier, find_by_digest};
+use super::{ImageIdentifier, MANIFEST, find_by_digest};
 use crate::blobs;
 use crate::context::RequestContext;
+use crate::encryption;
 use crate::error::{Error, ErrorKind, Result};
 use crate::events::{self, Event};
 use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
@@ -157,11 +158,13 @@ async fn insert(
             .fold(0_u64, |sum, descriptor| sum.saturating_add(descriptor.size)),
     };
     let id = call.next_id();
+    let domain = encryption::ensure_account_domain(tx, call, &repository.address.account).await?;
+    let container_version = encryption::container_version(call.app);
     tx.execute(
         "INSERT INTO images (id, repository_id, digest, kind, media_type, artifact_type, \
          config_media_type, subject_digest, annotations, image_size, parser_version, \
-         container_version, manifest, pushed_at, last_pulled_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12, $13, NULL)",
+         container_version, manifest, manifest_size, pushed_at, last_pulled_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, NULL)",
         params![
             id,
             repository.id,
@@ -174,7 +177,9 @@ async fn insert(
             serde_json::to_string(&manifest.annotations).map_err(Error::internal)?,
             image_size,
             PARSER_VERSION,
-            bytes.to_vec(),
+            container_version,
+            domain.store(container_version, MANIFEST, digest, bytes)?,
+            bytes.len(),
             call.now(),
         ],
     )
@@ -279,7 +284,7 @@ async fn held_children<'m>(
         let descriptor = &child.descriptor;
         let row = tx
             .optional(
-                "SELECT id, media_type, LENGTH(manifest), image_size FROM images \
+                "SELECT id, media_type, manifest_size, image_size FROM images \
                  WHERE repository_id = $1 AND digest = $2",
                 params![repository.id, descriptor.digest.as_str()],
             )
