@@ -251,17 +251,16 @@ async fn a_chunk_must_have_the_length_of_its_range() {
         let status = if before == 0 { "0-0".to_owned() } else { format!("0-{}", before - 1) };
         let whole = Digest::of_sha256(&[&head[..], b"12345"].concat());
         for last in [before + 3, before + 5, before + 500_000] {
-            for method in ["PATCH", "PUT"] {
-                let call = |chunked: bool| {
-                    let call = registry
-                        .call(format!("{method} {upload}?digest={whole}"))
-                        .with("content-range", format!("{before}-{last}"));
-                    if chunked { call.chunked(vec!["12345".into()]) } else { call.body("12345") }
-                };
-                for chunked in [false, true] {
-                    call(chunked).await.check("416 BLOB_UPLOAD_INVALID", &[("range", &*status)]);
-                }
-            }
+            let call = |method: &str| {
+                registry
+                    .call(format!("{method} {upload}?digest={whole}"))
+                    .with("content-range", format!("{before}-{last}"))
+            };
+            let refused = "416 BLOB_UPLOAD_INVALID";
+            call("PATCH").body("12345").await.check(refused, &[("range", &*status)]);
+            let unannounced = call("PATCH").chunked(vec!["12".into(), "345".into()]).await;
+            unannounced.check(refused, &[("range", &*status)]);
+            call("PUT").body("12345").await.check(refused, &[]);
         }
         registry.call(format!("GET {upload}")).await.check("204", &[("range", &*status)]);
         registry
