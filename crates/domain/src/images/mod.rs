@@ -2,6 +2,7 @@
 
 pub mod batch_delete_image;
 pub mod batch_get_image;
+pub mod delete_manifest;
 pub mod describe_images;
 pub mod get_manifest;
 pub mod list_images;
