@@ -65,9 +65,14 @@ impl Operation for PutImage {
     }
 
     async fn run(self, call: Call<'_>) -> Result<PutImageOutput> {
-        let manifest = parse(&self.manifest, self.media_type.as_deref())?;
+        let parsed = parse(&self.manifest, self.media_type.as_deref(), self.rules);
         let algorithm = self.digest.as_ref().map_or(Algorithm::Sha256, Digest::algorithm);
         let digest = Digest::of(algorithm, &self.manifest);
+
+        let mut tx = call.write().await?;
+        let repository = repositories::get(&mut tx, &self.repository).await?;
+        // A repository that does not exist is the first thing to say.
+        let manifest = parsed?;
         if let Some(expected) = &self.digest
             && *expected != digest
         {
@@ -80,9 +85,6 @@ impl Operation for PutImage {
                 ),
             ));
         }
-
-        let mut tx = call.write().await?;
-        let repository = repositories::get(&mut tx, &self.repository).await?;
         let movable = match &self.tag {
             Some(tag) => match tags::movable(&mut tx, &repository, tag).await? {
                 Ok(movable) => Some(movable),
@@ -134,17 +136,25 @@ impl Operation for PutImage {
     }
 }
 
-fn parse(bytes: &[u8], media_type: Option<&str>) -> Result<Manifest> {
+fn parse(bytes: &[u8], media_type: Option<&str>, rules: UploadRules) -> Result<Manifest> {
     if bytes.len() > MAXIMUM_BYTES {
         return Err(Error::new(
             ErrorKind::ManifestTooLarge,
             format!("The manifest has {} bytes; at most {MAXIMUM_BYTES} are stored.", bytes.len()),
         ));
     }
-    Manifest::parse(bytes, media_type).map_err(|error| {
+    let manifest = Manifest::parse(bytes, media_type).map_err(|error| {
         let message = format!("The image manifest is not valid: {error}");
         Error::new(ErrorKind::ManifestInvalid, message)
-    })
+    })?;
+    // botocore, shape `PutImageRequest$imageManifestMediaType`.
+    if manifest.media_type_is_inferred && rules == UploadRules::LayerParts {
+        return Err(Error::new(
+            ErrorKind::ManifestInvalid,
+            "image manifest mediatype not provided in manifest or parameter",
+        ));
+    }
+    Ok(manifest)
 }
 
 async fn insert(
