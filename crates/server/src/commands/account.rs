@@ -2,8 +2,9 @@
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use http::Method;
+use tonnage_domain::names::AccountId;
 
 use super::place::Place;
 use crate::admin::client::call;
@@ -47,20 +48,11 @@ fn find(place: PlaceArguments) -> Result<Place> {
 }
 
 async fn set_state(place: PlaceArguments, id: &str, verb: &str) -> Result<()> {
-    let id = percent_encode(id);
+    let id = AccountId::parse(id)
+        .map_err(|_| anyhow!("{id:?} is no account id, which has 12 digits"))?;
     let path = format!("/accounts/{id}/{verb}");
     let _: serde_json::Value = call(&find(place)?.layout, Method::POST, &path, None::<&()>).await?;
     Ok(())
-}
-
-/// Whatever was typed as an id reaches the server as one segment, which says what is wrong with it.
-fn percent_encode(text: &str) -> String {
-    text.bytes()
-        .map(|byte| match byte {
-            b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'-' | b'_' => char::from(byte).to_string(),
-            _ => format!("%{byte:02X}"),
-        })
-        .collect()
 }
 
 fn print_created(place: &Place, created: &CreatedAccount) {

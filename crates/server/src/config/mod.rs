@@ -12,6 +12,8 @@ mod registry;
 mod secrets;
 mod sources;
 mod storage;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -153,6 +153,17 @@ fn refuse_foreign(directory: &Path) -> Result<()> {
     }
 }
 
+fn cannot_lock(directory: &Path, error: &io::Error) -> anyhow::Error {
+    let directory = directory.display();
+    match error.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => anyhow!(
+            "the data directory {directory} cannot be written to ({error}); make it writable for \
+             this user, or name another with `--data-dir`"
+        ),
+        _ => anyhow!("the data directory {directory} cannot be locked: {error}"),
+    }
+}
+
 fn lock(layout: &Layout) -> Result<File> {
     let directory = layout.directory().display();
     let path = layout.directory().join("lock");
@@ -163,13 +174,7 @@ fn lock(layout: &Layout) -> Result<File> {
         .truncate(false)
         .mode(0o600)
         .open(&path);
-    let mut file = open.map_err(|error| match error.kind() {
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => anyhow!(
-            "the data directory {directory} cannot be written to ({error}); make it writable for \
-             this user, or name another with `--data-dir`"
-        ),
-        _ => anyhow!("the data directory {directory} cannot be locked: {error}"),
-    })?;
+    let mut file = open.map_err(|error| cannot_lock(layout.directory(), &error))?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {}
         Err(Errno::WOULDBLOCK) => {
@@ -185,10 +190,57 @@ fn lock(layout: &Layout) -> Result<File> {
                  another directory with `--data-dir`"
             );
         }
-        Err(error) => bail!("the data directory {directory} cannot be locked: {error}"),
+        Err(error) => return Err(cannot_lock(layout.directory(), &error.into())),
     }
     file.set_len(0)
         .and_then(|()| file.write_all(format!("{}\n", std::process::id()).as_bytes()))
         .with_context(|| format!("the data directory {directory} cannot be locked"))?;
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(names: &[&str], accepted: bool) {
+        let directory = tempfile::tempdir().unwrap();
+        for name in names {
+            fs::write(directory.path().join(name), "").unwrap();
+        }
+        assert_eq!(refuse_foreign(directory.path()).is_ok(), accepted, "{names:?}");
+    }
+
+    #[test]
+    fn a_directory_with_other_peoples_files_is_not_taken() {
+        check(&[], true);
+        check(&["lost+found"], true);
+        check(&["root.key"], true);
+        check(&["lock", "notes.txt"], true);
+        check(&["notes.txt"], false);
+        check(&["lost+found", "notes.txt"], false);
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_written_to_is_refused_with_what_to_do() {
+        for (kind, word) in [
+            (io::ErrorKind::PermissionDenied, "make it writable"),
+            (io::ErrorKind::ReadOnlyFilesystem, "--data-dir"),
+            (io::ErrorKind::StorageFull, "cannot be locked"),
+        ] {
+            let sentence = cannot_lock(Path::new("/data"), &kind.into()).to_string();
+            assert!(sentence.contains("/data") && sentence.contains(word), "{sentence}");
+        }
+    }
+
+    #[test]
+    fn a_directory_has_one_user_at_a_time() {
+        let directory = tempfile::tempdir().unwrap();
+        let layout = Layout::new(directory.path().join("data"));
+        let first = DataDirectory::open(layout.clone()).unwrap();
+        let refusal = DataDirectory::open(layout.clone()).unwrap_err().to_string();
+        assert!(refusal.contains(&format!("process {}", std::process::id())), "{refusal}");
+        drop(first);
+        DataDirectory::open(layout).unwrap();
+    }
 }

@@ -1,0 +1,206 @@
+//! Which source wins, and what is refused with which words.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{Config, Flags, LogFormat, settings};
+
+/// Flags by key, variables by name, the text of the file.
+#[derive(Clone, Copy, Default)]
+struct Given<'a> {
+    flags: &'a [(&'static str, &'a [&'a str])],
+    variables: &'a [(&'a str, &'a str)],
+    file: Option<&'a str>,
+}
+
+fn load(given: Given<'_>) -> anyhow::Result<Config> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tonnage.toml");
+    let file = given.file.map(|text| {
+        fs::write(&path, text).unwrap();
+        path.clone()
+    });
+    let flags: Flags = given
+        .flags
+        .iter()
+        .map(|(key, texts)| (*key, texts.iter().map(|&text| text.to_owned()).collect()))
+        .collect();
+    let mut environment: BTreeMap<String, String> =
+        given.variables.iter().map(|&(name, text)| (name.to_owned(), text.to_owned())).collect();
+    environment.entry("HOME".to_owned()).or_insert_with(|| "/home/me".to_owned());
+    Config::load(&flags, file, &environment)
+}
+
+#[track_caller]
+fn check_data_dir(given: Given<'_>, expected: &str) {
+    assert_eq!(load(given).unwrap().storage.data_dir, Path::new(expected));
+}
+
+#[test]
+fn the_flag_wins_over_the_variable_over_the_file_over_the_default() {
+    let flags: &[(&str, &[&str])] = &[("data_dir", &["/flag"])];
+    let variables = &[("TONNAGE_DATA_DIR", "/variable")];
+    let file = Some("data_dir = \"/file\"");
+    check_data_dir(Given { flags, variables, file }, "/flag");
+    check_data_dir(Given { variables, file, ..Given::default() }, "/variable");
+    check_data_dir(Given { file, ..Given::default() }, "/file");
+    check_data_dir(Given::default(), "/home/me/.local/share/tonnage");
+    let xdg = &[("XDG_DATA_HOME", "/xdg")];
+    check_data_dir(Given { variables: xdg, ..Given::default() }, "/xdg/tonnage");
+    let empty = &[("TONNAGE_DATA_DIR", "")];
+    check_data_dir(Given { variables: empty, file, ..Given::default() }, "/file");
+}
+
+#[track_caller]
+fn check_listen(given: Given<'_>, explicit: bool, expected: &[&str]) {
+    let listeners = load(given).unwrap().listeners;
+    let addresses: Vec<String> = listeners.addresses.iter().map(ToString::to_string).collect();
+    assert_eq!(addresses, expected);
+    assert_eq!(listeners.explicit, explicit);
+}
+
+#[test]
+fn a_list_is_replaced_as_a_whole() {
+    let flags: &[(&str, &[&str])] = &[("listen", &["127.0.0.1:1", "[::1]:2"])];
+    let variables = &[("TONNAGE_LISTEN", "127.0.0.1:3, 127.0.0.1:4")];
+    let file = Some("listen = [\"127.0.0.1:5\"]");
+    check_listen(Given { flags, variables, file }, true, &["127.0.0.1:1", "[::1]:2"]);
+    check_listen(
+        Given { variables, file, ..Given::default() },
+        true,
+        &["127.0.0.1:3", "127.0.0.1:4"],
+    );
+    check_listen(Given { file, ..Given::default() }, true, &["127.0.0.1:5"]);
+    check_listen(Given::default(), false, &["127.0.0.1:4510", "[::1]:4510"]);
+}
+
+#[test]
+fn a_whole_file_and_its_defaults() {
+    let text = r#"
+        data_dir = "/data"
+        root_key_file = "/key"
+        account = "111122223333"
+        region = "eu-west-1"
+        domain = "Example.com:8443"
+        create_on_push = true
+        listen = ["0.0.0.0:80"]
+        trusted_proxy = ["10.0.0.0/8", "192.0.2.1"]
+        connections_max = 7
+        drain_seconds = 0
+        log_format = "json"
+        log = "debug"
+        metrics_token_file = "/token"
+    "#;
+    let config = load(Given { file: Some(text), ..Given::default() }).unwrap();
+    assert_eq!(config.storage.root_key_file, Some(PathBuf::from("/key")));
+    assert_eq!(config.registry.account.unwrap().as_str(), "111122223333");
+    assert_eq!(config.registry.region.unwrap().as_str(), "eu-west-1");
+    assert_eq!(config.registry.domain.as_deref(), Some("example.com:8443"));
+    assert!(config.registry.create_on_push);
+    assert_eq!(config.listeners.connections_max, 7);
+    assert_eq!(config.listeners.drain, Duration::ZERO);
+    for (address, trusted) in
+        [("10.1.2.3", true), ("192.0.2.1", true), ("192.0.2.2", false), ("127.0.0.1", false)]
+    {
+        assert_eq!(config.listeners.trusted_proxies.contains(address.parse().unwrap()), trusted);
+    }
+    assert_eq!(config.logs.format, LogFormat::Json);
+    assert_eq!(config.logs.filter, "debug");
+    assert_eq!(config.metrics.token_file, Some(PathBuf::from("/token")));
+    for setting in settings() {
+        assert!(text.contains(&format!("{} = ", setting.key)), "{} is not tried", setting.key);
+    }
+
+    let config = load(Given::default()).unwrap();
+    assert_eq!(config.listeners.connections_max, 10_000);
+    assert_eq!(config.listeners.drain, Duration::from_secs(30));
+    assert!(config.listeners.trusted_proxies.contains("127.0.0.1".parse().unwrap()));
+    assert!(config.listeners.trusted_proxies.contains("::1".parse().unwrap()));
+    assert!(!config.registry.create_on_push);
+    let none: &[(&str, &[&str])] = &[("trusted_proxy", &["none"])];
+    let config = load(Given { flags: none, ..Given::default() }).unwrap();
+    assert!(!config.listeners.trusted_proxies.contains("127.0.0.1".parse().unwrap()));
+}
+
+#[track_caller]
+fn check_file_refused(text: &str, words: &[&str]) {
+    let error = load(Given { file: Some(text), ..Given::default() }).unwrap_err().to_string();
+    for word in words {
+        assert!(error.contains(word), "{error:?} does not say {word:?}");
+    }
+}
+
+#[test]
+fn a_wrong_file_is_refused_by_the_name_of_the_key() {
+    check_file_refused("data_dri = \"/x\"", &["`data_dri`", "tonnage.toml", "data_dir"]);
+    check_file_refused("[storage]\ndata_dir = \"/x\"", &["`storage`"]);
+    check_file_refused("data_dir = 7", &["`data_dir`", "a string"]);
+    check_file_refused("data_dir = \"\"", &["`data_dir`", "empty"]);
+    check_file_refused("listen = \"127.0.0.1:1\"", &["`listen`", "an array of strings"]);
+    check_file_refused("listen = [1]", &["`listen`", "an array of strings"]);
+    check_file_refused("listen = []", &["`listen`"]);
+    check_file_refused("listen = [\"localhost:1\"]", &["`listen`", "localhost:1"]);
+    check_file_refused("create_on_push = \"yes\"", &["`create_on_push`", "true or false"]);
+    check_file_refused("connections_max = 0", &["`connections_max`", "from 1"]);
+    check_file_refused("connections_max = -1", &["`connections_max`"]);
+    check_file_refused("connections_max = \"7\"", &["`connections_max`", "an integer"]);
+    check_file_refused("account = \"12\"", &["`account`"]);
+    check_file_refused("region = \"nowhere at all\"", &["`region`"]);
+    check_file_refused("domain = \"https://x/\"", &["`domain`"]);
+    check_file_refused("domain = \"a..b\"", &["`domain`"]);
+    check_file_refused("trusted_proxy = [\"10.0.0.0/99\"]", &["`trusted_proxy`", "10.0.0.0/99"]);
+    check_file_refused("log = \"a=b=c\"", &["`log`"]);
+    check_file_refused("log_format = \"xml\"", &["`log_format`", "xml"]);
+    check_file_refused("this is not toml", &["tonnage.toml", "TOML"]);
+}
+
+#[track_caller]
+fn check_variable(name: &str, text: &str, refused: Option<&str>) {
+    let given = Given { variables: &[(name, text)], ..Given::default() };
+    match (load(given), refused) {
+        (Ok(_), None) => {}
+        (Err(error), Some(word)) => {
+            assert!(error.to_string().contains(word), "{error} does not say {word:?}");
+        }
+        (Ok(_), Some(_)) => panic!("{name}={text} was accepted"),
+        (Err(error), None) => panic!("{name}={text} was refused: {error}"),
+    }
+}
+
+#[test]
+fn a_variable_that_is_no_setting_is_refused_by_its_name() {
+    check_variable("TONNAGE_DATADIR", "/x", Some("`TONNAGE_DATADIR`"));
+    check_variable("TONNAGE_", "/x", Some("`TONNAGE_`"));
+    check_variable("TONNAGE_LISTEN", "here", Some("`TONNAGE_LISTEN`"));
+    check_variable("TONNAGE_CREATE_ON_PUSH", "maybe", Some("`TONNAGE_CREATE_ON_PUSH`"));
+    check_variable("TONNAGE_CREATE_ON_PUSH", "1", None);
+    check_variable("TONNAGE_ROOT_KEY", &"0".repeat(64), None);
+    check_variable("TONNAGEX", "/x", None);
+    // Kubernetes makes these for a service of our name.
+    check_variable("TONNAGE_PORT", "tcp://10.0.0.1:4510", None);
+    check_variable("TONNAGE_SERVICE_HOST", "10.0.0.1", None);
+    check_variable("TONNAGE_PORT_4510_TCP_ADDR", "10.0.0.1", None);
+}
+
+#[test]
+fn the_root_access_key_comes_whole_and_well_formed() {
+    const ID: (&str, &str) = ("TONNAGE_ROOT_ACCESS_KEY_ID", "AKIATONNAGETESTROOT1");
+    const SECRET: (&str, &str) =
+        ("TONNAGE_ROOT_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY");
+    let load = |variables| load(Given { variables, ..Given::default() });
+    assert_eq!(load(&[ID, SECRET]).unwrap().secrets.root_access_key.unwrap().id, ID.1);
+    assert!(load(&[]).unwrap().secrets.root_access_key.is_none());
+    assert!(load(&[ID]).unwrap_err().to_string().contains(SECRET.0));
+    assert!(load(&[SECRET]).unwrap_err().to_string().contains(ID.0));
+    assert!(load(&[(ID.0, "short"), SECRET]).is_err());
+}
+
+#[test]
+fn a_file_that_is_named_must_be_there() {
+    let environment =
+        BTreeMap::from([("TONNAGE_CONFIG".to_owned(), "/no/such/file.toml".to_owned())]);
+    let error = Config::load(&Flags::new(), None, &environment).unwrap_err();
+    assert!(error.to_string().contains("/no/such/file.toml"), "{error}");
+}

@@ -1,0 +1,8 @@
+//! The shipped binary, started and stopped as an operator does.
+
+mod configuration;
+mod environment;
+mod first_start;
+mod http;
+mod lifecycle;
+mod support;
