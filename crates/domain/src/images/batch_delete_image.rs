@@ -1,6 +1,6 @@
 //! `BatchDeleteImage`.
 
-use super::{ImageFailure, ImageIdentifier, ImageRecord, condition_keys, resolve, tags};
+use super::{ImageFailure, ImageIdentifier, ImageRecord, demands, resolve, tags};
 use crate::context::RequestContext;
 use crate::error::{Error, Result};
 use crate::events::{self, Event};
@@ -42,10 +42,7 @@ impl Operation for BatchDeleteImage {
     type Output = BatchDeleteImageOutput;
 
     fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
-        vec![Demand {
-            keys: condition_keys(&self.ids),
-            ..Demand::new("ecr:BatchDeleteImage", self.repository.resource())
-        }]
+        demands("ecr:BatchDeleteImage", &self.repository, &self.ids)
     }
 
     async fn run(self, call: Call<'_>) -> Result<BatchDeleteImageOutput> {
@@ -63,7 +60,8 @@ impl Operation for BatchDeleteImage {
     }
 }
 
-/// An index and its children may be deleted in one call, whatever their order in it.
+/// An index and its children may be deleted in one call, whatever their order in it. An index is
+/// younger than its children, which may be indexes too.
 async fn parents_first(
     tx: &mut Tx,
     repository: &Repository,
@@ -72,20 +70,24 @@ async fn parents_first(
     let mut indexes = Vec::new();
     let mut others = Vec::new();
     for id in ids {
-        let is_index = match resolve(tx, repository, &id).await? {
+        let index = match resolve(tx, repository, &id).await? {
             Ok(image) => tx
                 .optional(
-                    "SELECT 1 FROM image_children WHERE image_id = $1 LIMIT 1",
+                    "SELECT image_id FROM image_children WHERE image_id = $1 LIMIT 1",
                     params![image.id],
                 )
                 .await?
-                .is_some(),
-            Err(_) => false,
+                .map(|row| row.get::<i64>(0))
+                .transpose()?,
+            Err(_) => None,
         };
-        if is_index { indexes.push(id) } else { others.push(id) }
+        match index {
+            Some(image_id) => indexes.push((image_id, id)),
+            None => others.push(id),
+        }
     }
-    indexes.append(&mut others);
-    Ok(indexes)
+    indexes.sort_by_key(|(image_id, _)| std::cmp::Reverse(*image_id));
+    Ok(indexes.into_iter().map(|(_, id)| id).chain(others).collect())
 }
 
 /// What becomes of the last tag of an image that an index refers to.

@@ -83,27 +83,35 @@ impl Operation for PutImage {
 
         let mut tx = call.write().await?;
         let repository = repositories::get(&mut tx, &self.repository).await?;
+        let movable = match &self.tag {
+            Some(tag) => match tags::movable(&mut tx, &repository, tag).await? {
+                Ok(movable) => Some(movable),
+                Err(immutable) => return call.refuse(tx, immutable).await,
+            },
+            None => None,
+        };
         let existing = find_by_digest(&mut tx, &repository, &digest).await?;
         let existed = existing.is_some();
         let image_id = match existing {
             Some(image) => image.id,
             None => insert(&mut tx, &call, &repository, &manifest, &self.manifest, &digest).await?,
         };
-        let moved = match &self.tag {
+        let moved = match movable {
             Some(tag) => tags::put(&mut tx, &call, &repository, tag, image_id, &digest).await?,
             None => Put::Unchanged,
         };
         let changed = !existed || moved == Put::Moved;
         if !changed && self.rules == UploadRules::LayerParts {
             let tag = self.tag.as_ref().map_or("null", Tag::as_str);
-            return Err(Error::new(
+            let exists = Error::new(
                 ErrorKind::ImageAlreadyExists,
                 format!(
                     "Image with digest '{digest}' and tag '{tag}' already exists in the \
                      repository with name '{}' in registry with id '{}'",
                     self.repository.name, self.repository.account
                 ),
-            ));
+            );
+            return call.refuse(tx, exists).await;
         }
         let media_type = manifest.media_type.as_str().to_owned();
         if changed {

@@ -66,6 +66,7 @@ pub(crate) struct TrustedProxies(Vec<IpNet>);
 
 impl TrustedProxies {
     /// Exactly these networks.
+    #[cfg(test)]
     pub(crate) fn new(networks: Vec<IpNet>) -> Self {
         Self(networks)
     }
