@@ -4,6 +4,8 @@
 //! Names of tests begin with the endpoint of the OCI distribution specification 1.1 that they hold
 //! (`end_4a`), where there is one. What every answer must fulfil is checked in [`client`].
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod client;
 mod content;
 mod registry;
