@@ -7,6 +7,7 @@ mod bootstrap;
 mod content;
 mod demands;
 mod faults;
+mod histories;
 mod images;
 mod interposed;
 mod listing;
