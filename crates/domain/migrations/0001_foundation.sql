@@ -104,7 +104,8 @@ CREATE TABLE encryption_domains (
     UNIQUE (account_id, region, key_arn)
 );
 
--- container_version 0: bytes as they are. Small blobs live in inline_bytes, others in an object.
+-- container_version 0: bytes as they are; 1: sealed (see encryption/container.rs). Small blobs live
+-- in inline_bytes, others in an object.
 CREATE TABLE blobs (
     id BIGINT NOT NULL PRIMARY KEY,
     encryption_domain_id BIGINT NOT NULL REFERENCES encryption_domains (id),
@@ -144,6 +145,7 @@ CREATE TABLE images (
     parser_version BIGINT NOT NULL,
     container_version BIGINT NOT NULL,
     manifest BYTEA NOT NULL,
+    manifest_size BIGINT NOT NULL,
     pushed_at BIGINT NOT NULL,
     last_pulled_at BIGINT,
     UNIQUE (repository_id, digest)
@@ -202,8 +204,8 @@ CREATE TABLE tag_history (
 );
 CREATE INDEX tag_history_by_tag ON tag_history (repository_id, tag, id);
 
--- An upload under way. What it received is in tail as long as it may live in metadata; past that
--- it is in the object, whose id stands here before the object is made.
+-- An upload under way. Whole chunks are in the object, whose id stands here before the object is
+-- made; the rest, and everything of a small blob, is in progress, sealed with the running digest.
 CREATE TABLE uploads (
     id TEXT NOT NULL PRIMARY KEY,
     repository_id BIGINT NOT NULL REFERENCES repositories (id),
@@ -212,8 +214,9 @@ CREATE TABLE uploads (
     parts BIGINT NOT NULL,
     last_part BIGINT NOT NULL,
     smallest_inner_part BIGINT,
-    hash_state BYTEA NOT NULL,
-    tail BYTEA NOT NULL,
+    container_version BIGINT NOT NULL,
+    wrapped_key BYTEA NOT NULL,
+    progress BYTEA NOT NULL,
     object_id TEXT NOT NULL UNIQUE,
     created_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL

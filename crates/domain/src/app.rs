@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::authorize::PolicyCache;
 use crate::clock::Clock;
+use crate::encryption::DomainKeys;
 use crate::gc::Wake;
 use crate::identities::token_keys::TokenKeys;
 use crate::ids::Ids;
@@ -21,6 +22,9 @@ pub struct Settings {
     /// Whether a push to a repository that does not exist makes it. The pusher needs
     /// `ecr:CreateRepository` too.
     pub create_on_push: bool,
+    /// Whether blobs and manifests are sealed from now on. What was stored under the other setting
+    /// stays readable. Off only where the disk itself is encrypted.
+    pub encrypt_at_rest: bool,
     /// How long an authorization token is valid, in seconds; ECR's is 12 hours.
     pub token_seconds: i64,
     /// How long a layer download link is valid, in seconds; ECR's is 1 hour.
@@ -33,6 +37,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             create_on_push: false,
+            encrypt_at_rest: true,
             token_seconds: 12 * 3600,
             download_link_seconds: 3600,
             upload_idle_seconds: 24 * 3600,
@@ -58,6 +63,7 @@ pub struct App {
     pub metrics: Metrics,
     pub(crate) root_key: RootKey,
     pub(crate) ids: Ids,
+    pub(crate) domain_keys: DomainKeys,
     pub(crate) token_keys: TokenKeys,
     pub(crate) policies: PolicyCache,
     pub(crate) upload_locks: UploadLocks,

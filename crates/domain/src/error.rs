@@ -4,6 +4,7 @@
 use std::fmt;
 
 use crate::metadata::{MetadataError, MetadataErrorKind};
+use crate::names::AccountId;
 use crate::objects::{ObjectError, ObjectErrorKind};
 
 /// The result of everything that can fail in the domain.
@@ -91,6 +92,50 @@ pub enum ErrorKind {
     Internal,
 }
 
+impl ErrorKind {
+    /// Every kind, in the order of their declaration.
+    pub const ALL: [Self; 38] = [
+        Self::Unauthenticated,
+        Self::TokenExpired,
+        Self::TokenInvalid,
+        Self::AccessDenied,
+        Self::InvalidParameter,
+        Self::InvalidTagParameter,
+        Self::TooManyTags,
+        Self::LimitExceeded,
+        Self::RepositoryAlreadyExists,
+        Self::RepositoryNotFound,
+        Self::RepositoryNotEmpty,
+        Self::ImageNotFound,
+        Self::ImageAlreadyExists,
+        Self::ImageTagAlreadyExists,
+        Self::ImageDigestDoesNotMatch,
+        Self::ImageReferencedByManifestList,
+        Self::ManifestInvalid,
+        Self::ManifestTooLarge,
+        Self::LayersNotFound,
+        Self::ReferencedImagesNotFound,
+        Self::BlobNotFound,
+        Self::LayerAlreadyExists,
+        Self::LayerInaccessible,
+        Self::InvalidLayer,
+        Self::InvalidLayerPart,
+        Self::LayerPartTooSmall,
+        Self::EmptyUpload,
+        Self::UploadNotFound,
+        Self::BodyIncomplete,
+        Self::UploadBusy,
+        Self::NameInvalid,
+        Self::DigestInvalid,
+        Self::AccountAlreadyExists,
+        Self::AccountNotFound,
+        Self::Unsupported,
+        Self::StorageFull,
+        Self::Unavailable,
+        Self::Internal,
+    ];
+}
+
 /// A failed operation.
 #[derive(Debug)]
 pub struct Error {
@@ -104,6 +149,8 @@ pub struct Error {
 /// `ecr` model), and what an upload's `Range` header says after a refused part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Detail {
+    /// The account of the repository's registry.
+    pub account: AccountId,
     /// The repository.
     pub repository_name: String,
     /// The upload.
@@ -223,4 +270,18 @@ pub fn chain(error: &dyn std::error::Error) -> String {
         next = source.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_kinds_are_listed_in_order() {
+        for (index, kind) in ErrorKind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, index, "{kind:?}");
+        }
+        // The last of the declaration.
+        assert_eq!(ErrorKind::ALL.last(), Some(&ErrorKind::Internal));
+    }
 }

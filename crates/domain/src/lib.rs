@@ -15,6 +15,7 @@ pub mod error;
 pub mod events;
 pub mod execute;
 pub mod gc;
+pub mod health;
 pub mod identities;
 mod ids;
 pub mod images;

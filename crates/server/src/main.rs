@@ -1,2 +1,29 @@
-//! The `tonnage` binary.
-fn main() {}
+//! The `tonnage` binary: Amazon ECR that anyone can run.
+
+mod admin;
+mod cli;
+mod commands;
+mod config;
+mod data_directory;
+mod local;
+mod serve;
+mod shell;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+// Many small allocations per request on many threads.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let arguments = cli::Arguments::parse();
+    match commands::run(arguments.command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("tonnage: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

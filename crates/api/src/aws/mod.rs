@@ -1,16 +1,201 @@
 //! The AWS services: which one a request is for, who signed it, and answers in its protocol.
+//!
+//! `X-Amz-Target` says AWS JSON, a form or an `Action` says AWS Query; what is neither is for a
+//! service that is not served, and is told so in that service's own protocol, because all of a
+//! client's services come here when somebody sets `AWS_ENDPOINT_URL`.
 
+mod authenticate;
+mod ecr;
+pub mod error;
+mod json;
+mod query;
+mod scope;
 pub mod shapes;
+mod sts;
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HOST};
+use http::request::Parts;
+use http::{HeaderValue, Method};
+use tokio::sync::Semaphore;
 use tonnage_domain::app::App;
+use tonnage_domain::context::RequestContext;
+use tonnage_domain::error::Error;
+use tonnage_domain::execute::{Operation, execute};
+use tonnage_domain::uploads::BodyStream;
 
+use self::error::{Failure, Refusal, Result};
 use crate::Arrival;
-use crate::body::Body;
-use crate::request::{Request, Response};
+use crate::request::{ReadError, Request, Response, read};
+
+/// The largest body of a request in general, in bytes.
+const BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// How many requests with larger bodies are in memory at a time. A layer part takes up to 80 MiB
+/// while it is decoded: the document, then its base64 text and the bytes.
+const LARGE_BODIES_MAX: usize = 16;
+/// How long such a request waits for its turn. SDKs try again after that.
+const LARGE_BODY_WAIT: Duration = Duration::from_secs(20);
+static LARGE_BODIES: Semaphore = Semaphore::const_new(LARGE_BODIES_MAX);
+
+/// An authenticated request for an operation.
+struct Call<'a> {
+    app: &'a App,
+    context: RequestContext,
+    arrival: &'a Arrival,
+}
+
+impl Call<'_> {
+    /// Runs the operation of this request.
+    async fn execute<O: Operation>(&self, operation: O) -> Result<O::Output, Error> {
+        execute(self.app, &self.context, operation).await
+    }
+}
 
 /// Answers a request for an AWS service.
-pub(crate) async fn handle(_app: &Arc<App>, _request: Request, _arrival: &Arrival) -> Response {
-    Response::new(Body::empty())
+pub(crate) async fn handle(app: &Arc<App>, request: Request, arrival: &Arrival) -> Response {
+    let (mut parts, body) = request.into_parts();
+    // Signatures cover the host header, which HTTP/2 spells as the target's authority; where there
+    // are both, the authority counts (RFC 9110, section 7.2), and so it is what must be signed.
+    if let Some(host) =
+        parts.uri.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok())
+    {
+        parts.headers.insert(HOST, host);
+    }
+    let mut response = dispatch(app, &parts, body, arrival).await;
+    if let Ok(id) = HeaderValue::from_str(&arrival.request_id) {
+        response.headers_mut().insert("x-amzn-requestid", id);
+    }
+    response
+}
+
+async fn dispatch(app: &App, parts: &Parts, body: BodyStream, arrival: &Arrival) -> Response {
+    if let Some(target) = parts.headers.get("x-amz-target") {
+        let target = target.to_str().unwrap_or_default();
+        let content_type = json::content_type(parts.headers.get(CONTENT_TYPE));
+        return match json_service(app, parts, body, arrival, target).await {
+            Ok(document) => json::answer(document),
+            Err(failure) => json::error(&failure.json(), content_type),
+        };
+    }
+    let service = scope::service(parts);
+    if matches!(service.as_deref(), Some("s3" | "s3express" | "s3-outposts"))
+        || (service.is_none() && asks_for_an_object(parts))
+    {
+        let refusal = Refusal::ServiceNotServed("s3".to_owned());
+        let path = parts.uri.path();
+        return query::s3_error(&refusal.wire(refusal.s3_code()), path, &arrival.request_id);
+    }
+    if is_query(parts) {
+        return match sts::handle(app, parts, body, arrival, service.as_deref()).await {
+            Ok(response) => response,
+            Err(failure) if service.as_deref() == Some("ec2") => {
+                query::ec2_error(&failure.query(), &arrival.request_id)
+            }
+            Err(failure) => query::error(&failure.query(), sts::NAMESPACE, &arrival.request_id),
+        };
+    }
+    let refusal = match service {
+        Some(service) => Refusal::ServiceNotServed(service),
+        None => Refusal::UnknownOperation(format!(
+            "Tonnage serves the registry under /v2/ and AWS APIs at /; there is nothing at {} {}.",
+            parts.method,
+            parts.uri.path(),
+        )),
+    };
+    let content_type = HeaderValue::from_static("application/json");
+    json::error(&Failure::from(refusal).json(), content_type)
+}
+
+/// Whether a request that says nothing about itself looks like one for an object of S3.
+fn asks_for_an_object(parts: &Parts) -> bool {
+    matches!(parts.method, Method::GET | Method::HEAD | Method::PUT)
+        && parts.uri.path() != "/"
+        && !has_action(parts)
+}
+
+fn is_query(parts: &Parts) -> bool {
+    let content_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    has_action(parts)
+        || content_type.is_some_and(|text| {
+            text.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded")
+        })
+}
+
+fn has_action(parts: &Parts) -> bool {
+    form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes())
+        .any(|(name, _)| name == "Action")
+}
+
+async fn json_service(
+    app: &App,
+    parts: &Parts,
+    body: BodyStream,
+    arrival: &Arrival,
+    target: &str,
+) -> Result<Bytes> {
+    let (prefix, operation) = target.rsplit_once('.').unwrap_or((target, ""));
+    if prefix != ecr::SERVICE.target_prefix {
+        let service = scope::service(parts).or_else(|| scope::printable(prefix));
+        return Err(Refusal::ServiceNotServed(service.unwrap_or_default()).into());
+    }
+    let known = ecr::SERVICE.find(operation).filter(|_| parts.method == Method::POST);
+    let Some(known) = known else {
+        let operation = scope::printable(operation).unwrap_or_default();
+        let text = format!("ecr has no operation `{operation}` for {}.", parts.method);
+        return Err(Refusal::UnknownOperation(text).into());
+    };
+    let limit = ecr::body_bytes_max(known.name);
+    // Held until the answer is made, so that memory is bounded however many clients upload.
+    let _turn = if limit > BODY_BYTES_MAX {
+        let turn = tokio::time::timeout(LARGE_BODY_WAIT, LARGE_BODIES.acquire()).await;
+        Some(turn.map_err(|_| Refusal::Busy)?.map_err(Error::internal)?)
+    } else {
+        None
+    };
+    let (body, context) =
+        authenticated(app, parts, body, arrival, ecr::SERVICE.signing_name, limit).await?;
+    let document = json::decode(&ecr::SERVICE, known, body).await?;
+    ecr::run(known.name, &Call { app, context, arrival }, document).await
+}
+
+/// Reads the body and checks the signature over it. What can be refused without the body is
+/// refused before it is kept in memory.
+async fn authenticated(
+    app: &App,
+    parts: &Parts,
+    body: BodyStream,
+    arrival: &Arrival,
+    service: &'static str,
+    limit: usize,
+) -> Result<(Bytes, RequestContext)> {
+    let claimed = match authenticate::claim(app, parts, arrival, service).await {
+        Ok(claimed) => claimed,
+        Err(failure) => {
+            discard(body, limit).await;
+            return Err(failure);
+        }
+    };
+    let body = read(body, limit).await.map_err(|error| match error {
+        ReadError::TooLarge => Refusal::TooLarge(limit),
+        ReadError::Broken => Refusal::BodyIncomplete,
+    })?;
+    let context = claimed.verify(parts, &body, arrival).await?;
+    Ok((body, context))
+}
+
+/// Takes the rest of a body in without keeping it: a client that is still sending would see a
+/// broken connection rather than the answer. The listener does so too, but not for a whole part.
+async fn discard(mut body: BodyStream, limit: usize) {
+    use futures_util::StreamExt as _;
+    let mut seen = 0_usize;
+    while let Some(Ok(chunk)) = body.next().await {
+        seen = seen.saturating_add(chunk.len());
+        if seen > limit {
+            return;
+        }
+    }
 }

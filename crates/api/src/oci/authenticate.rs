@@ -2,16 +2,16 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::StatusCode;
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, HeaderValue};
+use http::{HeaderMap, StatusCode};
 use tonnage_domain::app::App;
 use tonnage_domain::error::{Error, ErrorKind};
 use tonnage_domain::identities::authorization_token::{self, TokenIdentity};
 
 use super::error::OciError;
-use super::{CHALLENGE, header, text};
+use super::{header, text};
 use crate::Arrival;
-use crate::request::{Request, Response};
+use crate::request::Response;
 
 /// The longest `Authorization` header that is looked at, in bytes.
 const AUTHORIZATION_BYTES_MAX: usize = 16 * 1024;
@@ -27,20 +27,9 @@ pub(super) enum Challenge {
 }
 
 impl Challenge {
-    pub(super) fn into_response(self, arrival: &Arrival) -> Response {
+    pub(super) fn into_response(self) -> Response {
         match self {
-            Self::Missing => {
-                let mut response = text(StatusCode::UNAUTHORIZED, "Not Authorized\n");
-                let realm = format!(
-                    "Basic realm=\"{}://{}/\",service=\"ecr.amazonaws.com\"",
-                    arrival.scheme(),
-                    arrival.host.authority()
-                );
-                if let Ok(realm) = header(&realm) {
-                    response.headers_mut().insert(CHALLENGE, realm);
-                }
-                response
-            }
+            Self::Missing => text(StatusCode::UNAUTHORIZED, "Not Authorized\n"),
             Self::Malformed => OciError::new(
                 StatusCode::BAD_REQUEST,
                 "UNAUTHORIZED",
@@ -53,13 +42,22 @@ impl Challenge {
     }
 }
 
+/// What every 401 carries, in ECR's words.
+pub(super) fn realm(arrival: &Arrival) -> Result<HeaderValue, OciError> {
+    header(&format!(
+        "Basic realm=\"{}://{}/\",service=\"ecr.amazonaws.com\"",
+        arrival.scheme(),
+        arrival.host.authority()
+    ))
+}
+
 /// Who asks, and for which registry.
 pub(super) async fn authenticate(
     app: &App,
-    request: &Request,
+    headers: &HeaderMap,
     arrival: &Arrival,
 ) -> Result<TokenIdentity, Challenge> {
-    let mut values = request.headers().get_all(AUTHORIZATION).iter();
+    let mut values = headers.get_all(AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
         return Err(Challenge::Missing);
     };

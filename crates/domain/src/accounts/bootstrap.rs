@@ -89,6 +89,15 @@ pub const DEFAULT_ACCOUNT: &str = "123456789012";
 /// The region of a first start that names none.
 pub const DEFAULT_REGION: &str = "us-east-1";
 
+/// Whether a first start was committed to this metadata.
+///
+/// # Errors
+/// When the database fails.
+pub async fn exists(metadata: &dyn Metadata) -> Result<bool> {
+    let mut tx = Tx::begin(metadata, Mode::Read, &Permit::maintenance()).await?;
+    Ok(tx.optional("SELECT 1 FROM deployment WHERE id = 1", &[]).await?.is_some())
+}
+
 /// Opens a registry, making its first account on the first start.
 ///
 /// # Errors
@@ -152,6 +161,7 @@ pub async fn open(parts: Parts) -> Result<Opened, OpenError> {
         metrics: crate::metrics::Metrics::default(),
         root_key: parts.root_key,
         ids,
+        domain_keys: crate::encryption::DomainKeys::default(),
         token_keys: crate::identities::token_keys::TokenKeys::default(),
         policies: crate::authorize::PolicyCache::default(),
         upload_locks: crate::uploads::UploadLocks::new(garbage.clone()),

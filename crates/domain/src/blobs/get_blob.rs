@@ -33,7 +33,7 @@ impl Operation for GetBlob {
         let blob = find(&mut tx, &repository, &self.digest)
             .await?
             .ok_or_else(|| not_found(&repository, &self.digest))?;
-        BlobReader::open(call.app, &mut tx, &blob).await
+        BlobReader::open(call.app, &mut tx, &repository, &self.digest, &blob).await
     }
 }
 

@@ -10,25 +10,26 @@ pub mod get_download_url_for_layer;
 use bytes::Bytes;
 
 use crate::app::App;
+use crate::encryption::container::Container;
+use crate::encryption::{self, DataKey};
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Call, Tx};
 use crate::names::Digest;
-use crate::objects::{ObjectId, ObjectReader, SPAN_BYTES_MAX};
+use crate::objects::{ObjectId, ObjectReader};
+use crate::params;
 use crate::repositories::Repository;
-use crate::{encryption, params};
 
-/// The largest blob that lives in metadata, in bytes; greater ones have an object.
-pub const INLINE_BYTES_MAX: usize = 64 * 1024;
-
-/// Bytes as they are; later containers have higher numbers.
-const CONTAINER_PLAIN: i64 = 0;
+/// What small blobs are sealed as. Blobs of more than one chunk have an object.
+const INLINE: &str = "inline-blob";
 
 /// A blob that a repository holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BlobRecord {
     pub(crate) id: i64,
     pub(crate) size: u64,
-    pub(crate) object_id: Option<ObjectId>,
+    container_version: i64,
+    /// The object with its wrapped key; a small blob has none.
+    object: Option<(ObjectId, Option<Vec<u8>>)>,
 }
 
 /// The blob of this digest, if `repository` holds it.
@@ -39,7 +40,8 @@ pub(crate) async fn find(
 ) -> Result<Option<BlobRecord>> {
     let row = tx
         .optional(
-            "SELECT blobs.id, blobs.size, blobs.object_id FROM blobs \
+            "SELECT blobs.id, blobs.size, blobs.object_id, blobs.wrapped_key, \
+             blobs.container_version FROM blobs \
              JOIN encryption_domains ON encryption_domains.id = blobs.encryption_domain_id \
              JOIN repository_blobs ON repository_blobs.blob_id = blobs.id \
              WHERE encryption_domains.account_id = $1 AND encryption_domains.region = '' \
@@ -49,8 +51,16 @@ pub(crate) async fn find(
         )
         .await?;
     let Some(row) = row else { return Ok(None) };
-    let object_id = row.get::<Option<String>>(2)?.map(|text| parse_object_id(&text)).transpose()?;
-    Ok(Some(BlobRecord { id: row.get(0)?, size: row.get(1)?, object_id }))
+    let object = match row.get::<Option<String>>(2)? {
+        Some(text) => Some((parse_object_id(&text)?, row.get(3)?)),
+        None => None,
+    };
+    Ok(Some(BlobRecord {
+        id: row.get(0)?,
+        size: row.get(1)?,
+        container_version: row.get(4)?,
+        object,
+    }))
 }
 
 pub(crate) fn parse_object_id(text: &str) -> Result<ObjectId> {
@@ -74,7 +84,7 @@ pub(crate) enum Stored {
     /// In memory, to live in metadata.
     Inline(Bytes),
     /// In an object that has been synced.
-    Object(ObjectId),
+    Object { object_id: ObjectId, container_version: i64, key: DataKey },
 }
 
 /// Makes `repository` hold a blob of these bytes. If the account has them already, the new bytes
@@ -93,30 +103,38 @@ pub(crate) async fn add(
     let existing = tx
         .optional(
             "SELECT id FROM blobs WHERE encryption_domain_id = $1 AND digest = $2",
-            params![domain, digest.as_str()],
+            params![domain.id, digest.as_str()],
         )
         .await?;
     let blob_id = if let Some(row) = existing {
-        if let Stored::Object(object) = &stored {
-            put_garbage_object(tx, call, object).await?;
+        if let Stored::Object { object_id, .. } = &stored {
+            put_garbage_object(tx, call, object_id).await?;
         }
         row.get(0)?
     } else {
         let id = call.next_id();
-        let (object_id, inline_bytes) = match stored {
-            Stored::Inline(bytes) => (None, Some(bytes.to_vec())),
-            Stored::Object(object) => (Some(object.as_str().to_owned()), None),
+        let (container_version, wrapped_key, object_id, inline_bytes) = match stored {
+            Stored::Inline(bytes) => {
+                let version = encryption::container_version(call.app);
+                let stored = domain.store(version, INLINE, digest, &bytes)?;
+                (version, None, None, Some(stored))
+            }
+            Stored::Object { object_id, container_version, key } => {
+                let wrapped = domain.wrap_blob_key(&key, &object_id, digest)?;
+                (container_version, Some(wrapped), Some(object_id.as_str().to_owned()), None)
+            }
         };
         tx.execute(
-            "INSERT INTO blobs (id, encryption_domain_id, digest, size, container_version, tier, \
-             object_id, inline_bytes, created_at) \
-             VALUES ($1, $2, $3, $4, $5, 'STANDARD', $6, $7, $8)",
+            "INSERT INTO blobs (id, encryption_domain_id, digest, size, container_version, \
+             wrapped_key, tier, object_id, inline_bytes, created_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, 'STANDARD', $7, $8, $9)",
             params![
                 id,
-                domain,
+                domain.id,
                 digest.as_str(),
                 size,
-                CONTAINER_PLAIN,
+                container_version,
+                wrapped_key,
                 object_id,
                 inline_bytes,
                 call.now(),
@@ -158,38 +176,46 @@ pub struct BlobReader {
 
 enum Source {
     Inline(Bytes),
-    Object(Box<dyn ObjectReader>),
+    Object { reader: Box<dyn ObjectReader>, container: Container },
 }
 
 impl BlobReader {
-    pub(crate) async fn open(app: &App, tx: &mut Tx, blob: &BlobRecord) -> Result<Self> {
-        let source = match &blob.object_id {
-            Some(object) => Source::Object(app.objects.open(object).await?),
+    pub(crate) async fn open(
+        app: &App,
+        tx: &mut Tx,
+        repository: &Repository,
+        digest: &Digest,
+        blob: &BlobRecord,
+    ) -> Result<Self> {
+        let domain = encryption::account_domain(app, tx, &repository.address.account).await?;
+        let (source, stored) = match &blob.object {
+            Some((object_id, wrapped_key)) => {
+                let wrapped = wrapped_key.as_deref().unwrap_or_default();
+                let key = domain.unwrap_blob_key(wrapped, object_id, digest)?;
+                let container = key.container(blob.container_version, object_id)?;
+                let expected = container.stored_bytes(blob.size);
+                let reader = app.objects.open(object_id).await?;
+                let found = reader.size();
+                (Source::Object { reader, container }, (expected, found))
+            }
             None => {
                 let row = tx
                     .optional("SELECT inline_bytes FROM blobs WHERE id = $1", params![blob.id])
                     .await?
                     .ok_or_else(|| Error::internal("a blob row vanished inside a snapshot"))?;
-                Source::Inline(Bytes::from(row.get::<Vec<u8>>(0)?))
+                let bytes = domain.load(blob.container_version, INLINE, digest, row.get(0)?)?;
+                let found = bytes.len() as u64;
+                (Source::Inline(bytes), (blob.size, found))
             }
         };
-        let reader = Self { size: blob.size, source };
-        if reader.stored_size() != blob.size {
+        let (expected, found) = stored;
+        if expected != found {
             return Err(Error::internal(format!(
-                "blob {} should have {} bytes but has {}",
-                blob.id,
-                blob.size,
-                reader.stored_size()
+                "blob {} should take {expected} bytes in the store but takes {found}",
+                blob.id
             )));
         }
-        Ok(reader)
-    }
-
-    fn stored_size(&self) -> u64 {
-        match &self.source {
-            Source::Inline(bytes) => bytes.len() as u64,
-            Source::Object(object) => object.size(),
-        }
+        Ok(Self { size: blob.size, source })
     }
 
     /// The size in bytes.
@@ -197,19 +223,21 @@ impl BlobReader {
         self.size
     }
 
-    /// Reads up to `length` bytes from `offset`, at most [`SPAN_BYTES_MAX`]; fewer at the end.
+    /// Reads up to `length` bytes from `offset`; fewer when the store reads fewer at a time, and
+    /// none only at the end.
     ///
     /// # Errors
     /// When the store cannot read.
     pub async fn read_at(&self, offset: u64, length: usize) -> Result<Bytes> {
-        let length = length.min(SPAN_BYTES_MAX);
         match &self.source {
             Source::Inline(bytes) => {
                 let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
                 let end = start.saturating_add(length).min(bytes.len());
                 Ok(bytes.slice(start..end))
             }
-            Source::Object(object) => Ok(object.read_at(offset, length).await?),
+            Source::Object { reader, container } => {
+                container.read_at(reader.as_ref(), self.size, offset, length).await
+            }
         }
     }
 }

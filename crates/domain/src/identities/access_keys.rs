@@ -7,11 +7,12 @@ use super::{begin, principal_from};
 use crate::app::App;
 use crate::clock::Millis;
 use crate::context::Principal;
+use crate::encryption::sealing_key::random;
 use crate::error::{Error, Result};
 use crate::execute::Tx;
 use crate::names::AccountId;
 use crate::params;
-use crate::root_key::{RootKey, random};
+use crate::root_key::RootKey;
 
 const PURPOSE: &str = "access-key";
 const ID_ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";

@@ -12,11 +12,11 @@ use zeroize::Zeroizing;
 use crate::app::App;
 use crate::authorize::Permit;
 use crate::clock::Millis;
+use crate::encryption::sealing_key::random;
 use crate::error::{Error, Result};
 use crate::execute::Tx;
 use crate::metadata::{Mode, Row};
 use crate::params;
-use crate::root_key::random;
 
 const PURPOSE: &str = "token-key";
 const SIGNS_SECONDS: i64 = 7 * 24 * 3600;

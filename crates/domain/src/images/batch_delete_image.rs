@@ -1,4 +1,4 @@
-//! `BatchDeleteImage`, and `DELETE` of a manifest.
+//! `BatchDeleteImage`.
 
 use super::{ImageFailure, ImageIdentifier, ImageRecord, demands, resolve, tags};
 use crate::context::RequestContext;
@@ -50,7 +50,7 @@ impl Operation for BatchDeleteImage {
         let repository = repositories::get(&mut tx, &self.repository).await?;
         let mut output = BatchDeleteImageOutput::default();
         for id in parents_first(&mut tx, &repository, self.ids).await? {
-            match delete(&mut tx, &call, &repository, &id).await? {
+            match delete(&mut tx, &call, &repository, &id, OfChild::Refuse).await? {
                 Ok(deleted) => output.deleted.extend(deleted),
                 Err(failure) => output.failures.push((id, failure)),
             }
@@ -90,28 +90,39 @@ async fn parents_first(
     Ok(indexes.into_iter().map(|(_, id)| id).chain(others).collect())
 }
 
-async fn delete(
+/// What becomes of the last tag of an image that an index refers to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OfChild {
+    /// It stays: it cannot go without the image.
+    Refuse,
+    /// It goes, and the image stays.
+    RemoveTag,
+}
+
+/// Deletes one image, or a tag of it.
+pub(super) async fn delete(
     tx: &mut Tx,
     call: &Call<'_>,
     repository: &Repository,
     id: &ImageIdentifier,
+    of_child: OfChild,
 ) -> Result<Result<Vec<DeletedImage>, ImageFailure>> {
     let image = match resolve(tx, repository, id).await? {
         Ok(image) => image,
         Err(failure) => return Ok(Err(failure)),
     };
     let tags = tags::of_image(tx, image.id).await?;
-    let only_this_tag = id.tag.as_ref().filter(|_| tags.len() > 1);
-    let removed_tags = match only_this_tag {
-        Some(tag) => vec![tag.clone()],
-        None => {
-            let parents = parents(tx, image.id).await?;
-            if !parents.is_empty() {
+    let mut only_this_tag = id.tag.as_ref().filter(|_| tags.len() > 1);
+    if only_this_tag.is_none() {
+        let parents = parents(tx, image.id).await?;
+        if !parents.is_empty() {
+            if id.tag.is_none() || of_child == OfChild::Refuse {
                 return Ok(Err(ImageFailure::ImageReferencedByManifestList(parents)));
             }
-            tags
+            only_this_tag = id.tag.as_ref();
         }
-    };
+    }
+    let removed_tags = only_this_tag.map_or(tags, |tag| vec![tag.clone()]);
     for tag in &removed_tags {
         tags::remove(tx, call, repository, tag, &image).await?;
     }

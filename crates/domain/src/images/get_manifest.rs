@@ -49,7 +49,7 @@ impl Operation for GetManifest {
         let image = resolve(&mut tx, &repository, &id)
             .await?
             .map_err(|_| not_found(&self.repository, &id))?;
-        let bytes = manifest_bytes(&mut tx, image.id).await?;
+        let bytes = manifest_bytes(call.app, &mut tx, &repository, &image).await?;
         if self.counts_as_pull {
             call.app.pulls.note(image.id, call.now());
         }

@@ -59,7 +59,7 @@ impl Operation for ListReferrers {
         };
         let rows = tx
             .all(
-                "SELECT id, digest, media_type, LENGTH(manifest), artifact_type, annotations \
+                "SELECT id, digest, media_type, manifest_size, artifact_type, annotations \
                  FROM images WHERE repository_id = $1 AND subject_digest = $2 AND id > $3 \
                  AND (CAST($4 AS TEXT) IS NULL OR artifact_type = $4) ORDER BY id LIMIT $5",
                 params![

@@ -2,6 +2,7 @@
 
 pub mod batch_delete_image;
 pub mod batch_get_image;
+pub mod delete_manifest;
 pub mod describe_images;
 pub mod get_manifest;
 pub mod list_images;
@@ -14,6 +15,8 @@ mod tags;
 
 use bytes::Bytes;
 
+use crate::app::App;
+use crate::encryption;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Demand, Tx};
 use crate::metadata::Row;
@@ -158,13 +161,22 @@ pub(crate) async fn find_by_digest(
     row.map(|row| record_from(&row)).transpose()
 }
 
+/// What manifests are sealed as.
+const MANIFEST: &str = "manifest";
+
 /// The manifest of an image, as it was pushed.
-pub(crate) async fn manifest_bytes(tx: &mut Tx, image_id: i64) -> Result<Bytes> {
+pub(crate) async fn manifest_bytes(
+    app: &App,
+    tx: &mut Tx,
+    repository: &Repository,
+    image: &ImageRecord,
+) -> Result<Bytes> {
+    let domain = encryption::account_domain(app, tx, &repository.address.account).await?;
     let row = tx
-        .optional("SELECT manifest FROM images WHERE id = $1", params![image_id])
+        .optional("SELECT manifest, container_version FROM images WHERE id = $1", params![image.id])
         .await?
         .ok_or_else(|| Error::internal("an image row vanished inside a snapshot"))?;
-    Ok(Bytes::from(row.get::<Vec<u8>>(0)?))
+    domain.load(row.get(1)?, MANIFEST, &image.digest, row.get(0)?)
 }
 
 /// The error for an image that does not exist, in ECR's words.

@@ -6,9 +6,10 @@ use bytes::Bytes;
 
 use super::manifest::{Child, Descriptor, MAXIMUM_BYTES, Manifest, ManifestKind};
 use super::tags::{self, Put};
-use super::{ImageIdentifier, find_by_digest};
+use super::{ImageIdentifier, MANIFEST, find_by_digest};
 use crate::blobs;
 use crate::context::RequestContext;
+use crate::encryption;
 use crate::error::{Error, ErrorKind, Result};
 use crate::events::{self, Event};
 use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
@@ -64,9 +65,14 @@ impl Operation for PutImage {
     }
 
     async fn run(self, call: Call<'_>) -> Result<PutImageOutput> {
-        let manifest = parse(&self.manifest, self.media_type.as_deref())?;
+        let parsed = parse(&self.manifest, self.media_type.as_deref(), self.rules);
         let algorithm = self.digest.as_ref().map_or(Algorithm::Sha256, Digest::algorithm);
         let digest = Digest::of(algorithm, &self.manifest);
+
+        let mut tx = call.write().await?;
+        let repository = repositories::get(&mut tx, &self.repository).await?;
+        // A repository that does not exist is the first thing to say.
+        let manifest = parsed?;
         if let Some(expected) = &self.digest
             && *expected != digest
         {
@@ -79,9 +85,6 @@ impl Operation for PutImage {
                 ),
             ));
         }
-
-        let mut tx = call.write().await?;
-        let repository = repositories::get(&mut tx, &self.repository).await?;
         let movable = match &self.tag {
             Some(tag) => match tags::movable(&mut tx, &repository, tag).await? {
                 Ok(movable) => Some(movable),
@@ -133,17 +136,25 @@ impl Operation for PutImage {
     }
 }
 
-fn parse(bytes: &[u8], media_type: Option<&str>) -> Result<Manifest> {
+fn parse(bytes: &[u8], media_type: Option<&str>, rules: UploadRules) -> Result<Manifest> {
     if bytes.len() > MAXIMUM_BYTES {
         return Err(Error::new(
             ErrorKind::ManifestTooLarge,
             format!("The manifest has {} bytes; at most {MAXIMUM_BYTES} are stored.", bytes.len()),
         ));
     }
-    Manifest::parse(bytes, media_type).map_err(|error| {
+    let manifest = Manifest::parse(bytes, media_type).map_err(|error| {
         let message = format!("The image manifest is not valid: {error}");
         Error::new(ErrorKind::ManifestInvalid, message)
-    })
+    })?;
+    // botocore, shape `PutImageRequest$imageManifestMediaType`.
+    if manifest.media_type_is_inferred && rules == UploadRules::LayerParts {
+        return Err(Error::new(
+            ErrorKind::ManifestInvalid,
+            "image manifest mediatype not provided in manifest or parameter",
+        ));
+    }
+    Ok(manifest)
 }
 
 async fn insert(
@@ -165,11 +176,13 @@ async fn insert(
             .fold(0_u64, |sum, descriptor| sum.saturating_add(descriptor.size)),
     };
     let id = call.next_id();
+    let domain = encryption::ensure_account_domain(tx, call, &repository.address.account).await?;
+    let container_version = encryption::container_version(call.app);
     tx.execute(
         "INSERT INTO images (id, repository_id, digest, kind, media_type, artifact_type, \
          config_media_type, subject_digest, annotations, image_size, parser_version, \
-         container_version, manifest, pushed_at, last_pulled_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12, $13, NULL)",
+         container_version, manifest, manifest_size, pushed_at, last_pulled_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, NULL)",
         params![
             id,
             repository.id,
@@ -182,7 +195,9 @@ async fn insert(
             serde_json::to_string(&manifest.annotations).map_err(Error::internal)?,
             image_size,
             PARSER_VERSION,
-            bytes.to_vec(),
+            container_version,
+            domain.store(container_version, MANIFEST, digest, bytes)?,
+            bytes.len(),
             call.now(),
         ],
     )
@@ -287,7 +302,7 @@ async fn held_children<'m>(
         let descriptor = &child.descriptor;
         let row = tx
             .optional(
-                "SELECT id, media_type, LENGTH(manifest), image_size FROM images \
+                "SELECT id, media_type, manifest_size, image_size FROM images \
                  WHERE repository_id = $1 AND digest = $2",
                 params![repository.id, descriptor.digest.as_str()],
             )

@@ -63,7 +63,7 @@ impl Operation for UploadLayerPart {
             ));
         }
 
-        let end = ingest(call.app, &mut upload, self.body, &lock).await?;
+        let end = ingest(call.app, &mut upload, Some(self.body), false, &lock).await?;
         let part = upload.received - received_before;
         if let (End::Complete, Some(length)) = (&end, self.length)
             && length != part

@@ -2,17 +2,16 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::ingest::{End, ingest};
 use super::{BodyStream, PART_BYTES_MIN, Upload, UploadId, UploadRules, part_out_of_order};
 use crate::app::App;
-use crate::blobs::{self, INLINE_BYTES_MAX, Stored};
+use crate::blobs::{self, Stored};
 use crate::context::RequestContext;
+use crate::encryption::container::SPAN_PLAIN_BYTES;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Call, Demand, Entry, Operation, Service};
 use crate::names::{Algorithm, Digest, Hasher};
-use crate::objects::{ObjectErrorKind, SPAN_BYTES_MAX};
+use crate::objects::ObjectErrorKind;
 use crate::params;
 use crate::repositories::{self, Repository, RepositoryAddress};
 
@@ -68,17 +67,15 @@ impl Operation for CompleteLayerUpload {
         {
             return Err(part_out_of_order(&repository, &upload, first_byte));
         }
-        if let Some(body) = self.body {
-            let end = ingest(call.app, &mut upload, body, &lock).await?;
-            if let End::Broken(error) = end {
-                let mut tx = call.write().await?;
-                super::save(&mut tx, &call, &repository, &upload, received_before).await?;
-                call.commit(tx).await?;
-                return Err(error.with_detail(super::detail(&repository, &upload)));
-            }
-        }
         if self.rules == UploadRules::LayerParts {
             refuse_by_part_rules(&upload)?;
+        }
+        let end = ingest(call.app, &mut upload, self.body, true, &lock).await?;
+        if let End::Broken(error) = end {
+            let mut tx = call.write().await?;
+            super::save(&mut tx, &call, &repository, &upload, received_before).await?;
+            call.commit(tx).await?;
+            return Err(error.with_detail(super::detail(&repository, &upload)));
         }
 
         let Some(digest) = matching_digest(call.app, &upload, &self.digests).await? else {
@@ -123,13 +120,18 @@ fn refuse_by_part_rules(upload: &Upload) -> Result<()> {
 
 /// The first of `digests` that is right.
 async fn matching_digest(app: &App, upload: &Upload, digests: &[Digest]) -> Result<Option<Digest>> {
+    // Each algorithm is calculated once, however many digests a client guesses.
+    let mut calculated: Vec<Digest> = Vec::new();
     for wanted in digests {
-        let calculated = match wanted.algorithm() {
-            Algorithm::Sha256 => upload.hasher.clone().finish(),
-            other => digest_again(app, upload, other).await?,
-        };
-        if calculated == *wanted {
-            return Ok(Some(calculated));
+        let algorithm = wanted.algorithm();
+        if !calculated.iter().any(|digest| digest.algorithm() == algorithm) {
+            calculated.push(match algorithm {
+                Algorithm::Sha256 => upload.hasher.clone().finish(),
+                other @ Algorithm::Sha512 => digest_again(app, upload, other).await?,
+            });
+        }
+        if calculated.contains(wanted) {
+            return Ok(Some(wanted.clone()));
         }
     }
     Ok(None)
@@ -146,7 +148,10 @@ async fn digest_again(app: &App, upload: &Upload, algorithm: Algorithm) -> Resul
     let reader = app.objects.open(&upload.object_id).await?;
     let mut offset = 0;
     while offset < upload.received {
-        let span: Bytes = reader.read_at(offset, SPAN_BYTES_MAX).await?;
+        let span = upload
+            .container
+            .read_at(reader.as_ref(), upload.received, offset, SPAN_PLAIN_BYTES)
+            .await?;
         if span.is_empty() {
             return Err(Error::internal("an upload's object is shorter than its row says"));
         }
@@ -162,7 +167,7 @@ async fn digest_again(app: &App, upload: &Upload, algorithm: Algorithm) -> Resul
 }
 
 fn is_inline(upload: &Upload) -> bool {
-    upload.received <= INLINE_BYTES_MAX as u64
+    upload.chunks() == 0
 }
 
 /// Makes the blob and removes the upload, in one transaction.
@@ -186,9 +191,13 @@ async fn publish(
         blobs::put_garbage_object(&mut tx, call, &upload.object_id).await?;
     }
     let stored = if is_inline(&upload) {
-        Stored::Inline(Bytes::from(upload.tail))
+        Stored::Inline(upload.tail)
     } else {
-        Stored::Object(upload.object_id)
+        Stored::Object {
+            object_id: upload.object_id,
+            container_version: upload.container_version,
+            key: upload.key,
+        }
     };
     let existed = blobs::add(&mut tx, call, repository, digest, size, stored).await?;
     call.commit(tx).await?;

@@ -1,6 +1,6 @@
-//! Takes a body in: hashes and stores it span by span while the next span arrives.
+//! Takes a body in: hashes, seals and stores it span by span while the next span arrives.
 //!
-//! Memory is bounded by two spans. Hashing and writing run off the async threads; a span under way
+//! Memory is bounded by a few spans. Hashing, sealing and writing run off the async threads; a span under way
 //! holds the upload's lock, so that a request that is dropped in the middle never writes beside
 //! the next one.
 
@@ -12,10 +12,10 @@ use tokio::task::JoinHandle;
 
 use super::{BLOB_BYTES_MAX, BodyStream, Upload, UploadLock};
 use crate::app::App;
-use crate::blobs::INLINE_BYTES_MAX;
+use crate::encryption::container::{CHUNK_BYTES, Container, SPAN_PLAIN_BYTES};
 use crate::error::{Error, ErrorKind, Result};
 use crate::names::Hasher;
-use crate::objects::{ObjectWriter, SPAN_BYTES_MAX};
+use crate::objects::{ObjectId, ObjectWriter};
 
 /// How a body ended.
 pub(super) enum End {
@@ -25,7 +25,8 @@ pub(super) enum End {
     Broken(Error),
 }
 
-/// Appends `body` to `upload` and makes it durable; the caller then saves the row.
+/// Appends `body` to `upload` and makes it durable; the caller then saves the row. With `ends` the
+/// object, if there is one, is finished: its last chunk is written too.
 ///
 /// # Errors
 /// When the store cannot write, or the blob grows past [`BLOB_BYTES_MAX`]. The row is then as it
@@ -33,12 +34,35 @@ pub(super) enum End {
 pub(super) async fn ingest(
     app: &App,
     upload: &mut Upload,
-    mut body: BodyStream,
+    body: Option<BodyStream>,
+    ends: bool,
     lock: &Arc<UploadLock>,
 ) -> Result<End> {
     let received_before = upload.received;
-    let mut spans = Spans::open(app, upload, lock).await?;
-    let mut end = End::Complete;
+    let chunks_before = upload.chunks();
+    let mut spans = Spans::new(app, upload, lock);
+    let taken = match take(upload, body, &mut spans).await {
+        Ok(end) => {
+            let ends = ends && matches!(end, End::Complete);
+            spans.finish(ends).await.map(|()| end)
+        }
+        Err(error) => Err(error),
+    };
+    match taken {
+        Ok(end) => {
+            (upload.hasher, upload.tail) = spans.into_parts()?;
+            app.metrics.record_received(upload.received - received_before);
+            Ok(end)
+        }
+        Err(error) => {
+            spans.abandon(chunks_before).await;
+            Err(error)
+        }
+    }
+}
+
+async fn take(upload: &mut Upload, body: Option<BodyStream>, spans: &mut Spans<'_>) -> Result<End> {
+    let Some(mut body) = body else { return Ok(End::Complete) };
     while let Some(chunk) = body.next().await {
         match chunk {
             Ok(chunk) => {
@@ -52,21 +76,18 @@ pub(super) async fn ingest(
                 spans.push(&chunk).await?;
             }
             Err(error) => {
-                end = End::Broken(
+                return Ok(End::Broken(
                     Error::new(
                         ErrorKind::BodyIncomplete,
                         "The request body ended before its last byte; what arrived is kept, ask \
                          for the upload's status and go on from there.",
                     )
                     .caused_by(error),
-                );
-                break;
+                ));
             }
         }
     }
-    spans.finish(upload).await?;
-    app.metrics.record_received(upload.received - received_before);
-    Ok(end)
+    Ok(End::Complete)
 }
 
 /// What a span under way gives back.
@@ -75,78 +96,95 @@ type AfterSpan = (Hasher, Box<dyn ObjectWriter>);
 struct Spans<'a> {
     app: &'a App,
     lock: Arc<UploadLock>,
-    object_id: crate::objects::ObjectId,
+    object_id: ObjectId,
+    container: Arc<Container>,
     /// Absent while a span is under way.
     hasher: Option<Hasher>,
-    /// Absent before the object is made and while a span is under way.
+    /// Absent before the first span and while one is under way.
     writer: Option<Box<dyn ObjectWriter>>,
-    has_object: bool,
-    /// What has arrived and is not under way; before there is an object, everything so far.
+    /// Whole chunks in the object, the span under way included.
+    chunks: u64,
+    /// What has arrived and is not under way.
     pending: BytesMut,
-    /// How much of `pending` was hashed by earlier requests.
+    /// What is not in the object at the end.
+    tail: Bytes,
+    /// How much of `pending` earlier requests have hashed.
     hashed: usize,
     under_way: Option<JoinHandle<Result<AfterSpan>>>,
 }
 
 impl<'a> Spans<'a> {
-    async fn open(app: &'a App, upload: &mut Upload, lock: &Arc<UploadLock>) -> Result<Self> {
-        let has_object = upload.received > INLINE_BYTES_MAX as u64;
-        let writer = if has_object {
-            Some(app.objects.resume(&upload.object_id, upload.received).await?)
-        } else {
-            None
-        };
-        let pending = BytesMut::from(upload.tail.as_slice());
-        Ok(Self {
+    fn new(app: &'a App, upload: &Upload, lock: &Arc<UploadLock>) -> Self {
+        Self {
             app,
             lock: Arc::clone(lock),
             object_id: upload.object_id.clone(),
+            container: Arc::clone(&upload.container),
             hasher: Some(upload.hasher.clone()),
-            writer,
-            has_object,
-            hashed: pending.len(),
-            pending,
+            writer: None,
+            chunks: upload.chunks(),
+            pending: BytesMut::from(&upload.tail[..]),
+            tail: Bytes::new(),
+            hashed: upload.tail.len(),
             under_way: None,
-        })
+        }
     }
 
     async fn push(&mut self, mut chunk: &[u8]) -> Result<()> {
+        // What is sent is followed by at least one byte, so that the last chunk is never empty.
+        const PENDING_BYTES_MAX: usize = SPAN_PLAIN_BYTES + CHUNK_BYTES;
         while !chunk.is_empty() {
-            let room = SPAN_BYTES_MAX - self.pending.len();
+            if self.pending.len() == PENDING_BYTES_MAX {
+                self.send(SPAN_PLAIN_BYTES, false).await?;
+            }
+            let room = PENDING_BYTES_MAX - self.pending.len();
             let (now, later) = chunk.split_at(room.min(chunk.len()));
             self.pending.extend_from_slice(now);
             chunk = later;
-            if self.pending.len() == SPAN_BYTES_MAX {
-                self.send().await?;
-            }
         }
         Ok(())
     }
 
-    /// Starts hashing and writing what is pending, after the span before it.
-    async fn send(&mut self) -> Result<()> {
+    /// Starts hashing and writing the first `length` bytes of what is pending, after the span
+    /// before it.
+    async fn send(&mut self, length: usize, ends: bool) -> Result<()> {
         self.settle().await?;
-        if !self.has_object {
-            // A crash after an earlier attempt may have left bytes under this id.
-            self.app.objects.delete(&self.object_id).await?;
-            self.writer = Some(self.app.objects.create(&self.object_id).await?);
-            self.has_object = true;
+        if self.writer.is_none() {
+            self.writer = Some(self.open().await?);
         }
-        let span = self.pending.split().freeze();
-        let unhashed = span.slice(std::mem::take(&mut self.hashed)..);
+        let span = self.pending.split_to(length).freeze();
+        let hashed = self.hashed.min(span.len());
+        self.hashed -= hashed;
+        let first = self.chunks;
+        self.chunks += (length / CHUNK_BYTES) as u64;
         let (Some(hasher), Some(mut writer)) = (self.hasher.take(), self.writer.take()) else {
             return Err(Error::internal("an upload's span was sent twice"));
         };
         let lock = Arc::clone(&self.lock);
+        let container = Arc::clone(&self.container);
         self.under_way = Some(tokio::spawn(async move {
             let _lock = lock;
+            let unhashed = span.slice(hashed..);
             let hashing = tokio::task::spawn_blocking(move || hash(hasher, &unhashed));
-            let written = writer.write(span).await;
+            let sealing = tokio::task::spawn_blocking(move || container.store(first, &span, ends));
+            let stored = sealing.await.map_err(Error::internal)??;
+            let written = writer.write(stored).await;
             let hasher = hashing.await.map_err(Error::internal)?;
             written?;
             Ok((hasher, writer))
         }));
         Ok(())
+    }
+
+    /// The object, where the chunks before end.
+    async fn open(&mut self) -> Result<Box<dyn ObjectWriter>> {
+        if self.chunks > 0 {
+            let length = self.container.stored_bytes_of_chunks(self.chunks);
+            return Ok(self.app.objects.resume(&self.object_id, length).await?);
+        }
+        // An attempt that failed may have left bytes under this id.
+        self.app.objects.delete(&self.object_id).await?;
+        Ok(self.app.objects.create(&self.object_id).await?)
     }
 
     async fn settle(&mut self) -> Result<()> {
@@ -158,27 +196,50 @@ impl<'a> Spans<'a> {
         Ok(())
     }
 
-    async fn finish(mut self, upload: &mut Upload) -> Result<()> {
-        let stays_inline = !self.has_object && self.pending.len() <= INLINE_BYTES_MAX;
-        if stays_inline {
-            let unhashed = self.pending.get(self.hashed..).unwrap_or_default();
-            if let Some(hasher) = &mut self.hasher {
-                hasher.update(unhashed);
-            }
-            upload.tail = self.pending.to_vec();
-        } else {
-            if !self.pending.is_empty() {
-                self.send().await?;
-            }
-            self.settle().await?;
-            if let Some(writer) = &mut self.writer {
-                writer.sync().await?;
-            }
-            upload.tail = Vec::new();
+    /// Writes whole chunks, and with `ends` the last one, and syncs. What is not in the object
+    /// stays pending.
+    async fn finish(&mut self, ends: bool) -> Result<()> {
+        while self.pending.len() > CHUNK_BYTES {
+            let whole = (self.pending.len() - 1) / CHUNK_BYTES * CHUNK_BYTES;
+            self.send(whole.min(SPAN_PLAIN_BYTES), false).await?;
         }
-        upload.hasher =
-            self.hasher.take().ok_or_else(|| Error::internal("an upload lost its hash"))?;
+        self.tail = self.pending.clone().freeze();
+        if ends && self.chunks > 0 {
+            self.send(self.tail.len(), true).await?;
+        }
+        self.settle().await?;
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(self.pending.get(self.hashed..).unwrap_or_default());
+        }
+        if let Some(writer) = &mut self.writer {
+            writer.sync().await?;
+        }
         Ok(())
+    }
+
+    /// The digest, and what follows the whole chunks in the object.
+    fn into_parts(self) -> Result<(Hasher, Bytes)> {
+        let hasher = self.hasher.ok_or_else(|| Error::internal("an upload lost its digest"))?;
+        Ok((hasher, self.tail))
+    }
+
+    /// Gives back the space of what was not acknowledged: on a full disk it is what others need.
+    /// That it fails is no new failure; the next request on the upload, or the sweep, does it.
+    async fn abandon(mut self, chunks_before: u64) {
+        let _ = self.settle().await;
+        drop(self.writer.take());
+        let given_back = if chunks_before == 0 {
+            self.app.objects.delete(&self.object_id).await
+        } else {
+            let length = self.container.stored_bytes_of_chunks(chunks_before);
+            self.app.objects.resume(&self.object_id, length).await.map(drop)
+        };
+        if let Err(error) = given_back {
+            tracing::warn!(
+                error = crate::error::chain(&error),
+                "give back the space of a failed upload"
+            );
+        }
     }
 }
 

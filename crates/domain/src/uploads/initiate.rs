@@ -1,7 +1,12 @@
 //! `InitiateLayerUpload`, and `POST /v2/{name}/blobs/uploads/`.
 
-use super::{UploadId, UploadRules, expiry};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{Upload, UploadId, UploadRules, expiry, seal_progress};
 use crate::context::RequestContext;
+use crate::encryption::{self, DataKey};
 use crate::error::{ErrorKind, Result};
 use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
 use crate::names::{Algorithm, Hasher};
@@ -34,26 +39,49 @@ impl Operation for InitiateLayerUpload {
     async fn run(self, call: Call<'_>) -> Result<UploadId> {
         let mut tx = call.write().await?;
         let repository = get_or_create(&mut tx, &call, &self.repository, self.rules).await?;
-        let id = UploadId::random();
-        tx.execute(
-            "INSERT INTO uploads (id, repository_id, principal_id, received, parts, last_part, \
-             smallest_inner_part, hash_state, tail, object_id, created_at, expires_at) \
-             VALUES ($1, $2, $3, 0, 0, 0, NULL, $4, $5, $6, $7, $8)",
-            params![
-                id.as_str(),
-                repository.id,
-                call.context.principal.id,
-                Hasher::new(Algorithm::Sha256).save(),
-                Vec::new(),
-                ObjectId::random().as_str(),
-                call.now(),
-                expiry(&call),
-            ],
-        )
-        .await?;
+        let id = insert(&mut tx, &call, &repository).await?;
         call.commit(tx).await?;
         Ok(id)
     }
+}
+
+async fn insert(tx: &mut Tx, call: &Call<'_>, repository: &Repository) -> Result<UploadId> {
+    let domain = encryption::ensure_account_domain(tx, call, &repository.address.account).await?;
+    let object_id = ObjectId::random();
+    let key = DataKey::random()?;
+    let container_version = encryption::container_version(call.app);
+    let wrapped_key = domain.wrap_upload_key(&key, &object_id)?;
+    let upload = Upload {
+        id: UploadId::random(),
+        received: 0,
+        parts: 0,
+        last_part: 0,
+        smallest_inner_part: None,
+        hasher: Hasher::new(Algorithm::Sha256),
+        tail: Bytes::new(),
+        container: Arc::new(key.container(container_version, &object_id)?),
+        container_version,
+        object_id,
+        key,
+    };
+    tx.execute(
+        "INSERT INTO uploads (id, repository_id, principal_id, received, parts, last_part, \
+         smallest_inner_part, container_version, wrapped_key, progress, object_id, created_at, \
+         expires_at) VALUES ($1, $2, $3, 0, 0, 0, NULL, $4, $5, $6, $7, $8, $9)",
+        params![
+            upload.id.as_str(),
+            repository.id,
+            call.context.principal.id,
+            container_version,
+            wrapped_key,
+            seal_progress(&upload)?,
+            upload.object_id.as_str(),
+            call.now(),
+            expiry(call),
+        ],
+    )
+    .await?;
+    Ok(upload.id)
 }
 
 const CREATE: &str = "ecr:CreateRepository";

@@ -20,6 +20,8 @@ use bytes::Bytes;
 use futures_util::stream::Stream;
 
 use crate::clock::Millis;
+use crate::encryption::container::{CHUNK_BYTES, Container};
+use crate::encryption::{self, DataKey};
 use crate::error::{Detail, Error, ErrorKind, Result};
 use crate::execute::{Call, Tx};
 use crate::gc::Wake;
@@ -83,8 +85,52 @@ pub(crate) struct Upload {
     pub(crate) last_part: u64,
     pub(crate) smallest_inner_part: Option<u64>,
     pub(crate) hasher: Hasher,
-    pub(crate) tail: Vec<u8>,
+    /// What follows the whole chunks that are in the object: at most one chunk.
+    pub(crate) tail: Bytes,
     pub(crate) object_id: ObjectId,
+    pub(crate) container_version: i64,
+    pub(crate) container: Arc<Container>,
+    pub(crate) key: DataKey,
+}
+
+impl Upload {
+    /// Whole chunks in the object.
+    pub(crate) fn chunks(&self) -> u64 {
+        (self.received - self.tail.len() as u64) / CHUNK_BYTES as u64
+    }
+}
+
+/// What an upload keeps beside its object: the running digest, which holds a few plain bytes, and
+/// the tail. Sealed under the upload's own key, together with how far it got.
+fn seal_progress(upload: &Upload) -> Result<Vec<u8>> {
+    let state = upload.hasher.save();
+    let length = u16::try_from(state.len()).map_err(Error::internal)?;
+    let mut plain = Vec::with_capacity(2 + state.len() + upload.tail.len());
+    plain.extend_from_slice(&length.to_be_bytes());
+    plain.extend_from_slice(&state);
+    plain.extend_from_slice(&upload.tail);
+    upload.key.sealing_key()?.seal(PROGRESS, &progress_owner(&upload.id, upload.received), &plain)
+}
+
+fn open_progress(
+    key: &DataKey,
+    id: &UploadId,
+    received: u64,
+    sealed: &[u8],
+) -> Result<(Hasher, Bytes)> {
+    let mut plain = key.sealing_key()?.open(PROGRESS, &progress_owner(id, received), sealed)?;
+    let plain = Bytes::from(std::mem::take(&mut *plain));
+    let damaged = || Error::internal("the progress of an upload is damaged");
+    let length = plain.first_chunk::<2>().map(|bytes| u16::from_be_bytes(*bytes));
+    let tail_at = 2 + usize::from(length.ok_or_else(damaged)?);
+    let state = plain.get(2..tail_at).ok_or_else(damaged)?;
+    Ok((Hasher::restore(state).map_err(Error::internal)?, plain.slice(tail_at..)))
+}
+
+const PROGRESS: &str = "upload-progress";
+
+fn progress_owner(id: &UploadId, received: u64) -> String {
+    format!("{} {received}", id.as_str())
 }
 
 /// The upload of this id in this repository, begun by this principal and not expired.
@@ -99,23 +145,31 @@ pub(crate) async fn get(
 ) -> Result<Upload> {
     let row = tx
         .optional(
-            "SELECT received, parts, last_part, smallest_inner_part, hash_state, tail, object_id \
-             FROM uploads WHERE id = $1 AND repository_id = $2 AND principal_id = $3 \
+            "SELECT received, parts, last_part, smallest_inner_part, container_version, \
+             wrapped_key, progress, object_id FROM uploads WHERE id = $1 AND repository_id = $2 AND principal_id = $3 \
              AND expires_at > $4",
             params![id.as_str(), repository.id, call.context.principal.id, call.now()],
         )
         .await?
         .ok_or_else(|| not_found(&repository.address, id.as_str()))?;
-    let hash_state: Vec<u8> = row.get(4)?;
+    let received: u64 = row.get(0)?;
+    let container_version: i64 = row.get(4)?;
+    let object_id = crate::blobs::parse_object_id(&row.get::<String>(7)?)?;
+    let domain = encryption::account_domain(call.app, tx, &repository.address.account).await?;
+    let key = domain.unwrap_upload_key(&row.get::<Vec<u8>>(5)?, &object_id)?;
+    let (hasher, tail) = open_progress(&key, id, received, &row.get::<Vec<u8>>(6)?)?;
     Ok(Upload {
         id: id.clone(),
-        received: row.get(0)?,
+        received,
         parts: row.get(1)?,
         last_part: row.get(2)?,
         smallest_inner_part: row.get(3)?,
-        hasher: Hasher::restore(&hash_state).map_err(|error| Error::internal(error.to_string()))?,
-        tail: row.get(5)?,
-        object_id: crate::blobs::parse_object_id(&row.get::<String>(6)?)?,
+        hasher,
+        tail,
+        container: Arc::new(key.container(container_version, &object_id)?),
+        container_version,
+        object_id,
+        key,
     })
 }
 
@@ -130,7 +184,7 @@ async fn save(
     let changed = tx
         .execute(
             "UPDATE uploads SET received = $3, parts = $4, last_part = $5, \
-             smallest_inner_part = $6, hash_state = $7, tail = $8, expires_at = $9 \
+             smallest_inner_part = $6, progress = $7, expires_at = $8 \
              WHERE id = $1 AND received = $2",
             params![
                 upload.id.as_str(),
@@ -139,8 +193,7 @@ async fn save(
                 upload.parts,
                 upload.last_part,
                 upload.smallest_inner_part,
-                upload.hasher.save(),
-                upload.tail.clone(),
+                seal_progress(upload)?,
                 expiry(call),
             ],
         )
@@ -177,6 +230,7 @@ fn part_out_of_order(repository: &Repository, upload: &Upload, first_byte: u64) 
 
 fn detail(repository: &Repository, upload: &Upload) -> Detail {
     Detail {
+        account: repository.address.account,
         repository_name: repository.address.name.to_string(),
         upload_id: upload.id.as_str().to_owned(),
         received: upload.received,

@@ -1,0 +1,126 @@
+//! Amazon ECR, version 2015-09-21, over AWS JSON 1.1.
+//!
+//! Every operation is one function: it decodes its own wire shape, runs one operation of the
+//! domain and encodes what that gives back. Shapes were validated before.
+
+mod images;
+mod layers;
+mod listings;
+mod repositories;
+mod tags;
+mod tokens;
+
+use bytes::Bytes;
+use serde_json::Value;
+use tonnage_domain::error::Error;
+use tonnage_domain::execute::not_served;
+use tonnage_domain::names::{AccountId, NameError, RepositoryName};
+use tonnage_domain::repositories::RepositoryAddress;
+
+use super::error::Result;
+use super::{BODY_BYTES_MAX, Call, json, shapes};
+
+pub(super) use shapes::ecr::SERVICE;
+
+/// The largest body of an operation's request, in bytes: a part of 20 MiB is 27 MiB in base64, and
+/// a manifest of 4 MiB may double when its quotation marks are escaped.
+pub(super) fn body_bytes_max(operation: &str) -> usize {
+    match operation {
+        "UploadLayerPart" => 32 * 1024 * 1024,
+        "PutImage" => 8 * 1024 * 1024,
+        _ => BODY_BYTES_MAX,
+    }
+}
+
+/// The table of operations: the name on the wire and the function that serves it.
+macro_rules! operations {
+    ($($name:literal => $function:path,)*) => {
+        /// Runs the operation called `name`; its input was validated.
+        pub(super) async fn run(name: &str, call: &Call<'_>, input: Value) -> Result<Bytes> {
+            match name {
+                $($name => {
+                    // Boxed, so that the largest operation does not size every request.
+                    let output = Box::pin($function(call, json::input(input)?)).await?;
+                    json::output(&output)
+                })*
+                other => Err(not_served(SERVICE.signing_name, other).into()),
+            }
+        }
+
+        #[cfg(test)]
+        const SERVED: &[&str] = &[$($name),*];
+    };
+}
+
+operations! {
+    "BatchCheckLayerAvailability" => layers::batch_check_layer_availability,
+    "BatchDeleteImage" => images::batch_delete_image,
+    "BatchGetImage" => images::batch_get_image,
+    "CompleteLayerUpload" => layers::complete_layer_upload,
+    "CreateRepository" => repositories::create_repository,
+    "DeleteRepository" => repositories::delete_repository,
+    "DescribeImages" => listings::describe_images,
+    "DescribeRepositories" => repositories::describe_repositories,
+    "GetAuthorizationToken" => tokens::get_authorization_token,
+    "GetDownloadUrlForLayer" => layers::get_download_url_for_layer,
+    "InitiateLayerUpload" => layers::initiate_layer_upload,
+    "ListImages" => listings::list_images,
+    "ListTagsForResource" => tags::list_tags_for_resource,
+    "PutImage" => images::put_image,
+    "PutImageTagMutability" => repositories::put_image_tag_mutability,
+    "TagResource" => tags::tag_resource,
+    "UntagResource" => tags::untag_resource,
+    "UploadLayerPart" => layers::upload_layer_part,
+}
+
+fn parse_registry_id(text: Option<&str>) -> Result<Option<AccountId>, Error> {
+    text.map(|text| AccountId::parse(text).map_err(|error| refused("registryId", &error)))
+        .transpose()
+}
+
+fn parse_repository_name(text: &str) -> Result<RepositoryName, Error> {
+    RepositoryName::parse(text).map_err(|error| refused("repositoryName", &error))
+}
+
+/// A name that the shape let through and the domain's stricter rule does not.
+fn refused(field: &str, error: &NameError) -> Error {
+    Error::invalid_parameter(field, error.constraint())
+}
+
+impl Call<'_> {
+    /// The repository that a request names.
+    fn address(
+        &self,
+        registry_id: Option<&str>,
+        repository_name: &str,
+    ) -> Result<RepositoryAddress, Error> {
+        let registry_id = parse_registry_id(registry_id)?;
+        let name = parse_repository_name(repository_name)?;
+        Ok(RepositoryAddress::new(&self.context, registry_id, name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tonnage_domain::execute::Service;
+    use tonnage_domain::operations::OPERATIONS;
+
+    use super::*;
+
+    #[test]
+    fn every_operation_of_the_domain_is_served_and_no_other() {
+        let domain: Vec<&str> = OPERATIONS
+            .iter()
+            .filter(|entry| entry.service == Service::Ecr)
+            .map(|entry| entry.name)
+            .collect();
+        assert_eq!(SERVED, domain);
+    }
+
+    #[test]
+    fn every_served_operation_is_of_the_model() {
+        for name in SERVED {
+            assert!(SERVICE.find(name).is_some(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! AWS Query: requests are forms with an `Action`, answers are XML.
+
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, StatusCode};
+
+use super::error::Wire;
+use crate::body::Body;
+use crate::request::Response;
+
+/// Parameters beyond this many are not looked at.
+const PARAMETERS_MAX: usize = 1_000;
+
+/// The parameters of a request: those of the query string, then those of the form.
+pub(super) struct Parameters(Vec<(String, String)>);
+
+impl Parameters {
+    pub(super) fn read(query: Option<&str>, form: &[u8]) -> Self {
+        let query = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+        let pairs = query.chain(form_urlencoded::parse(form)).take(PARAMETERS_MAX);
+        Self(pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect())
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// Writes XML. Text is escaped, names are constants.
+pub(super) struct Xml(String);
+
+impl Xml {
+    pub(super) fn new() -> Self {
+        Self(String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"))
+    }
+
+    /// An element with others in it.
+    pub(super) fn element(&mut self, name: &'static str, content: impl FnOnce(&mut Self)) {
+        self.open(name);
+        content(self);
+        self.close(name);
+    }
+
+    /// The outermost element, which names its namespace.
+    pub(super) fn root(
+        &mut self,
+        name: &'static str,
+        namespace: &'static str,
+        content: impl FnOnce(&mut Self),
+    ) {
+        self.0.push('<');
+        self.0.push_str(name);
+        self.0.push_str(" xmlns=\"");
+        self.0.push_str(namespace);
+        self.0.push_str("\">");
+        content(self);
+        self.close(name);
+    }
+
+    /// An element with text in it.
+    pub(super) fn text(&mut self, name: &'static str, text: &str) {
+        self.open(name);
+        for character in text.chars() {
+            match character {
+                '&' => self.0.push_str("&amp;"),
+                '<' => self.0.push_str("&lt;"),
+                '>' => self.0.push_str("&gt;"),
+                '"' => self.0.push_str("&quot;"),
+                '\'' => self.0.push_str("&apos;"),
+                // Parsers turn a bare carriage return into a line feed (XML 1.0, section 2.11).
+                '\r' => self.0.push_str("&#13;"),
+                _ if is_xml(character) => self.0.push(character),
+                _ => self.0.push('\u{FFFD}'),
+            }
+        }
+        self.close(name);
+    }
+
+    fn open(&mut self, name: &str) {
+        self.0.push('<');
+        self.0.push_str(name);
+        self.0.push('>');
+    }
+
+    fn close(&mut self, name: &str) {
+        self.0.push_str("</");
+        self.0.push_str(name);
+        self.0.push('>');
+    }
+
+    /// An answer with this document.
+    pub(super) fn answer(self, status: u16) -> Response {
+        let mut response = Response::new(Body::full(self.0));
+        *response.status_mut() =
+            StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/xml"));
+        response
+    }
+}
+
+/// Whether XML can carry the character at all (XML 1.0, section 2.2).
+fn is_xml(character: char) -> bool {
+    matches!(character,
+        '\t' | '\n' | '\r' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
+}
+
+/// An error of AWS Query.
+pub(super) fn error(wire: &Wire, namespace: &'static str, request_id: &str) -> Response {
+    let mut xml = Xml::new();
+    xml.root("ErrorResponse", namespace, |xml| {
+        xml.element("Error", |xml| {
+            xml.text("Type", if wire.status < 500 { "Sender" } else { "Receiver" });
+            code_and_message(xml, wire);
+        });
+        xml.text("RequestId", request_id);
+    });
+    xml.answer(wire.status)
+}
+
+/// An error of Amazon EC2, whose form differs.
+pub(super) fn ec2_error(wire: &Wire, request_id: &str) -> Response {
+    let mut xml = Xml::new();
+    xml.element("Response", |xml| {
+        xml.element("Errors", |xml| xml.element("Error", |xml| code_and_message(xml, wire)));
+        xml.text("RequestID", request_id);
+    });
+    xml.answer(wire.status)
+}
+
+/// An error of Amazon S3.
+pub(super) fn s3_error(wire: &Wire, resource: &str, request_id: &str) -> Response {
+    let mut xml = Xml::new();
+    xml.element("Error", |xml| {
+        code_and_message(xml, wire);
+        xml.text("Resource", resource);
+        xml.text("RequestId", request_id);
+    });
+    xml.answer(wire.status)
+}
+
+fn code_and_message(xml: &mut Xml, wire: &Wire) {
+    xml.text("Code", wire.code);
+    xml.text("Message", wire.message.as_deref().unwrap_or_default());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_escaped() {
+        let check = |text: &str, expected: &str| {
+            let mut xml = Xml(String::new());
+            xml.text("a", text);
+            assert_eq!(xml.0, format!("<a>{expected}</a>"), "{text:?}");
+        };
+        check("", "");
+        check("plain, é and \u{1F600}", "plain, é and \u{1F600}");
+        check("</a><b c=\"d\">&amp;'", "&lt;/a&gt;&lt;b c=&quot;d&quot;&gt;&amp;amp;&apos;");
+        check("]]>", "]]&gt;");
+        check("a\tb\nc\rd", "a\tb\nc&#13;d");
+        check("\u{0}\u{1B}\u{FFFE}", "\u{FFFD}\u{FFFD}\u{FFFD}");
+    }
+
+    #[test]
+    fn parameters_come_from_the_query_and_the_form() {
+        let parameters = Parameters::read(Some("Action=A%20b&x=1"), b"Version=2011-06-15&x=2");
+        assert_eq!(parameters.get("Action"), Some("A b"));
+        assert_eq!(parameters.get("Version"), Some("2011-06-15"));
+        assert_eq!(parameters.get("x"), Some("1"));
+        assert_eq!(parameters.get("y"), None);
+    }
+}

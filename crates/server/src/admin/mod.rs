@@ -1,0 +1,75 @@
+//! The socket by which subcommands speak to the running server: HTTP with JSON over `admin.sock`
+//! in the data directory. Whoever may open it owns the data directory, so it takes no credentials
+//! and acts as the root of the management account.
+
+pub(crate) mod client;
+pub(crate) mod server;
+
+use std::io;
+use std::os::fd::AsRawFd as _;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// Bytes of a request or an answer.
+const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of the path of a socket, with the zero at its end (`sockaddr_un` on Linux; BSD has 104).
+const SOCKET_PATH_BYTES_MAX: usize = 104;
+
+/// An account.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Account {
+    /// 12 digits.
+    pub(crate) id: String,
+    /// What people call it.
+    pub(crate) name: String,
+    /// `ACTIVE` or `SUSPENDED`.
+    pub(crate) state: String,
+    /// When it was created, in RFC 3339.
+    pub(crate) created_at: String,
+}
+
+/// What `POST /accounts` takes.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewAccount {
+    /// 12 digits; chosen at random when absent.
+    pub(crate) id: Option<String>,
+    /// 1 to 64 characters; the id when absent.
+    pub(crate) name: Option<String>,
+}
+
+/// What `POST /accounts` answers, once: the secret is never shown again.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct CreatedAccount {
+    /// The account.
+    pub(crate) account: Account,
+    /// The id of its root access key.
+    pub(crate) access_key_id: String,
+    /// The secret of its root access key.
+    pub(crate) secret_access_key: String,
+}
+
+/// What `GET /accounts` answers.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Accounts {
+    /// By id.
+    pub(crate) accounts: Vec<Account>,
+}
+
+/// What every refusal carries.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Refusal {
+    /// One sentence.
+    pub(crate) message: String,
+}
+
+/// Calls `with` with a name of the socket that is short enough for the operating system.
+fn with_short_path<T>(path: &Path, with: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
+    if path.as_os_str().len() < SOCKET_PATH_BYTES_MAX {
+        return with(path);
+    }
+    let directory = std::fs::File::open(path.parent().unwrap_or_else(|| Path::new(".")))?;
+    let short = PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd()));
+    with(&short.join(path.file_name().unwrap_or_default()))
+}

@@ -1,0 +1,275 @@
+//! The server's side of the socket.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, Ipv4Addr};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use bytes::Bytes;
+use http::{Method, StatusCode};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use secrecy::ExposeSecret;
+use serde::Serialize;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+use tonnage_domain::accounts::{self, CreateAccount, ListAccounts, SetAccountState};
+use tonnage_domain::app::App;
+use tonnage_domain::context::RequestContext;
+use tonnage_domain::error::{Error, ErrorKind};
+use tonnage_domain::execute::execute;
+use tonnage_domain::names::AccountId;
+use tonnage_domain::root_key::RootKey;
+
+use super::{
+    Account, Accounts, BODY_BYTES_MAX, CreatedAccount, NewAccount, Refusal, with_short_path,
+};
+use crate::data_directory::runtime::Runtime;
+use crate::data_directory::{Layout, remove};
+use crate::serve::Lifecycle;
+
+/// Connections at a time; one more waits.
+const CONNECTIONS_MAX: usize = 32;
+/// How long a client may take to send a request.
+const HEAD_TIME: Duration = Duration::from_secs(30);
+/// The pause after a connection could not be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Tries to find an account id that nobody has: of 10^12 there are at most 10^4 in use.
+const ID_TRIES: usize = 5;
+
+struct Admin {
+    app: Arc<App>,
+    runtime: Runtime,
+}
+
+/// Listens until the server stops.
+///
+/// # Errors
+/// When the socket cannot be made.
+pub(crate) fn start(
+    layout: &Layout,
+    app: &Arc<App>,
+    runtime: &Runtime,
+    lifecycle: &Lifecycle,
+) -> Result<()> {
+    let path = layout.admin_socket();
+    // The directory is locked, so what is there was left by a process that is gone. The umask of
+    // the process makes the new socket its owner's.
+    let listener = remove(&path)
+        .and_then(|()| with_short_path(&path, |path| UnixListener::bind(path)))
+        .with_context(|| format!("the admin socket {} cannot be made", path.display()))?;
+    let admin = Arc::new(Admin { app: Arc::clone(app), runtime: runtime.clone() });
+    lifecycle.background.spawn(accept(listener, admin, lifecycle.clone()));
+    Ok(())
+}
+
+async fn accept(listener: UnixListener, admin: Arc<Admin>, lifecycle: Lifecycle) {
+    let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let accepted = tokio::select! {
+            () = lifecycle.stopping.cancelled() => return,
+            accepted = async {
+                let slot = Arc::clone(&slots).acquire_owned().await;
+                (slot, listener.accept().await)
+            } => accepted,
+        };
+        let (slot, stream) = match accepted {
+            (Ok(slot), Ok((stream, _))) => (slot, stream),
+            (Err(_), _) => return,
+            (_, Err(error)) => {
+                tracing::error!(%error, "the admin socket does not accept connections");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let connection = serve(stream, Arc::clone(&admin), lifecycle.clone());
+        lifecycle.work.spawn(async move {
+            connection.await;
+            drop(slot);
+        });
+    }
+}
+
+async fn serve(stream: UnixStream, admin: Arc<Admin>, lifecycle: Lifecycle) {
+    let service = service_fn(move |request: http::Request<Incoming>| {
+        let admin = Arc::clone(&admin);
+        async move { Ok::<_, Infallible>(admin.answer(request).await) }
+    });
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut stopping = false;
+    loop {
+        tokio::select! {
+            result = connection.as_mut() => {
+                if let Err(error) = result {
+                    tracing::debug!(%error, "a connection to the admin socket broke");
+                }
+                return;
+            }
+            () = lifecycle.stopping.cancelled(), if !stopping => {
+                stopping = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            () = lifecycle.cutting.cancelled() => return,
+        }
+    }
+}
+
+type Answer = http::Response<Full<Bytes>>;
+
+impl Admin {
+    async fn answer(&self, request: http::Request<Incoming>) -> Answer {
+        match self.route(request).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                if error.is_fault() {
+                    tracing::error!(
+                        error = tonnage_domain::error::chain(&error),
+                        "a request to the admin socket failed"
+                    );
+                }
+                json(status_of(error.kind()), &Refusal { message: error.message().to_owned() })
+            }
+        }
+    }
+
+    async fn route(&self, request: http::Request<Incoming>) -> Result<Answer, Error> {
+        let path = request.uri().path().to_owned();
+        let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+        let method = request.method().clone();
+        match (&method, segments.as_slice()) {
+            (&Method::GET, ["status"]) => Ok(json(StatusCode::OK, &self.runtime)),
+            (&Method::GET, ["accounts"]) => self.list_accounts().await,
+            (&Method::POST, ["accounts"]) => {
+                let body = Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await;
+                let body = body.map_err(|_| malformed("a body of at most 4 MiB"))?.to_bytes();
+                let new = serde_json::from_slice(&body)
+                    .map_err(|error| malformed("an account").caused_by(error))?;
+                self.create_account(new).await
+            }
+            (&Method::POST, ["accounts", id, "suspend"]) => self.set_state(id, false).await,
+            (&Method::POST, ["accounts", id, "resume"]) => self.set_state(id, true).await,
+            _ => Ok(json(
+                StatusCode::NOT_FOUND,
+                &Refusal { message: format!("The admin socket has no {method} {path}.") },
+            )),
+        }
+    }
+
+    async fn context(&self) -> Result<RequestContext, Error> {
+        let principal = accounts::management_root(&self.app).await?;
+        Ok(RequestContext {
+            account: principal.account,
+            principal,
+            region: self.app.default_region.clone(),
+            source_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            // Nobody can listen in on a socket of this machine.
+            secure_transport: true,
+            user_agent: format!("tonnage/{}", env!("CARGO_PKG_VERSION")),
+            request_id: uuid::Uuid::new_v4().to_string(),
+            now: self.app.clock.now(),
+        })
+    }
+
+    async fn list_accounts(&self) -> Result<Answer, Error> {
+        let operation = ListAccounts { management_account: self.app.management_account };
+        let listed = execute(&self.app, &self.context().await?, operation).await?;
+        let accounts = listed.into_iter().map(shown).collect();
+        Ok(json(StatusCode::OK, &Accounts { accounts }))
+    }
+
+    async fn create_account(&self, new: NewAccount) -> Result<Answer, Error> {
+        let context = self.context().await?;
+        let given = new.id.as_deref().map(parse_id).transpose()?;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let id = match &given {
+                Some(id) => *id,
+                None => random_id()?,
+            };
+            let name = new.name.clone().unwrap_or_else(|| id.to_string());
+            let management_account = self.app.management_account;
+            let operation = CreateAccount { management_account, id, name };
+            match execute(&self.app, &context, operation).await {
+                Ok((account, key)) => {
+                    let created = CreatedAccount {
+                        account: shown(account),
+                        access_key_id: key.id,
+                        secret_access_key: key.secret.expose_secret().to_owned(),
+                    };
+                    return Ok(json(StatusCode::CREATED, &created));
+                }
+                Err(error)
+                    if error.kind() == ErrorKind::AccountAlreadyExists
+                        && given.is_none()
+                        && tries < ID_TRIES => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn set_state(&self, id: &str, active: bool) -> Result<Answer, Error> {
+        let management_account = self.app.management_account;
+        let operation = SetAccountState { management_account, id: parse_id(id)?, active };
+        execute(&self.app, &self.context().await?, operation).await?;
+        Ok(json(StatusCode::OK, &serde_json::json!({})))
+    }
+}
+
+fn parse_id(text: &str) -> Result<AccountId, Error> {
+    AccountId::parse(text).map_err(|_| {
+        Error::new(
+            ErrorKind::InvalidParameter,
+            format!("{text:?} is no account id, which has 12 digits."),
+        )
+    })
+}
+
+fn random_id() -> Result<AccountId, Error> {
+    const IDS: u64 = 1_000_000_000_000;
+    let id = u64::from_le_bytes(RootKey::random()?) % IDS;
+    AccountId::parse(&format!("{id:012}")).map_err(Error::internal)
+}
+
+fn malformed(wanted: &str) -> Error {
+    Error::new(ErrorKind::InvalidParameter, format!("The request does not hold {wanted}."))
+}
+
+fn shown(account: accounts::Account) -> Account {
+    Account {
+        id: account.id.to_string(),
+        name: account.name,
+        state: if account.active { "ACTIVE" } else { "SUSPENDED" }.to_owned(),
+        created_at: account.created_at.timestamp().to_string(),
+    }
+}
+
+/// The operations here fail in few ways; what else there is would be a defect.
+fn status_of(kind: ErrorKind) -> StatusCode {
+    match kind {
+        ErrorKind::InvalidParameter | ErrorKind::LimitExceeded => StatusCode::BAD_REQUEST,
+        ErrorKind::AccountAlreadyExists => StatusCode::CONFLICT,
+        ErrorKind::AccountNotFound => StatusCode::NOT_FOUND,
+        ErrorKind::AccessDenied => StatusCode::FORBIDDEN,
+        ErrorKind::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
+        ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+fn json(status: StatusCode, body: &impl Serialize) -> Answer {
+    // Serialising these shapes cannot fail; an empty body would be noticed at once.
+    let bytes = serde_json::to_vec(body).unwrap_or_default();
+    let mut answer = http::Response::new(Full::new(Bytes::from(bytes)));
+    *answer.status_mut() = status;
+    let value = http::HeaderValue::from_static("application/json");
+    answer.headers_mut().insert(http::header::CONTENT_TYPE, value);
+    answer
+}

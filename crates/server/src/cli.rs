@@ -1,0 +1,291 @@
+//! The command line. Settings are not declared here: `serve` takes every setting of the
+//! configuration as a flag.
+
+use std::path::PathBuf;
+
+use clap::builder::ValueParser;
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, Parser, Subcommand};
+
+use crate::config::{CONCERNS, Flags, Kind, Setting, settings};
+use crate::shell::Shell;
+
+/// Amazon ECR that anyone can run: a container registry with ECR's API, permissions and tokens.
+#[derive(Debug, Parser)]
+#[command(name = "tonnage", version, max_term_width = 100, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Subcommands,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Subcommands {
+    /// Run the registry.
+    ///
+    /// Every setting may also stand in the environment (`--data-dir` is `TONNAGE_DATA_DIR`) or in
+    /// the config file (`data_dir = "…"`). The command line wins over the environment, that over
+    /// the file. SIGTERM and SIGINT stop the server orderly, a second one at once.
+    #[command(after_help = "\
+Examples:
+  tonnage serve
+  tonnage serve --data-dir /srv/tonnage --listen 0.0.0.0:4510
+  tonnage serve --config /etc/tonnage.toml")]
+    Serve(SettingFlags),
+
+    /// Print what a shell needs so that AWS clients find the registry.
+    ///
+    /// Sets the endpoint, the root access key of the first start and the region, removes what would
+    /// win over them, and keeps proxies away from this machine. Talks to nobody.
+    #[command(after_help = "\
+Examples:
+  eval \"$(tonnage env)\"
+  tonnage env --shell fish | source
+  tonnage env --shell powershell | Out-String | Invoke-Expression
+  eval \"$(tonnage env --profile tonnage)\"
+  eval \"$(tonnage env --unset)\"")]
+    Env(EnvArguments),
+
+    /// Log docker in to the registry; podman where there is no docker.
+    ///
+    /// Asks the running server for an authorization token, signed with AWS_ACCESS_KEY_ID and
+    /// AWS_SECRET_ACCESS_KEY where they are set, else with the root access key of the data
+    /// directory, and hands it to `docker login`.
+    #[command(after_help = "\
+Examples:
+  tonnage docker-login
+  tonnage docker-login host.docker.internal:4510
+  tonnage docker-login --print | podman login --username AWS --password-stdin localhost:4510")]
+    DockerLogin(DockerLoginArguments),
+
+    /// Look for what keeps clients from working, and say what to do.
+    ///
+    /// Looks at the data directory, the server, the clock, the disk, the clients found here and
+    /// docker's daemon. Changes nothing. Ends with 1 if something fails.
+    #[command(after_help = "\
+Examples:
+  tonnage doctor
+  tonnage doctor --data-dir /srv/tonnage")]
+    Doctor(PlaceArguments),
+
+    /// Create and manage accounts of the running server.
+    #[command(subcommand, arg_required_else_help = true)]
+    Account(AccountCommands),
+
+    /// Look at the configuration.
+    #[command(subcommand, arg_required_else_help = true)]
+    Config(ConfigCommands),
+
+    /// Print the release.
+    Version,
+
+    /// Print a script that completes this command's words.
+    #[command(after_help = "\
+Examples:
+  tonnage completions bash > ~/.local/share/bash-completion/completions/tonnage
+  tonnage completions fish > ~/.config/fish/completions/tonnage.fish")]
+    Completions {
+        /// The shell that will run the script.
+        shell: clap_complete::Shell,
+    },
+
+    /// Write the reference pages, or check that they are up to date.
+    #[command(hide = true)]
+    Reference {
+        /// The directory of the pages.
+        directory: PathBuf,
+        /// Change nothing, and fail when a page differs.
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+/// Which server is meant.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct PlaceArguments {
+    /// The data directory of the server. [default: as `tonnage serve`] [env: TONNAGE_DATA_DIR]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<String>,
+    /// The config file of the server. [default: none] [env: TONNAGE_CONFIG]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+impl PlaceArguments {
+    /// As flags of `serve`.
+    pub(crate) fn flags(&self) -> Flags {
+        self.data_dir.iter().map(|text| ("data_dir", vec![text.clone()])).collect()
+    }
+}
+
+/// What `tonnage env` takes.
+#[derive(Debug, Args)]
+pub(crate) struct EnvArguments {
+    #[command(flatten)]
+    pub(crate) place: PlaceArguments,
+    /// The shell that will run the commands. [default: by the variable SHELL, else sh]
+    #[arg(long, value_enum)]
+    pub(crate) shell: Option<Shell>,
+    /// Remove what an earlier `tonnage env` set; the lists of hosts without a proxy stay.
+    #[arg(long, conflicts_with_all = ["profile", "endpoint"])]
+    pub(crate) unset: bool,
+    /// Write a profile into the files of the AWS command line, and use that.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    /// The address that clients use. [default: where the server listens]
+    #[arg(long, value_name = "URL", value_parser = parse_endpoint)]
+    pub(crate) endpoint: Option<String>,
+}
+
+fn parse_endpoint(text: &str) -> Result<String, String> {
+    let uri: http::Uri = text.parse().map_err(|error| format!("it is no URL: {error}"))?;
+    match (uri.scheme_str(), uri.authority()) {
+        (Some("http" | "https"), Some(_)) => Ok(text.to_owned()),
+        _ => Err("it must begin with http:// or https://".to_owned()),
+    }
+}
+
+/// What `tonnage docker-login` takes.
+#[derive(Debug, Args)]
+pub(crate) struct DockerLoginArguments {
+    #[command(flatten)]
+    pub(crate) place: PlaceArguments,
+    /// The registry's host as it stands before the names of images. [default: those of this
+    /// machine]
+    #[arg(value_name = "HOST")]
+    pub(crate) hosts: Vec<String>,
+    /// Print the password instead of calling docker.
+    #[arg(long, conflicts_with = "hosts")]
+    pub(crate) print: bool,
+}
+
+/// What may be done with accounts.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccountCommands {
+    /// Create an account, and print its root access key once.
+    #[command(after_help = "\
+Examples:
+  tonnage account create
+  tonnage account create 111122223333 --name harbour")]
+    Create {
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// 12 digits. [default: random]
+        #[arg(value_name = "ID")]
+        id: Option<String>,
+        /// What people call it, 1 to 64 characters. [default: the id]
+        #[arg(long, value_name = "NAME")]
+        name: Option<String>,
+    },
+    /// List the accounts.
+    #[command(after_help = "Examples:\n  tonnage account list")]
+    List {
+        #[command(flatten)]
+        place: PlaceArguments,
+    },
+    /// Refuse everything an account's keys, tokens and links ask for; its images stay.
+    #[command(after_help = "Examples:\n  tonnage account suspend 111122223333")]
+    Suspend {
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// 12 digits.
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+    /// Take a suspended account back.
+    #[command(after_help = "Examples:\n  tonnage account resume 111122223333")]
+    Resume {
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// 12 digits.
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+}
+
+/// What may be done with the configuration.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommands {
+    /// Read the command line, the environment and the config file as `serve` does, and say what is
+    /// wrong or what they come to.
+    #[command(after_help = "\
+Examples:
+  tonnage config check --config /etc/tonnage.toml")]
+    Check(SettingFlags),
+}
+
+/// Every setting as a flag, and the config file.
+#[derive(Debug, Default)]
+pub(crate) struct SettingFlags {
+    /// The settings given.
+    pub(crate) flags: Flags,
+    /// The config file given.
+    pub(crate) config: Option<PathBuf>,
+}
+
+fn argument(setting: &'static Setting, heading: &'static str) -> Arg {
+    let argument = Arg::new(setting.key)
+        .long(setting.flag())
+        .value_name(setting.value_name)
+        .help(format!("{} [default: {}]", first_sentence(setting.help), setting.default))
+        .long_help(format!(
+            "{}\n[default: {}] [env: {}]",
+            setting.help,
+            setting.default,
+            setting.variable()
+        ))
+        .help_heading(heading)
+        .value_parser(ValueParser::string());
+    match setting.kind {
+        Kind::Text | Kind::Number => argument.action(ArgAction::Set),
+        Kind::List => argument.action(ArgAction::Append),
+        Kind::Switch => argument
+            .action(ArgAction::Set)
+            .num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value("true"),
+    }
+}
+
+fn first_sentence(text: &str) -> &str {
+    text.find(['.', ';']).and_then(|end| text.get(..end)).unwrap_or(text)
+}
+
+fn config_argument() -> Arg {
+    Arg::new("config")
+        .long("config")
+        .value_name("FILE")
+        .help("The config file, in TOML. [default: none] [env: TONNAGE_CONFIG]")
+        .value_parser(ValueParser::path_buf())
+}
+
+impl Args for SettingFlags {
+    fn augment_args(command: Command) -> Command {
+        let arguments = CONCERNS.iter().flat_map(|(heading, settings)| {
+            settings.iter().map(|setting| argument(setting, heading))
+        });
+        command.arg(config_argument()).args(arguments)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for SettingFlags {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut given = Self::default();
+        given.update_from_arg_matches(matches)?;
+        Ok(given)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        self.config = matches.get_one::<PathBuf>("config").cloned();
+        for setting in settings() {
+            if let Some(values) = matches.get_many::<String>(setting.key) {
+                self.flags.insert(setting.key, values.cloned().collect());
+            }
+        }
+        Ok(())
+    }
+}

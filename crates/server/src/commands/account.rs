@@ -1,0 +1,82 @@
+//! `tonnage account`: asks the running server over its admin socket.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use http::Method;
+
+use super::place::Place;
+use crate::admin::client::call;
+use crate::admin::{Account, Accounts, CreatedAccount, NewAccount};
+use crate::cli::{AccountCommands, PlaceArguments};
+
+/// Does what the command line says.
+///
+/// # Errors
+/// What the server says, or that none runs.
+pub(super) async fn run(command: AccountCommands) -> Result<ExitCode> {
+    match command {
+        AccountCommands::Create { place, id, name } => {
+            let place = find(place)?;
+            let new = NewAccount { id, name };
+            let created: CreatedAccount =
+                call(&place.layout, Method::POST, "/accounts", Some(&new)).await?;
+            print_created(&place, &created);
+        }
+        AccountCommands::List { place } => {
+            let listed: Accounts =
+                call(&find(place)?.layout, Method::GET, "/accounts", None::<&()>).await?;
+            for Account { id, name, state, created_at } in listed.accounts {
+                println!("{id}  {state:<9}  {created_at}  {name}");
+            }
+        }
+        AccountCommands::Suspend { place, id } => {
+            set_state(place, &id, "suspend").await?;
+            println!("Account {id} is suspended.");
+        }
+        AccountCommands::Resume { place, id } => {
+            set_state(place, &id, "resume").await?;
+            println!("Account {id} is active.");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn find(place: PlaceArguments) -> Result<Place> {
+    Place::find(place.flags(), place.config)
+}
+
+async fn set_state(place: PlaceArguments, id: &str, verb: &str) -> Result<()> {
+    let id = percent_encode(id);
+    let path = format!("/accounts/{id}/{verb}");
+    let _: serde_json::Value = call(&find(place)?.layout, Method::POST, &path, None::<&()>).await?;
+    Ok(())
+}
+
+/// Whatever was typed as an id reaches the server as one segment, which says what is wrong with it.
+fn percent_encode(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'-' | b'_' => char::from(byte).to_string(),
+            _ => format!("%{byte:02X}"),
+        })
+        .collect()
+}
+
+fn print_created(place: &Place, created: &CreatedAccount) {
+    let CreatedAccount { account, access_key_id, secret_access_key } = created;
+    println!("Account {} ({}) is created.\n", account.id, account.name);
+    println!("  aws_access_key_id      {access_key_id}");
+    println!("  aws_secret_access_key  {secret_access_key}\n");
+    println!("This is its root access key; the secret is not shown again. To use it in a shell:\n");
+    let endpoint = place.authority().map(|authority| format!("http://{authority}"));
+    let export = |name: &str, value: &str| {
+        println!("  {}", crate::shell::Shell::Sh.export(name, value));
+    };
+    if let Ok(endpoint) = endpoint {
+        export("AWS_ENDPOINT_URL", &endpoint);
+    }
+    export("AWS_ACCESS_KEY_ID", access_key_id);
+    export("AWS_SECRET_ACCESS_KEY", secret_access_key);
+    export("AWS_REGION", &place.region);
+}

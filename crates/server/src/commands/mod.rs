@@ -1,0 +1,80 @@
+//! The subcommands.
+
+mod account;
+mod docker_login;
+mod doctor;
+mod engine;
+mod env;
+mod http_client;
+mod place;
+mod profile;
+mod programs;
+mod reference;
+
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::CommandFactory as _;
+
+use crate::cli::{Arguments, ConfigCommands, SettingFlags, Subcommands};
+use crate::config::{Config, environment};
+
+/// Does what the command line says.
+///
+/// # Errors
+/// One sentence for whoever typed it.
+pub(crate) fn run(command: Subcommands) -> Result<ExitCode> {
+    match command {
+        Subcommands::Serve(flags) => serve(flags),
+        Subcommands::Env(arguments) => env::run(&arguments),
+        Subcommands::DockerLogin(arguments) => block_on(docker_login::run(arguments)),
+        Subcommands::Doctor(arguments) => block_on(doctor::run(arguments)),
+        Subcommands::Account(command) => block_on(account::run(command)),
+        Subcommands::Config(ConfigCommands::Check(flags)) => check_config(flags),
+        Subcommands::Version => {
+            println!("tonnage {}", env!("CARGO_PKG_VERSION"));
+            Ok(ExitCode::SUCCESS)
+        }
+        Subcommands::Completions { shell } => {
+            let mut command = Arguments::command();
+            clap_complete::generate(shell, &mut command, "tonnage", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+        Subcommands::Reference { directory, check } => reference::run(&directory, check),
+    }
+}
+
+fn load(flags: SettingFlags) -> Result<Config> {
+    Config::load(&flags.flags, flags.config, &environment())
+}
+
+fn serve(flags: SettingFlags) -> Result<ExitCode> {
+    let config = load(flags)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the runtime cannot be started")?;
+    runtime.block_on(crate::serve::serve(config))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn block_on(work: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the runtime cannot be started")?
+        .block_on(work)
+}
+
+fn check_config(flags: SettingFlags) -> Result<ExitCode> {
+    let config = load(flags)?;
+    let addresses: Vec<String> =
+        config.listeners.addresses.iter().map(ToString::to_string).collect();
+    println!("The configuration is right.");
+    println!("  data directory  {}", config.storage.data_dir.display());
+    println!("  listen          {}", addresses.join(", "));
+    if let Some(domain) = &config.registry.domain {
+        println!("  domain          {domain}");
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,133 @@
+//! Where the server listens, how much it takes at a time, and whom it believes.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::Result;
+use ipnet::IpNet;
+
+use super::{Kind, Setting, Values};
+
+/// The port of the default listeners.
+pub(crate) const DEFAULT_PORT: u16 = 4510;
+
+pub(super) const SETTINGS: &[Setting] = &[
+    Setting {
+        key: "listen",
+        kind: Kind::List,
+        value_name: "ADDRESS:PORT",
+        default: "127.0.0.1:4510 and, where the machine has IPv6, [::1]:4510",
+        help: "An address to listen on; more than one may be given. `0.0.0.0:4510` is every IPv4 \
+               address of the machine, `[::]:4510` every address, port 0 any free port.",
+    },
+    Setting {
+        key: "trusted_proxy",
+        kind: Kind::List,
+        value_name: "CIDR",
+        default: "127.0.0.0/8 and ::1/128",
+        help: "A network of proxies whose `X-Forwarded-For`, `X-Forwarded-Proto` and \
+               `X-Forwarded-Host` are believed; more than one may be given, `none` trusts nobody.",
+    },
+    Setting {
+        key: "connections_max",
+        kind: Kind::Number,
+        value_name: "NUMBER",
+        default: "10000",
+        help: "Connections served at a time; one more waits until another ends.",
+    },
+    Setting {
+        key: "drain_seconds",
+        kind: Kind::Number,
+        value_name: "SECONDS",
+        default: "30",
+        help: "How long requests under way may take after the server was asked to stop.",
+    },
+];
+
+/// Where the server listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Listeners {
+    /// Addresses, in the order given.
+    pub(crate) addresses: Vec<SocketAddr>,
+    /// Whether somebody asked for these addresses. An IPv6 default that the machine does not have
+    /// is skipped, one that was asked for is an error.
+    pub(crate) explicit: bool,
+    /// Whose forwarding headers count.
+    pub(crate) trusted_proxies: TrustedProxies,
+    /// Connections at a time.
+    pub(crate) connections_max: usize,
+    /// How long an orderly stop waits for requests.
+    pub(crate) drain: Duration,
+}
+
+/// Networks whose forwarding headers are believed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TrustedProxies(Vec<IpNet>);
+
+impl TrustedProxies {
+    /// Exactly these networks.
+    #[cfg(test)]
+    pub(crate) fn new(networks: Vec<IpNet>) -> Self {
+        Self(networks)
+    }
+
+    /// Whether `address` belongs to one of them.
+    pub(crate) fn contains(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(&address))
+    }
+}
+
+impl Default for TrustedProxies {
+    fn default() -> Self {
+        let loopback = [
+            IpNet::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)), 8),
+            IpNet::new(IpAddr::V6(Ipv6Addr::LOCALHOST), 128),
+        ];
+        Self(loopback.into_iter().flatten().collect())
+    }
+}
+
+impl Listeners {
+    pub(super) fn read(values: &Values) -> Result<Self> {
+        let given = values.many("listen", |text| {
+            text.parse::<SocketAddr>().map_err(|_| {
+                format!("{text:?} is not an address with a port, such as `127.0.0.1:4510`")
+            })
+        })?;
+        let explicit = given.is_some();
+        let addresses = given.unwrap_or_else(|| {
+            vec![
+                SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT)),
+                SocketAddr::from((Ipv6Addr::LOCALHOST, DEFAULT_PORT)),
+            ]
+        });
+        if addresses.is_empty() {
+            anyhow::bail!("`listen` names no address to listen on");
+        }
+        let trusted = values.many("trusted_proxy", parse_networks)?;
+        Ok(Self {
+            addresses,
+            explicit,
+            trusted_proxies: trusted.map_or_else(TrustedProxies::default, |networks| {
+                TrustedProxies(networks.into_iter().flatten().collect())
+            }),
+            connections_max: values.number("connections_max", 1, 1_000_000)?.unwrap_or(10_000)
+                as usize,
+            drain: Duration::from_secs(
+                values.number("drain_seconds", 0, 86_400)?.unwrap_or(30).into(),
+            ),
+        })
+    }
+}
+
+/// No network for `none`, an address for a network of one.
+fn parse_networks(text: &str) -> Result<Option<IpNet>, String> {
+    if text == "none" {
+        return Ok(None);
+    }
+    let address = || text.parse::<IpAddr>().map(IpNet::from);
+    text.parse::<IpNet>()
+        .or_else(|_| address())
+        .map(Some)
+        .map_err(|_| format!("{text:?} is not a network, such as `10.0.0.0/8`, and not `none`"))
+}

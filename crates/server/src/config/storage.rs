@@ -1,0 +1,62 @@
+//! Where data is kept.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::{Result, anyhow};
+
+use super::{Kind, Setting, Values};
+
+pub(super) const SETTINGS: &[Setting] = &[
+    Setting {
+        key: "data_dir",
+        kind: Kind::Text,
+        value_name: "DIR",
+        default: "$XDG_DATA_HOME/tonnage, else ~/.local/share/tonnage, for every user including root",
+        help: "The directory that holds everything: metadata, blobs, root key and credentials. \
+               Made on the first start, readable by its owner only; one server at a time uses it.",
+    },
+    Setting {
+        key: "root_key_file",
+        kind: Kind::Text,
+        value_name: "FILE",
+        default: "root.key in the data directory, made on the first start",
+        help: "A file with the root key, 32 bytes as hexadecimal or Base64 text, that only its \
+               owner can read. Without it the key is taken from the variable TONNAGE_ROOT_KEY, else \
+               from the systemd credential `tonnage-root-key`, else from the data directory.",
+    },
+];
+
+/// Where data is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Storage {
+    /// The data directory.
+    pub(crate) data_dir: PathBuf,
+    /// The file with the root key, when it is not in the data directory.
+    pub(crate) root_key_file: Option<PathBuf>,
+    /// Where systemd puts credentials, when it does.
+    pub(crate) credentials_directory: Option<PathBuf>,
+}
+
+impl Storage {
+    pub(super) fn read(values: &Values, environment: &BTreeMap<String, String>) -> Result<Self> {
+        let variable = |name: &str| environment.get(name).filter(|text| !text.is_empty());
+        let default = || {
+            let base = match (variable("XDG_DATA_HOME"), variable("HOME")) {
+                (Some(data), _) => PathBuf::from(data),
+                (None, Some(home)) => PathBuf::from(home).join(".local/share"),
+                (None, None) => {
+                    return Err(anyhow!(
+                        "there is no home directory to keep data in; name one with `--data-dir`"
+                    ));
+                }
+            };
+            Ok(base.join("tonnage"))
+        };
+        Ok(Self {
+            data_dir: values.text("data_dir")?.map_or_else(default, |text| Ok(text.into()))?,
+            root_key_file: values.text("root_key_file")?.map(PathBuf::from),
+            credentials_directory: variable("CREDENTIALS_DIRECTORY").map(PathBuf::from),
+        })
+    }
+}

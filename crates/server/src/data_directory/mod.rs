@@ -1,0 +1,194 @@
+//! The data directory: what lies in it, and who may use it.
+//!
+//! ```text
+//! lock              held by the server that uses the directory
+//! root.key          the root key, made before anything that it seals
+//! credentials       the root access key of the first start, in the form of AWS credentials files
+//! metadata.sqlite   the metadata database, with its write-ahead log beside it
+//! objects/          the blobs
+//! runtime.json      where the running server listens; gone when it stopped orderly
+//! admin.sock        the running server's socket for its own subcommands
+//! ```
+
+pub(crate) mod credentials;
+mod files;
+mod root_key;
+pub(crate) mod runtime;
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+pub(crate) use self::files::{remove, sync_directory, write_durably};
+pub(crate) use self::root_key::{KeySource, find_root_key};
+
+/// Names that only a data directory of ours has.
+const OURS: &[&str] =
+    &["lock", "root.key", "credentials", "credentials.pending", "metadata.sqlite"];
+/// What a new file system or an orchestrator puts into an empty directory.
+const IGNORED: &[&str] = &["lost+found"];
+
+/// The names in a data directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Layout(PathBuf);
+
+impl Layout {
+    /// The layout under `directory`, which need not exist.
+    pub(crate) fn new(directory: PathBuf) -> Self {
+        Self(directory)
+    }
+
+    /// The directory itself.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.0
+    }
+
+    /// The metadata database.
+    pub(crate) fn metadata(&self) -> PathBuf {
+        self.0.join("metadata.sqlite")
+    }
+
+    /// The blobs.
+    pub(crate) fn objects(&self) -> PathBuf {
+        self.0.join("objects")
+    }
+
+    /// The root key.
+    pub(crate) fn root_key(&self) -> PathBuf {
+        self.0.join("root.key")
+    }
+
+    /// The root access key of the first start.
+    pub(crate) fn credentials(&self) -> PathBuf {
+        self.0.join("credentials")
+    }
+
+    /// The root access key of a first start that has not committed yet, as far as is known.
+    pub(crate) fn pending_credentials(&self) -> PathBuf {
+        self.0.join("credentials.pending")
+    }
+
+    /// Where the running server listens.
+    pub(crate) fn runtime(&self) -> PathBuf {
+        self.0.join("runtime.json")
+    }
+
+    /// The socket of the running server.
+    pub(crate) fn admin_socket(&self) -> PathBuf {
+        self.0.join("admin.sock")
+    }
+}
+
+/// A data directory that belongs to this process until it is dropped.
+#[derive(Debug)]
+pub(crate) struct DataDirectory {
+    layout: Layout,
+    _lock: File,
+}
+
+impl DataDirectory {
+    /// Makes the directory if it is not there, and locks it.
+    ///
+    /// # Errors
+    /// One sentence for a directory that is somebody else's, in use, or not writable.
+    pub(crate) fn open(layout: Layout) -> Result<Self> {
+        make(layout.directory())?;
+        refuse_foreign(layout.directory())?;
+        let lock = lock(&layout)?;
+        let mode =
+            fs::metadata(layout.directory()).map(|metadata| metadata.mode()).unwrap_or(0o700);
+        if mode & 0o077 != 0 {
+            tracing::warn!(
+                directory = %layout.directory().display(),
+                "other users of this machine may open the data directory; run `chmod 700` on it"
+            );
+        }
+        Ok(Self { layout, _lock: lock })
+    }
+
+    /// The names in it.
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+}
+
+fn make(directory: &Path) -> Result<()> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    let cannot = || format!("the data directory {} cannot be made", directory.display());
+    DirBuilder::new().recursive(true).mode(0o700).create(directory).with_context(cannot)?;
+    if let Some(parent) = directory.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        sync_directory(parent).with_context(cannot)?;
+    }
+    Ok(())
+}
+
+fn refuse_foreign(directory: &Path) -> Result<()> {
+    let entries = fs::read_dir(directory)
+        .with_context(|| format!("the data directory {} cannot be read", directory.display()))?;
+    let mut foreign = None;
+    for entry in entries {
+        let name = entry?.file_name();
+        if OURS.iter().any(|ours| name == *ours) {
+            return Ok(());
+        }
+        if !IGNORED.iter().any(|ignored| name == *ignored) {
+            foreign = Some(name);
+        }
+    }
+    match foreign {
+        None => Ok(()),
+        Some(name) => bail!(
+            "{} is no data directory of Tonnage, it holds {:?} and other things; name an empty \
+             directory with `--data-dir`",
+            directory.display(),
+            name.to_string_lossy()
+        ),
+    }
+}
+
+fn lock(layout: &Layout) -> Result<File> {
+    let directory = layout.directory().display();
+    let path = layout.directory().join("lock");
+    let open = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path);
+    let mut file = open.map_err(|error| match error.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => anyhow!(
+            "the data directory {directory} cannot be written to ({error}); make it writable for \
+             this user, or name another with `--data-dir`"
+        ),
+        _ => anyhow!("the data directory {directory} cannot be locked: {error}"),
+    })?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => {}
+        Err(Errno::WOULDBLOCK) => {
+            let mut holder = String::new();
+            // Only a hint for the message.
+            let _ = (&file).take(32).read_to_string(&mut holder);
+            let holder = match holder.trim().parse::<u32>() {
+                Ok(id) => format!("process {id}"),
+                Err(_) => "another process".to_owned(),
+            };
+            bail!(
+                "the data directory {directory} is in use by {holder}; stop that server, or name \
+                 another directory with `--data-dir`"
+            );
+        }
+        Err(error) => bail!("the data directory {directory} cannot be locked: {error}"),
+    }
+    file.set_len(0)
+        .and_then(|()| file.write_all(format!("{}\n", std::process::id()).as_bytes()))
+        .with_context(|| format!("the data directory {directory} cannot be locked"))?;
+    Ok(file)
+}

@@ -1,0 +1,143 @@
+//! The root key: found where the operator put it, or made on the first start.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use secrecy::ExposeSecret;
+use tonnage_domain::root_key::{ROOT_KEY_BYTES, RootKey};
+
+use super::{Layout, write_durably};
+use crate::config::{Secrets, Storage};
+
+/// The name of the credential that systemd may hand over (`LoadCredential=`).
+const SYSTEMD_CREDENTIAL: &str = "tonnage-root-key";
+
+/// Where the root key came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum KeySource {
+    /// The environment.
+    Variable,
+    /// A file that the operator named, or a systemd credential.
+    File(PathBuf),
+    /// The data directory.
+    DataDirectory(PathBuf),
+}
+
+/// Finds the root key, or makes it when there is nothing yet that one could have sealed.
+///
+/// # Errors
+/// When it is malformed, may be read by others, or is missing although there is metadata.
+pub(crate) fn find_root_key(
+    layout: &Layout,
+    storage: &Storage,
+    secrets: &Secrets,
+) -> Result<(RootKey, KeySource)> {
+    match (&secrets.root_key, &storage.root_key_file) {
+        (Some(_), Some(_)) => bail!(
+            "there are two root keys, `TONNAGE_ROOT_KEY` and the one in `root_key_file`; set one \
+             of them"
+        ),
+        (Some(text), None) => {
+            let key = parse(text.expose_secret()).context("`TONNAGE_ROOT_KEY` is wrong")?;
+            return Ok((key, KeySource::Variable));
+        }
+        (None, Some(path)) => return Ok((read(path)?, KeySource::File(path.clone()))),
+        (None, None) => {}
+    }
+    if let Some(directory) = &storage.credentials_directory {
+        let path = directory.join(SYSTEMD_CREDENTIAL);
+        if path.exists() {
+            return Ok((read(&path)?, KeySource::File(path)));
+        }
+    }
+    let path = layout.root_key();
+    let source = KeySource::DataDirectory(path.clone());
+    match path.try_exists() {
+        Ok(true) => Ok((read(&path)?, source)),
+        Ok(false) if layout.metadata().exists() => bail!(
+            "the root key {} is missing, and without it the metadata in {} cannot be read; put it \
+             back from a back-up",
+            path.display(),
+            layout.directory().display()
+        ),
+        Ok(false) => Ok((make(&path)?, source)),
+        Err(error) => Err(error).with_context(|| cannot_read(&path)),
+    }
+}
+
+fn make(path: &Path) -> Result<RootKey> {
+    let bytes: [u8; ROOT_KEY_BYTES] = RootKey::random()?;
+    let text = format!("{}\n", hex::encode(bytes));
+    write_durably(path, text.as_bytes())
+        .with_context(|| format!("the root key {} cannot be written", path.display()))?;
+    Ok(RootKey::new(&bytes)?)
+}
+
+fn cannot_read(path: &Path) -> String {
+    format!("the root key {} cannot be read", path.display())
+}
+
+fn read(path: &Path) -> Result<RootKey> {
+    let text = fs::read_to_string(path).with_context(|| cannot_read(path))?;
+    let mode =
+        fs::metadata(path).map(|metadata| metadata.mode()).with_context(|| cannot_read(path))?;
+    // systemd's credentials and secrets of orchestrators may be readable by the group that the
+    // service runs under; nobody else may ever read them.
+    if mode & 0o007 != 0 {
+        bail!(
+            "the root key {} may be read by every user of this machine; run `chmod 600` on it, and \
+             consider whether somebody did",
+            path.display()
+        );
+    }
+    parse(&text).with_context(|| format!("the root key {} is wrong", path.display()))
+}
+
+fn parse(text: &str) -> Result<RootKey> {
+    let text = text.trim();
+    let bytes = match hex::decode(text) {
+        Ok(bytes) => bytes,
+        Err(_) => STANDARD
+            .decode(text)
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+            .map_err(|_| anyhow!("it is neither hexadecimal nor Base64 text"))?,
+    };
+    let bytes: [u8; ROOT_KEY_BYTES] = bytes
+        .try_into()
+        .map_err(|bytes: Vec<u8>| anyhow!("it has {} bytes, not {ROOT_KEY_BYTES}", bytes.len()))?;
+    Ok(RootKey::new(&bytes)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, accepted: bool) {
+        assert_eq!(parse(text).is_ok(), accepted, "{text:?}");
+    }
+
+    #[test]
+    fn a_root_key_is_32_bytes_as_text() {
+        check(&"0f".repeat(32), true);
+        check(&format!("  {}\n", "0F".repeat(32)), true);
+        check("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", true);
+        check(&"0f".repeat(31), false);
+        check(&"0f".repeat(33), false);
+        check("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHg==", false);
+        check("", false);
+        check("not a key", false);
+    }
+
+    #[test]
+    fn the_two_forms_are_the_same_key() {
+        let hexadecimal = parse(&hex::encode([7; 32])).unwrap();
+        let base64 = parse(&STANDARD.encode([7; 32])).unwrap();
+        assert!(base64.matches(&hexadecimal.check_value().unwrap()));
+    }
+}

@@ -1,0 +1,78 @@
+//! Work that no request waits for: removing garbage, writing down pulls.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval, sleep};
+use tonnage_domain::app::App;
+use tonnage_domain::error::chain;
+use tonnage_domain::gc;
+use tonnage_domain::images::pulls;
+
+use super::Lifecycle;
+
+/// How often garbage is looked for when nobody reported any: uploads expire silently.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
+/// The pause after the first failed sweep; it doubles with every further one.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+/// The longest pause.
+const RETRY_PAUSE_MAX: Duration = Duration::from_secs(60);
+/// How often pulls are written down.
+const PULLS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Starts all of it; it ends when the server stops.
+pub(super) fn start(app: &Arc<App>, lifecycle: &Lifecycle) {
+    lifecycle.background.spawn(sweep(Arc::clone(app), lifecycle.clone()));
+    lifecycle.background.spawn(flush_pulls(Arc::clone(app), lifecycle.clone()));
+}
+
+async fn sweep(app: Arc<App>, lifecycle: Lifecycle) {
+    let mut pause = RETRY_PAUSE;
+    loop {
+        let swept = tokio::select! {
+            () = lifecycle.stopping.cancelled() => return,
+            swept = gc::sweep(&app) => swept,
+        };
+        match swept {
+            Ok(swept) => {
+                pause = RETRY_PAUSE;
+                if swept != gc::Swept::default() {
+                    tracing::info!(
+                        expired_uploads = swept.expired_uploads,
+                        objects = swept.objects,
+                        access_records = swept.access_records,
+                        "garbage removed"
+                    );
+                }
+                tokio::select! {
+                    () = lifecycle.stopping.cancelled() => return,
+                    () = gc::garbage_made(&app) => {}
+                    () = sleep(SWEEP_INTERVAL) => {}
+                }
+            }
+            Err(error) => {
+                tracing::error!(error = chain(&error), "garbage cannot be removed");
+                tokio::select! {
+                    () = lifecycle.stopping.cancelled() => return,
+                    () = sleep(pause) => {}
+                }
+                pause = (pause * 2).min(RETRY_PAUSE_MAX);
+            }
+        }
+    }
+}
+
+async fn flush_pulls(app: Arc<App>, lifecycle: Lifecycle) {
+    let mut ticks = interval(PULLS_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = lifecycle.stopping.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        // Not raced against the stop: what was taken from memory would be lost.
+        if let Err(error) = pulls::flush(&app).await {
+            tracing::error!(error = chain(&error), "the times of some pulls are lost");
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! What a start tells the operator on standard output.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use crate::data_directory::runtime::{Runtime, local_address};
+use crate::data_directory::{KeySource, Layout};
+use crate::local;
+
+/// What there is to tell.
+pub(super) struct Facts<'a> {
+    /// Where the server listens.
+    pub(super) runtime: &'a Runtime,
+    /// The data directory.
+    pub(super) layout: &'a Layout,
+    /// The public suffix.
+    pub(super) domain: Option<&'a str>,
+    /// Where the root key came from.
+    pub(super) root_key: &'a KeySource,
+    /// Whether this start made the deployment.
+    pub(super) first_start: bool,
+}
+
+/// Prints it. A closed standard output is no reason not to serve.
+pub(super) fn print(facts: &Facts<'_>) {
+    let text = if facts.first_start { first(facts) } else { later(facts) };
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+fn addresses(facts: &Facts<'_>) -> String {
+    let addresses: Vec<String> =
+        facts.runtime.addresses.iter().map(|address| format!("http://{address}")).collect();
+    addresses.join(", ")
+}
+
+fn names(facts: &Facts<'_>, out: &mut String) {
+    let Some(domain) = facts.domain else { return };
+    let (account, region) = (&facts.runtime.account, &facts.runtime.region);
+    let _ = writeln!(out, "  API name       api.ecr.{region}.{domain}");
+    let _ = writeln!(out, "  registry name  {account}.dkr.ecr.{region}.{domain}");
+}
+
+fn later(facts: &Facts<'_>) -> String {
+    let mut out = format!(
+        "Tonnage {} is ready: {} (account {}, region {}, data in {})\n",
+        facts.runtime.version,
+        addresses(facts),
+        facts.runtime.account,
+        facts.runtime.region,
+        facts.layout.directory().display()
+    );
+    names(facts, &mut out);
+    out
+}
+
+fn first(facts: &Facts<'_>) -> String {
+    let Runtime { version, account, region, .. } = facts.runtime;
+    let directory = facts.layout.directory().display();
+    let registry = local_address(&facts.runtime.addresses)
+        .map(|address| local::authority(address, &facts.runtime.addresses))
+        .unwrap_or_default();
+    let mut out = String::new();
+    let _ = writeln!(out, "Tonnage {version} is ready.\n");
+    let _ = writeln!(out, "  addresses      {}", addresses(facts));
+    names(facts, &mut out);
+    let _ = writeln!(out, "  account        {account}");
+    let _ = writeln!(out, "  region         {region}");
+    let _ = writeln!(out, "  data           {directory}");
+    let _ = writeln!(out, "  root access    {}", facts.layout.credentials().display());
+    if let KeySource::DataDirectory(path) = facts.root_key {
+        let _ = writeln!(
+            out,
+            "\nBack up {} now and keep it apart from the data:\nwithout it nobody can read the \
+             metadata again.",
+            path.display()
+        );
+    }
+    let option = local::data_dir_option(facts.layout.directory());
+    let _ = write!(
+        out,
+        "\nIn another shell:\n\n  \
+         eval \"$(tonnage env{option})\"\n  \
+         aws ecr create-repository --repository-name my-app\n  \
+         aws ecr get-login-password | docker login --username AWS --password-stdin {registry}\n  \
+         docker tag IMAGE {registry}/my-app:latest\n  \
+         docker push {registry}/my-app:latest\n\n\
+         Is docker in a virtual machine? `tonnage doctor{option}` says which address it needs.\n\
+         Another host name or machine? Start with `--listen 0.0.0.0:4510` and see `--domain` in \
+         `tonnage serve --help`.\n"
+    );
+    out
+}

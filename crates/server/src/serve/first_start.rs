@@ -1,0 +1,113 @@
+//! Opens metadata, objects and root key, and makes them on the first start.
+//!
+//! A crash between any two steps leaves a state that the next start completes: the root key is
+//! durable before anything is sealed with it; the root access key is durable in
+//! `credentials.pending` before the transaction that makes the deployment; the rename to
+//! `credentials` comes after that commit. So whoever finds a deployment finds its access key under
+//! one of the two names, unless the operator took it away.
+
+use std::fs;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, bail};
+use tonnage_domain::accounts::bootstrap::{self, Parts};
+use tonnage_domain::app::{App, Settings};
+use tonnage_domain::clock::SystemClock;
+use tonnage_domain::identities::access_keys::AccessKey;
+use tonnage_store::files::FileObjects;
+use tonnage_store::sqlite::{SqliteMetadata, SqliteOptions};
+
+use crate::config::Config;
+use crate::data_directory::{
+    DataDirectory, KeySource, Layout, credentials, find_root_key, sync_directory,
+};
+
+/// An opened registry.
+pub(super) struct Opened {
+    /// The registry.
+    pub(super) app: App,
+    /// Its database, to be closed at the end.
+    pub(super) metadata: Arc<SqliteMetadata>,
+    /// Where the root key came from.
+    pub(super) key_source: KeySource,
+    /// Whether this start made the deployment.
+    pub(super) first_start: bool,
+}
+
+/// Opens the registry in a data directory.
+///
+/// # Errors
+/// One sentence for the operator.
+pub(super) async fn open(directory: &DataDirectory, config: &Config) -> Result<Opened> {
+    let layout = directory.layout();
+    if !layout.metadata().exists() && layout.credentials().exists() {
+        bail!(
+            "the metadata {} is missing although the data directory was in use; put it back from \
+             a back-up, or start with an empty directory",
+            layout.metadata().display()
+        );
+    }
+    let (root_key, key_source) = find_root_key(layout, &config.storage, &config.secrets)?;
+    let metadata = Arc::new(SqliteMetadata::open(layout.metadata(), SqliteOptions::default())?);
+    let objects = Arc::new(FileObjects::open(layout.objects())?);
+    let exists = bootstrap::exists(metadata.as_ref()).await?;
+    let given = config.secrets.root_access_key.clone();
+    let root_access_key = if exists {
+        given.or(leftover(layout)?)
+    } else {
+        Some(prepare_first_start(layout, given)?)
+    };
+    let opened = bootstrap::open(Parts {
+        metadata: metadata.clone(),
+        objects,
+        clock: Arc::new(SystemClock),
+        root_key,
+        settings: Settings {
+            create_on_push: config.registry.create_on_push,
+            ..Settings::default()
+        },
+        account: config.registry.account,
+        region: config.registry.region.clone(),
+        root_access_key,
+    })
+    .await?;
+    finish_first_start(layout)?;
+    Ok(Opened {
+        app: opened.app,
+        metadata,
+        key_source,
+        first_start: opened.first_access_key.is_some(),
+    })
+}
+
+/// The key of a first start that committed but did not rename the file.
+fn leftover(layout: &Layout) -> Result<Option<AccessKey>> {
+    credentials::read(&layout.pending_credentials())
+}
+
+/// The key to make the deployment with, durable before it is used: the operator's, else the one
+/// of a first start that did not commit, else a new one.
+fn prepare_first_start(layout: &Layout, given: Option<AccessKey>) -> Result<AccessKey> {
+    let pending = layout.pending_credentials();
+    let key = match (given, pending.exists()) {
+        (Some(given), _) => given,
+        (None, true) => match credentials::read(&pending) {
+            Ok(Some(key)) => return Ok(key),
+            // Nobody has seen this key, so a damaged file is worth nothing.
+            Ok(None) | Err(_) => AccessKey::random()?,
+        },
+        (None, false) => AccessKey::random()?,
+    };
+    credentials::write(&pending, &key)?;
+    Ok(key)
+}
+
+fn finish_first_start(layout: &Layout) -> Result<()> {
+    let pending = layout.pending_credentials();
+    if !pending.exists() {
+        return Ok(());
+    }
+    fs::rename(&pending, layout.credentials())
+        .and_then(|()| sync_directory(layout.directory()))
+        .with_context(|| format!("{} cannot be renamed", pending.display()))
+}

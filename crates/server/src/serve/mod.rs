@@ -1,0 +1,144 @@
+//! `tonnage serve`: from an empty directory to a running registry, and back to a closed one.
+
+mod accept;
+mod access_log;
+mod arrival;
+mod background;
+mod banner;
+mod body;
+mod connection;
+mod first_start;
+mod health;
+mod listeners;
+mod logs;
+mod metrics;
+mod respond;
+mod signals;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tonnage_api::Api;
+use tonnage_domain::app::App;
+use tonnage_domain::error::chain;
+use tonnage_domain::images::pulls;
+use tonnage_store::sqlite::SqliteMetadata;
+
+use self::metrics::Metrics;
+use self::respond::Responder;
+use crate::admin;
+use crate::config::Config;
+use crate::data_directory::runtime::Runtime;
+use crate::data_directory::{DataDirectory, Layout, remove};
+
+/// How long requests have to save what they received, once their connections were cut.
+const SAVE_TIME: Duration = Duration::from_secs(10);
+
+/// How the parts of a running server learn that it ends.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lifecycle {
+    /// Cancelled when the server was asked to stop: nothing new is begun.
+    pub(crate) stopping: CancellationToken,
+    /// Cancelled when the time to drain is over: connections are cut.
+    pub(crate) cutting: CancellationToken,
+    /// Connections and requests under way.
+    pub(crate) work: TaskTracker,
+    /// Background tasks; they end by themselves once `stopping`.
+    pub(crate) background: TaskTracker,
+}
+
+/// Runs the server until it is told to stop.
+///
+/// # Errors
+/// When it cannot start; one sentence for the operator.
+pub(crate) async fn serve(config: Config) -> Result<()> {
+    logs::init(&config.logs);
+    // Whatever is made in the data directory is nobody else's, however the shell is set.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    listeners::raise_descriptor_limit();
+    let mut signals = signals::Signals::listen()?;
+
+    let directory = DataDirectory::open(Layout::new(config.storage.data_dir.clone()))?;
+    let listeners = listeners::bind(&config.listeners)?;
+    let opened = first_start::open(&directory, &config).await?;
+    let app = Arc::new(opened.app);
+    let runtime = Runtime {
+        process_id: std::process::id(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        addresses: listeners.addresses(),
+        account: app.management_account.to_string(),
+        region: app.default_region.to_string(),
+    };
+
+    let lifecycle = Lifecycle::default();
+    let metrics = Metrics::new(&app.metrics);
+    let responder = Responder::new(
+        Api::new(Arc::clone(&app)),
+        Arc::clone(&app),
+        metrics.clone(),
+        metrics::Access::read(&config.metrics)?,
+        config.listeners.trusted_proxies.clone(),
+        lifecycle.clone(),
+    );
+    background::start(&app, &lifecycle);
+    admin::server::start(directory.layout(), &app, &runtime, &lifecycle)?;
+    if let Err(error) = runtime.write(directory.layout()) {
+        tracing::warn!(%error, "runtime.json cannot be written; subcommands may not find this server");
+    }
+    listeners.accept(&responder, &metrics, config.listeners.connections_max, &lifecycle);
+    banner::print(&banner::Facts {
+        runtime: &runtime,
+        layout: directory.layout(),
+        domain: config.registry.domain.as_deref(),
+        root_key: &opened.key_source,
+        first_start: opened.first_start,
+    });
+
+    signals.stop().await;
+    tracing::info!(
+        seconds = config.listeners.drain.as_secs(),
+        "stopping: requests under way may end; a second signal ends at once"
+    );
+    signals.exit_at_the_next();
+    stop(&lifecycle, config.listeners.drain, &app, &opened.metadata).await;
+    for path in [directory.layout().admin_socket(), directory.layout().runtime()] {
+        if let Err(error) = remove(&path) {
+            tracing::warn!(%error, path = %path.display(), "a file of the running server stays behind");
+        }
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn stop(lifecycle: &Lifecycle, drain: Duration, app: &App, metadata: &SqliteMetadata) {
+    lifecycle.stopping.cancel();
+    lifecycle.work.close();
+    lifecycle.background.close();
+    if timeout(drain, lifecycle.work.wait()).await.is_err() {
+        tracing::warn!(
+            tasks = lifecycle.work.len(),
+            "some requests did not end in time; their connections are cut, uploads are kept"
+        );
+        lifecycle.cutting.cancel();
+        if timeout(SAVE_TIME, lifecycle.work.wait()).await.is_err() {
+            tracing::error!(tasks = lifecycle.work.len(), "some requests never ended");
+        }
+    }
+    lifecycle.cutting.cancel();
+    if timeout(SAVE_TIME, lifecycle.background.wait()).await.is_err() {
+        tracing::error!("a background task never ended");
+    }
+    if let Err(error) = pulls::flush(app).await {
+        tracing::error!(error = chain(&error), "the times of the last pulls are lost");
+    }
+    if let Err(error) = metadata.close().await.context("the metadata database") {
+        tracing::error!(
+            error = format!("{error:#}"),
+            "what is not closed now is repaired at the next start"
+        );
+    }
+}

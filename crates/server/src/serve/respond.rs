@@ -1,0 +1,134 @@
+//! One request: its id, its origin, its answer, its line in the log.
+
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::FutureExt as _;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{Method, StatusCode};
+use hyper::body::Incoming;
+use tonnage_api::body::Body;
+use tonnage_api::request::{Request, Response};
+use tonnage_api::{Api, Arrival};
+use tonnage_domain::app::App;
+
+use super::access_log::{Line, Logged};
+use super::arrival::Origin;
+use super::metrics::{Access, Metrics};
+use super::{Lifecycle, body, health};
+use crate::config::TrustedProxies;
+
+/// Answers requests.
+#[derive(Clone)]
+pub(super) struct Responder(Arc<Parts>);
+
+struct Parts {
+    api: Api,
+    app: Arc<App>,
+    health: health::Readiness,
+    metrics: Metrics,
+    access: Access,
+    trusted_proxies: TrustedProxies,
+    lifecycle: Lifecycle,
+}
+
+impl Responder {
+    /// Answers with the front ends and with what the server says of itself.
+    pub(super) fn new(
+        api: Api,
+        app: Arc<App>,
+        metrics: Metrics,
+        access: Access,
+        trusted_proxies: TrustedProxies,
+        lifecycle: Lifecycle,
+    ) -> Self {
+        let health = health::Readiness::default();
+        Self(Arc::new(Parts { api, app, health, metrics, access, trusted_proxies, lifecycle }))
+    }
+
+    /// Answers a request of a client that is connected from `peer`.
+    pub(super) async fn respond(
+        &self,
+        request: http::Request<Incoming>,
+        peer: SocketAddr,
+    ) -> http::Response<Logged> {
+        let started = Instant::now();
+        let request_id = uuid::Uuid::new_v4().to_string();
+        let origin = Origin::of(peer, request.uri(), request.headers(), &self.0.trusted_proxies);
+        let line = Line::new(&request, &origin, request_id.clone(), started);
+        let response = self.answer(body::convert(request), origin, request_id).await;
+        self.0.metrics.request_answered(line.method(), response.status());
+        Logged::new(response, line)
+    }
+
+    async fn answer(&self, request: Request, origin: Origin, request_id: String) -> Response {
+        match request.uri().path() {
+            "/healthz" => return text(StatusCode::OK, "ok\n"),
+            "/readyz" => return self.0.health.answer(&self.0.app).await,
+            "/metrics" => {
+                return self.0.access.answer(&self.0.metrics, &origin, request.headers());
+            }
+            _ => {}
+        }
+        let Some(host) = origin.host else {
+            return text(
+                StatusCode::BAD_REQUEST,
+                "The request names no valid host; send one `Host` header with a name or an \
+                 address, and a port if need be.\n",
+            );
+        };
+        let arrival = Arrival {
+            source_address: origin.source_address,
+            secure_transport: origin.secure_transport,
+            host,
+            request_id,
+            now: self.0.app.clock.now(),
+        };
+        if takes_uploads(&request) {
+            // When a connection breaks, the HTTP engine drops whoever was answering on it. These
+            // go on, so that what a client sent until then is kept.
+            let parts = Arc::clone(&self.0);
+            let task =
+                self.0.lifecycle.work.spawn(async move { parts.handle(request, &arrival).await });
+            task.await.unwrap_or_else(|_| failed("unknown"))
+        } else {
+            self.0.handle(request, &arrival).await
+        }
+    }
+}
+
+impl Parts {
+    async fn handle(&self, request: Request, arrival: &Arrival) -> Response {
+        let answer = AssertUnwindSafe(self.api.handle(request, arrival)).catch_unwind();
+        answer.await.unwrap_or_else(|_| {
+            tracing::error!(request_id = arrival.request_id, "a request panicked");
+            failed(&arrival.request_id)
+        })
+    }
+}
+
+fn takes_uploads(request: &Request) -> bool {
+    request.uri().path().starts_with("/v2/")
+        && matches!(*request.method(), Method::PUT | Method::PATCH | Method::POST)
+}
+
+fn failed(request_id: &str) -> Response {
+    text(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        format!(
+            "The server failed because of a defect; its log says more under request id \
+             {request_id}.\n"
+        ),
+    )
+}
+
+/// An answer for people.
+pub(super) fn text(status: StatusCode, text: impl Into<String>) -> Response {
+    let mut response = Response::new(Body::full(text.into()));
+    *response.status_mut() = status;
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, plain);
+    response
+}

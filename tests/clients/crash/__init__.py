@@ -1,0 +1,1 @@
+"""What survives: SIGKILL at any moment, and a full disk."""
