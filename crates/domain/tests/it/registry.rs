@@ -24,7 +24,7 @@ use tonnage_domain::images::get_manifest::GetManifest;
 use tonnage_domain::images::list_images::TagStatus;
 use tonnage_domain::images::list_tags::ListTags;
 use tonnage_domain::images::put_image::{PutImage, PutImageOutput};
-use tonnage_domain::metadata::{Metadata, Mode, Value};
+use tonnage_domain::metadata::{Metadata, Mode};
 use tonnage_domain::names::{AccountId, Digest, Reference, Region, RepositoryName, Tag};
 use tonnage_domain::objects::{Objects, SPAN_BYTES_MAX};
 use tonnage_domain::pages::PageRequest;
@@ -570,9 +570,4 @@ pub(crate) fn check_error<T>(result: Result<T>, kind: ErrorKind, message: &str) 
 #[track_caller]
 pub(crate) fn check_kind<T>(result: Result<T>, kind: ErrorKind) {
     assert_eq!(result.err().map(|error| error.kind()), Some(kind));
-}
-
-/// A column as a parameter.
-pub(crate) fn value(value: impl Into<Value>) -> Value {
-    value.into()
 }
