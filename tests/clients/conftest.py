@@ -110,12 +110,13 @@ def docker(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 @pytest.fixture(scope="session")
-def containers(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Containers:
+def containers(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Containers]:
     """podman, buildah and skopeo, logged in."""
     tools = Containers(tmp_path_factory.mktemp("containers") / "state")
     tools.trust(server.host, server.registry_name)
     tools.login(server.host, aws.registry_password(aws.client(server)))
-    return tools
+    yield tools
+    tools.close()
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import pytest
 
 from harness import aws
 from harness.aws import failure
-from harness.http import Registry
+from harness.http import Registry, small_image
 from harness.server import ACCOUNT, REGION, Server
 
 
@@ -50,13 +50,11 @@ def test_settings_at_creation_are_kept(ecr: Any) -> None:
         repositoryName=name,
         imageTagMutability="IMMUTABLE_WITH_EXCLUSION",
         imageTagMutabilityExclusionFilters=filters,
-        imageScanningConfiguration={"scanOnPush": True},
         tags=[{"Key": "a", "Value": "1"}, {"Key": "empty", "Value": ""}],
     )
     described = ecr.describe_repositories(repositoryNames=[name])["repositories"][0]
     assert described["imageTagMutability"] == "IMMUTABLE_WITH_EXCLUSION"
     assert described["imageTagMutabilityExclusionFilters"] == filters
-    assert described["imageScanningConfiguration"] == {"scanOnPush": True}
     tags = {tag["Key"]: tag["Value"] for tag in ecr.list_tags_for_resource(resourceArn=arn(name))["tags"]}
     assert tags == {"a": "1", "empty": ""}
 
@@ -231,7 +229,7 @@ NEEDS_REPOSITORY: dict[str, dict[str, Any]] = {
     "get_download_url_for_layer": {"layerDigest": "sha256:" + "0" * 64},
     "initiate_layer_upload": {},
     "list_images": {},
-    "put_image": {"imageManifest": "{}", "imageTag": "x"},
+    "put_image": {"imageManifest": small_image("nowhere").manifest.decode(), "imageTag": "x"},
     "put_image_tag_mutability": {"imageTagMutability": "MUTABLE"},
     "upload_layer_part": {
         "uploadId": "8b5c9d04-0000-4000-8000-000000000000",

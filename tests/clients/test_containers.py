@@ -111,6 +111,7 @@ def test_login_is_checked(server: Server, containers: Containers, tmp_path: Path
     for tool in ("skopeo", "podman", "buildah"):
         out = alone.login(server.host, aws.registry_password(aws.client(server)), tool=tool)
         assert "Login Succeeded" in out.text, str(out)
+    alone.close()
 
 
 # --- podman

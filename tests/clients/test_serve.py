@@ -59,17 +59,21 @@ def test_graceful_stop_finishes_the_request_under_way(own_server: Server) -> Non
     ecr.create_repository(repositoryName="busy")
     registry = aws.registry(own_server, ecr)
     content = bytes(range(256)) * 4096
-    target = registry.start_upload("busy")
+    head = (
+        f"PATCH {registry.start_upload('busy')} HTTP/1.1\r\nHost: {own_server.host}\r\n"
+        f"Authorization: {registry.authorization}\r\nContent-Type: application/octet-stream\r\n"
+        f"Content-Length: {len(content)}\r\nExpect: 100-continue\r\n\r\n"
+    )
     process = own_server.process
     assert process is not None
-
-    def body() -> Any:
-        yield content[:1000]
-        # By now the request is being served; the stop must wait for its end.
+    with socket.create_connection(("127.0.0.1", own_server.port), timeout=60) as connection:
+        connection.sendall(head.encode())
+        # The server asks for the body, so the request is being served; the stop must wait for its end.
+        assert connection.recv(4096).startswith(b"HTTP/1.1 100")
         process.terminate()
-        yield content[1000:]
-
-    assert registry.push_chunk(target, body()).status in (201, 202)
+        connection.sendall(content)
+        answer = connection.recv(4096)
+    assert answer.startswith((b"HTTP/1.1 201", b"HTTP/1.1 202")), answer
     assert process.wait(60) == 0, tail(own_server.log)
     own_server.process = None
     own_server.check_log()

@@ -16,6 +16,22 @@ START_SECONDS = 60
 STOP_SECONDS = 30
 
 
+def short_directory(directory: Path, length_max: int) -> Path:
+    """The directory itself, or where its path is too long for a program a fresh one with a short path."""
+    if len(str(directory)) <= length_max:
+        return directory
+    return Path(tempfile.mkdtemp(prefix="suite-", dir="/run"))
+
+
+def remove_mounts(*directories: Path) -> None:
+    """Unmounts what engines left mounted, which would keep the directories from being removed."""
+    below = tuple(f"{directory}/" for directory in directories)
+    mounted = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    for mount in reversed(mounted):
+        if mount.startswith(below):
+            run("umount", "--lazy", mount, status=None)
+
+
 class Docker:
     """A dockerd with its own state, socket and containerd."""
 
@@ -24,9 +40,7 @@ class Docker:
         directory.mkdir(parents=True)
         self.log = directory / "dockerd.log"
         # A Unix socket's path has at most 107 bytes, and containerd adds its own below this one.
-        self.sockets = directory
-        if len(str(directory)) > 60:
-            self.sockets = Path(tempfile.mkdtemp(prefix="engine-", dir="/run"))
+        self.sockets = short_directory(directory, 60)
         self.socket = self.sockets / "docker.sock"
         self.config = directory / "client"
         self.config.mkdir()
@@ -86,11 +100,7 @@ class Docker:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-        # Whatever dockerd left mounted would keep the directories from being removed.
-        mounted = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
-        for mount in reversed(mounted):
-            if mount.startswith((f"{self.directory}/", f"{self.sockets}/")):
-                run("umount", "--lazy", mount, status=None)
+        remove_mounts(self.directory, self.sockets)
         if self.sockets != self.directory:
             shutil.rmtree(self.sockets, ignore_errors=True)
 
@@ -146,12 +156,14 @@ class Containers:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         directory.mkdir(parents=True)
+        # podman refuses a run root of more than 50 characters, but only when it cleans up.
+        self.state = short_directory(directory, 40)
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         files = min(1024, soft if hard == resource.RLIM_INFINITY else hard)
         (directory / "storage.conf").write_text(
             "[storage]\n"
             f'driver = "{storage_driver(directory)}"\n'
-            f'runroot = "{directory / "run"}"\n'
+            f'runroot = "{self.state / "run"}"\n'
             f'graphroot = "{directory / "graph"}"\n'
         )
         # runc takes any mix of cgroup versions. podman raises RLIMIT_NOFILE above our hard limit
@@ -165,10 +177,16 @@ class Containers:
             'runtime = "runc"\n'
             'cgroup_manager = "cgroupfs"\n'
             'events_logger = "file"\n'
-            f'tmp_dir = "{directory / "tmp"}"\n'
+            f'tmp_dir = "{self.state / "tmp"}"\n'
         )
         self.trust()
         (directory / "policy.json").write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
+
+    def close(self) -> None:
+        """Removes the state, where it is outside of the given directory."""
+        remove_mounts(self.directory, self.state)
+        if self.state != self.directory:
+            shutil.rmtree(self.state, ignore_errors=True)
 
     def trust(self, *hosts: str) -> None:
         """Lets the tools speak plain HTTP to hosts."""
