@@ -165,7 +165,7 @@ impl Admin {
     async fn context(&self) -> Result<RequestContext, Error> {
         let principal = accounts::management_root(&self.app).await?;
         Ok(RequestContext {
-            account: principal.account.clone(),
+            account: principal.account,
             principal,
             region: self.app.default_region.clone(),
             source_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -178,7 +178,7 @@ impl Admin {
     }
 
     async fn list_accounts(&self) -> Result<Answer, Error> {
-        let operation = ListAccounts { management_account: self.app.management_account.clone() };
+        let operation = ListAccounts { management_account: self.app.management_account };
         let listed = execute(&self.app, &self.context().await?, operation).await?;
         let accounts = listed.into_iter().map(shown).collect();
         Ok(json(StatusCode::OK, &Accounts { accounts }))
@@ -191,11 +191,11 @@ impl Admin {
         loop {
             tries += 1;
             let id = match &given {
-                Some(id) => id.clone(),
+                Some(id) => *id,
                 None => random_id()?,
             };
             let name = new.name.clone().unwrap_or_else(|| id.to_string());
-            let management_account = self.app.management_account.clone();
+            let management_account = self.app.management_account;
             let operation = CreateAccount { management_account, id, name };
             match execute(&self.app, &context, operation).await {
                 Ok((account, key)) => {
@@ -216,7 +216,7 @@ impl Admin {
     }
 
     async fn set_state(&self, id: &str, active: bool) -> Result<Answer, Error> {
-        let management_account = self.app.management_account.clone();
+        let management_account = self.app.management_account;
         let operation = SetAccountState { management_account, id: parse_id(id)?, active };
         execute(&self.app, &self.context().await?, operation).await?;
         Ok(json(StatusCode::OK, &serde_json::json!({})))

@@ -66,7 +66,7 @@ pub(super) async fn open(directory: &DataDirectory, config: &Config) -> Result<O
             create_on_push: config.registry.create_on_push,
             ..Settings::default()
         },
-        account: config.registry.account.clone(),
+        account: config.registry.account,
         region: config.registry.region.clone(),
         root_access_key,
     })
