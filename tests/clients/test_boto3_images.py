@@ -265,7 +265,7 @@ def test_put_image_errors(ecr: Any, registry: Registry, repository: str) -> None
 
     failed = failure(ecr.put_image, repositoryName=repository, imageManifest="{", imageTag="v2")
     assert failed.code == "InvalidParameterException"
-    assert failed.message == "Invalid parameter at 'ImageManifest' failed to satisfy constraint: 'Invalid JSON syntax'"
+    assert failed.message.startswith("Invalid parameter at 'ImageManifest' failed to satisfy constraint: '")
 
 
 def test_put_image_without_a_media_type(ecr: Any, registry: Registry, repository: str) -> None:

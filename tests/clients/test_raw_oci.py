@@ -298,7 +298,7 @@ def test_content_range_must_agree_with_the_body(registry: Registry, repository: 
 def test_wrong_digest_discards_the_upload(registry: Registry, repository: str) -> None:
     target = registry.start_upload(repository)
     message = "None of the provided layer digests match the calculated layer digest"
-    registry.finish_upload(target, ABSENT, b"content").expect_error(400, "BLOB_UPLOAD_INVALID", message)
+    registry.finish_upload(target, ABSENT, b"content").expect_error(400, "DIGEST_INVALID", message)
     registry.send("HEAD", f"/v2/{repository}/blobs/{ABSENT}").expect(404)
     registry.send("HEAD", f"/v2/{repository}/blobs/{digest_of(b'content')}").expect(404)
     registry.finish_upload(target, digest_of(b"content"), b"content").expect_error(404, "BLOB_UPLOAD_UNKNOWN")
@@ -420,7 +420,7 @@ def test_digest_reference_must_match(registry: Registry, repository: str) -> Non
         f"The image with digest '{ABSENT}' in repository '{repository}' and registry ID '{ACCOUNT}' "
         "does not match the image digest that Amazon ECR has calculated."
     )
-    registry.push_manifest(repository, ABSENT, image.manifest).expect_error(400, "MANIFEST_INVALID", message)
+    registry.push_manifest(repository, ABSENT, image.manifest).expect_error(400, "DIGEST_INVALID", message)
 
 
 BROKEN_MANIFESTS = {
@@ -437,8 +437,8 @@ BROKEN_MANIFESTS = {
 @pytest.mark.parametrize("name", BROKEN_MANIFESTS)
 def test_broken_manifest(registry: Registry, repository: str, name: str) -> None:
     answer = registry.push_manifest(repository, "v1", BROKEN_MANIFESTS[name])
-    message = "Invalid parameter at 'ImageManifest' failed to satisfy constraint: 'Invalid JSON syntax'"
-    answer.expect_error(405, "UNSUPPORTED", message)
+    # The specification's code; ECR itself answers 405 UNSUPPORTED here.
+    answer.expect_error(400, "MANIFEST_INVALID")
 
 
 MANIFEST_LIMIT = 4_194_304
@@ -488,7 +488,10 @@ def test_immutable_tag(registry: Registry, ecr: Any) -> None:
     second = small_image(f"{name}/2")
     for blob in second.blobs:
         registry.push_blob(name, blob).expect(201)
-    message = f"The image tag 'v1' already exists in the '{name}' repository and cannot be overwritten because the tag is immutable."
+    message = (
+        f"The image tag 'v1' already exists in the '{name}' repository "
+        "and cannot be overwritten because the tag is immutable."
+    )
     for manifest in (second.manifest, first.manifest):
         registry.push_manifest(name, "v1", manifest).expect_error(400, "TAG_INVALID", message)
     registry.push_manifest(name, "v2", second.manifest).expect(201)
@@ -518,7 +521,7 @@ def list_tags(registry: Registry, repository: str, size: int) -> tuple[list[str]
         pages += 1
         target = None
         if link := answer.headers["Link"]:
-            found = re.fullmatch(r'<http://[^/]+(/v2/[^>]+)>; ?rel="next"', link)
+            found = re.fullmatch(r'<(?:http://[^/]+)?(/v2/[^>]+)>; ?rel="next"', link)
             assert found, link
             target = found[1]
     return tags, pages

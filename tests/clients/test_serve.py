@@ -106,7 +106,9 @@ def test_docker_login_subcommand(server: Server, tmp_path: Any, docker: Any) -> 
     # The subcommand calls docker's client with whatever configuration the caller has.
     config = tmp_path / "docker"
     env = {**docker.environment, **server.client_environment(), "DOCKER_CONFIG": str(config), "PATH": TOOL_PATH}
-    server.subcommand("docker-login", "--data-dir", str(server.data), env=env)
+    # Without options, as the first-push page says: the server is found by the environment.
+    env["TONNAGE_DATA_DIR"] = str(server.data)
+    server.subcommand("docker-login", env=env)
     name = aws.unique_name()
     aws.client(server).create_repository(repositoryName=name)
     out = run("docker", "pull", f"{server.host}/{name}:absent", env=env, status=-1)

@@ -30,8 +30,15 @@ struct Decided {
     denial: Option<String>,
 }
 
-/// A version name and the version the decision was made from; absent for maintenance.
-type Basis = Option<(String, i64)>;
+/// What the decision was made from; absent for maintenance.
+type Basis = Option<Versions>;
+
+struct Versions {
+    /// The version name of the principal's account, and its version.
+    identities: (String, i64),
+    /// Whether the tags of resources mattered; they have no version.
+    read_resource_tags: bool,
+}
 
 impl Permit {
     /// For work that no principal asked for: collecting garbage, the first start, migrations.
@@ -72,7 +79,10 @@ impl Permit {
     pub(crate) async fn still_holds(&self, tx: &mut Tx) -> Result<bool> {
         match &self.basis {
             None => Ok(true),
-            Some((name, version)) => Ok(versions::get(tx, name).await? == *version),
+            Some(Versions { read_resource_tags: true, .. }) => Ok(false),
+            Some(Versions { identities: (name, version), .. }) => {
+                Ok(versions::get(tx, name).await? == *version)
+            }
         }
     }
 }
@@ -172,7 +182,11 @@ async fn decide(
         }
         granted.push(Decided { action: demand.action, arn, denial });
     }
-    Ok(Permit { granted, demands: demands.to_vec(), basis: Some((name, version)) })
+    let basis = Versions {
+        identities: (name, version),
+        read_resource_tags: policies.mention_resource_tags,
+    };
+    Ok(Permit { granted, demands: demands.to_vec(), basis: Some(basis) })
 }
 
 /// A suspended account, or a key that was switched off after it signed, may do nothing.
@@ -254,7 +268,10 @@ fn condition_keys<'a>(
         keys.add(format!("ecr:resourcetag/{}", tag.key), tag.value.as_str());
     }
     for (key, values) in &demand.keys {
-        keys.set_all(key.as_str(), values.iter().map(String::as_str));
+        // Tag keys that differ only in case share a condition key.
+        for value in values {
+            keys.add(key.as_str(), value.as_str());
+        }
     }
     keys
 }

@@ -92,6 +92,50 @@ pub enum ErrorKind {
     Internal,
 }
 
+impl ErrorKind {
+    /// Every kind, in the order of their declaration.
+    pub const ALL: [Self; 38] = [
+        Self::Unauthenticated,
+        Self::TokenExpired,
+        Self::TokenInvalid,
+        Self::AccessDenied,
+        Self::InvalidParameter,
+        Self::InvalidTagParameter,
+        Self::TooManyTags,
+        Self::LimitExceeded,
+        Self::RepositoryAlreadyExists,
+        Self::RepositoryNotFound,
+        Self::RepositoryNotEmpty,
+        Self::ImageNotFound,
+        Self::ImageAlreadyExists,
+        Self::ImageTagAlreadyExists,
+        Self::ImageDigestDoesNotMatch,
+        Self::ImageReferencedByManifestList,
+        Self::ManifestInvalid,
+        Self::ManifestTooLarge,
+        Self::LayersNotFound,
+        Self::ReferencedImagesNotFound,
+        Self::BlobNotFound,
+        Self::LayerAlreadyExists,
+        Self::LayerInaccessible,
+        Self::InvalidLayer,
+        Self::InvalidLayerPart,
+        Self::LayerPartTooSmall,
+        Self::EmptyUpload,
+        Self::UploadNotFound,
+        Self::BodyIncomplete,
+        Self::UploadBusy,
+        Self::NameInvalid,
+        Self::DigestInvalid,
+        Self::AccountAlreadyExists,
+        Self::AccountNotFound,
+        Self::Unsupported,
+        Self::StorageFull,
+        Self::Unavailable,
+        Self::Internal,
+    ];
+}
+
 /// A failed operation.
 #[derive(Debug)]
 pub struct Error {
@@ -226,4 +270,18 @@ pub fn chain(error: &dyn std::error::Error) -> String {
         next = source.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_kinds_are_listed_in_order() {
+        for (index, kind) in ErrorKind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, index, "{kind:?}");
+        }
+        // The last of the declaration.
+        assert_eq!(ErrorKind::ALL.last(), Some(&ErrorKind::Internal));
+    }
 }

@@ -60,6 +60,13 @@ pub enum Resource {
         /// The name.
         name: RepositoryName,
     },
+    /// All repositories of a registry, as a listing shows them.
+    Repositories {
+        /// The registry's account.
+        account: AccountId,
+        /// The registry's region.
+        region: Region,
+    },
     /// The deployment itself, which belongs to the management account.
     Deployment {
         /// The management account.
@@ -75,6 +82,12 @@ impl Resource {
             Self::Repository { account, region, name } => {
                 Arn::repository(Partition::of(region), region, account, name).to_string()
             }
+            Self::Repositories { account, region } => {
+                format!(
+                    "arn:{}:ecr:{region}:{account}:repository/*",
+                    Partition::of(region).as_str()
+                )
+            }
             Self::Deployment { account } => format!("arn:aws:tonnage::{account}:deployment"),
         }
     }
@@ -83,7 +96,9 @@ impl Resource {
     pub fn account(&self) -> Option<&AccountId> {
         match self {
             Self::Any => None,
-            Self::Repository { account, .. } | Self::Deployment { account } => Some(account),
+            Self::Repository { account, .. }
+            | Self::Repositories { account, .. }
+            | Self::Deployment { account } => Some(account),
         }
     }
 }
@@ -224,6 +239,14 @@ impl Call<'_> {
         tx.commit().await?;
         Ok(())
     }
+
+    /// Ends a transaction that changed nothing with a refusal. Clients take some refusals for a
+    /// success (what they wanted is there already, or gone already), so what was found must be as
+    /// durable as if it had been acknowledged.
+    pub(crate) async fn refuse<T>(&self, tx: Tx, refusal: Error) -> Result<T> {
+        tx.commit().await?;
+        Err(refusal)
+    }
 }
 
 /// An open transaction. It can only be had with a permit; features put their SQL on it.
@@ -274,7 +297,7 @@ impl Tx {
         Ok(self.0.query(sql, params).await?.into_iter().next())
     }
 
-    /// Commits without an access record: for jobs and for the first start.
+    /// Commits without an access record: for jobs, for the first start, for what changed nothing.
     ///
     /// # Errors
     /// As [`Transaction::commit`].

@@ -27,6 +27,13 @@ impl Ids {
         Self { node, last: AtomicI64::new(0) }
     }
 
+    /// Makes every later id greater than `id`, whatever the clock shows: versions of tags and
+    /// positions in listings must not go back when a process starts after its clock was set back.
+    pub(crate) fn start_after(&self, id: i64) {
+        let next_time = (id >> (NODE_BITS + SEQUENCE_BITS)) + 1;
+        self.last.fetch_max(next_time << SEQUENCE_BITS, Ordering::SeqCst);
+    }
+
     /// A new id, greater than every id this process made before.
     pub(crate) fn next(&self, now: Millis) -> i64 {
         let floor = now.0.saturating_sub(EPOCH_MILLIS).max(0) << SEQUENCE_BITS;
@@ -49,6 +56,19 @@ impl Default for Ids {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ids_grow_from_process_to_process_even_when_the_clock_goes_back() {
+        let mut last = 0;
+        for step in 0..100 {
+            let ids = Ids::new();
+            ids.start_after(last);
+            let now = Millis(1_790_000_000_000 - step * 1000);
+            let id = ids.next(now);
+            assert!(id > last, "{id} after {last}");
+            last = (0..5000).map(|_| ids.next(now)).max().unwrap();
+        }
+    }
 
     #[test]
     fn ids_grow_even_when_the_clock_does_not() {

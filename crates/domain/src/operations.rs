@@ -9,6 +9,7 @@ use crate::identities::get_authorization_token::GetAuthorizationToken;
 use crate::identities::get_caller_identity::GetCallerIdentity;
 use crate::images::batch_delete_image::BatchDeleteImage;
 use crate::images::batch_get_image::BatchGetImage;
+use crate::images::delete_manifest::DeleteManifest;
 use crate::images::describe_images::DescribeImages;
 use crate::images::get_manifest::GetManifest;
 use crate::images::list_images::ListImages;
@@ -49,6 +50,7 @@ pub const OPERATIONS: &[Entry] = &[
     GetCallerIdentity::ENTRY,
     CancelUpload::ENTRY,
     CreateAccount::ENTRY,
+    DeleteManifest::ENTRY,
     DescribeUpload::ENTRY,
     GetBlob::ENTRY,
     GetManifest::ENTRY,

@@ -45,12 +45,15 @@ impl RootKey {
     }
 
     /// The value that metadata keeps to recognise this key.
-    pub(crate) fn check_value(&self) -> Result<Vec<u8>> {
+    ///
+    /// # Errors
+    /// Only when the system has no randomness to give.
+    pub fn check_value(&self) -> Result<Vec<u8>> {
         self.seal(CHECK_PURPOSE, "", CHECK_TEXT)
     }
 
     /// Whether `check_value` was made with this key.
-    pub(crate) fn matches(&self, check_value: &[u8]) -> bool {
+    pub fn matches(&self, check_value: &[u8]) -> bool {
         self.open(CHECK_PURPOSE, "", check_value).is_ok_and(|text| text.as_slice() == CHECK_TEXT)
     }
 }

@@ -13,12 +13,13 @@ import os
 import random
 import threading
 from pathlib import Path
+from typing import Iterator
 
 import pytest
 
-from crash.load import Notes, Writer, check
+from crash.load import CUT, Notes, Writer, check
 from harness import aws
-from harness.http import digest_of, pseudo_random
+from harness.http import digest_of, pseudo_random, target_of
 from harness.server import Server
 from harness.tools import tail, wait_until
 
@@ -49,7 +50,7 @@ def test_sigkill_loses_nothing_acknowledged(own_server: Server, seed: int, reque
         for writer in writers:
             writer.start()
 
-        def far_enough() -> bool:
+        def far_enough(goal: int = goal, writers: list[Writer] = writers) -> bool:
             done = sum(note.acknowledged for note in notes) >= goal
             return done or not any(writer.is_alive() for writer in writers)
 
@@ -97,32 +98,62 @@ def hand_back(total: Notes, notes: list[Notes]) -> None:
                 note.tags[tag] = total.tags[tag]
 
 
-def test_leftovers_of_uploads_are_gone_after_a_start(own_server: Server) -> None:
+def test_an_upload_goes_on_after_a_kill(own_server: Server) -> None:
+    """What a reply acknowledged of an unfinished upload is there; what was under way is not in its way."""
+    ecr = aws.client(own_server)
+    ecr.create_repository(repositoryName="resumed")
+    registry = aws.registry(own_server, ecr)
+    process = own_server.process
+    assert process is not None
+    content = pseudo_random("resumed", 3_000_000)
+    first = 1_100_000
+    target = target_of(registry.push_chunk(registry.start_upload("resumed"), content[:first], start=0).expect(201, 202))
+
+    def body() -> Iterator[bytes]:
+        yield pseudo_random("never acknowledged", 900_000)
+        process.kill()
+        yield b"more"
+
+    with pytest.raises(CUT):
+        registry.push_chunk(target, body())
+        raise ConnectionError("the kill came after the last byte")
+    own_server.kill()
+    own_server.start()
+
+    answer = registry.send("GET", target).expect(204)
+    assert answer.headers["Range"] == f"0-{first - 1}"
+    target = target_of(registry.push_chunk(target, content[first:], start=first).expect(201, 202))
+    registry.finish_upload(target, digest_of(content)).expect(201)
+    assert registry.get_blob("resumed", digest_of(content)).expect(200).body == content
+
+
+def test_leftovers_of_uploads_are_removed(own_server: Server) -> None:
+    """A kill must not turn staged bytes into bytes nobody names."""
     ecr = aws.client(own_server)
     ecr.create_repository(repositoryName="leftovers")
     registry = aws.registry(own_server, ecr)
     image = registry.push_small_image("leftovers", "v1", "kept", layers=2)
     own_server.restart()
-    before = files(own_server.data)
+    before = sum(files(own_server.data).values())
 
-    # Unlike anything an upload would share a file or a name with.
     chunk = pseudo_random("leftover", 3_000_000)
     targets = []
     for _ in range(4):
         target = registry.start_upload("leftovers")
-        registry.push_chunk(target, chunk, start=0).expect(201, 202)
-        targets.append(target)
-    during = files(own_server.data)
-    assert sum(during.values()) - sum(before.values()) > 2 * len(chunk), "uploads are staged somewhere else"
+        targets.append(target_of(registry.push_chunk(target, chunk, start=0).expect(201, 202)))
+    staged = sum(files(own_server.data).values()) - before
+    assert staged > 3 * len(chunk), f"only {staged} bytes were staged: look elsewhere"
     own_server.kill()
     own_server.start()
-
-    # Clean-up may take its time after the start, but has to come by itself.
-    limit = sum(before.values()) + len(chunk)
-    wait_until(lambda: sum(files(own_server.data).values()) < limit, 60, "leftovers of uploads removed")
     for target in targets:
-        answer = registry.finish_upload(target, "sha256:" + "0" * 64)
-        answer.expect_error(404, "BLOB_UPLOAD_UNKNOWN")
+        # An upload that the restart itself removed is as good.
+        registry.send("DELETE", target).expect(204, 404)
+        registry.finish_upload(target, digest_of(chunk)).expect_error(404, "BLOB_UPLOAD_UNKNOWN")
+    wait_until(
+        lambda: sum(files(own_server.data).values()) < before + len(chunk),
+        60,
+        "the staged bytes of four uploads removed",
+    )
     assert registry.get_manifest("leftovers", "v1").body == image.manifest
 
 
@@ -149,7 +180,7 @@ def test_a_cut_upload_is_not_a_blob(own_server: Server, cut_after: int) -> None:
     target = registry.start_upload("cut")
     digest = digest_of(content)
 
-    def body():  # type: ignore[no-untyped-def]
+    def body() -> Iterator[bytes]:
         yield content[:cut_after]
         raise ConnectionAbortedError("the client went away")
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import resource
+import shutil
 import signal
 import subprocess
+import tempfile
 from pathlib import Path
 
 from .tools import TOOL_PATH, Output, run, storage_driver, tail, wait_until
@@ -21,7 +23,11 @@ class Docker:
         self.directory = directory
         directory.mkdir(parents=True)
         self.log = directory / "dockerd.log"
-        self.socket = directory / "docker.sock"
+        # A Unix socket's path has at most 107 bytes, and containerd adds its own below this one.
+        self.sockets = directory
+        if len(str(directory)) > 60:
+            self.sockets = Path(tempfile.mkdtemp(prefix="engine-", dir="/run"))
+        self.socket = self.sockets / "docker.sock"
         self.config = directory / "client"
         self.config.mkdir()
         self.process: subprocess.Popen[bytes] | None = None
@@ -29,7 +35,7 @@ class Docker:
     @property
     def containerd(self) -> Path:
         """The socket of the containerd that dockerd keeps; ctr speaks to it."""
-        return self.directory / "exec" / "containerd" / "containerd.sock"
+        return self.sockets / "exec" / "containerd" / "containerd.sock"
 
     def start(self) -> Docker:
         """Starts dockerd without a bridge and without touching the machine's packet filter."""
@@ -40,7 +46,7 @@ class Docker:
             "dockerd",
             f"--config-file={settings}",
             f"--data-root={self.directory / 'data'}",
-            f"--exec-root={self.directory / 'exec'}",
+            f"--exec-root={self.sockets / 'exec'}",
             f"--pidfile={self.directory / 'docker.pid'}",
             f"--host=unix://{self.socket}",
             "--group=root",
@@ -73,14 +79,20 @@ class Docker:
 
     def stop(self) -> None:
         """Ends dockerd, which ends its containerd."""
-        if self.process is None or self.process.poll() is not None:
-            return
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        # Whatever dockerd left mounted would keep the directories from being removed.
+        mounted = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+        for mount in reversed(mounted):
+            if mount.startswith((f"{self.directory}/", f"{self.sockets}/")):
+                run("umount", "--lazy", mount, status=None)
+        if self.sockets != self.directory:
+            shutil.rmtree(self.sockets, ignore_errors=True)
 
     @property
     def environment(self) -> dict[str, str]:

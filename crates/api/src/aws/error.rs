@@ -48,6 +48,8 @@ pub(super) enum Refusal {
     InvalidSignature(String),
     /// The body is larger than this many bytes.
     TooLarge(usize),
+    /// Too many large requests are under way.
+    Busy,
     /// The body ended early.
     BodyIncomplete,
     /// The body is not of the protocol's form; AWS sends no message for some mistakes.
@@ -105,6 +107,7 @@ impl Refusal {
             Self::IncompleteSignature(_) => ("IncompleteSignatureException", 403),
             Self::InvalidSignature(_) => ("InvalidSignatureException", 403),
             Self::TooLarge(_) => ("RequestEntityTooLargeException", 413),
+            Self::Busy => ("ServiceUnavailable", 503),
             Self::BodyIncomplete => ("RequestTimeoutException", 400),
             Self::Serialization(_) => ("SerializationException", 400),
             Self::Constraint(code, _) => (code, 400),
@@ -121,6 +124,7 @@ impl Refusal {
             Self::IncompleteSignature(_) => ("IncompleteSignature", 403),
             Self::InvalidSignature(_) => ("SignatureDoesNotMatch", 403),
             Self::TooLarge(_) => ("RequestEntityTooLarge", 413),
+            Self::Busy => ("ServiceUnavailable", 503),
             Self::BodyIncomplete => ("RequestTimeout", 400),
             Self::Serialization(_) => ("MalformedQueryString", 400),
             Self::Constraint(..) => ("ValidationError", 400),
@@ -138,6 +142,7 @@ impl Refusal {
             | Self::IncompleteSignature(_)
             | Self::InvalidSignature(_) => ("AccessDenied", 403),
             Self::TooLarge(_) => ("EntityTooLarge", 400),
+            Self::Busy => ("ServiceUnavailable", 503),
             Self::BodyIncomplete => ("IncompleteBody", 400),
             Self::Serialization(_) | Self::Constraint(..) | Self::UnknownOperation(_) => {
                 ("InvalidRequest", 400)
@@ -161,6 +166,7 @@ impl Refusal {
             Self::TooLarge(limit) => {
                 format!("The request body is larger than {limit} bytes.")
             }
+            Self::Busy => "Too many large requests are under way; try again.".to_owned(),
             Self::BodyIncomplete => "The request body ended early.".to_owned(),
             Self::Serialization(message) | Self::Constraint(_, message) => return message.clone(),
             Self::ServiceNotServed(service) => {

@@ -14,11 +14,13 @@ pub mod shapes;
 mod sts;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, HOST};
 use http::request::Parts;
 use http::{HeaderValue, Method};
+use tokio::sync::Semaphore;
 use tonnage_domain::app::App;
 use tonnage_domain::context::RequestContext;
 use tonnage_domain::error::Error;
@@ -31,6 +33,13 @@ use crate::request::{ReadError, Request, Response, read};
 
 /// The largest body of a request in general, in bytes.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// How many requests with larger bodies are in memory at a time. A layer part takes up to 80 MiB
+/// while it is decoded: the document, then its base64 text and the bytes.
+const LARGE_BODIES_MAX: usize = 16;
+/// How long such a request waits for its turn. SDKs try again after that.
+const LARGE_BODY_WAIT: Duration = Duration::from_secs(20);
+static LARGE_BODIES: Semaphore = Semaphore::const_new(LARGE_BODIES_MAX);
 
 /// An authenticated request for an operation.
 struct Call<'a> {
@@ -48,7 +57,14 @@ impl Call<'_> {
 
 /// Answers a request for an AWS service.
 pub(crate) async fn handle(app: &Arc<App>, request: Request, arrival: &Arrival) -> Response {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    // Signatures cover the host header, which HTTP/2 spells as the target's authority; where there
+    // are both, the authority counts (RFC 9110, section 7.2), and so it is what must be signed.
+    if let Some(host) =
+        parts.uri.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok())
+    {
+        parts.headers.insert(HOST, host);
+    }
     let mut response = dispatch(app, &parts, body, arrival).await;
     if let Ok(id) = HeaderValue::from_str(&arrival.request_id) {
         response.headers_mut().insert("x-amzn-requestid", id);
@@ -69,7 +85,6 @@ async fn dispatch(app: &App, parts: &Parts, body: BodyStream, arrival: &Arrival)
     if matches!(service.as_deref(), Some("s3" | "s3express" | "s3-outposts"))
         || (service.is_none() && asks_for_an_object(parts))
     {
-        discard(body, BODY_BYTES_MAX).await;
         let refusal = Refusal::ServiceNotServed("s3".to_owned());
         let path = parts.uri.path();
         return query::s3_error(&refusal.wire(refusal.s3_code()), path, &arrival.request_id);
@@ -83,7 +98,6 @@ async fn dispatch(app: &App, parts: &Parts, body: BodyStream, arrival: &Arrival)
             Err(failure) => query::error(&failure.query(), sts::NAMESPACE, &arrival.request_id),
         };
     }
-    discard(body, BODY_BYTES_MAX).await;
     let refusal = match service {
         Some(service) => Refusal::ServiceNotServed(service),
         None => Refusal::UnknownOperation(format!(
@@ -125,19 +139,23 @@ async fn json_service(
 ) -> Result<Bytes> {
     let (prefix, operation) = target.rsplit_once('.').unwrap_or((target, ""));
     if prefix != ecr::SERVICE.target_prefix {
-        discard(body, BODY_BYTES_MAX).await;
         let service = scope::service(parts).or_else(|| scope::printable(prefix));
         return Err(Refusal::ServiceNotServed(service.unwrap_or_default()).into());
     }
     let known = ecr::SERVICE.find(operation).filter(|_| parts.method == Method::POST);
     let Some(known) = known else {
-        discard(body, BODY_BYTES_MAX).await;
         let operation = scope::printable(operation).unwrap_or_default();
-        let text =
-            format!("ecr has no operation that is called `{operation}` with {}.", parts.method);
+        let text = format!("ecr has no operation `{operation}` for {}.", parts.method);
         return Err(Refusal::UnknownOperation(text).into());
     };
     let limit = ecr::body_bytes_max(known.name);
+    // Held until the answer is made, so that memory is bounded however many clients upload.
+    let _turn = if limit > BODY_BYTES_MAX {
+        let turn = tokio::time::timeout(LARGE_BODY_WAIT, LARGE_BODIES.acquire()).await;
+        Some(turn.map_err(|_| Refusal::Busy)?.map_err(Error::internal)?)
+    } else {
+        None
+    };
     let (body, context) =
         authenticated(app, parts, body, arrival, ecr::SERVICE.signing_name, limit).await?;
     let document = json::decode(&ecr::SERVICE, known, body).await?;
@@ -170,7 +188,7 @@ async fn authenticated(
 }
 
 /// Takes the rest of a body in without keeping it: a client that is still sending would see a
-/// broken connection rather than the answer.
+/// broken connection rather than the answer. The listener does so too, but not for a whole part.
 async fn discard(mut body: BodyStream, limit: usize) {
     use futures_util::StreamExt as _;
     let mut seen = 0_usize;

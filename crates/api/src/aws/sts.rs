@@ -8,7 +8,7 @@ use tonnage_domain::uploads::BodyStream;
 
 use super::error::{Refusal, Result};
 use super::query::{Parameters, Xml};
-use super::{BODY_BYTES_MAX, Call, authenticated, discard};
+use super::{BODY_BYTES_MAX, Call, authenticated};
 use crate::Arrival;
 use crate::request::Response;
 
@@ -40,7 +40,6 @@ pub(super) async fn handle(
     service: Option<&str>,
 ) -> Result<Response> {
     if let Some(other) = service.filter(|service| *service != SERVICE) {
-        discard(body, BODY_BYTES_MAX).await;
         return Err(Refusal::ServiceNotServed(other.to_owned()).into());
     }
     let (body, context) = authenticated(app, parts, body, arrival, SERVICE, BODY_BYTES_MAX).await?;

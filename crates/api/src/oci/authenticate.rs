@@ -2,14 +2,14 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use tonnage_domain::app::App;
 use tonnage_domain::error::{Error, ErrorKind};
 use tonnage_domain::identities::authorization_token::{self, TokenIdentity};
 
 use super::error::OciError;
-use super::{CHALLENGE, header, text};
+use super::{header, text};
 use crate::Arrival;
 use crate::request::Response;
 
@@ -27,20 +27,9 @@ pub(super) enum Challenge {
 }
 
 impl Challenge {
-    pub(super) fn into_response(self, arrival: &Arrival) -> Response {
+    pub(super) fn into_response(self) -> Response {
         match self {
-            Self::Missing => {
-                let mut response = text(StatusCode::UNAUTHORIZED, "Not Authorized\n");
-                let realm = format!(
-                    "Basic realm=\"{}://{}/\",service=\"ecr.amazonaws.com\"",
-                    arrival.scheme(),
-                    arrival.host.authority()
-                );
-                if let Ok(realm) = header(&realm) {
-                    response.headers_mut().insert(CHALLENGE, realm);
-                }
-                response
-            }
+            Self::Missing => text(StatusCode::UNAUTHORIZED, "Not Authorized\n"),
             Self::Malformed => OciError::new(
                 StatusCode::BAD_REQUEST,
                 "UNAUTHORIZED",
@@ -51,6 +40,15 @@ impl Challenge {
             Self::Refused(error) => OciError::from(error).into_response(),
         }
     }
+}
+
+/// What every 401 carries, in ECR's words.
+pub(super) fn realm(arrival: &Arrival) -> Result<HeaderValue, OciError> {
+    header(&format!(
+        "Basic realm=\"{}://{}/\",service=\"ecr.amazonaws.com\"",
+        arrival.scheme(),
+        arrival.host.authority()
+    ))
 }
 
 /// Who asks, and for which registry.

@@ -34,12 +34,16 @@ pub(super) async fn get(call: Call<'_>, name: &str, digest: &str) -> Result<Resp
         let size = execute(call.app, &call.context, operation).await?;
         let mut response = http::Response::new(Body::empty());
         describe(response.headers_mut(), &digest)?;
-        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(size));
+        if none_match(call.request.headers(), &format!("\"{digest}\"")) {
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+        } else {
+            response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(size));
+        }
         return Ok(response);
     }
     let operation = GetBlob { repository, digest: digest.clone() };
     let blob = execute(call.app, &call.context, operation).await?;
-    serve(call.app, call.request.headers(), &digest, blob)
+    serve(call.app, call.request.method(), call.request.headers(), &digest, blob)
 }
 
 /// Serves a layer to whoever has a link to it. The principal of the link must still be allowed.
@@ -62,11 +66,7 @@ pub(super) async fn download(
     );
     let operation = GetBlob { repository: link.repository, digest: link.digest.clone() };
     let blob = execute(app, &context, operation).await?;
-    let mut response = serve(app, headers, &link.digest, blob)?;
-    if *method == Method::HEAD {
-        *response.body_mut() = Body::empty();
-    }
-    Ok(response)
+    serve(app, method, headers, &link.digest, blob)
 }
 
 fn describe(headers: &mut HeaderMap, digest: &Digest) -> Result<(), OciError> {
@@ -81,6 +81,7 @@ fn describe(headers: &mut HeaderMap, digest: &Digest) -> Result<(), OciError> {
 
 fn serve(
     app: &Arc<App>,
+    method: &Method,
     request: &HeaderMap,
     digest: &Digest,
     blob: BlobReader,
@@ -93,7 +94,7 @@ fn serve(
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         return Ok(response);
     }
-    let pieces = match wanted(request, &etag, size) {
+    let pieces = match wanted(method, request, &etag, size) {
         RangeOutcome::Ignore => vec![Piece::Span { offset: 0, length: size }],
         RangeOutcome::Unsatisfiable => {
             let mut response = OciError::new(
@@ -130,9 +131,12 @@ fn serve(
     Ok(response)
 }
 
-/// Which bytes the client wants (RFC 9110, section 14). A range that is conditional on another
-/// entity is no range.
-fn wanted(request: &HeaderMap, etag: &str, size: u64) -> RangeOutcome {
+/// Which bytes the client wants (RFC 9110, section 14). Only `GET` has ranges, and one that is
+/// conditional on another entity is none.
+fn wanted(method: &Method, request: &HeaderMap, etag: &str, size: u64) -> RangeOutcome {
+    if *method != Method::GET {
+        return RangeOutcome::Ignore;
+    }
     if request.get(IF_RANGE).is_some_and(|value| value.as_bytes() != etag.as_bytes()) {
         return RangeOutcome::Ignore;
     }

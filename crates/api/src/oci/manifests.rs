@@ -7,11 +7,10 @@ use http::header::{
 use http::{HeaderMap, Method};
 use tonnage_domain::error::{Error, ErrorKind};
 use tonnage_domain::execute::execute;
-use tonnage_domain::images::batch_delete_image::BatchDeleteImage;
+use tonnage_domain::images::delete_manifest::DeleteManifest;
 use tonnage_domain::images::get_manifest::GetManifest;
 use tonnage_domain::images::manifest::MAXIMUM_BYTES;
 use tonnage_domain::images::put_image::PutImage;
-use tonnage_domain::images::{ImageFailure, ImageIdentifier};
 use tonnage_domain::names::{NameKind, Reference};
 use tonnage_domain::uploads::UploadRules;
 
@@ -28,16 +27,10 @@ pub(super) async fn get(call: Call<'_>, name: &str, reference: &str) -> Result<R
     // What is not a tag and not a digest names nothing, as an unknown tag does.
     let reference = Reference::parse(reference).map_err(|error| match error.kind() {
         NameKind::Digest => invalid_digest(&error.to_string()),
-        _ => OciError::new(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", "Requested image not found"),
+        _ => unknown(),
     })?;
     let operation = GetManifest { repository, reference, counts_as_pull: is_get };
-    let manifest = execute(call.app, &call.context, operation).await.map_err(|error| {
-        if error.kind() == ErrorKind::ImageNotFound {
-            OciError::new(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", "Requested image not found")
-        } else {
-            error.into()
-        }
-    })?;
+    let manifest = execute(call.app, &call.context, operation).await.map_err(requested)?;
     let etag = format!("\"{}\"", manifest.digest);
     let unchanged = none_match(call.request.headers(), &etag);
     let mut response = http::Response::new(Body::empty());
@@ -63,6 +56,15 @@ pub(super) fn none_match(headers: &HeaderMap, etag: &str) -> bool {
             candidate == "*" || candidate.strip_prefix("W/").unwrap_or(candidate) == etag
         })
     })
+}
+
+/// The endpoint's words for an image that is not there; the API has others.
+fn unknown() -> OciError {
+    OciError::new(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", "Requested image not found")
+}
+
+fn requested(error: Error) -> OciError {
+    if error.kind() == ErrorKind::ImageNotFound { unknown() } else { error.into() }
 }
 
 fn invalid_digest(message: &str) -> OciError {
@@ -118,34 +120,13 @@ pub(super) async fn delete(
     reference: &str,
 ) -> Result<Response, Refusal> {
     let repository = call.repository(name)?;
-    let unknown =
-        || OciError::new(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", "Requested image not found");
     let reference = Reference::parse(reference).map_err(|error| match error.kind() {
         NameKind::Digest => invalid_digest(&error.to_string()),
         _ => unknown(),
     })?;
-    let operation = BatchDeleteImage { repository, ids: vec![ImageIdentifier::from(reference)] };
-    let output = execute(call.app, &call.context, operation).await?;
-    if let Some((_, failure)) = output.failures.into_iter().next() {
-        return Err(match failure {
-            ImageFailure::ImageReferencedByManifestList(parents) => {
-                let parents: Vec<&str> = parents.iter().map(|digest| digest.as_str()).collect();
-                OciError::from(Error::new(
-                    ErrorKind::ImageReferencedByManifestList,
-                    format!(
-                        "Requested image referenced by manifest list: [{}]",
-                        parents.join(", ")
-                    ),
-                ))
-                .into()
-            }
-            ImageFailure::ImageNotFound
-            | ImageFailure::MissingDigestAndTag
-            | ImageFailure::InvalidImageDigest
-            | ImageFailure::InvalidImageTag
-            | ImageFailure::ImageTagDoesNotMatchDigest => unknown().into(),
-        });
-    }
+    execute(call.app, &call.context, DeleteManifest { repository, reference })
+        .await
+        .map_err(requested)?;
     let mut response = http::Response::new(Body::empty());
     *response.status_mut() = StatusCode::ACCEPTED;
     Ok(response)

@@ -16,7 +16,9 @@ mod uploads;
 
 use std::sync::Arc;
 
-use http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICATE};
+use http::header::{
+    ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICATE,
+};
 use http::{Method, StatusCode};
 use tonnage_domain::app::App;
 use tonnage_domain::context::RequestContext;
@@ -71,14 +73,40 @@ fn invalid_name(error: &NameError) -> OciError {
 /// Answers a request of the distribution protocol.
 pub(crate) async fn handle(app: &Arc<App>, request: Request, arrival: &Arrival) -> Response {
     let is_head = request.method() == Method::HEAD;
+    let methods = routes::parse(request.uri().path()).map(Route::methods);
     let answer = answer(app, request, arrival).await;
-    let mut response = answer.unwrap_or_else(|refusal| refusal.into_response(arrival));
-    response.headers_mut().insert(API_VERSION, HeaderValue::from_static("registry/2.0"));
-    if is_head && response.status().is_client_error() {
-        // What a HEAD would answer to a GET, without the bytes.
-        *response.body_mut() = Body::empty();
+    let mut response = answer.unwrap_or_else(Refusal::into_response);
+    complete(&mut response, methods, arrival);
+    if is_head {
+        without_content(&mut response);
     }
     response
+}
+
+/// Adds what answers of one kind have in common, whoever gave them.
+fn complete(response: &mut Response, methods: Option<&'static str>, arrival: &Arrival) {
+    let status = response.status();
+    let headers = response.headers_mut();
+    headers.insert(API_VERSION, HeaderValue::from_static("registry/2.0"));
+    // RFC 9110, sections 15.5.2 and 15.5.6. ECR's refusal of a parameter is a 405, too.
+    if status == StatusCode::UNAUTHORIZED
+        && let Ok(realm) = authenticate::realm(arrival)
+    {
+        headers.insert(WWW_AUTHENTICATE, realm);
+    }
+    if status == StatusCode::METHOD_NOT_ALLOWED
+        && let Some(methods) = methods
+    {
+        headers.insert(ALLOW, HeaderValue::from_static(methods));
+    }
+}
+
+/// What a HEAD answers: the header of a GET, without the bytes.
+fn without_content(response: &mut Response) {
+    let body = std::mem::replace(response.body_mut(), Body::empty());
+    if let Some(length) = http_body::Body::size_hint(&body).exact().filter(|&length| length > 0) {
+        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
 }
 
 /// Why a request got no answer of its handler.
@@ -106,9 +134,9 @@ impl From<tonnage_domain::error::Error> for Refusal {
 }
 
 impl Refusal {
-    fn into_response(self, arrival: &Arrival) -> Response {
+    fn into_response(self) -> Response {
         match self {
-            Self::Challenge(challenge) => challenge.into_response(arrival),
+            Self::Challenge(challenge) => challenge.into_response(),
             Self::NotFound => {
                 // ECR's own answer, which some clients look for.
                 let mut response = text(StatusCode::NOT_FOUND, "404 page not found\n");
@@ -147,6 +175,7 @@ async fn answer(app: &Arc<App>, request: Request, arrival: &Arrival) -> Result<R
     if let Some(token) = path.strip_prefix(DOWNLOAD_PREFIX) {
         return blobs::download(app, request.method(), request.headers(), arrival, token).await;
     }
+    refuse_nul(request.uri().query())?;
     let identity = authenticate::authenticate(app, request.headers(), arrival)
         .await
         .map_err(Refusal::Challenge)?;
@@ -180,6 +209,19 @@ async fn answer(app: &Arc<App>, request: Request, arrival: &Arrival) -> Result<R
     Ok(response)
 }
 
+/// No name, tag, digest or token has NUL, and the database takes no text that has.
+fn refuse_nul(query: Option<&str>) -> Result<(), OciError> {
+    let mut parameters = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    if parameters.any(|(_, value)| value.contains('\0')) {
+        return Err(OciError::new(
+            StatusCode::BAD_REQUEST,
+            "UNSUPPORTED",
+            "A parameter of the query contains the character NUL.",
+        ));
+    }
+    Ok(())
+}
+
 fn ping() -> Response {
     let mut response = http::Response::new(Body::full(&b"{}"[..]));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -199,6 +241,3 @@ fn header(value: &str) -> Result<HeaderValue, OciError> {
     HeaderValue::from_str(value)
         .map_err(|error| tonnage_domain::error::Error::internal(error).into())
 }
-
-/// The challenge's header, used by `authenticate`.
-const CHALLENGE: HeaderName = WWW_AUTHENTICATE;

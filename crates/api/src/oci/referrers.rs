@@ -22,7 +22,11 @@ const PAGE: u32 = 100;
 pub(super) async fn list(call: Call<'_>, name: &str, digest: &str) -> Result<Response, Refusal> {
     let repository = call.repository(name)?;
     let subject = parse_digest(digest)?;
-    let artifact_type = call.query("artifactType").filter(|text| !text.is_empty());
+    // Media types have `+` and never a space; clients that do not encode the one mean it.
+    let artifact_type = call
+        .query("artifactType")
+        .filter(|text| !text.is_empty())
+        .map(|text| text.replace(' ', "+"));
     let listing = format!("referrers\0{}\0{subject}", repository.arn());
     let after = match call.query("nextToken") {
         None => None,

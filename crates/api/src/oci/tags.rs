@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 use http::header::LINK;
+use tonnage_domain::error::Error;
 use tonnage_domain::execute::execute;
 use tonnage_domain::images::list_tags::ListTags;
 use tonnage_domain::pages::PageRequest;
@@ -44,16 +45,26 @@ fn answer(name: &str, tags: &[&str]) -> Response {
 pub(super) fn page(call: &Call<'_>, default: u32) -> Result<PageRequest, OciError> {
     let limit = match call.query("n") {
         None => default,
-        Some(text) => text.parse::<u32>().ok().filter(|&n| n <= PAGE_MAX).ok_or_else(|| {
-            OciError::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "UNSUPPORTED",
-                format!(
-                    "Invalid parameter at 'maxResults' failed to satisfy constraint: 'Member must \
-                     have value less than or equal to {PAGE_MAX}'"
-                ),
-            )
-        })?,
+        Some(text) => text
+            .parse::<u32>()
+            .ok()
+            .filter(|&n| n <= PAGE_MAX)
+            .ok_or_else(|| invalid_limit(&text))?,
     };
     Ok(PageRequest { after: call.query("last").filter(|last| !last.is_empty()), limit })
+}
+
+/// ECR's words and status, as far as they are known.
+fn invalid_limit(text: &str) -> OciError {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let constraint = if is_number {
+        format!("Member must have value less than or equal to {PAGE_MAX}")
+    } else {
+        format!("Member must be a number from 0 to {PAGE_MAX}")
+    };
+    OciError::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "UNSUPPORTED",
+        Error::invalid_parameter("maxResults", constraint).message(),
+    )
 }

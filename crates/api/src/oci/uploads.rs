@@ -1,4 +1,4 @@
-//! Uploads: start (end-4a, end-4b, end-11), append (end-5), finish (end-6), status (end-13),
+//! Uploads: start (end-4a, end-4b, end-4c, end-11), append (end-5), finish (end-6), status (end-13),
 //! cancel (end-14).
 
 use http::StatusCode;
@@ -26,6 +26,12 @@ const UPLOAD_UUID: HeaderName = HeaderName::from_static("docker-upload-uuid");
 /// as the specification allows and as ECR does unless an account turns mounting on.
 pub(super) async fn start(call: Call<'_>, name: &str) -> Result<Response, Refusal> {
     let repository = call.repository(name)?;
+    if let Some(algorithm) = call.query("digest-algorithm")
+        && !matches!(&*algorithm, "sha256" | "sha512")
+    {
+        let message = "The digest algorithm is not known; it is sha256 or sha512.";
+        return Err(OciError::new(StatusCode::BAD_REQUEST, "DIGEST_INVALID", message).into());
+    }
     let digest = match call.query("mount") {
         Some(_) => None,
         None => call.query("digest").map(|digest| parse_digest(&digest)).transpose()?,
@@ -85,6 +91,15 @@ async fn complete(
     digest: Digest,
 ) -> Result<Response, Refusal> {
     let range = content_range(&call)?;
+    if let (Some(range), Some(length)) = (range.map(|range| range.range().len()), length(&call))
+        && range != length
+    {
+        return Err(Error::new(
+            ErrorKind::InvalidLayerPart,
+            format!("The part has {length} bytes, but its range says {range}."),
+        )
+        .into());
+    }
     let body = has_body(&call).then(|| take_body(&mut call));
     let operation = CompleteLayerUpload {
         repository,
@@ -124,13 +139,18 @@ fn take_body(call: &mut Call<'_>) -> BodyStream {
 /// Whether bytes come with the request; a body of unknown length counts.
 fn has_body(call: &Call<'_>) -> bool {
     let headers = call.request.headers();
-    match headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()) {
-        Some(length) => length.trim() != "0",
+    match length(call) {
+        Some(length) => length > 0,
         None => {
             headers.contains_key(http::header::TRANSFER_ENCODING)
                 || call.request.version() == http::Version::HTTP_2
         }
     }
+}
+
+/// How many bytes come with the request, if the client says so.
+fn length(call: &Call<'_>) -> Option<u64> {
+    call.request.headers().get(CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
 }
 
 fn content_range(call: &Call<'_>) -> Result<Option<ContentRange>, OciError> {

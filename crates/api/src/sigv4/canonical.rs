@@ -2,35 +2,33 @@
 
 use std::fmt::Write as _;
 
+use super::claim::raw_pairs;
 use super::{Claim, Form, RequestView};
 
-/// The canonical request that a claim must have signed.
-pub(super) fn request(claim: &Claim, request: &RequestView<'_>, payload: &str) -> String {
-    let mut canonical = String::with_capacity(512);
-    canonical.push_str(request.method);
-    canonical.push('\n');
-    canonical.push_str(&path(request.path, &claim.service));
-    canonical.push('\n');
-    canonical.push_str(&query(request.query, matches!(claim.form, Form::Presigned { .. })));
-    canonical.push('\n');
-    for name in &claim.signed_headers {
-        canonical.push_str(name);
-        canonical.push(':');
-        canonical.push_str(&header(request, name));
-        canonical.push('\n');
+/// The canonical request that a claim must have signed. Bytes, because values of headers need not
+/// be UTF-8, and two that differ must never be signed alike.
+pub(super) fn request(claim: &Claim, request: &RequestView<'_>, body_hash: &str) -> Vec<u8> {
+    let mut canonical = Vec::with_capacity(512);
+    let presigned = matches!(claim.form, Form::Presigned { .. });
+    for line in [request.method, &path(request.path), &query(request.query, presigned)] {
+        canonical.extend_from_slice(line.as_bytes());
+        canonical.push(b'\n');
     }
-    canonical.push('\n');
-    canonical.push_str(&claim.signed_headers.join(";"));
-    canonical.push('\n');
-    canonical.push_str(payload);
+    for name in &claim.signed_headers {
+        canonical.extend_from_slice(name.as_bytes());
+        canonical.push(b':');
+        push_header(&mut canonical, request, name);
+        canonical.push(b'\n');
+    }
+    canonical.push(b'\n');
+    canonical.extend_from_slice(claim.signed_headers.join(";").as_bytes());
+    canonical.push(b'\n');
+    canonical.extend_from_slice(body_hash.as_bytes());
     canonical
 }
 
-/// S3 signs the path as it is sent; every other service normalises it and encodes it once more.
-pub(super) fn path(wire: &str, service: &str) -> String {
-    if service == "s3" {
-        return if wire.is_empty() { "/".to_owned() } else { wire.to_owned() };
-    }
+/// The path normalised, and what was sent encoded once more.
+fn path(wire: &str) -> String {
     let mut segments: Vec<&str> = Vec::new();
     for segment in wire.split('/') {
         match segment {
@@ -64,12 +62,8 @@ fn encode(text: &str) -> String {
 
 /// The pairs as they were sent, sorted. The signature itself is not part of what it signs.
 fn query(wire: &str, presigned: bool) -> String {
-    let mut pairs: Vec<(&str, &str)> = wire
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .filter(|(key, _)| !(presigned && *key == "X-Amz-Signature"))
-        .collect();
+    let mut pairs: Vec<(&str, &str)> =
+        raw_pairs(wire).filter(|(key, _)| !(presigned && *key == "X-Amz-Signature")).collect();
     pairs.sort_unstable();
     let pairs: Vec<String> =
         pairs.into_iter().map(|(key, value)| format!("{key}={value}")).collect();
@@ -77,15 +71,17 @@ fn query(wire: &str, presigned: bool) -> String {
 }
 
 /// The values of a header, runs of white space made one, joined by commas.
-fn header(request: &RequestView<'_>, name: &str) -> String {
-    let values: Vec<String> = request
-        .headers
-        .get_all(name)
-        .iter()
-        .map(|value| {
-            let text = String::from_utf8_lossy(value.as_bytes());
-            text.split_ascii_whitespace().collect::<Vec<_>>().join(" ")
-        })
-        .collect();
-    values.join(",")
+fn push_header(canonical: &mut Vec<u8>, request: &RequestView<'_>, name: &str) {
+    for (index, value) in request.headers.get_all(name).iter().enumerate() {
+        if index > 0 {
+            canonical.push(b',');
+        }
+        let words = value.as_bytes().split(|byte| matches!(byte, b' ' | b'\t'));
+        for (index, word) in words.filter(|word| !word.is_empty()).enumerate() {
+            if index > 0 {
+                canonical.push(b' ');
+            }
+            canonical.extend_from_slice(word);
+        }
+    }
 }

@@ -3,6 +3,10 @@
 //! Everything is calculated from the bytes on the wire. Decoding and encoding again would accept
 //! requests that were never signed and refuse some that were.
 //!
+//! The body is always signed. Amazon S3 has rules of its own (bodies that are not signed, paths
+//! that are not normalised); no service here is S3, so they are not here either. The scope of
+//! such a request can still be read, which is enough to say that S3 is not served.
+//!
 //! Source: AWS IAM user guide, "AWS Signature Version 4 for API requests".
 
 mod canonical;
@@ -29,7 +33,6 @@ pub const SKEW_SECONDS: i64 = 5 * 60;
 pub const EXPIRES_SECONDS_MAX: i64 = 7 * 24 * 3600;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
-const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 
 /// A request as it stood on the wire.
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +43,7 @@ pub struct RequestView<'a> {
     pub path: &'a str,
     /// The query string without `?`, as it was sent.
     pub query: &'a str,
-    /// The headers.
+    /// The headers. Over HTTP/2 the caller has put `:authority` there as `host`.
     pub headers: &'a HeaderMap,
 }
 
@@ -71,8 +74,8 @@ fn mac(key: &[u8], message: &[u8]) -> Vec<u8> {
     hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), message).as_ref().to_vec()
 }
 
-fn string_to_sign(time: &str, scope: &str, canonical_request: &str) -> String {
-    format!("{ALGORITHM}\n{time}\n{scope}\n{}", payload_hash(canonical_request.as_bytes()))
+fn string_to_sign(time: &str, scope: &str, canonical_request: &[u8]) -> String {
+    format!("{ALGORITHM}\n{time}\n{scope}\n{}", payload_hash(canonical_request))
 }
 
 /// Checks the signature, the time and the body of a request that claims to be signed.
@@ -89,8 +92,8 @@ pub fn verify(
     key: &SigningKey,
     now: Timestamp,
 ) -> Result<(), SignatureError> {
-    let payload = signed_payload(claim, request, body_hash)?;
-    let canonical = canonical::request(claim, request, &payload);
+    check_body(request, body_hash)?;
+    let canonical = canonical::request(claim, request, body_hash);
     let expected = key.signature(&string_to_sign(&claim.time_text, &claim.scope(), &canonical));
     // The time is checked after the signature: whoever cannot sign learns nothing of our clock.
     if !bool::from(expected.as_bytes().ct_eq(claim.signature.as_bytes())) {
@@ -99,21 +102,13 @@ pub fn verify(
     check_time(claim, now)
 }
 
-/// What stands for the body in the canonical request.
-fn signed_payload(
-    claim: &Claim,
-    request: &RequestView<'_>,
-    body_hash: &str,
-) -> Result<String, SignatureError> {
-    let declared =
-        request.headers.get("x-amz-content-sha256").and_then(|value| value.to_str().ok());
-    let may_be_unsigned = claim.service == "s3";
-    match (declared, claim.form) {
-        (Some(UNSIGNED_PAYLOAD), _) if may_be_unsigned => Ok(UNSIGNED_PAYLOAD.to_owned()),
-        (Some(declared), _) if declared == body_hash => Ok(body_hash.to_owned()),
-        (Some(_), _) => Err(SignatureError::BodyMismatch),
-        (None, Form::Presigned { .. }) if may_be_unsigned => Ok(UNSIGNED_PAYLOAD.to_owned()),
-        (None, _) => Ok(body_hash.to_owned()),
+/// A declared body must be the one received; `UNSIGNED-PAYLOAD` and `STREAMING-...` are not.
+fn check_body(request: &RequestView<'_>, body_hash: &str) -> Result<(), SignatureError> {
+    let mut declared = request.headers.get_all("x-amz-content-sha256").iter();
+    if declared.all(|declared| declared.as_bytes() == body_hash.as_bytes()) {
+        Ok(())
+    } else {
+        Err(SignatureError::BodyMismatch)
     }
 }
 

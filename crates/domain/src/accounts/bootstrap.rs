@@ -128,8 +128,15 @@ pub async fn open(parts: Parts) -> Result<Opened, OpenError> {
             let account = AccountId::parse(&account).map_err(Error::internal)?;
             let region: String = row.get(3).map_err(Error::from)?;
             let region = Region::parse(&region).map_err(Error::internal)?;
-            refuse_other_key(&mut tx, &parts).await?;
-            drop(tx);
+            refuse_other_key(&mut tx, &parts, &account).await?;
+            // Every change ends with its access record, whose id is the greatest of its transaction.
+            let last_id = tx.optional("SELECT MAX(id) FROM access_records", &[]).await;
+            let last_id: Option<i64> = match last_id.map_err(Error::from)? {
+                Some(row) => row.get(0).map_err(Error::from)?,
+                None => None,
+            };
+            ids.start_after(last_id.unwrap_or(0));
+            tx.commit().await.map_err(Error::from)?;
             (account, region, None)
         }
         None => {
@@ -143,6 +150,7 @@ pub async fn open(parts: Parts) -> Result<Opened, OpenError> {
     {
         return Err(OpenError::OtherAccount { expected: management_account, found });
     }
+    let garbage = crate::gc::Wake::default();
     let app = App {
         metadata: parts.metadata,
         objects: parts.objects,
@@ -156,8 +164,8 @@ pub async fn open(parts: Parts) -> Result<Opened, OpenError> {
         domain_keys: crate::encryption::DomainKeys::default(),
         token_keys: crate::identities::token_keys::TokenKeys::default(),
         policies: crate::authorize::PolicyCache::default(),
-        upload_locks: crate::uploads::UploadLocks::default(),
-        garbage: crate::gc::Wake::default(),
+        upload_locks: crate::uploads::UploadLocks::new(garbage.clone()),
+        garbage,
         pulls: crate::images::pulls::Pulls::default(),
     };
     Ok(Opened { app, first_access_key })
@@ -200,9 +208,13 @@ async fn first_start(
     Ok((account, region, key))
 }
 
-async fn refuse_other_key(tx: &mut Tx, parts: &Parts) -> Result<(), OpenError> {
+async fn refuse_other_key(
+    tx: &mut Tx,
+    parts: &Parts,
+    account: &AccountId,
+) -> Result<(), OpenError> {
     let Some(given) = &parts.root_access_key else { return Ok(()) };
-    let stored = access_keys::find_secret(tx, &parts.root_key, &given.id).await?;
+    let stored = access_keys::find_root_secret(tx, &parts.root_key, account, &given.id).await?;
     match stored {
         Some(secret) if secret.expose_secret() == given.secret.expose_secret() => Ok(()),
         _ => Err(OpenError::OtherRootAccessKey),

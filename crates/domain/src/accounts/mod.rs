@@ -71,10 +71,11 @@ impl Operation for CreateAccount {
             .await?
             .is_some()
         {
-            return Err(Error::new(
+            let exists = Error::new(
                 ErrorKind::AccountAlreadyExists,
                 format!("Account {} exists already.", self.id),
-            ));
+            );
+            return call.refuse(tx, exists).await;
         }
         let ids = &app.ids;
         let account =

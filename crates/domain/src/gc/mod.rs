@@ -101,22 +101,27 @@ async fn remove_objects(app: &App, swept: &mut Swept) -> Result<bool> {
         .all("SELECT object_id FROM garbage_objects ORDER BY since LIMIT $1", params![BATCH])
         .await?;
     drop(tx);
-    if rows.is_empty() {
+    let mut removed = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let object = parse_object_id(&row.get::<String>(0)?)?;
+        // A request may have read an upload's row before it was deleted and make the object only
+        // now; without this row nothing would name it.
+        if app.upload_locks.may_write(&object) {
+            continue;
+        }
+        app.objects.delete(&object).await?;
+        removed.push(object);
+    }
+    if removed.is_empty() {
         return Ok(false);
     }
-    for row in &rows {
-        app.objects.delete(&parse_object_id(&row.get::<String>(0)?)?).await?;
-    }
     let mut tx = begin(app, Mode::Write).await?;
-    for row in &rows {
-        tx.execute(
-            "DELETE FROM garbage_objects WHERE object_id = $1",
-            params![row.get::<String>(0)?],
-        )
-        .await?;
+    for object in &removed {
+        tx.execute("DELETE FROM garbage_objects WHERE object_id = $1", params![object.as_str()])
+            .await?;
     }
     tx.commit().await?;
-    swept.objects += rows.len() as u64;
+    swept.objects += removed.len() as u64;
     Ok(true)
 }
 

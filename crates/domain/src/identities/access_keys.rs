@@ -10,6 +10,7 @@ use crate::context::Principal;
 use crate::encryption::sealing_key::random;
 use crate::error::{Error, Result};
 use crate::execute::Tx;
+use crate::names::AccountId;
 use crate::params;
 use crate::root_key::RootKey;
 
@@ -102,14 +103,22 @@ pub async fn find_active(app: &App, id: &str) -> Result<Option<ActiveKey>> {
     Ok(Some(ActiveKey { secret: open(&app.root_key, id, &sealed)?, principal }))
 }
 
-/// The secret of a key, active or not.
-pub(crate) async fn find_secret(
+/// The secret of a key of an account's root, active or not.
+pub(crate) async fn find_root_secret(
     tx: &mut Tx,
     root_key: &RootKey,
+    account: &AccountId,
     id: &str,
 ) -> Result<Option<SecretString>> {
-    let row =
-        tx.optional("SELECT sealed_secret FROM access_keys WHERE id = $1", params![id]).await?;
+    let row = tx
+        .optional(
+            "SELECT access_keys.sealed_secret FROM access_keys \
+             JOIN principals ON principals.id = access_keys.principal_id \
+             WHERE access_keys.id = $1 AND principals.account_id = $2 \
+             AND principals.kind = 'root'",
+            params![id, account.as_str()],
+        )
+        .await?;
     row.map(|row| open(root_key, id, &row.get::<Vec<u8>>(0)?)).transpose()
 }
 

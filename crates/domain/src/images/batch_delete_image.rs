@@ -1,6 +1,6 @@
-//! `BatchDeleteImage`, and `DELETE` of a manifest.
+//! `BatchDeleteImage`.
 
-use super::{ImageFailure, ImageIdentifier, ImageRecord, condition_keys, resolve, tags};
+use super::{ImageFailure, ImageIdentifier, ImageRecord, demands, resolve, tags};
 use crate::context::RequestContext;
 use crate::error::{Error, Result};
 use crate::events::{self, Event};
@@ -42,10 +42,7 @@ impl Operation for BatchDeleteImage {
     type Output = BatchDeleteImageOutput;
 
     fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
-        vec![Demand {
-            keys: condition_keys(&self.ids),
-            ..Demand::new("ecr:BatchDeleteImage", self.repository.resource())
-        }]
+        demands("ecr:BatchDeleteImage", &self.repository, &self.ids)
     }
 
     async fn run(self, call: Call<'_>) -> Result<BatchDeleteImageOutput> {
@@ -53,7 +50,7 @@ impl Operation for BatchDeleteImage {
         let repository = repositories::get(&mut tx, &self.repository).await?;
         let mut output = BatchDeleteImageOutput::default();
         for id in parents_first(&mut tx, &repository, self.ids).await? {
-            match delete(&mut tx, &call, &repository, &id).await? {
+            match delete(&mut tx, &call, &repository, &id, OfChild::Refuse).await? {
                 Ok(deleted) => output.deleted.extend(deleted),
                 Err(failure) => output.failures.push((id, failure)),
             }
@@ -63,7 +60,8 @@ impl Operation for BatchDeleteImage {
     }
 }
 
-/// An index and its children may be deleted in one call, whatever their order in it.
+/// An index and its children may be deleted in one call, whatever their order in it. An index is
+/// younger than its children, which may be indexes too.
 async fn parents_first(
     tx: &mut Tx,
     repository: &Repository,
@@ -72,44 +70,59 @@ async fn parents_first(
     let mut indexes = Vec::new();
     let mut others = Vec::new();
     for id in ids {
-        let is_index = match resolve(tx, repository, &id).await? {
+        let index = match resolve(tx, repository, &id).await? {
             Ok(image) => tx
                 .optional(
-                    "SELECT 1 FROM image_children WHERE image_id = $1 LIMIT 1",
+                    "SELECT image_id FROM image_children WHERE image_id = $1 LIMIT 1",
                     params![image.id],
                 )
                 .await?
-                .is_some(),
-            Err(_) => false,
+                .map(|row| row.get::<i64>(0))
+                .transpose()?,
+            Err(_) => None,
         };
-        if is_index { indexes.push(id) } else { others.push(id) }
+        match index {
+            Some(image_id) => indexes.push((image_id, id)),
+            None => others.push(id),
+        }
     }
-    indexes.append(&mut others);
-    Ok(indexes)
+    indexes.sort_by_key(|(image_id, _)| std::cmp::Reverse(*image_id));
+    Ok(indexes.into_iter().map(|(_, id)| id).chain(others).collect())
 }
 
-async fn delete(
+/// What becomes of the last tag of an image that an index refers to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OfChild {
+    /// It stays: it cannot go without the image.
+    Refuse,
+    /// It goes, and the image stays.
+    RemoveTag,
+}
+
+/// Deletes one image, or a tag of it.
+pub(super) async fn delete(
     tx: &mut Tx,
     call: &Call<'_>,
     repository: &Repository,
     id: &ImageIdentifier,
+    of_child: OfChild,
 ) -> Result<Result<Vec<DeletedImage>, ImageFailure>> {
     let image = match resolve(tx, repository, id).await? {
         Ok(image) => image,
         Err(failure) => return Ok(Err(failure)),
     };
     let tags = tags::of_image(tx, image.id).await?;
-    let only_this_tag = id.tag.as_ref().filter(|_| tags.len() > 1);
-    let removed_tags = match only_this_tag {
-        Some(tag) => vec![tag.clone()],
-        None => {
-            let parents = parents(tx, image.id).await?;
-            if !parents.is_empty() {
+    let mut only_this_tag = id.tag.as_ref().filter(|_| tags.len() > 1);
+    if only_this_tag.is_none() {
+        let parents = parents(tx, image.id).await?;
+        if !parents.is_empty() {
+            if id.tag.is_none() || of_child == OfChild::Refuse {
                 return Ok(Err(ImageFailure::ImageReferencedByManifestList(parents)));
             }
-            tags
+            only_this_tag = id.tag.as_ref();
         }
-    };
+    }
+    let removed_tags = only_this_tag.map_or(tags, |tag| vec![tag.clone()]);
     for tag in &removed_tags {
         tags::remove(tx, call, repository, tag, &image).await?;
     }

@@ -1,19 +1,22 @@
 //! `BatchGetImage`.
 
 use super::get_manifest::StoredManifest;
-use super::{ImageFailure, ImageIdentifier, condition_keys, manifest_bytes, resolve};
+use super::{ImageFailure, ImageIdentifier, demands, manifest_bytes, resolve};
 use crate::context::RequestContext;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Call, Demand, Entry, Operation, Service};
 use crate::names::Tag;
 use crate::repositories::{self, RepositoryAddress};
+
+/// The most bytes of manifests that one call reads into memory.
+const BATCH_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// Reads manifests. An identifier that names nothing is a failure of its own, not of the call.
 #[derive(Clone, Debug)]
 pub struct BatchGetImage {
     /// The repository.
     pub repository: RepositoryAddress,
-    /// Which images, at most 100.
+    /// Which images, at most 100, and at most 32 MiB of manifests.
     pub ids: Vec<ImageIdentifier>,
 }
 
@@ -31,20 +34,28 @@ impl Operation for BatchGetImage {
     type Output = BatchGetImageOutput;
 
     fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
-        vec![Demand {
-            keys: condition_keys(&self.ids),
-            ..Demand::new("ecr:BatchGetImage", self.repository.resource())
-        }]
+        demands("ecr:BatchGetImage", &self.repository, &self.ids)
     }
 
     async fn run(self, call: Call<'_>) -> Result<BatchGetImageOutput> {
         let mut tx = call.read().await?;
         let repository = repositories::get(&mut tx, &self.repository).await?;
+        let mut total = 0;
         let mut output = BatchGetImageOutput { images: Vec::new(), failures: Vec::new() };
         for id in self.ids {
             match resolve(&mut tx, &repository, &id).await? {
                 Ok(image) => {
                     let bytes = manifest_bytes(call.app, &mut tx, &repository, &image).await?;
+                    total += bytes.len();
+                    if total > BATCH_BYTES_MAX {
+                        return Err(Error::new(
+                            ErrorKind::LimitExceeded,
+                            format!(
+                                "The manifests have more than {BATCH_BYTES_MAX} bytes together; \
+                                 ask for fewer images at a time."
+                            ),
+                        ));
+                    }
                     call.app.pulls.note(image.id, call.now());
                     output.images.push((
                         id.tag,

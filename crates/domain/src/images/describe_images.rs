@@ -52,10 +52,7 @@ impl Operation for DescribeImages {
     type Output = Page<ImageDetail>;
 
     fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
-        vec![Demand {
-            keys: super::condition_keys(&self.ids),
-            ..Demand::new("ecr:DescribeImages", self.repository.resource())
-        }]
+        super::demands("ecr:DescribeImages", &self.repository, &self.ids)
     }
 
     async fn run(self, call: Call<'_>) -> Result<Page<ImageDetail>> {

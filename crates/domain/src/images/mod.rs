@@ -2,6 +2,7 @@
 
 pub mod batch_delete_image;
 pub mod batch_get_image;
+pub mod delete_manifest;
 pub mod describe_images;
 pub mod get_manifest;
 pub mod list_images;
@@ -17,7 +18,7 @@ use bytes::Bytes;
 use crate::app::App;
 use crate::encryption;
 use crate::error::{Error, ErrorKind, Result};
-use crate::execute::Tx;
+use crate::execute::{Demand, Tx};
 use crate::metadata::Row;
 use crate::names::{Digest, Reference, Tag};
 use crate::params;
@@ -52,17 +53,25 @@ impl ImageIdentifier {
     }
 }
 
-/// The condition keys of a request that names several images.
-pub(crate) fn condition_keys(ids: &[ImageIdentifier]) -> Vec<(String, Vec<String>)> {
-    let tags: Vec<String> =
-        ids.iter().filter_map(|id| id.tag.as_ref()).map(ToString::to_string).collect();
-    let digests: Vec<String> =
-        ids.iter().filter_map(|id| id.digest.as_ref()).map(ToString::to_string).collect();
-    [("tonnage:ImageTag", tags), ("tonnage:ImageDigest", digests)]
-        .into_iter()
-        .filter(|(_, values)| !values.is_empty())
-        .map(|(key, values)| (key.to_owned(), values))
-        .collect()
+/// The demands of a request that names several images: one for each, so that a condition on tags or
+/// digests holds for every one of them, and one without these keys when it names none.
+pub(crate) fn demands(
+    action: &'static str,
+    repository: &RepositoryAddress,
+    ids: &[ImageIdentifier],
+) -> Vec<Demand> {
+    let demand = |keys| Demand { keys, ..Demand::new(action, repository.resource()) };
+    if ids.is_empty() {
+        return vec![demand(Vec::new())];
+    }
+    let mut demands: Vec<Demand> = Vec::with_capacity(ids.len());
+    for id in ids {
+        let demand = demand(id.condition_keys());
+        if !demands.contains(&demand) {
+            demands.push(demand);
+        }
+    }
+    demands
 }
 
 /// What is known of an image without its manifest.

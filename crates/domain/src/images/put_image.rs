@@ -65,9 +65,14 @@ impl Operation for PutImage {
     }
 
     async fn run(self, call: Call<'_>) -> Result<PutImageOutput> {
-        let manifest = parse(&self.manifest, self.media_type.as_deref())?;
+        let parsed = parse(&self.manifest, self.media_type.as_deref(), self.rules);
         let algorithm = self.digest.as_ref().map_or(Algorithm::Sha256, Digest::algorithm);
         let digest = Digest::of(algorithm, &self.manifest);
+
+        let mut tx = call.write().await?;
+        let repository = repositories::get(&mut tx, &self.repository).await?;
+        // A repository that does not exist is the first thing to say.
+        let manifest = parsed?;
         if let Some(expected) = &self.digest
             && *expected != digest
         {
@@ -80,30 +85,35 @@ impl Operation for PutImage {
                 ),
             ));
         }
-
-        let mut tx = call.write().await?;
-        let repository = repositories::get(&mut tx, &self.repository).await?;
+        let movable = match &self.tag {
+            Some(tag) => match tags::movable(&mut tx, &repository, tag).await? {
+                Ok(movable) => Some(movable),
+                Err(immutable) => return call.refuse(tx, immutable).await,
+            },
+            None => None,
+        };
         let existing = find_by_digest(&mut tx, &repository, &digest).await?;
         let existed = existing.is_some();
         let image_id = match existing {
             Some(image) => image.id,
             None => insert(&mut tx, &call, &repository, &manifest, &self.manifest, &digest).await?,
         };
-        let moved = match &self.tag {
+        let moved = match movable {
             Some(tag) => tags::put(&mut tx, &call, &repository, tag, image_id, &digest).await?,
             None => Put::Unchanged,
         };
         let changed = !existed || moved == Put::Moved;
         if !changed && self.rules == UploadRules::LayerParts {
             let tag = self.tag.as_ref().map_or("null", Tag::as_str);
-            return Err(Error::new(
+            let exists = Error::new(
                 ErrorKind::ImageAlreadyExists,
                 format!(
                     "Image with digest '{digest}' and tag '{tag}' already exists in the \
                      repository with name '{}' in registry with id '{}'",
                     self.repository.name, self.repository.account
                 ),
-            ));
+            );
+            return call.refuse(tx, exists).await;
         }
         let media_type = manifest.media_type.as_str().to_owned();
         if changed {
@@ -126,17 +136,25 @@ impl Operation for PutImage {
     }
 }
 
-fn parse(bytes: &[u8], media_type: Option<&str>) -> Result<Manifest> {
+fn parse(bytes: &[u8], media_type: Option<&str>, rules: UploadRules) -> Result<Manifest> {
     if bytes.len() > MAXIMUM_BYTES {
         return Err(Error::new(
             ErrorKind::ManifestTooLarge,
             format!("The manifest has {} bytes; at most {MAXIMUM_BYTES} are stored.", bytes.len()),
         ));
     }
-    Manifest::parse(bytes, media_type).map_err(|error| {
+    let manifest = Manifest::parse(bytes, media_type).map_err(|error| {
         let message = format!("The image manifest is not valid: {error}");
         Error::new(ErrorKind::ManifestInvalid, message)
-    })
+    })?;
+    // botocore, shape `PutImageRequest$imageManifestMediaType`.
+    if manifest.media_type_is_inferred && rules == UploadRules::LayerParts {
+        return Err(Error::new(
+            ErrorKind::ManifestInvalid,
+            "image manifest mediatype not provided in manifest or parameter",
+        ));
+    }
+    Ok(manifest)
 }
 
 async fn insert(

@@ -20,30 +20,45 @@ pub(super) enum Put {
     Unchanged,
 }
 
-/// Makes `tag` name `image`.
-///
-/// # Errors
-/// [`ErrorKind::ImageTagAlreadyExists`] when the tag exists and may not move, even to the image it
-/// already names, as in ECR.
-pub(super) async fn put(
+/// A tag that does not exist or may move, in the transaction that found it so.
+pub(super) struct Movable<'t> {
+    tag: &'t Tag,
+    current: Option<ImageRecord>,
+}
+
+/// Whether `tag` may come to name an image. The refusal is [`ErrorKind::ImageTagAlreadyExists`]
+/// when the tag exists and may not move, even to the image it already names, as in ECR.
+pub(super) async fn movable<'t>(
     tx: &mut Tx,
-    call: &Call<'_>,
     repository: &Repository,
-    tag: &Tag,
-    image_id: i64,
-    digest: &Digest,
-) -> Result<Put> {
+    tag: &'t Tag,
+) -> Result<Result<Movable<'t>, Error>> {
     let current = super::find_by_tag(tx, repository, tag).await?;
     if current.is_some() && !repository.tag_mutability.may_move(tag) {
-        return Err(Error::new(
+        return Ok(Err(Error::new(
             ErrorKind::ImageTagAlreadyExists,
             format!(
                 "The image tag '{tag}' already exists in the '{}' repository and cannot be \
                  overwritten because the tag is immutable.",
                 repository.address.name
             ),
-        ));
+        )));
     }
+    Ok(Ok(Movable { tag, current }))
+}
+
+/// Makes a tag name `image`.
+///
+/// # Errors
+/// [`ErrorKind::LimitExceeded`] when the image has too many tags.
+pub(super) async fn put(
+    tx: &mut Tx,
+    call: &Call<'_>,
+    repository: &Repository,
+    Movable { tag, current }: Movable<'_>,
+    image_id: i64,
+    digest: &Digest,
+) -> Result<Put> {
     if current.as_ref().is_some_and(|current| current.id == image_id) {
         return Ok(Put::Unchanged);
     }

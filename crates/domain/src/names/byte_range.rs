@@ -13,7 +13,8 @@ pub struct ByteRange {
 pub enum RangeOutcome {
     /// As if the header were not there: 200 and the whole content.
     Ignore,
-    /// 416 with `Content-Range: bytes */{size}`: no range selects a byte.
+    /// 416 with `Content-Range: bytes */{size}`: no range selects a byte, or one ends before it
+    /// begins, which RFC 9110 section 14.2 lets a server reject.
     Unsatisfiable,
     /// 206 with these ranges: 1 to 16, each inside the content, in the order asked, together no
     /// longer than the content.
@@ -62,6 +63,7 @@ impl ByteRange {
         }
         let mut ranges = Vec::new();
         let mut asked = 0;
+        let mut backwards = false;
         // Empty list elements are allowed (RFC 9110, section 5.6.1), but not without end.
         for (index, spec) in set.split(',').enumerate() {
             if index >= 4 * Self::MAXIMUM_RANGES {
@@ -75,12 +77,16 @@ impl ByteRange {
             if asked > Self::MAXIMUM_RANGES {
                 return None;
             }
-            ranges.extend(resolve_one(spec, size)?);
+            match resolve_one(spec, size)? {
+                Resolved::Bytes(range) => ranges.push(range),
+                Resolved::NoByte => {}
+                Resolved::Backwards => backwards = true,
+            }
         }
         if asked == 0 {
             return None;
         }
-        if ranges.is_empty() {
+        if ranges.is_empty() || backwards {
             return Some(RangeOutcome::Unsatisfiable);
         }
         let total = ranges.iter().fold(0_u64, |total, range| total.saturating_add(range.len()));
@@ -90,8 +96,21 @@ impl ByteRange {
 
 const WHITESPACE: [char; 2] = [' ', '\t'];
 
-/// Nothing when malformed, `Some(None)` when it selects no byte.
-fn resolve_one(spec: &str, size: u64) -> Option<Option<ByteRange>> {
+/// What one well-formed range comes to.
+enum Resolved {
+    Bytes(ByteRange),
+    NoByte,
+    Backwards,
+}
+
+impl From<Option<ByteRange>> for Resolved {
+    fn from(range: Option<ByteRange>) -> Self {
+        range.map_or(Self::NoByte, Self::Bytes)
+    }
+}
+
+/// Nothing when malformed.
+fn resolve_one(spec: &str, size: u64) -> Option<Resolved> {
     let (first, last) = spec.split_once('-')?;
     if first.is_empty() {
         let suffix = number(last)?;
@@ -99,14 +118,14 @@ fn resolve_one(spec: &str, size: u64) -> Option<Option<ByteRange>> {
             return None;
         }
         let first = size.saturating_sub(suffix);
-        return Some(size.checked_sub(1).and_then(|last| ByteRange::new(first, last)));
+        return Some(size.checked_sub(1).and_then(|last| ByteRange::new(first, last)).into());
     }
     let first = number(first)?;
     let last = if last.is_empty() { u64::MAX } else { number(last)? };
     if first > last {
-        return None;
+        return Some(Resolved::Backwards);
     }
-    Some(size.checked_sub(1).and_then(|end| ByteRange::new(first, last.min(end))))
+    Some(size.checked_sub(1).and_then(|end| ByteRange::new(first, last.min(end))).into())
 }
 
 /// One or more digits; numbers beyond `u64` lie behind the end of any content and saturate.
@@ -157,13 +176,14 @@ mod tests {
         check("bytes=10000-10001,20000-", NONE);
         check("bytes=99999999999999999999999-", NONE);
         check("bytes=-0", NONE);
+        check("bytes=5-4", NONE);
+        check("bytes=0-1,5-4", NONE);
 
         check("", IGNORE);
         check("bytes", IGNORE);
         check("bytes=", IGNORE);
         check("bytes=,", IGNORE);
         check("bytes=-", IGNORE);
-        check("bytes=5-4", IGNORE);
         check("bytes=a-b", IGNORE);
         check("bytes=1-2-3", IGNORE);
         check("bytes=--1", IGNORE);

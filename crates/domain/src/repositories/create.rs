@@ -46,7 +46,12 @@ impl Operation for CreateRepository {
         refuse_scan_on_push(self.scan_on_push)?;
         let address = RepositoryAddress::new(call.context, self.registry_id, self.name.clone());
         let mut tx = call.write().await?;
-        let repository = insert(&mut tx, &call, &address, &self.tag_mutability).await?;
+        let repository = match insert(&mut tx, &call, &address, &self.tag_mutability).await {
+            Err(exists) if exists.kind() == ErrorKind::RepositoryAlreadyExists => {
+                return call.refuse(tx, exists).await;
+            }
+            inserted => inserted?,
+        };
         resource_tags::put(&mut tx, repository.id, &self.tags).await?;
         call.commit(tx).await?;
         Ok(repository)

@@ -54,7 +54,9 @@ impl Operation for DeleteRepository {
     async fn run(self, call: Call<'_>) -> Result<Repository> {
         let address = RepositoryAddress::new(call.context, self.registry_id, self.name);
         let mut tx = call.write().await?;
-        let repository = super::get(&mut tx, &address).await?;
+        let Some(repository) = super::find(&mut tx, &address).await? else {
+            return call.refuse(tx, super::not_found(&address)).await;
+        };
         if !self.force {
             let image = tx
                 .optional(

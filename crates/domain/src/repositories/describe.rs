@@ -26,7 +26,10 @@ impl Operation for DescribeRepositories {
     fn demands(&self, context: &RequestContext) -> Vec<Demand> {
         const ACTION: &str = "ecr:DescribeRepositories";
         if self.names.is_empty() {
-            return vec![Demand::new(ACTION, Resource::Any)];
+            // ECR's own denials name this resource when no repository was asked for.
+            let account = self.registry_id.unwrap_or(context.account);
+            let all = Resource::Repositories { account, region: context.region.clone() };
+            return vec![Demand::new(ACTION, all)];
         }
         self.names
             .iter()

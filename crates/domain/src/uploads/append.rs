@@ -48,6 +48,7 @@ impl Operation for UploadLayerPart {
         let repository = repositories::get(&mut tx, &self.repository).await?;
         let mut upload = super::get(&mut tx, &call, &repository, &self.upload_id).await?;
         drop(tx);
+        lock.writes(&upload.object_id);
 
         let received_before = upload.received;
         if let Some(first_byte) = self.first_byte

@@ -11,6 +11,7 @@ use crate::encryption::container::SPAN_PLAIN_BYTES;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Call, Demand, Entry, Operation, Service};
 use crate::names::{Algorithm, Digest, Hasher};
+use crate::objects::ObjectErrorKind;
 use crate::params;
 use crate::repositories::{self, Repository, RepositoryAddress};
 
@@ -58,6 +59,7 @@ impl Operation for CompleteLayerUpload {
         let repository = repositories::get(&mut tx, &self.repository).await?;
         let mut upload = super::get(&mut tx, &call, &repository, &self.upload_id).await?;
         drop(tx);
+        lock.writes(&upload.object_id);
 
         let received_before = upload.received;
         if let Some(first_byte) = self.first_byte
@@ -118,13 +120,18 @@ fn refuse_by_part_rules(upload: &Upload) -> Result<()> {
 
 /// The first of `digests` that is right.
 async fn matching_digest(app: &App, upload: &Upload, digests: &[Digest]) -> Result<Option<Digest>> {
+    // Each algorithm is calculated once, however many digests a client guesses.
+    let mut calculated: Vec<Digest> = Vec::new();
     for wanted in digests {
-        let calculated = match wanted.algorithm() {
-            Algorithm::Sha256 => upload.hasher.clone().finish(),
-            other => digest_again(app, upload, other).await?,
-        };
-        if calculated == *wanted {
-            return Ok(Some(calculated));
+        let algorithm = wanted.algorithm();
+        if !calculated.iter().any(|digest| digest.algorithm() == algorithm) {
+            calculated.push(match algorithm {
+                Algorithm::Sha256 => upload.hasher.clone().finish(),
+                other @ Algorithm::Sha512 => digest_again(app, upload, other).await?,
+            });
+        }
+        if calculated.contains(wanted) {
+            return Ok(Some(wanted.clone()));
         }
     }
     Ok(None)
@@ -171,6 +178,7 @@ async fn publish(
     received_before: u64,
     digest: &Digest,
 ) -> Result<bool> {
+    let left_object = is_inline(&upload) && may_have_object(call.app, &upload).await;
     let mut tx = call.write().await?;
     // A name deleted and made again is another repository.
     let current = repositories::get(&mut tx, &repository.address).await?;
@@ -179,6 +187,9 @@ async fn publish(
         return Err(super::not_found(&repository.address, upload.id.as_str()));
     }
     let size = upload.received;
+    if left_object {
+        blobs::put_garbage_object(&mut tx, call, &upload.object_id).await?;
+    }
     let stored = if is_inline(&upload) {
         Stored::Inline(upload.tail)
     } else {
@@ -191,6 +202,12 @@ async fn publish(
     let existed = blobs::add(&mut tx, call, repository, digest, size, stored).await?;
     call.commit(tx).await?;
     Ok(existed)
+}
+
+/// A request that failed or broke off may have made the object and not have said so in the row.
+async fn may_have_object(app: &App, upload: &Upload) -> bool {
+    let opened = app.objects.open(&upload.object_id).await;
+    !opened.is_err_and(|error| error.kind() == ObjectErrorKind::NotFound)
 }
 
 async fn discard(call: &Call<'_>, repository: &Repository, upload: &Upload) -> Result<()> {

@@ -39,41 +39,55 @@ pub(super) async fn ingest(
     lock: &Arc<UploadLock>,
 ) -> Result<End> {
     let received_before = upload.received;
+    let chunks_before = upload.chunks();
     let mut spans = Spans::new(app, upload, lock);
-    let mut end = End::Complete;
-    if let Some(mut body) = body {
-        while let Some(chunk) = body.next().await {
-            match chunk {
-                Ok(chunk) => {
-                    upload.received += chunk.len() as u64;
-                    if upload.received > BLOB_BYTES_MAX {
-                        return Err(Error::new(
-                            ErrorKind::LimitExceeded,
-                            format!("A layer has at most {BLOB_BYTES_MAX} bytes."),
-                        ));
-                    }
-                    spans.push(&chunk).await?;
+    let taken = match take(upload, body, &mut spans).await {
+        Ok(end) => {
+            let ends = ends && matches!(end, End::Complete);
+            spans.finish(ends).await.map(|()| end)
+        }
+        Err(error) => Err(error),
+    };
+    match taken {
+        Ok(end) => {
+            (upload.hasher, upload.tail) = spans.into_parts()?;
+            app.metrics.record_received(upload.received - received_before);
+            Ok(end)
+        }
+        Err(error) => {
+            spans.abandon(chunks_before).await;
+            Err(error)
+        }
+    }
+}
+
+async fn take(upload: &mut Upload, body: Option<BodyStream>, spans: &mut Spans<'_>) -> Result<End> {
+    let Some(mut body) = body else { return Ok(End::Complete) };
+    while let Some(chunk) = body.next().await {
+        match chunk {
+            Ok(chunk) => {
+                upload.received += chunk.len() as u64;
+                if upload.received > BLOB_BYTES_MAX {
+                    return Err(Error::new(
+                        ErrorKind::LimitExceeded,
+                        format!("A layer has at most {BLOB_BYTES_MAX} bytes."),
+                    ));
                 }
-                Err(error) => {
-                    end = End::Broken(
-                        Error::new(
-                            ErrorKind::BodyIncomplete,
-                            "The request body ended before its last byte; what arrived is kept, \
-                             ask for the upload's status and go on from there.",
-                        )
-                        .caused_by(error),
-                    );
-                    break;
-                }
+                spans.push(&chunk).await?;
+            }
+            Err(error) => {
+                return Ok(End::Broken(
+                    Error::new(
+                        ErrorKind::BodyIncomplete,
+                        "The request body ended before its last byte; what arrived is kept, ask \
+                         for the upload's status and go on from there.",
+                    )
+                    .caused_by(error),
+                ));
             }
         }
     }
-    let ends = ends && matches!(end, End::Complete);
-    let (hasher, tail) = spans.finish(ends).await?;
-    upload.hasher = hasher;
-    upload.tail = tail;
-    app.metrics.record_received(upload.received - received_before);
-    Ok(end)
+    Ok(End::Complete)
 }
 
 /// What a span under way gives back.
@@ -92,6 +106,8 @@ struct Spans<'a> {
     chunks: u64,
     /// What has arrived and is not under way.
     pending: BytesMut,
+    /// What is not in the object at the end.
+    tail: Bytes,
     /// How much of `pending` earlier requests have hashed.
     hashed: usize,
     under_way: Option<JoinHandle<Result<AfterSpan>>>,
@@ -108,6 +124,7 @@ impl<'a> Spans<'a> {
             writer: None,
             chunks: upload.chunks(),
             pending: BytesMut::from(&upload.tail[..]),
+            tail: Bytes::new(),
             hashed: upload.tail.len(),
             under_way: None,
         }
@@ -179,27 +196,50 @@ impl<'a> Spans<'a> {
         Ok(())
     }
 
-    /// Writes whole chunks, and with `ends` the last one; gives back the digest and what is not in
-    /// the object.
-    async fn finish(mut self, ends: bool) -> Result<(Hasher, Bytes)> {
+    /// Writes whole chunks, and with `ends` the last one, and syncs. What is not in the object
+    /// stays pending.
+    async fn finish(&mut self, ends: bool) -> Result<()> {
         while self.pending.len() > CHUNK_BYTES {
             let whole = (self.pending.len() - 1) / CHUNK_BYTES * CHUNK_BYTES;
             self.send(whole.min(SPAN_PLAIN_BYTES), false).await?;
         }
-        let tail = self.pending.clone().freeze();
+        self.tail = self.pending.clone().freeze();
         if ends && self.chunks > 0 {
-            self.send(tail.len(), true).await?;
+            self.send(self.tail.len(), true).await?;
         }
         self.settle().await?;
-        let mut hasher =
-            self.hasher.take().ok_or_else(|| Error::internal("an upload lost its digest"))?;
-        if self.pending.len() > self.hashed {
+        if let Some(hasher) = &mut self.hasher {
             hasher.update(self.pending.get(self.hashed..).unwrap_or_default());
         }
         if let Some(writer) = &mut self.writer {
             writer.sync().await?;
         }
-        Ok((hasher, tail))
+        Ok(())
+    }
+
+    /// The digest, and what follows the whole chunks in the object.
+    fn into_parts(self) -> Result<(Hasher, Bytes)> {
+        let hasher = self.hasher.ok_or_else(|| Error::internal("an upload lost its digest"))?;
+        Ok((hasher, self.tail))
+    }
+
+    /// Gives back the space of what was not acknowledged: on a full disk it is what others need.
+    /// That it fails is no new failure; the next request on the upload, or the sweep, does it.
+    async fn abandon(mut self, chunks_before: u64) {
+        let _ = self.settle().await;
+        drop(self.writer.take());
+        let given_back = if chunks_before == 0 {
+            self.app.objects.delete(&self.object_id).await
+        } else {
+            let length = self.container.stored_bytes_of_chunks(chunks_before);
+            self.app.objects.resume(&self.object_id, length).await.map(drop)
+        };
+        if let Err(error) = given_back {
+            tracing::warn!(
+                error = crate::error::chain(&error),
+                "give back the space of a failed upload"
+            );
+        }
     }
 }
 

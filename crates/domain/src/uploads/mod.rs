@@ -11,9 +11,10 @@ pub mod finish;
 mod ingest;
 pub mod initiate;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use futures_util::stream::Stream;
@@ -23,6 +24,7 @@ use crate::encryption::container::{CHUNK_BYTES, Container};
 use crate::encryption::{self, DataKey};
 use crate::error::{Detail, Error, ErrorKind, Result};
 use crate::execute::{Call, Tx};
+use crate::gc::Wake;
 use crate::names::Hasher;
 use crate::objects::ObjectId;
 use crate::params;
@@ -237,20 +239,58 @@ fn detail(repository: &Repository, upload: &Upload) -> Detail {
 
 /// Which uploads some request is writing to. An object store of files belongs to one process, so a
 /// lock in memory is enough; the compare in `save` guards the rest.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct UploadLocks(Arc<Mutex<HashSet<UploadId>>>);
+#[derive(Clone, Debug)]
+pub(crate) struct UploadLocks(Arc<Locks>);
+
+#[derive(Debug)]
+struct Locks {
+    held: Mutex<Held>,
+    garbage: Wake,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    /// The object of each upload, once its holder has read which it is.
+    uploads: HashMap<UploadId, Option<ObjectId>>,
+    /// Whether the sweeper left an object because somebody may be writing it.
+    left_objects: bool,
+}
 
 impl UploadLocks {
-    /// Takes the upload, or refuses at once: a second writer has nothing to wait for.
+    /// No locks; `garbage` wakes the sweeper.
+    pub(crate) fn new(garbage: Wake) -> Self {
+        Self(Arc::new(Locks { held: Mutex::default(), garbage }))
+    }
+
+    /// Takes the upload, or refuses at once: a second writer has nothing to wait for. Whoever
+    /// writes takes it before reading the upload's row.
     pub(crate) fn lock(&self, id: &UploadId) -> Result<UploadLock> {
-        let free = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone());
-        if !free {
-            return Err(Error::new(
+        match self.held().uploads.entry(id.clone()) {
+            Entry::Occupied(_) => Err(Error::new(
                 ErrorKind::UploadBusy,
                 "Another request is writing to this upload; wait for it, then ask how far it got.",
-            ));
+            )),
+            Entry::Vacant(free) => {
+                free.insert(None);
+                Ok(UploadLock { locks: self.clone(), id: id.clone() })
+            }
         }
-        Ok(UploadLock { locks: self.clone(), id: id.clone() })
+    }
+
+    /// Whether a request that began before this call may write to `object`, though its row be gone
+    /// meanwhile. The sweeper is woken when that may have changed.
+    pub(crate) fn may_write(&self, object: &ObjectId) -> bool {
+        let mut held = self.held();
+        let found = held
+            .uploads
+            .values()
+            .any(|written| written.as_ref().is_none_or(|written| written == object));
+        held.left_objects |= found;
+        found
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -261,8 +301,22 @@ pub(crate) struct UploadLock {
     id: UploadId,
 }
 
+impl UploadLock {
+    /// Says which object the holder writes to.
+    pub(crate) fn writes(&self, object: &ObjectId) {
+        self.locks.held().uploads.insert(self.id.clone(), Some(object.clone()));
+    }
+}
+
 impl Drop for UploadLock {
     fn drop(&mut self) {
-        self.locks.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+        let left_objects = {
+            let mut held = self.locks.held();
+            held.uploads.remove(&self.id);
+            std::mem::take(&mut held.left_objects)
+        };
+        if left_objects {
+            self.locks.0.garbage.wake();
+        }
     }
 }

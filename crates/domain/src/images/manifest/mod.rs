@@ -60,6 +60,8 @@ pub struct Manifest {
     /// The manifest's own media type: its `mediaType` member, else the `Content-Type` it came with,
     /// else what its members leave no doubt about.
     pub media_type: ManifestMediaType,
+    /// Whether nothing but the manifest's members says what it is.
+    pub media_type_is_inferred: bool,
     /// The configuration; every image has one, nothing else has.
     pub config: Option<Descriptor>,
     /// The layers of an image or the blobs of an artifact, in order; empty for an index.
@@ -135,7 +137,17 @@ impl Manifest {
             Some(value) => value.string_map(&root.member("annotations"))?,
             None => BTreeMap::new(),
         };
-        Ok(Self { media_type, config, layers, children, subject, artifact_type, annotations })
+        Ok(Self {
+            media_type,
+            media_type_is_inferred: members.get("mediaType").is_none()
+                && content_type.is_none_or(|text| text.trim().is_empty()),
+            config,
+            layers,
+            children,
+            subject,
+            artifact_type,
+            annotations,
+        })
     }
 
     /// Image, index or artifact.

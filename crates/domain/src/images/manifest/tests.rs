@@ -112,6 +112,7 @@ fn a_docker_image() {
         manifest,
         Manifest {
             media_type: ManifestMediaType::DockerImage,
+            media_type_is_inferred: false,
             artifact_type: Some(config.media_type.clone()),
             config: Some(config),
             layers: vec![layer, foreign],
@@ -748,6 +749,7 @@ fn any_manifest() -> impl Strategy<Value = Manifest> {
                     if media_type.is_docker() { (None, None) } else { (subject, artifact_type) };
                 Manifest {
                     media_type,
+                    media_type_is_inferred: false,
                     artifact_type: artifact_type
                         .or_else(|| config.as_ref().map(|config| config.media_type.clone())),
                     config,

@@ -1,0 +1,24 @@
+//! The distribution protocol, requirement by requirement: a registry inside the test process, on
+//! a database in memory and objects in a directory of its own.
+//!
+//! Names of tests begin with the endpoint of the OCI distribution specification 1.1 that they hold
+//! (`end_4a`), where there is one. What every answer must fulfil is checked in [`client`].
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod client;
+mod content;
+mod registry;
+
+mod authentication;
+mod deletion;
+mod downloads;
+mod isolation;
+mod listings;
+mod manifests;
+mod pulls;
+mod ranges;
+mod referrers;
+mod routes;
+mod sizes;
+mod uploads;

@@ -1,0 +1,61 @@
+//! `DELETE /v2/{name}/manifests/{reference}`.
+
+use super::batch_delete_image::{OfChild, delete};
+use super::{ImageFailure, ImageIdentifier, not_found};
+use crate::context::RequestContext;
+use crate::error::{Error, ErrorKind, Result};
+use crate::execute::{Call, Demand, Entry, Operation, Service};
+use crate::names::Reference;
+use crate::repositories::{self, RepositoryAddress};
+
+/// Deletes a tag, and the image with its last tag; or an image by digest, with all its tags. An
+/// image that an index refers to stays; its tags are no part of the index, and the last one of
+/// them goes alone. A second call finds nothing.
+///
+/// # Errors
+/// [`ErrorKind::ImageNotFound`]; [`ErrorKind::ImageReferencedByManifestList`] by digest.
+#[derive(Clone, Debug)]
+pub struct DeleteManifest {
+    /// The repository.
+    pub repository: RepositoryAddress,
+    /// The tag or digest.
+    pub reference: Reference,
+}
+
+impl Operation for DeleteManifest {
+    const ENTRY: Entry = Entry { service: Service::Tonnage, name: "DeleteManifest" };
+    type Output = ();
+
+    fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
+        vec![Demand {
+            keys: ImageIdentifier::from(self.reference.clone()).condition_keys(),
+            ..Demand::new("ecr:BatchDeleteImage", self.repository.resource())
+        }]
+    }
+
+    async fn run(self, call: Call<'_>) -> Result<()> {
+        let id = ImageIdentifier::from(self.reference);
+        let mut tx = call.write().await?;
+        let repository = repositories::get(&mut tx, &self.repository).await?;
+        match delete(&mut tx, &call, &repository, &id, OfChild::RemoveTag).await? {
+            Ok(_) => call.commit(tx).await,
+            Err(ImageFailure::ImageReferencedByManifestList(parents)) => {
+                let parents: Vec<&str> = parents.iter().map(|digest| digest.as_str()).collect();
+                Err(Error::new(
+                    ErrorKind::ImageReferencedByManifestList,
+                    format!(
+                        "Requested image referenced by manifest list: [{}]",
+                        parents.join(", ")
+                    ),
+                ))
+            }
+            Err(
+                ImageFailure::ImageNotFound
+                | ImageFailure::MissingDigestAndTag
+                | ImageFailure::InvalidImageDigest
+                | ImageFailure::InvalidImageTag
+                | ImageFailure::ImageTagDoesNotMatchDigest,
+            ) => Err(not_found(&self.repository, &id)),
+        }
+    }
+}

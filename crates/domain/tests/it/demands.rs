@@ -1,0 +1,217 @@
+//! What every operation demands, as a reviewed text. `UPDATE_SNAPSHOTS=1` writes it anew.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use tonnage_domain::accounts::{CreateAccount, ListAccounts, SetAccountState};
+use tonnage_domain::blobs::batch_check_layer_availability::BatchCheckLayerAvailability;
+use tonnage_domain::blobs::get_blob::{GetBlob, HeadBlob};
+use tonnage_domain::blobs::get_download_url_for_layer::GetDownloadUrlForLayer;
+use tonnage_domain::context::{Principal, PrincipalKind, RequestContext};
+use tonnage_domain::execute::Operation;
+use tonnage_domain::identities::get_authorization_token::GetAuthorizationToken;
+use tonnage_domain::identities::get_caller_identity::GetCallerIdentity;
+use tonnage_domain::images::batch_delete_image::BatchDeleteImage;
+use tonnage_domain::images::batch_get_image::BatchGetImage;
+use tonnage_domain::images::describe_images::DescribeImages;
+use tonnage_domain::images::get_manifest::GetManifest;
+use tonnage_domain::images::list_images::{ListImages, TagStatus};
+use tonnage_domain::images::list_referrers::ListReferrers;
+use tonnage_domain::images::list_tags::ListTags;
+use tonnage_domain::images::put_image::PutImage;
+use tonnage_domain::names::{AccountId, Digest, Reference, RepositoryName};
+use tonnage_domain::operations::OPERATIONS;
+use tonnage_domain::repositories::TagMutabilityRule;
+use tonnage_domain::repositories::create::CreateRepository;
+use tonnage_domain::repositories::delete::DeleteRepository;
+use tonnage_domain::repositories::describe::DescribeRepositories;
+use tonnage_domain::repositories::put_image_tag_mutability::PutImageTagMutability;
+use tonnage_domain::resource_tags::{ListTagsForResource, TagResource, UntagResource};
+use tonnage_domain::uploads::append::UploadLayerPart;
+use tonnage_domain::uploads::cancel::CancelUpload;
+use tonnage_domain::uploads::describe::DescribeUpload;
+use tonnage_domain::uploads::finish::CompleteLayerUpload;
+use tonnage_domain::uploads::initiate::InitiateLayerUpload;
+use tonnage_domain::uploads::{UploadId, UploadRules};
+
+use crate::content::{Blob, Pushed};
+use crate::registry::{
+    ACCOUNT, START, address, body, by_both, by_digest, by_tag, context, create_repository, page,
+    put_image, resource_tags,
+};
+
+struct Table {
+    context: RequestContext,
+    text: String,
+    seen: BTreeSet<String>,
+}
+
+impl Table {
+    fn add<O: Operation>(&mut self, input: &str, operation: &O) {
+        let name = format!("{}:{}", O::ENTRY.service.as_str(), O::ENTRY.name);
+        let demands = operation.demands(&self.context);
+        assert!(!demands.is_empty(), "{name} demands nothing");
+        let separator = if input.is_empty() { "" } else { ", " };
+        writeln!(self.text, "{name}{separator}{input}").unwrap();
+        for demand in demands {
+            let need = if demand.required { "required" } else { "optional" };
+            writeln!(self.text, "    {need} {} on {}", demand.action, demand.resource.arn())
+                .unwrap();
+            for (key, values) in &demand.keys {
+                writeln!(self.text, "        {key} = {}", values.join(", ")).unwrap();
+            }
+        }
+        self.seen.insert(name);
+    }
+}
+
+#[test]
+fn what_every_operation_demands_is_reviewed() {
+    let table = table();
+    let missing: Vec<_> = OPERATIONS
+        .iter()
+        .map(|entry| format!("{}:{}", entry.service.as_str(), entry.name))
+        .filter(|name| !table.seen.contains(name))
+        .collect();
+    assert_eq!(missing, Vec::<String>::new(), "operations without a row");
+
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/demands.txt");
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+        std::fs::write(&path, &table.text).unwrap();
+    }
+    let reviewed = std::fs::read_to_string(&path).unwrap_or_default();
+    let lines = || reviewed.lines().zip(table.text.lines()).zip(1..);
+    for ((reviewed, found), line) in lines() {
+        assert_eq!(found, reviewed, "demands.txt differs in line {line}");
+    }
+    assert_eq!(table.text.lines().count(), reviewed.lines().count(), "demands.txt has other rows");
+}
+
+fn table() -> Table {
+    let account = AccountId::parse(ACCOUNT).unwrap();
+    let principal = Principal {
+        id: 1,
+        kind: PrincipalKind::Root,
+        account,
+        arn: format!("arn:aws:iam::{ACCOUNT}:root"),
+        unique_id: ACCOUNT.to_owned(),
+        access_key_id: None,
+    };
+    let context = context(&principal, START);
+    let mut table = Table { context, text: String::new(), seen: BTreeSet::new() };
+    repositories(&mut table);
+    images(&mut table);
+    layers(&mut table);
+    accounts_and_identities(&mut table, account);
+    table
+}
+
+fn repositories(table: &mut Table) {
+    let name = || RepositoryName::parse("team/app").unwrap();
+    let registry_id = Some(AccountId::parse("210987654321").unwrap());
+    let tags = resource_tags(&[("env", "prod"), ("cost", "42")]);
+    let create = create_repository("team/app");
+    table.add("", &create);
+    table.add("with tags", &CreateRepository { tags: tags.clone(), ..create.clone() });
+    table.add("in another account", &CreateRepository { registry_id, ..create });
+    table.add("", &DeleteRepository { registry_id: None, name: name(), force: false });
+    table.add("with force", &DeleteRepository { registry_id: None, name: name(), force: true });
+    let describe = DescribeRepositories { registry_id: None, names: vec![], page: page(None, 100) };
+    table.add("all", &describe);
+    let in_account = DescribeRepositories { registry_id, ..describe.clone() };
+    table.add("all of another account", &in_account);
+    let names = vec![name(), RepositoryName::parse("other").unwrap()];
+    table.add("two names", &DescribeRepositories { names, ..describe });
+    let tag_mutability = TagMutabilityRule::default();
+    table.add("", &PutImageTagMutability { registry_id: None, name: name(), tag_mutability });
+    let resource = address("team/app");
+    table.add("", &TagResource { resource: resource.clone(), tags });
+    let keys = vec!["env".to_owned(), "cost".to_owned()];
+    table.add("", &UntagResource { resource: resource.clone(), keys });
+    table.add("", &ListTagsForResource { resource });
+}
+
+fn images(table: &mut Table) {
+    let repository = address("team/app");
+    let manifest = Pushed::image(&Blob::new("config", 10), &[]);
+    let put = put_image(&repository, &manifest, None, UploadRules::Distribution);
+    let tagged = put_image(&repository, &manifest, Some("v1"), UploadRules::LayerParts);
+    let digest = Digest::of_sha256(b"one");
+    table.add("without tag", &put);
+    table.add("with tag", &tagged);
+    table.add("with tag and digest", &PutImage { digest: Some(digest.clone()), ..tagged });
+
+    let batch = vec![by_tag("v1"), by_digest(&digest), by_both(&digest, "v2")];
+    let repository = || address("team/app");
+    table.add("by tag", &BatchDeleteImage { repository: repository(), ids: vec![by_tag("v1")] });
+    let by_digest = vec![by_digest(&digest)];
+    table.add("by digest", &BatchDeleteImage { repository: repository(), ids: by_digest.clone() });
+    table.add("three", &BatchDeleteImage { repository: repository(), ids: batch.clone() });
+    table.add("by digest", &BatchGetImage { repository: repository(), ids: by_digest });
+    table.add("three", &BatchGetImage { repository: repository(), ids: batch.clone() });
+    let tag_status = TagStatus::Any;
+    let describe =
+        DescribeImages { repository: repository(), ids: vec![], tag_status, page: page(None, 100) };
+    table.add("all", &describe);
+    table.add("three", &DescribeImages { ids: batch, ..describe });
+    table.add("", &ListImages { repository: repository(), tag_status, page: page(None, 100) });
+    table.add("", &ListTags { repository: repository(), page: page(None, 100) });
+    for (input, reference) in [("by tag", "v1"), ("by digest", digest.as_str())] {
+        let reference = Reference::parse(reference).unwrap();
+        let get = GetManifest { repository: repository(), reference, counts_as_pull: true };
+        table.add(input, &get);
+    }
+    let (subject, page) = (digest, page(None, 100));
+    table.add("", &ListReferrers { repository: repository(), subject, artifact_type: None, page });
+}
+
+fn layers(table: &mut Table) {
+    let repository = || address("team/app");
+    let digest = Digest::of_sha256(b"one");
+    let upload_id = UploadId::parse("6a0d56f3-9a0f-4c8e-9d62-6c1f6a1f9a3e").unwrap();
+    let rules = UploadRules::Distribution;
+    let digests = vec![digest.clone()];
+    table.add("", &BatchCheckLayerAvailability { repository: repository(), digests });
+    table.add("", &GetDownloadUrlForLayer { repository: repository(), digest: digest.clone() });
+    table.add("", &GetBlob { repository: repository(), digest: digest.clone() });
+    table.add("", &HeadBlob { repository: repository(), digest: digest.clone() });
+    table.add("by docker", &InitiateLayerUpload { repository: repository(), rules });
+    let by_parts = InitiateLayerUpload { repository: repository(), rules: UploadRules::LayerParts };
+    table.add("by the layer-part API", &by_parts);
+    let part = UploadLayerPart {
+        repository: repository(),
+        upload_id: upload_id.clone(),
+        first_byte: None,
+        length: None,
+        body: body(&bytes::Bytes::new()),
+        rules,
+    };
+    table.add("", &part);
+    let mut complete = CompleteLayerUpload {
+        repository: repository(),
+        upload_id: upload_id.clone(),
+        digests: vec![digest],
+        first_byte: None,
+        body: None,
+        rules,
+    };
+    table.add("without bytes", &complete);
+    complete.body = Some(body(&bytes::Bytes::new()));
+    table.add("with the last bytes", &complete);
+    table.add("", &DescribeUpload { repository: repository(), upload_id: upload_id.clone() });
+    table.add("", &CancelUpload { repository: repository(), upload_id });
+}
+
+fn accounts_and_identities(table: &mut Table, management_account: AccountId) {
+    let id = AccountId::parse("210987654321").unwrap();
+    table.add("", &GetAuthorizationToken { registry_ids: vec![] });
+    table.add(
+        "two registries",
+        &GetAuthorizationToken { registry_ids: vec![id, management_account] },
+    );
+    table.add("", &GetCallerIdentity);
+    table.add("", &CreateAccount { management_account, id, name: "team".to_owned() });
+    table.add("", &ListAccounts { management_account });
+    table.add("suspend", &SetAccountState { management_account, id, active: false });
+}

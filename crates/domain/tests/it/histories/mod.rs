@@ -1,0 +1,86 @@
+//! Random histories of requests, failures and restarts, compared step by step with a naive model.
+//!
+//! `TONNAGE_TEST_SEEDS` sets how many seeds are tried; a number that is given as
+//! `TONNAGE_TEST_SEED` is tried alone.
+
+mod model;
+mod run;
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+/// Steps of one history.
+const STEPS: usize = 40;
+const SEEDS: u64 = 60;
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap())
+}
+
+#[tokio::test]
+async fn histories_follow_the_model() {
+    let seeds = match number("TONNAGE_TEST_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("TONNAGE_TEST_SEEDS").unwrap_or(SEEDS),
+    };
+    let enough = seeds.contains(&0) && seeds.contains(&(SEEDS - 1));
+    let mut outcomes = BTreeSet::new();
+    for seed in seeds {
+        // A panic of a step is caught by its task.
+        match tokio::spawn(run::history(seed, STEPS, run::Checks::Sparse)).await {
+            Ok(seen) => outcomes.extend(seen),
+            Err(_) => panic!("{}", shortest(seed).await),
+        }
+    }
+    let expected: BTreeSet<String> = OUTCOMES.lines().map(|line| line.trim().to_owned()).collect();
+    let unseen: Vec<_> = expected.difference(&outcomes).collect();
+    assert!(!enough || unseen.is_empty(), "the histories never came to {unseen:?}");
+}
+
+/// What histories must come to, or they check too little.
+const OUTCOMES: &str = "Append
+    Append RepositoryNotFound
+    Append StorageFull
+    Append UploadNotFound
+    BatchDelete
+    Cancel
+    Complete
+    Complete InvalidLayer
+    Complete UploadNotFound
+    Create
+    Create RepositoryAlreadyExists
+    Delete
+    Delete RepositoryNotEmpty
+    Delete RepositoryNotFound
+    Initiate
+    PushBlob
+    PushBlob Internal
+    PushBlob RepositoryNotFound
+    PushBlob StorageFull
+    PushBlob Unavailable
+    PutImage
+    PutImage ImageAlreadyExists
+    PutImage ImageTagAlreadyExists
+    PutImage LayersNotFound
+    PutImage StorageFull
+    PutIndex
+    PutIndex ReferencedImagesNotFound
+    Reopen
+    SetMutability
+    Sweep
+    Sweep StorageFull
+    done, but the answer was lost";
+
+/// The shortest beginning of a history that fails, step by step.
+async fn shortest(seed: u64) -> String {
+    let mut text = format!("seed {seed} does not follow the model; the shortest history:\n");
+    for steps in 1..=STEPS {
+        if tokio::spawn(run::history(seed, steps, run::Checks::Full)).await.is_err() {
+            for (number, step) in run::steps(seed, steps).iter().enumerate() {
+                writeln!(text, "{:>4} {step:?}", number + 1).unwrap();
+            }
+            return text;
+        }
+    }
+    text + "none; it failed only with fewer checks in between"
+}

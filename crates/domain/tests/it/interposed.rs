@@ -1,0 +1,138 @@
+//! A metadata database that watches the rules of transactions, and lets a test change something
+//! between two transactions of one operation.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use futures_util::future::BoxFuture;
+use tokio::task::Id;
+use tonnage_domain::metadata::{Metadata, MetadataError, Mode, Row, Transaction, Value};
+
+/// A statement with its parameters.
+pub(crate) type Statement = (&'static str, Vec<Value>);
+
+#[derive(Default)]
+struct State {
+    /// Open writing transactions by task; the test's own task has no id.
+    writing: HashMap<Option<Id>, u32>,
+    /// Writing transactions that were dropped, by task.
+    dropped: HashMap<Option<Id>, u32>,
+    /// How many more transactions begin before the statements run.
+    countdown: u32,
+    statements: Vec<Statement>,
+}
+
+/// Wraps any metadata database.
+pub(crate) struct Interposed {
+    inner: Arc<dyn Metadata>,
+    /// Where the test's statements run, past any injected faults.
+    direct: Arc<dyn Metadata>,
+    state: Arc<Mutex<State>>,
+}
+
+impl Interposed {
+    pub(crate) fn new(inner: Arc<dyn Metadata>, direct: Arc<dyn Metadata>) -> Self {
+        Self { inner, direct, state: Arc::default() }
+    }
+
+    /// Runs `statements` in a transaction of their own just before the `nth` transaction from now
+    /// on; 1 is the next one.
+    pub(crate) fn before(&self, nth: u32, statements: Vec<Statement>) {
+        let mut state = self.state.lock().unwrap();
+        (state.countdown, state.statements) = (nth, statements);
+    }
+
+    /// Whether the statements of [`Interposed::before`] have run.
+    pub(crate) fn has_run(&self) -> bool {
+        self.state.lock().unwrap().countdown == 0
+    }
+
+    /// How many writing transactions of this task were dropped so far.
+    pub(crate) fn dropped(&self) -> u32 {
+        self.state.lock().unwrap().dropped.get(&tokio::task::try_id()).copied().unwrap_or(0)
+    }
+}
+
+/// Runs statements in one transaction.
+pub(crate) async fn write(metadata: &dyn Metadata, statements: &[Statement]) {
+    let mut transaction = metadata.begin(Mode::Write).await.unwrap();
+    for (sql, params) in statements {
+        transaction.execute(sql, params).await.unwrap();
+    }
+    transaction.commit().await.unwrap();
+}
+
+impl Metadata for Interposed {
+    fn begin(&self, mode: Mode) -> BoxFuture<'_, Result<Box<dyn Transaction>, MetadataError>> {
+        Box::pin(async move {
+            let task = tokio::task::try_id();
+            let statements = {
+                let mut state = self.state.lock().unwrap();
+                let writing = state.writing.get(&task).copied().unwrap_or(0);
+                assert_eq!(writing, 0, "a transaction begins inside one that writes");
+                state.countdown = state.countdown.saturating_sub(1);
+                if state.countdown == 0 { std::mem::take(&mut state.statements) } else { vec![] }
+            };
+            if !statements.is_empty() {
+                write(self.direct.as_ref(), &statements).await;
+            }
+            let inner = Some(self.inner.begin(mode).await?);
+            let writes = mode == Mode::Write;
+            if writes {
+                *self.state.lock().unwrap().writing.entry(task).or_default() += 1;
+            }
+            let state = Arc::clone(&self.state);
+            Ok(Box::new(Watched { inner, state, task, writes }) as Box<dyn Transaction>)
+        })
+    }
+}
+
+struct Watched {
+    /// Absent when it was committed.
+    inner: Option<Box<dyn Transaction>>,
+    state: Arc<Mutex<State>>,
+    task: Option<Id>,
+    writes: bool,
+}
+
+impl Transaction for Watched {
+    fn execute<'a>(
+        &'a mut self,
+        sql: &'static str,
+        params: &'a [Value],
+    ) -> BoxFuture<'a, Result<u64, MetadataError>> {
+        self.inner.as_mut().unwrap().execute(sql, params)
+    }
+
+    fn query<'a>(
+        &'a mut self,
+        sql: &'static str,
+        params: &'a [Value],
+    ) -> BoxFuture<'a, Result<Vec<Row>, MetadataError>> {
+        self.inner.as_mut().unwrap().query(sql, params)
+    }
+
+    fn commit(mut self: Box<Self>) -> BoxFuture<'static, Result<(), MetadataError>> {
+        let inner = self.inner.take().unwrap();
+        Box::pin(async move {
+            // Keeps the transaction counted as open until it is committed.
+            let _open = self;
+            inner.commit().await
+        })
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if !self.writes {
+            return;
+        }
+        let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(open) = state.writing.get_mut(&self.task) {
+            *open -= 1;
+        }
+        if self.inner.is_some() {
+            *state.dropped.entry(self.task).or_default() += 1;
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! The rules of the registry as specifications, through the one door that front ends use, on a
+//! real database and a real object store.
+#![expect(clippy::unwrap_used, reason = "helpers of tests panic like tests")]
+
+mod authorization;
+mod bootstrap;
+mod content;
+mod demands;
+mod faults;
+mod histories;
+mod images;
+mod interposed;
+mod listing;
+mod registry;
+mod repositories;
+mod resource_tags;
+mod uploads;

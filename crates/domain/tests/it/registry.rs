@@ -1,0 +1,573 @@
+//! A registry for one test, and the requests that tests send to it.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::stream;
+use tempfile::TempDir;
+use tonnage_domain::accounts::bootstrap::{self, Parts};
+use tonnage_domain::accounts::{self};
+use tonnage_domain::app::{App, Settings};
+use tonnage_domain::blobs::get_blob::GetBlob;
+use tonnage_domain::clock::{Clock, ManualClock, Millis};
+use tonnage_domain::context::{Principal, PrincipalKind, RequestContext};
+use tonnage_domain::error::{Error, ErrorKind, Result};
+use tonnage_domain::execute::{Operation, execute};
+use tonnage_domain::gc;
+use tonnage_domain::images::ImageIdentifier;
+use tonnage_domain::images::batch_delete_image::{BatchDeleteImage, BatchDeleteImageOutput};
+use tonnage_domain::images::describe_images::{DescribeImages, ImageDetail};
+use tonnage_domain::images::get_manifest::GetManifest;
+use tonnage_domain::images::list_images::TagStatus;
+use tonnage_domain::images::list_tags::ListTags;
+use tonnage_domain::images::put_image::{PutImage, PutImageOutput};
+use tonnage_domain::metadata::{Metadata, Mode};
+use tonnage_domain::names::{AccountId, Digest, Reference, Region, RepositoryName, Tag};
+use tonnage_domain::objects::{Objects, SPAN_BYTES_MAX};
+use tonnage_domain::pages::PageRequest;
+use tonnage_domain::params;
+use tonnage_domain::repositories::create::CreateRepository;
+use tonnage_domain::repositories::delete::DeleteRepository;
+use tonnage_domain::repositories::{
+    Repository, RepositoryAddress, TagMutability, TagMutabilityRule,
+};
+use tonnage_domain::resource_tags::ResourceTag;
+use tonnage_domain::root_key::RootKey;
+use tonnage_domain::uploads::append::UploadLayerPart;
+use tonnage_domain::uploads::finish::{CompleteLayerUpload, UploadedBlob};
+use tonnage_domain::uploads::initiate::InitiateLayerUpload;
+use tonnage_domain::uploads::{BodyError, BodyStream, UploadId, UploadRules};
+use tonnage_store::faulty::{FaultPlan, FaultyMetadata, FaultyObjects};
+use tonnage_store::files::FileObjects;
+use tonnage_store::sqlite::SqliteMetadata;
+
+use crate::content::{self, Blob, Pushed};
+use crate::interposed::{self, Interposed, Statement};
+
+pub(crate) const ACCOUNT: &str = "123456789012";
+/// When every test begins.
+pub(crate) const START: Millis = Millis(1_790_000_000_000);
+
+/// A registry on a database and a directory of its own. The wrappers around the stores do nothing
+/// unless a test asks for it.
+pub(crate) struct Registry {
+    pub(crate) app: App,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) plan: Arc<FaultPlan>,
+    pub(crate) interposed: Arc<Interposed>,
+    /// The database itself, past every wrapper.
+    pub(crate) metadata: Arc<dyn Metadata>,
+    objects: Arc<dyn Objects>,
+    pub(crate) root: Principal,
+    directory: TempDir,
+}
+
+/// A directory whose syncs cost nothing, where there is one.
+pub(crate) fn temporary_directory() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    made.unwrap()
+}
+
+impl Registry {
+    pub(crate) async fn new() -> Self {
+        Self::with_settings(Settings::default()).await
+    }
+
+    pub(crate) async fn with_settings(settings: Settings) -> Self {
+        let directory = temporary_directory();
+        let plan = FaultPlan::new();
+        let metadata: Arc<dyn Metadata> = Arc::new(SqliteMetadata::open_in_memory().unwrap());
+        let faulty = FaultyMetadata::new(Arc::clone(&metadata), Arc::clone(&plan));
+        let interposed = Arc::new(Interposed::new(Arc::new(faulty), Arc::clone(&metadata)));
+        let objects: Arc<dyn Objects> = Arc::new(FileObjects::open(directory.path()).unwrap());
+        let objects: Arc<dyn Objects> = Arc::new(FaultyObjects::new(objects, Arc::clone(&plan)));
+        let clock = Arc::new(ManualClock::new(START));
+        let app = open(&interposed, &objects, &clock, settings).await;
+        let root = accounts::management_root(&app).await.unwrap();
+        Self { app, clock, plan, interposed, metadata, objects, root, directory }
+    }
+
+    /// Opens the registry again, as a new process would.
+    pub(crate) async fn reopen(&mut self) {
+        let settings = self.app.settings.clone();
+        self.app = open(&self.interposed, &self.objects, &self.clock, settings).await;
+    }
+
+    /// A request of the management account's root.
+    pub(crate) fn context(&self) -> RequestContext {
+        self.context_of(&self.root)
+    }
+
+    /// A request of `principal` to its own account's registry.
+    pub(crate) fn context_of(&self, principal: &Principal) -> RequestContext {
+        context(principal, self.clock.now())
+    }
+
+    /// Runs an operation for root.
+    pub(crate) async fn run<O: Operation>(&self, operation: O) -> Result<O::Output> {
+        self.run_in(&self.context(), operation).await
+    }
+
+    /// Runs an operation for `principal`.
+    pub(crate) async fn run_as<O: Operation>(
+        &self,
+        principal: &Principal,
+        operation: O,
+    ) -> Result<O::Output> {
+        self.run_in(&self.context_of(principal), operation).await
+    }
+
+    /// Runs an operation. What it acknowledges it must have committed, and a refusal that clients
+    /// take for a success is an acknowledgement.
+    pub(crate) async fn run_in<O: Operation>(
+        &self,
+        context: &RequestContext,
+        operation: O,
+    ) -> Result<O::Output> {
+        let dropped = self.interposed.dropped();
+        let result = execute(&self.app, context, operation).await;
+        let acknowledged = match &result {
+            Ok(_) => true,
+            Err(error) => matches!(
+                error.kind(),
+                ErrorKind::RepositoryAlreadyExists
+                    | ErrorKind::AccountAlreadyExists
+                    | ErrorKind::ImageAlreadyExists
+                    | ErrorKind::ImageTagAlreadyExists
+                    | ErrorKind::LayerAlreadyExists
+            ),
+        };
+        if acknowledged {
+            let name = O::ENTRY.name;
+            assert_eq!(self.interposed.dropped(), dropped, "{name} answers from what it dropped");
+        }
+        result
+    }
+
+    pub(crate) async fn sweep(&self) -> gc::Swept {
+        gc::sweep(&self.app).await.unwrap()
+    }
+
+    /// Runs statements on the database, past the registry.
+    pub(crate) async fn write(&self, statements: &[Statement]) {
+        interposed::write(self.metadata.as_ref(), statements).await;
+    }
+
+    /// The rows of a query on the database, each column as text.
+    pub(crate) async fn rows(&self, sql: &'static str) -> Vec<Vec<String>> {
+        let mut transaction = self.metadata.begin(Mode::Read).await.unwrap();
+        let rows = transaction.query(sql, &[]).await.unwrap();
+        let columns = |row: &tonnage_domain::metadata::Row| {
+            let text = |index| {
+                row.get::<String>(index)
+                    .or_else(|_| row.get::<i64>(index).map(|number| number.to_string()))
+            };
+            (0..).map_while(|index| text(index).ok()).collect()
+        };
+        rows.iter().map(columns).collect()
+    }
+
+    // --- principals
+
+    /// A principal of the management account that is allowed what the document says.
+    pub(crate) async fn principal(&self, name: &str, document: &str) -> Principal {
+        let id =
+            1_000_000 + i64::try_from(name.len()).unwrap() * 1000 + i64::from(name.as_bytes()[0]);
+        let arn = format!("arn:aws:iam::{ACCOUNT}:user/{name}");
+        let unique_id = format!("AIDA{id}");
+        self.write(&[
+            (
+                "INSERT INTO principals (id, account_id, kind, name, arn, unique_id, created_at) \
+                 VALUES ($1, $2, 'root', $3, $4, $5, 0)",
+                params![id, ACCOUNT, name, &arn, &unique_id].to_vec(),
+            ),
+            (
+                "INSERT INTO principal_policies (principal_id, name, document) \
+                 VALUES ($1, 'inline', $2)",
+                params![id, document].to_vec(),
+            ),
+            bump(ACCOUNT),
+        ])
+        .await;
+        Principal {
+            id,
+            kind: PrincipalKind::Root,
+            account: AccountId::parse(ACCOUNT).unwrap(),
+            arn,
+            unique_id,
+            access_key_id: None,
+        }
+    }
+
+    // --- repositories and images
+
+    pub(crate) async fn create(&self, name: &str) -> RepositoryAddress {
+        self.create_with(name, TagMutabilityRule::default()).await
+    }
+
+    pub(crate) async fn create_with(
+        &self,
+        name: &str,
+        tag_mutability: TagMutabilityRule,
+    ) -> RepositoryAddress {
+        let operation = CreateRepository { tag_mutability, ..create_repository(name) };
+        self.run(operation).await.unwrap().address
+    }
+
+    pub(crate) async fn delete(&self, name: &str, force: bool) -> Result<Repository> {
+        let name = RepositoryName::parse(name).unwrap();
+        self.run(DeleteRepository { registry_id: None, name, force }).await
+    }
+
+    /// Begins an upload.
+    pub(crate) async fn initiate(&self, repository: &RepositoryAddress) -> Result<UploadId> {
+        let rules = UploadRules::Distribution;
+        self.run(InitiateLayerUpload { repository: repository.clone(), rules }).await
+    }
+
+    /// Adds bytes to an upload; how many it has then.
+    pub(crate) async fn append(
+        &self,
+        repository: &RepositoryAddress,
+        upload_id: &UploadId,
+        bytes: &Bytes,
+    ) -> Result<u64> {
+        let progress = self
+            .run(UploadLayerPart {
+                repository: repository.clone(),
+                upload_id: upload_id.clone(),
+                first_byte: None,
+                length: None,
+                body: body(bytes),
+                rules: UploadRules::Distribution,
+            })
+            .await?;
+        Ok(progress.received)
+    }
+
+    /// Finishes an upload, with its last bytes if there are any.
+    pub(crate) async fn complete(
+        &self,
+        repository: &RepositoryAddress,
+        upload_id: &UploadId,
+        digest: &Digest,
+        last: Option<&Bytes>,
+    ) -> Result<UploadedBlob> {
+        self.run(CompleteLayerUpload {
+            repository: repository.clone(),
+            upload_id: upload_id.clone(),
+            digests: vec![digest.clone()],
+            first_byte: None,
+            body: last.map(body),
+            rules: UploadRules::Distribution,
+        })
+        .await
+    }
+
+    /// Pushes a blob with one request for its bytes.
+    pub(crate) async fn push_blob(
+        &self,
+        repository: &RepositoryAddress,
+        blob: &Blob,
+    ) -> Result<()> {
+        let upload_id = self.initiate(repository).await?;
+        self.complete(repository, &upload_id, &blob.digest, Some(&blob.bytes)).await?;
+        Ok(())
+    }
+
+    pub(crate) async fn put(
+        &self,
+        repository: &RepositoryAddress,
+        manifest: &Pushed,
+        tag: Option<&str>,
+    ) -> Result<PutImageOutput> {
+        self.run(put_image(repository, manifest, tag, UploadRules::Distribution)).await
+    }
+
+    /// Pushes an image of two small blobs; images of one label are equal.
+    pub(crate) async fn push_image(
+        &self,
+        repository: &RepositoryAddress,
+        label: &str,
+        tags: &[&str],
+    ) -> Pushed {
+        let (config, layer) = (Blob::new(label, 100), Blob::new("layer", 2000));
+        for blob in [&config, &layer] {
+            self.push_blob(repository, blob).await.unwrap();
+        }
+        let image = Pushed::image(&config, &[&layer]);
+        if tags.is_empty() {
+            self.put(repository, &image, None).await.unwrap();
+        }
+        for tag in tags {
+            self.put(repository, &image, Some(tag)).await.unwrap();
+        }
+        image
+    }
+
+    pub(crate) async fn batch_delete(
+        &self,
+        repository: &RepositoryAddress,
+        ids: Vec<ImageIdentifier>,
+    ) -> Result<BatchDeleteImageOutput> {
+        self.run(BatchDeleteImage { repository: repository.clone(), ids }).await
+    }
+
+    /// The digest that a tag names.
+    pub(crate) async fn resolve(
+        &self,
+        repository: &RepositoryAddress,
+        tag: &str,
+    ) -> Option<Digest> {
+        match self.manifest(repository, tag).await {
+            Ok((digest, _)) => Some(digest),
+            Err(error) if error.kind() == ErrorKind::ImageNotFound => None,
+            Err(error) => panic!("{tag}: {}", tonnage_domain::error::chain(&error)),
+        }
+    }
+
+    /// A manifest by tag or digest.
+    pub(crate) async fn manifest(
+        &self,
+        repository: &RepositoryAddress,
+        reference: &str,
+    ) -> Result<(Digest, Bytes)> {
+        let reference = Reference::parse(reference).unwrap();
+        let repository = repository.clone();
+        let stored = self.run(GetManifest { repository, reference, counts_as_pull: false }).await?;
+        Ok((stored.digest, stored.bytes))
+    }
+
+    /// All images of a repository.
+    pub(crate) async fn images(&self, repository: &RepositoryAddress) -> Result<Vec<ImageDetail>> {
+        let page = self
+            .run(DescribeImages {
+                repository: repository.clone(),
+                ids: Vec::new(),
+                tag_status: TagStatus::Any,
+                page: page(None, 1000),
+            })
+            .await?;
+        assert_eq!(page.next, None);
+        Ok(page.items)
+    }
+
+    /// All tags of a repository.
+    pub(crate) async fn tags(&self, repository: &RepositoryAddress) -> Result<Vec<String>> {
+        let listing = ListTags { repository: repository.clone(), page: page(None, 1000) };
+        Ok(self.run(listing).await?.items.iter().map(ToString::to_string).collect())
+    }
+
+    /// A whole blob.
+    pub(crate) async fn blob(
+        &self,
+        repository: &RepositoryAddress,
+        digest: &Digest,
+    ) -> Result<Vec<u8>> {
+        let operation = GetBlob { repository: repository.clone(), digest: digest.clone() };
+        let reader = self.run(operation).await?;
+        let mut bytes = Vec::new();
+        while (bytes.len() as u64) < reader.size() {
+            let span = reader.read_at(bytes.len() as u64, SPAN_BYTES_MAX).await?;
+            assert!(!span.is_empty(), "{digest} ends early");
+            bytes.extend_from_slice(&span);
+        }
+        Ok(bytes)
+    }
+
+    // --- invariants
+
+    /// Every listed image of a repository is complete and byte-identical, and every tag resolves
+    /// to a listed image.
+    pub(crate) async fn check_images(&self, repository: &RepositoryAddress) {
+        let images = self.images(repository).await.unwrap();
+        let listed: BTreeSet<_> = images.iter().map(|image| image.digest.to_string()).collect();
+        let mut named = Vec::new();
+        for image in &images {
+            let (digest, manifest) =
+                self.manifest(repository, image.digest.as_str()).await.unwrap();
+            assert_eq!(digest, image.digest);
+            assert_eq!(Digest::of(digest.algorithm(), &manifest), digest, "manifest {digest}");
+            let referred = content::referred(&manifest);
+            for (blob, size) in referred.blobs {
+                let bytes = self.blob(repository, &blob).await.unwrap();
+                assert_eq!(bytes.len() as u64, size, "blob {blob}");
+                assert_eq!(Digest::of(blob.algorithm(), &bytes), blob, "blob {blob}");
+            }
+            for child in referred.children {
+                assert!(listed.contains(child.as_str()), "{digest} refers to {child}");
+            }
+            for tag in &image.tags {
+                let names = self.resolve(repository, tag.as_str()).await;
+                assert_eq!(names.as_ref(), Some(&digest), "tag {tag}");
+                named.push(tag.to_string());
+            }
+        }
+        named.sort();
+        assert_eq!(named, self.tags(repository).await.unwrap());
+    }
+
+    /// After uploads have expired and a sweep, exactly the objects that blob rows name are there.
+    pub(crate) async fn check_no_orphans(&self) {
+        self.clock.advance_seconds(self.app.settings.upload_idle_seconds + 1);
+        self.sweep().await;
+        for table in ["SELECT id FROM uploads", "SELECT object_id FROM garbage_objects"] {
+            assert_eq!(self.rows(table).await, Vec::<Vec<String>>::new(), "{table}");
+        }
+        let named = self.rows("SELECT object_id FROM blobs WHERE object_id IS NOT NULL").await;
+        let named: BTreeSet<String> = named.into_iter().flatten().collect();
+        assert_eq!(self.objects_present(), named);
+    }
+
+    /// The names of all files in the object store.
+    pub(crate) fn objects_present(&self) -> BTreeSet<String> {
+        fn walk(directory: &Path, found: &mut BTreeSet<String>) {
+            let Ok(entries) = std::fs::read_dir(directory) else { return };
+            for entry in entries {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    walk(&path, found);
+                } else {
+                    found.insert(path.file_name().unwrap().to_str().unwrap().to_owned());
+                }
+            }
+        }
+        let mut found = BTreeSet::new();
+        walk(&self.directory.path().join("objects"), &mut found);
+        found
+    }
+}
+
+async fn open(
+    metadata: &Arc<Interposed>,
+    objects: &Arc<dyn Objects>,
+    clock: &Arc<ManualClock>,
+    settings: Settings,
+) -> App {
+    let parts = Parts {
+        metadata: Arc::clone(metadata) as Arc<dyn Metadata>,
+        objects: Arc::clone(objects),
+        clock: Arc::clone(clock) as Arc<dyn Clock>,
+        root_key: RootKey::new(&[7; 32]).unwrap(),
+        settings,
+        account: None,
+        region: None,
+        root_access_key: None,
+    };
+    bootstrap::open(parts).await.unwrap().app
+}
+
+/// Makes decisions from what an account's identities were worthless.
+pub(crate) fn bump(account: &str) -> Statement {
+    (
+        "UPDATE versions SET version = version + 1 WHERE name = $1",
+        params![format!("identities:{account}")].to_vec(),
+    )
+}
+
+pub(crate) fn context(principal: &Principal, now: Millis) -> RequestContext {
+    RequestContext {
+        principal: principal.clone(),
+        account: principal.account,
+        region: Region::parse("us-east-1").unwrap(),
+        source_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        secure_transport: false,
+        user_agent: "test/1".to_owned(),
+        request_id: "request-1".to_owned(),
+        now,
+    }
+}
+
+/// A repository of the management account in us-east-1.
+pub(crate) fn address(name: &str) -> RepositoryAddress {
+    RepositoryAddress {
+        account: AccountId::parse(ACCOUNT).unwrap(),
+        region: Region::parse("us-east-1").unwrap(),
+        name: RepositoryName::parse(name).unwrap(),
+    }
+}
+
+pub(crate) fn create_repository(name: &str) -> CreateRepository {
+    CreateRepository {
+        registry_id: None,
+        name: RepositoryName::parse(name).unwrap(),
+        tags: Vec::new(),
+        tag_mutability: TagMutabilityRule::default(),
+        scan_on_push: false,
+    }
+}
+
+pub(crate) fn put_image(
+    repository: &RepositoryAddress,
+    manifest: &Pushed,
+    tag: Option<&str>,
+    rules: UploadRules,
+) -> PutImage {
+    PutImage {
+        repository: repository.clone(),
+        manifest: manifest.bytes.clone(),
+        media_type: None,
+        tag: tag.map(|tag| Tag::parse(tag).unwrap()),
+        digest: None,
+        rules,
+    }
+}
+
+pub(crate) fn rule(setting: TagMutability, filters: &[&str]) -> TagMutabilityRule {
+    let filters = filters.iter().map(|&filter| filter.to_owned()).collect();
+    TagMutabilityRule::new(setting, filters).unwrap()
+}
+
+pub(crate) fn page(after: Option<&str>, limit: u32) -> PageRequest {
+    PageRequest { after: after.map(ToOwned::to_owned), limit }
+}
+
+pub(crate) fn by_tag(tag: &str) -> ImageIdentifier {
+    ImageIdentifier { digest: None, tag: Some(Tag::parse(tag).unwrap()) }
+}
+
+pub(crate) fn by_digest(digest: &Digest) -> ImageIdentifier {
+    ImageIdentifier { digest: Some(digest.clone()), tag: None }
+}
+
+pub(crate) fn by_both(digest: &Digest, tag: &str) -> ImageIdentifier {
+    ImageIdentifier { digest: Some(digest.clone()), tag: Some(Tag::parse(tag).unwrap()) }
+}
+
+pub(crate) fn resource_tags(tags: &[(&str, &str)]) -> Vec<ResourceTag> {
+    let tag = |&(key, value): &(&str, &str)| ResourceTag { key: key.into(), value: value.into() };
+    tags.iter().map(tag).collect()
+}
+
+/// A body that arrives in chunks of uneven length.
+pub(crate) fn body(bytes: &Bytes) -> BodyStream {
+    let mut chunks = Vec::new();
+    let mut rest = bytes.clone();
+    let mut length = 10_007;
+    while !rest.is_empty() {
+        chunks.push(Ok(rest.split_to(length.min(rest.len()))));
+        length = length * 3 / 2;
+    }
+    Box::pin(stream::iter(chunks))
+}
+
+/// A body that breaks off after these bytes.
+pub(crate) fn broken_body(bytes: &Bytes) -> BodyStream {
+    let broken = Err(BodyError("the peer went away".to_owned()));
+    Box::pin(stream::iter([Ok(bytes.clone()), broken]))
+}
+
+#[track_caller]
+pub(crate) fn check_error<T>(result: Result<T>, kind: ErrorKind, message: &str) {
+    let error: Error = result.err().unwrap();
+    assert_eq!((error.kind(), error.message()), (kind, message));
+}
+
+#[track_caller]
+pub(crate) fn check_kind<T>(result: Result<T>, kind: ErrorKind) {
+    assert_eq!(result.err().map(|error| error.kind()), Some(kind));
+}
