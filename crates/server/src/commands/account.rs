@@ -18,7 +18,7 @@ use crate::cli::{AccountCommands, PlaceArguments};
 pub(super) async fn run(command: AccountCommands) -> Result<ExitCode> {
     match command {
         AccountCommands::Create { place, id, name } => {
-            let place = find(place)?;
+            let place = Place::find(&place)?;
             let new = NewAccount { id, name };
             let created: CreatedAccount =
                 call(&place.layout, Method::POST, "/accounts", Some(&new)).await?;
@@ -26,32 +26,29 @@ pub(super) async fn run(command: AccountCommands) -> Result<ExitCode> {
         }
         AccountCommands::List { place } => {
             let listed: Accounts =
-                call(&find(place)?.layout, Method::GET, "/accounts", None::<&()>).await?;
+                call(&Place::find(&place)?.layout, Method::GET, "/accounts", None::<&()>).await?;
             for Account { id, name, state, created_at } in listed.accounts {
                 println!("{id}  {state:<9}  {created_at}  {name}");
             }
         }
         AccountCommands::Suspend { place, id } => {
-            set_state(place, &id, "suspend").await?;
+            set_state(&place, &id, "suspend").await?;
             println!("Account {id} is suspended.");
         }
         AccountCommands::Resume { place, id } => {
-            set_state(place, &id, "resume").await?;
+            set_state(&place, &id, "resume").await?;
             println!("Account {id} is active.");
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn find(place: PlaceArguments) -> Result<Place> {
-    Place::find(place.flags(), place.config)
-}
-
-async fn set_state(place: PlaceArguments, id: &str, verb: &str) -> Result<()> {
+async fn set_state(place: &PlaceArguments, id: &str, verb: &str) -> Result<()> {
     let id = AccountId::parse(id)
         .map_err(|_| anyhow!("{id:?} is no account id, which has 12 digits"))?;
     let path = format!("/accounts/{id}/{verb}");
-    let _: serde_json::Value = call(&find(place)?.layout, Method::POST, &path, None::<&()>).await?;
+    let _: serde_json::Value =
+        call(&Place::find(place)?.layout, Method::POST, &path, None::<&()>).await?;
     Ok(())
 }
 

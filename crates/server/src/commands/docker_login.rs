@@ -29,7 +29,7 @@ const BODY: &[u8] = b"{}";
 /// # Errors
 /// When the server gives no token, or there is neither docker nor podman.
 pub(super) async fn run(arguments: DockerLoginArguments) -> Result<ExitCode> {
-    let place = Place::find(arguments.place.flags(), arguments.place.config.clone())?;
+    let place = Place::find(&arguments.place)?;
     let signer = Signer::find(&place, &environment())?;
     if arguments.print {
         let password = signer.password(&place, &place.region).await?;

@@ -66,7 +66,7 @@ fn fail(what: impl Into<String>, advice: impl Into<String>) -> Finding {
 /// # Errors
 /// When the configuration is wrong.
 pub(super) async fn run(arguments: PlaceArguments) -> Result<ExitCode> {
-    let place = Place::find(arguments.flags(), arguments.config)?;
+    let place = Place::find(&arguments)?;
     let mut worst = Grade::Ok;
     let mut report = |findings: Vec<Finding>| {
         for finding in findings {

@@ -47,7 +47,7 @@ pub(super) fn run(arguments: &EnvArguments) -> Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let place = Place::find(arguments.place.flags(), arguments.place.config.clone())?;
+    let place = Place::find(&arguments.place)?;
     let key = place.credentials()?;
     let endpoint = match &arguments.endpoint {
         Some(endpoint) => endpoint.trim_end_matches('/').to_owned(),

@@ -12,12 +12,16 @@ mod programs;
 mod reference;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::CommandFactory as _;
 
 use crate::cli::{Arguments, ConfigCommands, SettingFlags, Subcommands};
 use crate::config::{Config, environment};
+
+/// How long threads that wait for the disk may keep a stopped server.
+const EXIT_TIME: Duration = Duration::from_secs(5);
 
 /// Does what the command line says.
 ///
@@ -54,8 +58,10 @@ fn serve(flags: SettingFlags) -> Result<ExitCode> {
         .enable_all()
         .build()
         .context("the runtime cannot be started")?;
-    runtime.block_on(crate::serve::serve(config))?;
-    Ok(ExitCode::SUCCESS)
+    let served = runtime.block_on(crate::serve::serve(config));
+    // What still waits for a disk that does not answer must not keep the process.
+    runtime.shutdown_timeout(EXIT_TIME);
+    served.map(|()| ExitCode::SUCCESS)
 }
 
 fn block_on(work: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {

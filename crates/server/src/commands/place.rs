@@ -1,13 +1,13 @@
 //! Where the server is, for subcommands that run beside it.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use tonnage_domain::accounts::bootstrap::DEFAULT_REGION;
 use tonnage_domain::identities::access_keys::AccessKey;
 
-use crate::config::{Config, Flags, environment};
+use crate::cli::PlaceArguments;
+use crate::config::{Config, environment};
 use crate::data_directory::runtime::{Runtime, local_address};
 use crate::data_directory::{Layout, credentials};
 use crate::local;
@@ -32,8 +32,8 @@ impl Place {
     ///
     /// # Errors
     /// When a setting is wrong.
-    pub(super) fn find(flags: Flags, config: Option<PathBuf>) -> Result<Self> {
-        let config = Config::load(&flags, config, &environment())?;
+    pub(super) fn find(arguments: &PlaceArguments) -> Result<Self> {
+        let config = Config::load(&arguments.flags(), arguments.config.clone(), &environment())?;
         let brings_root_key = config.secrets.root_key.is_some()
             || config.storage.root_key_file.is_some()
             || config.storage.credentials_directory.is_some();
