@@ -4,7 +4,7 @@
 //! Names of tests begin with the endpoint of the OCI distribution specification 1.1 that they hold
 //! (`end_4a`), where there is one. What every answer must fulfil is checked in [`client`].
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests panic like tests")]
 
 mod client;
 mod content;

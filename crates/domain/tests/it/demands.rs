@@ -14,6 +14,7 @@ use tonnage_domain::identities::get_authorization_token::GetAuthorizationToken;
 use tonnage_domain::identities::get_caller_identity::GetCallerIdentity;
 use tonnage_domain::images::batch_delete_image::BatchDeleteImage;
 use tonnage_domain::images::batch_get_image::BatchGetImage;
+use tonnage_domain::images::delete_manifest::DeleteManifest;
 use tonnage_domain::images::describe_images::DescribeImages;
 use tonnage_domain::images::get_manifest::GetManifest;
 use tonnage_domain::images::list_images::{ListImages, TagStatus};
@@ -159,8 +160,10 @@ fn images(table: &mut Table) {
     table.add("", &ListTags { repository: repository(), page: page(None, 100) });
     for (input, reference) in [("by tag", "v1"), ("by digest", digest.as_str())] {
         let reference = Reference::parse(reference).unwrap();
+        let delete = DeleteManifest { repository: repository(), reference: reference.clone() };
         let get = GetManifest { repository: repository(), reference, counts_as_pull: true };
         table.add(input, &get);
+        table.add(input, &delete);
     }
     let (subject, page) = (digest, page(None, 100));
     table.add("", &ListReferrers { repository: repository(), subject, artifact_type: None, page });
