@@ -37,17 +37,17 @@ impl Operation for DeleteManifest {
         let id = ImageIdentifier::from(self.reference);
         let mut tx = call.write().await?;
         let repository = repositories::get(&mut tx, &self.repository).await?;
-        match delete(&mut tx, &call, &repository, &id, OfChild::RemoveTag).await? {
-            Ok(_) => call.commit(tx).await,
+        let refusal = match delete(&mut tx, &call, &repository, &id, OfChild::RemoveTag).await? {
+            Ok(_) => return call.commit(tx).await,
             Err(ImageFailure::ImageReferencedByManifestList(parents)) => {
                 let parents: Vec<&str> = parents.iter().map(|digest| digest.as_str()).collect();
-                Err(Error::new(
+                Error::new(
                     ErrorKind::ImageReferencedByManifestList,
                     format!(
                         "Requested image referenced by manifest list: [{}]",
                         parents.join(", ")
                     ),
-                ))
+                )
             }
             Err(
                 ImageFailure::ImageNotFound
@@ -55,7 +55,8 @@ impl Operation for DeleteManifest {
                 | ImageFailure::InvalidImageDigest
                 | ImageFailure::InvalidImageTag
                 | ImageFailure::ImageTagDoesNotMatchDigest,
-            ) => Err(not_found(&self.repository, &id)),
-        }
+            ) => not_found(&self.repository, &id),
+        };
+        call.refuse(tx, refusal).await
     }
 }
