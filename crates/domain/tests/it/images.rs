@@ -2,8 +2,9 @@
 
 use tonnage_domain::error::ErrorKind;
 use tonnage_domain::images::ImageFailure;
+use tonnage_domain::images::delete_manifest::DeleteManifest;
 use tonnage_domain::images::put_image::PutImage;
-use tonnage_domain::names::{Digest, RepositoryName};
+use tonnage_domain::names::{Digest, Reference, RepositoryName};
 use tonnage_domain::repositories::put_image_tag_mutability::PutImageTagMutability;
 use tonnage_domain::repositories::{TagMutability, TagMutabilityRule};
 use tonnage_domain::uploads::UploadRules::{self, Distribution, LayerParts};
@@ -333,6 +334,42 @@ async fn a_child_of_an_index_stays_until_the_index_goes() {
     let all = [&one, &index, &two, &outer].map(|image| by_digest(&image.digest)).to_vec();
     let (deleted, failures) = delete(&registry, all).await;
     assert_eq!((deleted.len(), failures), (4, vec![]));
+    assert_eq!(registry.images(&app).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn deleting_a_manifest_names_one_tag_or_one_image() {
+    let registry = Registry::new().await;
+    let app = registry.create("app").await;
+    let child = registry.push_image(&app, "child", &["a", "b"]).await;
+    let index = Pushed::index(&[&child]);
+    registry.put(&app, &index, Some("index")).await.unwrap();
+    let delete = |reference: &str| DeleteManifest {
+        repository: app.clone(),
+        reference: Reference::parse(reference).unwrap(),
+    };
+    let message = |digest: &str, tag: &str| {
+        format!(
+            "The image with imageId {{imageDigest:'{digest}', imageTag:'{tag}'}} does not exist \
+             within the repository with name 'app' in the registry with id '123456789012'"
+        )
+    };
+    let referenced = format!("Requested image referenced by manifest list: [{}]", index.digest);
+    let kind = ErrorKind::ImageReferencedByManifestList;
+    check_error(registry.run(delete(child.digest.as_str())).await, kind, &referenced);
+    // The tags of a child are no part of the index.
+    for tag in ["a", "b"] {
+        registry.run(delete(tag)).await.unwrap();
+        let again = registry.run(delete(tag)).await;
+        check_error(again, ErrorKind::ImageNotFound, &message("null", tag));
+        registry.check_images(&app).await;
+    }
+    assert_eq!(registry.images(&app).await.unwrap().len(), 2);
+    registry.run(delete("index")).await.unwrap();
+    registry.run(delete(child.digest.as_str())).await.unwrap();
+    let again = registry.run(delete(child.digest.as_str())).await;
+    let gone = message(child.digest.as_str(), "null");
+    check_error(again, ErrorKind::ImageNotFound, &gone);
     assert_eq!(registry.images(&app).await.unwrap(), []);
 }
 

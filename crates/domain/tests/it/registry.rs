@@ -133,12 +133,16 @@ impl Registry {
         let acknowledged = match &result {
             Ok(_) => true,
             Err(error) => matches!(
-                error.kind(),
-                ErrorKind::RepositoryAlreadyExists
-                    | ErrorKind::AccountAlreadyExists
-                    | ErrorKind::ImageAlreadyExists
-                    | ErrorKind::ImageTagAlreadyExists
-                    | ErrorKind::LayerAlreadyExists
+                (error.kind(), O::ENTRY.name),
+                (
+                    ErrorKind::RepositoryAlreadyExists
+                        | ErrorKind::AccountAlreadyExists
+                        | ErrorKind::ImageAlreadyExists
+                        | ErrorKind::ImageTagAlreadyExists
+                        | ErrorKind::LayerAlreadyExists,
+                    _
+                ) | (ErrorKind::RepositoryNotFound, "DeleteRepository")
+                    | (ErrorKind::ImageNotFound, "DeleteManifest")
             ),
         };
         if acknowledged {

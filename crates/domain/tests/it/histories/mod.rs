@@ -43,6 +43,8 @@ const OUTCOMES: &str = "Append
     Append StorageFull
     Append UploadNotFound
     BatchDelete
+    BatchDelete with failures
+    BatchDelete with several
     Cancel
     Complete
     Complete InvalidLayer
@@ -52,6 +54,9 @@ const OUTCOMES: &str = "Append
     Delete
     Delete RepositoryNotEmpty
     Delete RepositoryNotFound
+    DeleteManifest
+    DeleteManifest ImageNotFound
+    DeleteManifest ImageReferencedByManifestList
     Initiate
     PushBlob
     PushBlob Internal

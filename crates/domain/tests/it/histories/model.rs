@@ -117,6 +117,24 @@ impl Repository {
         ordered.iter().filter(failed).count()
     }
 
+    /// Deletes a tag or an image; the last tag of a child of an index goes alone.
+    pub(super) fn delete_manifest(&mut self, id: &(Option<String>, Option<Digest>)) -> Outcome {
+        let (tag, digest) = (id.0.as_deref(), id.1.as_ref().map(Digest::as_str));
+        let exists = match (tag, digest) {
+            (Some(tag), _) => self.tags.contains_key(tag),
+            (None, digest) => self.images.contains_key(digest.unwrap()),
+        };
+        if !exists {
+            return Err(ErrorKind::ImageNotFound);
+        }
+        if self.delete_one(tag, digest) {
+            return Ok(());
+        }
+        let tag = tag.ok_or(ErrorKind::ImageReferencedByManifestList)?;
+        self.tags.remove(tag);
+        Ok(())
+    }
+
     fn depth(&self, digest: &str) -> usize {
         let Some(image) = self.images.get(digest) else { return 0 };
         let children = referred(&image.bytes).children;

@@ -8,7 +8,8 @@ use tonnage_domain::clock::Clock as _;
 use tonnage_domain::error::{Error, ErrorKind, chain};
 use tonnage_domain::gc;
 use tonnage_domain::images::ImageIdentifier;
-use tonnage_domain::names::{Digest, RepositoryName, Tag};
+use tonnage_domain::images::delete_manifest::DeleteManifest;
+use tonnage_domain::names::{Digest, Reference, RepositoryName, Tag};
 use tonnage_domain::repositories::create::CreateRepository;
 use tonnage_domain::repositories::put_image_tag_mutability::PutImageTagMutability;
 use tonnage_domain::repositories::{TagMutability, TagMutabilityRule};
@@ -55,6 +56,7 @@ enum Action {
     PutImage { name: usize, image: usize, tag: usize, by_parts: bool },
     PutIndex { name: usize, children: [usize; 2], tag: usize },
     BatchDelete { name: usize, ids: Vec<(Option<usize>, Option<usize>)> },
+    DeleteManifest { name: usize, tag: usize, image: Option<usize> },
     MoveClock { seconds: i64 },
     Sweep,
     Reopen,
@@ -140,12 +142,16 @@ fn action(random: &mut Random) -> Action {
         }
         43..49 => Action::Complete { upload, right: random.chance(80) },
         49..51 => Action::Cancel { upload },
-        51..69 => Action::PutImage { name, image, tag, by_parts: random.chance(30) },
-        69..75 => {
-            let children = [random.below(IMAGES + 1), random.below(IMAGES + 1)];
+        51..65 => Action::PutImage { name, image, tag, by_parts: random.chance(30) },
+        65..75 => {
+            let children = [random.below(1000), random.below(1000)];
             Action::PutIndex { name, children, tag }
         }
-        75..87 => {
+        75..79 => {
+            let image = random.chance(75).then(|| random.below(1000));
+            Action::DeleteManifest { name, tag, image }
+        }
+        79..87 => {
             let ids = (0..1 + random.below(3)).map(|_| {
                 let (tag, image) = (random.below(TAGS.len()), random.below(1000));
                 match random.below(5) {
@@ -337,6 +343,10 @@ impl Runner {
                 existing(model, *name)?.delete(&ids);
                 Ok(())
             }
+            Action::DeleteManifest { name, tag, image } => {
+                let id = self.identifier(*name, *tag, *image);
+                existing(model, *name)?.delete_manifest(&id)
+            }
             Action::MoveClock { .. } | Action::Sweep | Action::Reopen => Ok(()),
         }
     }
@@ -412,7 +422,22 @@ impl Runner {
                 let repository = address(NAMES[*name]);
                 let output = self.registry.batch_delete(&repository, ids.collect()).await?;
                 assert_eq!(Some(output.failures.len()), failures, "{output:?} {expected:?}");
+                if !output.failures.is_empty() {
+                    self.outcomes.insert("BatchDelete with failures".to_owned());
+                }
+                if output.deleted.len() > 1 {
+                    self.outcomes.insert("BatchDelete with several".to_owned());
+                }
                 Ok(())
+            }
+            Action::DeleteManifest { name, tag, image } => {
+                let reference = match self.identifier(*name, *tag, *image) {
+                    (Some(tag), _) => tag,
+                    (None, digest) => digest.unwrap().to_string(),
+                };
+                let reference = Reference::parse(&reference).unwrap();
+                let repository = address(NAMES[*name]);
+                self.registry.run(DeleteManifest { repository, reference }).await
             }
             Action::MoveClock { seconds } => {
                 self.registry.clock.advance_seconds(*seconds);
@@ -491,22 +516,20 @@ impl Runner {
         upload.map(|upload| Some((key, upload))).ok_or(ErrorKind::UploadNotFound)
     }
 
-    /// An index of images, the last choice being the youngest index there is.
+    /// An index of images and indexes that are stored, or of an image that may not be.
     fn index(&self, name: usize, children: &[usize; 2]) -> Pushed {
-        let innermost = Pushed::index(&[&self.images[0]]);
-        let child = |number: &usize| {
-            let stored = self.model.repositories.get(NAMES[name]);
-            match self.images.get(*number) {
-                Some(image) => image.clone(),
-                None => stored
-                    .and_then(|found| {
-                        found.images.values().find(|image| !self.images.contains(*image)).cloned()
-                    })
-                    .unwrap_or_else(|| innermost.clone()),
+        let stored: Vec<&Pushed> = match self.model.repositories.get(NAMES[name]) {
+            Some(repository) => repository.images.values().collect(),
+            None => Vec::new(),
+        };
+        let child = |number: usize| {
+            if stored.is_empty() || number % 8 == 7 {
+                &self.images[number % self.images.len()]
+            } else {
+                stored[number % stored.len()]
             }
         };
-        let children: Vec<Pushed> = children.iter().map(child).collect();
-        Pushed::index(&[&children[0], &children[1]])
+        Pushed::index(&[child(children[0]), child(children[1])])
     }
 
     fn identifiers(
@@ -525,6 +548,17 @@ impl Runner {
                 (tag, image.map(|image| known[image % known.len()].clone()))
             })
             .collect()
+    }
+
+    /// A tag, or the digest of an image.
+    fn identifier(
+        &self,
+        name: usize,
+        tag: usize,
+        image: Option<usize>,
+    ) -> (Option<String>, Option<Digest>) {
+        let id = if image.is_some() { (None, image) } else { (Some(tag), None) };
+        self.identifiers(name, &[id]).remove(0)
     }
 
     // --- comparing
