@@ -102,10 +102,10 @@ impl Refusal {
     /// AWS JSON 1.1.
     pub(super) fn json_code(&self) -> Code {
         match self {
-            Self::MissingAuthentication => ("MissingAuthenticationTokenException", 403),
-            Self::InvalidToken => ("UnrecognizedClientException", 403),
-            Self::IncompleteSignature(_) => ("IncompleteSignatureException", 403),
-            Self::InvalidSignature(_) => ("InvalidSignatureException", 403),
+            Self::MissingAuthentication => ("MissingAuthenticationTokenException", 400),
+            Self::InvalidToken => ("UnrecognizedClientException", 400),
+            Self::IncompleteSignature(_) => ("IncompleteSignatureException", 400),
+            Self::InvalidSignature(_) => ("InvalidSignatureException", 400),
             Self::TooLarge(_) => ("RequestEntityTooLargeException", 413),
             Self::Busy => ("ServiceUnavailable", 503),
             Self::BodyIncomplete => ("RequestTimeoutException", 400),
@@ -180,9 +180,9 @@ impl Refusal {
 pub fn json_code(kind: ErrorKind) -> Code {
     use ErrorKind as Kind;
     match kind {
-        Kind::Unauthenticated | Kind::TokenInvalid => ("UnrecognizedClientException", 403),
-        Kind::TokenExpired => ("ExpiredTokenException", 403),
-        Kind::AccessDenied => ("AccessDeniedException", 403),
+        Kind::Unauthenticated | Kind::TokenInvalid => ("UnrecognizedClientException", 400),
+        Kind::TokenExpired => ("ExpiredTokenException", 400),
+        Kind::AccessDenied => ("AccessDeniedException", 400),
         Kind::InvalidParameter
         | Kind::NameInvalid
         | Kind::DigestInvalid

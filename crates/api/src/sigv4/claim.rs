@@ -86,8 +86,9 @@ impl Claim {
 /// Reads the signature of a request; `None` when it has none.
 ///
 /// # Errors
-/// [`SignatureError::Incomplete`] when there is one that cannot be read, two, or one that leaves
-/// out what must be signed.
+/// [`SignatureError::Incomplete`] when there is one that cannot be read, or one that leaves out
+/// what must be signed. [`SignatureError::InvalidSignature`], as AWS has it, when there are two,
+/// when the host is not signed, and when the scope is of another day.
 pub fn parse(request: &RequestView<'_>) -> Result<Option<Claim>, SignatureError> {
     let in_header =
         request.headers.get_all(AUTHORIZATION).iter().any(|value| {
@@ -109,9 +110,7 @@ pub fn parse(request: &RequestView<'_>) -> Result<Option<Claim>, SignatureError>
     let claim = if !in_query {
         from_header(request.headers)?
     } else if request.headers.contains_key(AUTHORIZATION) {
-        return Err(SignatureError::incomplete(
-            "A request is authenticated by its Authorization header or by its query, not by both.",
-        ));
+        return Err(SignatureError::both_forms());
     } else {
         from_query(request.query)?
     };
@@ -194,9 +193,13 @@ fn from_query(query: &str) -> Result<Claim, SignatureError> {
             (first, None) => Ok(first.map(|(_, value)| value)),
         }
     };
-    let require = |name: &str| {
-        get(name)?.ok_or_else(|| SignatureError::incomplete(format!("The query requires {name}.")))
-    };
+    let require =
+        |name: &str| {
+            get(name)?.ok_or_else(|| SignatureError::incomplete(format!(
+                "AWS query-string parameters must include '{name}'. Re-examine the query-string \
+                 parameters."
+            )))
+        };
     check_algorithm(&require("X-Amz-Algorithm")?)?;
     let expires_seconds = require("X-Amz-Expires")?
         .parse::<i64>()
@@ -240,11 +243,7 @@ fn assemble(
     }
     let time = parse_time(&time_text)?;
     if time_text.get(..8) != Some(*date) {
-        return Err(SignatureError::InvalidSignature(
-            "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from \
-             HTTP."
-                .to_owned(),
-        ));
+        return Err(SignatureError::scope_date(date, &time_text));
     }
     let signed_headers: Vec<String> =
         signed_headers.split(';').take(SIGNED_HEADERS_MAX + 1).map(str::to_owned).collect();
@@ -301,7 +300,7 @@ fn parse_time(text: &str) -> Result<Timestamp, SignatureError> {
 fn check_headers(claim: &Claim, headers: &HeaderMap) -> Result<(), SignatureError> {
     let signs = |name: &str| claim.signed_headers.iter().any(|signed| signed == name);
     if !signs(HOST.as_str()) {
-        return Err(SignatureError::incomplete("'Host' must be a signed header."));
+        return Err(SignatureError::host_not_signed());
     }
     for name in headers.keys().map(HeaderName::as_str) {
         if name.starts_with("x-amz-") && !signs(name) {

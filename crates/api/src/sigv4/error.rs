@@ -48,6 +48,31 @@ impl SignatureError {
         )
     }
 
+    /// AWS refuses a host that is not signed with the code of a wrong signature.
+    pub(super) fn host_not_signed() -> Self {
+        Self::InvalidSignature(
+            "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.".to_owned(),
+        )
+    }
+
+    /// As for the host, AWS's code is that of a wrong signature.
+    pub(super) fn both_forms() -> Self {
+        Self::InvalidSignature(
+            "Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization' as HTTP \
+             header."
+                .to_owned(),
+        )
+    }
+
+    /// The day of the scope is not that of the request's time, given as `yyyymmddThhmmssZ`.
+    pub(super) fn scope_date(found: &str, time: &str) -> Self {
+        Self::InvalidSignature(format!(
+            "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from \
+             HTTP: '{found}' != '{}', from '{time}'.",
+            time.get(..8).unwrap_or_default()
+        ))
+    }
+
     pub(super) fn not_yet_current(signed: &str, now: Timestamp) -> Self {
         let limit = later(now, SKEW_SECONDS);
         Self::InvalidSignature(format!(

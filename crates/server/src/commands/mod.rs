@@ -1,6 +1,7 @@
 //! The subcommands.
 
 mod account;
+mod compatibility;
 mod docker_login;
 mod doctor;
 mod engine;

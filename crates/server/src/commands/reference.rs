@@ -11,28 +11,28 @@ use clap::{Arg, Command, CommandFactory as _};
 use crate::cli::Arguments;
 use crate::config::{CONCERNS, Kind, OTHER_VARIABLES};
 
-const NOTE: &str =
-    "<!-- Made by `tonnage reference docs/reference`; change the code, not this. -->";
+const NOTE: &str = "<!-- Made by `tonnage reference docs`; change the code, not this. -->";
 
 /// Writes the pages into a directory, or holds those in it against what they should be.
 ///
 /// # Errors
 /// When a page cannot be written, or differs.
 pub(super) fn run(directory: &Path, check: bool) -> Result<ExitCode> {
-    for (name, page) in [("configuration.md", configuration()), ("command-line.md", command_line())]
-    {
+    let pages = [
+        ("reference/configuration.md", configuration()),
+        ("reference/command-line.md", command_line()),
+        ("compatibility/README.md", super::compatibility::page(NOTE)),
+    ];
+    for (name, page) in pages {
         let path = directory.join(name);
         if check {
             let found = fs::read_to_string(&path)
                 .with_context(|| format!("{} cannot be read", path.display()))?;
             if found != page {
-                bail!(
-                    "{} is out of date; run `cargo run -- reference docs/reference`",
-                    path.display()
-                );
+                bail!("{} is out of date; run `cargo run -- reference docs`", path.display());
             }
         } else {
-            fs::create_dir_all(directory)
+            fs::create_dir_all(path.parent().unwrap_or(directory))
                 .and_then(|()| fs::write(&path, page))
                 .with_context(|| format!("{} cannot be written", path.display()))?;
         }

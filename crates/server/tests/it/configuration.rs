@@ -45,7 +45,7 @@ fn what_is_unknown_is_refused_by_name() {
 #[test]
 fn the_reference_pages_are_up_to_date() {
     let place = Place::new();
-    let pages = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference");
+    let pages = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
     printed(tonnage(place.home()).args(["reference", "--check"]).arg(pages));
 }
 

@@ -21,7 +21,7 @@ fn list() -> Plain {
 #[track_caller]
 fn assert_refused(answer: &Answer, code: &str, message: &str) {
     let found = super::error_of(answer);
-    assert_eq!((found.0.as_str(), found.1, found.2.as_str()), (code, 403, message));
+    assert_eq!((found.0.as_str(), found.1, found.2.as_str()), (code, 400, message));
 }
 
 #[tokio::test]

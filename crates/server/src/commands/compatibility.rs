@@ -1,0 +1,125 @@
+//! The compatibility page, made from the table of operations and the models' lists.
+
+use std::fmt::Write as _;
+
+use tonnage_api::aws::shapes::{Service as Model, ecr, ecr_public};
+use tonnage_domain::execute::Service;
+use tonnage_domain::operations::OPERATIONS;
+
+/// Routes of the distribution specification, and how each is served.
+const ROUTES: &[(&str, &str)] = &[
+    ("`GET /v2/`", "Basic authentication with an authorization token"),
+    ("`GET`, `HEAD /v2/{name}/manifests/{reference}`", "by tag and by digest, `If-None-Match`"),
+    (
+        "`PUT /v2/{name}/manifests/{reference}`",
+        "Docker schema 2, manifest lists, OCI images, indexes and artifacts; `OCI-Subject`",
+    ),
+    ("`DELETE /v2/{name}/manifests/{reference}`", "by tag and by digest"),
+    (
+        "`GET`, `HEAD /v2/{name}/blobs/{digest}`",
+        "whole, one range or several, `If-None-Match`, `If-Range`; SHA-256 and SHA-512",
+    ),
+    ("`DELETE /v2/{name}/blobs/{digest}`", "not served, as in ECR: 405 `UNSUPPORTED`"),
+    (
+        "`POST /v2/{name}/blobs/uploads/`",
+        "sessions and single-request uploads; `mount` is answered with a session, as in ECR unless an account turns mounting on",
+    ),
+    (
+        "`GET`, `PATCH`, `PUT`, `DELETE /v2/{name}/blobs/uploads/{id}`",
+        "streamed, in chunks, resumable",
+    ),
+    ("`GET /v2/{name}/tags/list`", "in lexical order; `n` up to 1000, `last`, `Link`"),
+    ("`GET /v2/{name}/referrers/{digest}`", "`artifactType`, `OCI-Filters-Applied`, `Link`"),
+    ("`GET /v2/_catalog`", "for principals that may list all repositories"),
+];
+
+/// Where ECR's behaviour is not documented, or where we chose otherwise: what we do and why.
+const DECISIONS: &[(&str, &str)] = &[
+    (
+        "Status of errors",
+        "AWS JSON errors are 400 (500 for `ServerException`), also those of authentication and authorization, as seen from ECR; clients go by the code.",
+    ),
+    (
+        "`imageScanningConfiguration.scanOnPush: true`",
+        "Refused with a message that names it, because nothing would scan. `{}` and `false` are accepted.",
+    ),
+    (
+        "`encryptionConfiguration`",
+        "`AES256` is what every repository has. `KMS` and `KMS_DSSE` are refused with a message that names them.",
+    ),
+    (
+        "`acceptedMediaTypes` and `Accept`",
+        "Manifests are never converted; the stored one is returned.",
+    ),
+    (
+        "Quotas",
+        "1,000 tags per image, 50 resource tags, 4,200 parts and 52,000 MiB per layer, 4 MiB per manifest are enforced. The number of repositories and images is not limited. Requests are not throttled.",
+    ),
+    (
+        "Codes of the distribution protocol",
+        "The specification's codes and statuses: 400 `MANIFEST_INVALID` and `DIGEST_INVALID` where ECR answers 405 `UNSUPPORTED` or other codes; 202 for `PATCH` where ECR answers 201. Messages are ECR's where they are known.",
+    ),
+    ("`n` above 1000 in listings", "405 `UNSUPPORTED` with ECR's message."),
+    (
+        "Deleting the last tag of an image that an index refers to",
+        "`BatchDeleteImage` answers `ImageReferencedByManifestList`; `DELETE` of the manifest by tag removes the tag and keeps the image.",
+    ),
+    (
+        "Unfinished uploads",
+        "Belong to the principal that began them, can be resumed after a restart, and are removed after 24 hours of rest.",
+    ),
+    ("`imageSizeInBytes`", "Config and layers; of an index, the largest child's."),
+    (
+        "Authorization tokens",
+        "Valid for 12 hours. They end at once when the access key is switched off or the account suspended. On a named host a token of another region is refused with 400.",
+    ),
+    (
+        "`lastRecordedPullTime`",
+        "A `GET` of a manifest counts, a `HEAD` does not; written within a second.",
+    ),
+];
+
+/// The page.
+pub(super) fn page(note: &str) -> String {
+    let mut page = format!("# Compatibility\n\n{note}\n\n");
+    page.push_str(
+        "What is served, and what is not.\n\
+         An operation of a known API that is not served answers `UnsupportedOperationException` with a message that names it; a service that is not served says so in the caller's protocol.\n",
+    );
+    model(&mut page, "Amazon ECR", Service::Ecr, &ecr::SERVICE);
+    let _ = write!(page, "\n## AWS STS\n\n");
+    for entry in OPERATIONS.iter().filter(|entry| entry.service == Service::Sts) {
+        let _ = writeln!(page, "- `{}`", entry.name);
+    }
+    page.push_str("\n## Amazon ECR Public\n\nNot served. Its operations are:\n\n");
+    let names: Vec<String> =
+        ecr_public::SERVICE.operation_names().map(|name| format!("`{name}`")).collect();
+    let _ = writeln!(page, "{}.", names.join(", "));
+    page.push_str("\n## OCI distribution\n\n| request | served |\n|---|---|\n");
+    for (request, served) in ROUTES {
+        let _ = writeln!(page, "| {request} | {served} |");
+    }
+    page.push_str("\n## Decisions\n\n");
+    for (subject, decision) in DECISIONS {
+        let _ = writeln!(page, "- **{subject}**: {decision}");
+    }
+    page
+}
+
+fn model(page: &mut String, title: &str, service: Service, model: &Model) {
+    let served: Vec<&str> = OPERATIONS
+        .iter()
+        .filter(|entry| entry.service == service)
+        .map(|entry| entry.name)
+        .collect();
+    let total = model.operation_names().len();
+    let _ = write!(
+        page,
+        "\n## {title}\n\n{} of {total} operations of botocore's model.\n\n| operation | served |\n|---|---|\n",
+        served.len()
+    );
+    for name in model.operation_names() {
+        let mark = if served.contains(&name) { "yes" } else { "no" };
+        let _ = writeln!(page, "| `{name}` | {mark} |");
+    }
+}
