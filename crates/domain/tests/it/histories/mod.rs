@@ -39,7 +39,6 @@ async fn histories_follow_the_model() {
 
 /// What histories must come to, or they check too little.
 const OUTCOMES: &str = "Append
-    Append RepositoryNotFound
     Append StorageFull
     Append UploadNotFound
     BatchDelete

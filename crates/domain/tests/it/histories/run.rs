@@ -142,7 +142,7 @@ fn action(random: &mut Random) -> Action {
         }
         43..49 => Action::Complete { upload, right: random.chance(80) },
         49..51 => Action::Cancel { upload },
-        51..65 => Action::PutImage { name, image, tag, by_parts: random.chance(30) },
+        51..65 => Action::PutImage { name, image, tag, by_parts: random.chance(50) },
         65..75 => {
             let children = [random.below(1000), random.below(1000)];
             Action::PutIndex { name, children, tag }
