@@ -33,3 +33,16 @@ pub(crate) fn data_dir_option(directory: &Path) -> String {
         format!(" --data-dir {}", crate::shell::Shell::Sh.quote(&absolute.to_string_lossy()))
     }
 }
+
+/// How this program is called from a shell: by its name where `PATH` finds it, else by its path.
+pub(crate) fn program() -> String {
+    const NAME: &str = "tonnage";
+    let Ok(this) = std::env::current_exe().and_then(|path| path.canonicalize()) else {
+        return NAME.to_owned();
+    };
+    let on_path = std::env::var_os("PATH").is_some_and(|path| {
+        std::env::split_paths(&path)
+            .any(|directory| directory.join(NAME).canonicalize().is_ok_and(|found| found == this))
+    });
+    if on_path { NAME.to_owned() } else { crate::shell::Shell::Sh.quote(&this.to_string_lossy()) }
+}

@@ -77,17 +77,18 @@ fn first(facts: &Facts<'_>) -> String {
         );
     }
     let option = local::data_dir_option(facts.layout.directory());
+    let program = local::program();
     let _ = write!(
         out,
         "\nIn another shell:\n\n  \
-         eval \"$(tonnage env{option})\"\n  \
+         eval \"$({program} env{option})\"\n  \
          aws ecr create-repository --repository-name my-app\n  \
          aws ecr get-login-password | docker login --username AWS --password-stdin {registry}\n  \
          docker tag IMAGE {registry}/my-app:latest\n  \
          docker push {registry}/my-app:latest\n\n\
-         Is docker in a virtual machine? `tonnage doctor{option}` says which address it needs.\n\
+         Is docker in a virtual machine? `{program} doctor{option}` says which address it needs.\n\
          Another host name or machine? Start with `--listen 0.0.0.0:4510` and see `--domain` in \
-         `tonnage serve --help`.\n"
+         `{program} serve --help`.\n"
     );
     out
 }
