@@ -33,7 +33,7 @@ impl OciError {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         if let Some(detail) = self.detail {
-            if let Ok(range) = HeaderValue::from_str(&super::uploads::range_text(detail.received)) {
+            if let Ok(range) = HeaderValue::from_str(&range_text(detail.received)) {
                 headers.insert(http::header::RANGE, range);
             }
             if let Ok(id) = HeaderValue::from_str(&detail.upload_id) {
@@ -97,4 +97,10 @@ pub(super) fn code(kind: ErrorKind) -> (StatusCode, &'static str) {
         ErrorKind::Unavailable => (Status::SERVICE_UNAVAILABLE, "TOOMANYREQUESTS"),
         ErrorKind::Internal => (Status::INTERNAL_SERVER_ERROR, "UNKNOWN"),
     }
+}
+
+/// What an upload has, as the specification prints it: the last byte, inclusive. An empty upload
+/// has no last byte; registries print `0-0` for it, and clients expect that.
+pub(super) fn range_text(received: u64) -> String {
+    format!("0-{}", received.saturating_sub(1))
 }

@@ -1,7 +1,7 @@
 //! The distribution protocol under `/v2/`, and download links.
 //!
 //! A request is routed, authenticated, and becomes one operation of the domain. What differs
-//! between the specification and ECR stands in [`error`] and in the docs of each handler.
+//! between the specification and ECR stands in `error.rs` and in the docs of each handler.
 
 mod authenticate;
 mod blobs;
@@ -22,7 +22,7 @@ use http::header::{
 use http::{Method, StatusCode};
 use tonnage_domain::app::App;
 use tonnage_domain::context::RequestContext;
-use tonnage_domain::names::{NameError, RepositoryName};
+use tonnage_domain::names::{Digest, NameError, RepositoryName};
 use tonnage_domain::repositories::RepositoryAddress;
 
 use self::authenticate::Challenge;
@@ -68,6 +68,12 @@ impl Call<'_> {
 
 fn invalid_name(error: &NameError) -> OciError {
     OciError::new(StatusCode::BAD_REQUEST, "NAME_INVALID", error.to_string())
+}
+
+fn parse_digest(text: &str) -> Result<Digest, OciError> {
+    Digest::parse(text).map_err(|error| {
+        OciError::new(StatusCode::BAD_REQUEST, "DIGEST_INVALID", error.to_string())
+    })
 }
 
 /// Answers a request of the distribution protocol.

@@ -7,11 +7,9 @@ use tonnage_domain::error::Error;
 use tonnage_domain::execute::execute;
 use tonnage_domain::identities::page_token;
 use tonnage_domain::images::list_referrers::{ListReferrers, Referrer};
-use tonnage_domain::names::Digest;
 use tonnage_domain::pages::PageRequest;
 
-use super::error::OciError;
-use super::{Call, Refusal, header};
+use super::{Call, Refusal, header, parse_digest};
 use crate::request::Response;
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -72,10 +70,4 @@ fn descriptor(referrer: &Referrer) -> Result<Value, Error> {
         descriptor.insert("annotations".to_owned(), Value::Object(annotations));
     }
     Ok(Value::Object(descriptor))
-}
-
-pub(super) fn parse_digest(text: &str) -> Result<Digest, OciError> {
-    Digest::parse(text).map_err(|error| {
-        OciError::new(StatusCode::BAD_REQUEST, "DIGEST_INVALID", error.to_string())
-    })
 }

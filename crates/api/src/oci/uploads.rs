@@ -14,9 +14,8 @@ use tonnage_domain::uploads::finish::CompleteLayerUpload;
 use tonnage_domain::uploads::initiate::InitiateLayerUpload;
 use tonnage_domain::uploads::{BodyStream, UploadId, UploadRules, not_found};
 
-use super::error::OciError;
-use super::referrers::parse_digest;
-use super::{CONTENT_DIGEST, Call, Refusal, header};
+use super::error::{OciError, range_text};
+use super::{CONTENT_DIGEST, Call, Refusal, header, parse_digest};
 use crate::body::Body;
 use crate::request::Response;
 
@@ -180,10 +179,4 @@ fn progress(
     headers.insert(RANGE, header(&range_text(received))?);
     headers.insert(UPLOAD_UUID, header(id.as_str())?);
     Ok(response)
-}
-
-/// What an upload has, as the specification prints it: the last byte, inclusive. An empty upload
-/// has no last byte; registries print `0-0` for it, and clients expect that.
-pub(super) fn range_text(received: u64) -> String {
-    format!("0-{}", received.saturating_sub(1))
 }
