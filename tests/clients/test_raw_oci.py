@@ -196,8 +196,9 @@ RANGES = [
     ("bytes=-999999", 206, slice(0, None)),
     ("bytes=200003-", 416, None),
     ("bytes=999999-", 416, None),
-    # Ranges that are not understood are ignored (RFC 9110, section 14.2).
-    ("bytes=9-1", 200, slice(0, None)),
+    # A range that ends before it begins may be refused (RFC 9110, section 14.2).
+    ("bytes=9-1", 416, None),
+    # Ranges that are not understood are ignored.
     ("lines=0-1", 200, slice(0, None)),
     ("bytes=a-b", 200, slice(0, None)),
 ]
