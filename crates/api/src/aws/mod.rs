@@ -60,9 +60,7 @@ pub(crate) async fn handle(app: &Arc<App>, request: Request, arrival: &Arrival) 
     let (mut parts, body) = request.into_parts();
     // Signatures cover the host header, which HTTP/2 spells as the target's authority; where there
     // are both, the authority counts (RFC 9110, section 7.2), and so it is what must be signed.
-    if let Some(host) =
-        parts.uri.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok())
-    {
+    if let Some(host) = signed_host(&parts, arrival) {
         parts.headers.insert(HOST, host);
     }
     let mut response = dispatch(app, &parts, body, arrival).await;
@@ -70,6 +68,19 @@ pub(crate) async fn handle(app: &Arc<App>, request: Request, arrival: &Arrival) 
         response.headers_mut().insert("x-amzn-requestid", id);
     }
     response
+}
+
+/// The host that the client signed, where the header does not have it: over HTTP/2 it is the
+/// target's authority, behind a trusted proxy what the proxy says.
+fn signed_host(parts: &Parts, arrival: &Arrival) -> Option<HeaderValue> {
+    let used = arrival.host.authority();
+    let sent = match parts.uri.authority() {
+        Some(authority) => authority.as_str(),
+        None => parts.headers.get(HOST)?.to_str().ok()?,
+    };
+    // As it was written, because that is what was signed.
+    let host = if sent.eq_ignore_ascii_case(used) { sent } else { used };
+    HeaderValue::from_str(host).ok()
 }
 
 async fn dispatch(app: &App, parts: &Parts, body: BodyStream, arrival: &Arrival) -> Response {

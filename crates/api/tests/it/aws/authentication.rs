@@ -151,8 +151,21 @@ async fn the_authority_of_the_target_is_the_host() {
     headers.remove("host");
     let http2 = Plain { target: "http://localhost:4510/".to_owned(), ..plain.clone() };
     assert_eq!(registry.send_with(&http2, headers.clone()).await.status, 200);
-    let other = Plain { target: "http://example.com/".to_owned(), ..plain };
+    let example = "example.com".to_owned();
+    let other = Plain { target: format!("http://{example}/"), host: example, ..plain };
     headers.insert("host", HeaderValue::from_static("localhost:4510"));
     let answer = registry.send_with(&other, headers).await;
+    assert_refused(&answer, "InvalidSignatureException", MISMATCH);
+}
+
+#[tokio::test]
+async fn behind_a_proxy_the_host_is_what_the_client_used() {
+    let registry = Registry::open().await;
+    let plain = list();
+    let mut headers = registry.signed(&plain);
+    headers.insert("host", HeaderValue::from_static("backend:8080"));
+    assert_eq!(registry.send_with(&plain, headers.clone()).await.status, 200);
+    let elsewhere = Plain { host: "elsewhere.example".to_owned(), ..plain };
+    let answer = registry.send_with(&elsewhere, headers).await;
     assert_refused(&answer, "InvalidSignatureException", MISMATCH);
 }
