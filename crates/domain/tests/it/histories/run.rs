@@ -137,8 +137,8 @@ fn action(random: &mut Random) -> Action {
         5..8 => Action::Delete { name, force: random.chance(50) },
         8..12 => Action::SetMutability { name, mutability: random.below(4) },
         12..26 => Action::PushBlob { name, blob },
-        28..33 => Action::Initiate { name },
         26..28 => Action::Tell { name, blob },
+        28..33 => Action::Initiate { name },
         33..43 => {
             let (from, length) = (random.below(3), random.below(3));
             Action::Append { upload, blob, from, length }
