@@ -229,14 +229,26 @@ CREATE TABLE garbage_objects (
     object_id TEXT NOT NULL PRIMARY KEY,
     since BIGINT NOT NULL
 );
+CREATE INDEX garbage_objects_by_time ON garbage_objects (since);
 
--- Blobs that lost an edge and may be unreachable now.
+-- Every edge of repository_blobs that no image needs, and some that one needs or that are gone;
+-- every blob without such an edge has one too. since is when that may have become so, or when a
+-- push last relied on the edge. docs/garbage-collection.md says what follows from it.
 CREATE TABLE garbage_candidates (
     repository_id BIGINT NOT NULL,
     blob_id BIGINT NOT NULL,
     since BIGINT NOT NULL,
     PRIMARY KEY (repository_id, blob_id)
 );
+CREATE INDEX garbage_candidates_by_time ON garbage_candidates (since);
+
+-- What garbage collection removed so far.
+CREATE TABLE garbage_collection (
+    id BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
+    removed_blobs BIGINT NOT NULL,
+    reclaimed_bytes BIGINT NOT NULL
+);
+INSERT INTO garbage_collection (id, removed_blobs, reclaimed_bytes) VALUES (1, 0, 0);
 
 CREATE TABLE outbox (
     id BIGINT NOT NULL PRIMARY KEY,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::authorize::PolicyCache;
 use crate::clock::Clock;
 use crate::encryption::DomainKeys;
-use crate::gc::Wake;
+use crate::gc::{Collector, Wake};
 use crate::identities::token_keys::TokenKeys;
 use crate::ids::Ids;
 use crate::images::pulls::Pulls;
@@ -31,6 +31,9 @@ pub struct Settings {
     pub download_link_seconds: i64,
     /// How long an upload may rest before it is removed, in seconds.
     pub upload_idle_seconds: i64,
+    /// How long a blob that no image refers to stays after it was pushed, lost its last image or
+    /// was last asked for by a push, in seconds.
+    pub gc_grace_seconds: i64,
 }
 
 impl Default for Settings {
@@ -41,6 +44,7 @@ impl Default for Settings {
             token_seconds: 12 * 3600,
             download_link_seconds: 3600,
             upload_idle_seconds: 24 * 3600,
+            gc_grace_seconds: 24 * 3600,
         }
     }
 }
@@ -68,5 +72,6 @@ pub struct App {
     pub(crate) policies: PolicyCache,
     pub(crate) upload_locks: UploadLocks,
     pub(crate) garbage: Wake,
+    pub(crate) collector: Collector,
     pub(crate) pulls: Pulls,
 }

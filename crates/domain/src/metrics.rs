@@ -11,6 +11,7 @@ use prometheus_client::registry::Registry;
 
 use crate::error::ErrorKind;
 use crate::execute::Entry;
+use crate::gc::Removed;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OperationLabels {
@@ -24,12 +25,25 @@ struct DirectionLabels {
     direction: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct GarbageLabels {
+    kind: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SweepLabels {
+    outcome: &'static str,
+}
+
 /// The counters of the domain.
 #[derive(Clone)]
 pub struct Metrics {
     operations: Family<OperationLabels, Counter<u64, AtomicU64>>,
     operation_seconds: Histogram,
     blob_bytes: Family<DirectionLabels, Counter<u64, AtomicU64>>,
+    garbage_sweeps: Family<SweepLabels, Counter<u64, AtomicU64>>,
+    garbage_removed: Family<GarbageLabels, Counter<u64, AtomicU64>>,
+    garbage_bytes: Counter<u64, AtomicU64>,
 }
 
 impl Default for Metrics {
@@ -38,6 +52,9 @@ impl Default for Metrics {
             operations: Family::default(),
             operation_seconds: Histogram::new(exponential_buckets(0.0001, 4.0, 10)),
             blob_bytes: Family::default(),
+            garbage_sweeps: Family::default(),
+            garbage_removed: Family::default(),
+            garbage_bytes: Counter::default(),
         }
     }
 }
@@ -60,6 +77,21 @@ impl Metrics {
             "Bytes of blobs received from and sent to clients",
             self.blob_bytes.clone(),
         );
+        registry.register(
+            "garbage_sweeps",
+            "Sweeps of the garbage collection by outcome",
+            self.garbage_sweeps.clone(),
+        );
+        registry.register(
+            "garbage_removed",
+            "What the garbage collection removed, by kind",
+            self.garbage_removed.clone(),
+        );
+        registry.register(
+            "garbage_bytes",
+            "Bytes of removed blobs, as clients sent them",
+            self.garbage_bytes.clone(),
+        );
     }
 
     pub(crate) fn record_operation(
@@ -81,6 +113,19 @@ impl Metrics {
 
     pub(crate) fn record_received(&self, bytes: u64) {
         self.blob_bytes.get_or_create(&DirectionLabels { direction: "received" }).inc_by(bytes);
+    }
+
+    pub(crate) fn record_sweep(&self, done: bool) {
+        let outcome = if done { "ok" } else { "failed" };
+        self.garbage_sweeps.get_or_create(&SweepLabels { outcome }).inc();
+    }
+
+    pub(crate) fn record_garbage(&self, kind: Removed, count: u64) {
+        self.garbage_removed.get_or_create(&GarbageLabels { kind: kind.as_str() }).inc_by(count);
+    }
+
+    pub(crate) fn record_reclaimed(&self, bytes: u64) {
+        self.garbage_bytes.inc_by(bytes);
     }
 
     /// Counts bytes of a blob that were handed to the socket.

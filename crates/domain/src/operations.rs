@@ -5,6 +5,7 @@ use crate::blobs::batch_check_layer_availability::BatchCheckLayerAvailability;
 use crate::blobs::get_blob::{GetBlob, HeadBlob};
 use crate::blobs::get_download_url_for_layer::GetDownloadUrlForLayer;
 use crate::execute::{Entry, Operation};
+use crate::gc::operations::{DescribeGarbageCollection, RunGarbageCollection};
 use crate::identities::get_authorization_token::GetAuthorizationToken;
 use crate::identities::get_caller_identity::GetCallerIdentity;
 use crate::images::batch_delete_image::BatchDeleteImage;
@@ -51,6 +52,7 @@ pub const OPERATIONS: &[Entry] = &[
     CancelUpload::ENTRY,
     CreateAccount::ENTRY,
     DeleteManifest::ENTRY,
+    DescribeGarbageCollection::ENTRY,
     DescribeUpload::ENTRY,
     GetBlob::ENTRY,
     GetManifest::ENTRY,
@@ -58,5 +60,6 @@ pub const OPERATIONS: &[Entry] = &[
     ListAccounts::ENTRY,
     ListReferrers::ENTRY,
     ListTags::ENTRY,
+    RunGarbageCollection::ENTRY,
     SetAccountState::ENTRY,
 ];

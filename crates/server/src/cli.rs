@@ -72,6 +72,17 @@ Examples:
     #[command(subcommand, arg_required_else_help = true)]
     Account(AccountCommands),
 
+    /// Remove what nothing needs from the running server, now.
+    ///
+    /// The server does this by itself, every minute; this shows what it comes to. A blob that no
+    /// image refers to stays for the time of the setting `gc_grace` all the same.
+    #[command(after_help = "\
+Examples:
+  tonnage gc
+  tonnage gc --dry-run
+  tonnage gc --status")]
+    Gc(GcArguments),
+
     /// Look at the configuration.
     #[command(subcommand, arg_required_else_help = true)]
     Config(ConfigCommands),
@@ -201,6 +212,19 @@ Examples:
         #[arg(value_name = "ID")]
         id: String,
     },
+}
+
+/// What `tonnage gc` takes.
+#[derive(Debug, Args)]
+pub(crate) struct GcArguments {
+    #[command(flatten)]
+    pub(crate) place: PlaceArguments,
+    /// Say what would be removed now, and remove nothing.
+    #[arg(long, conflicts_with = "status")]
+    pub(crate) dry_run: bool,
+    /// Say what waits and what was removed so far.
+    #[arg(long)]
+    pub(crate) status: bool,
 }
 
 /// What may be done with the configuration.

@@ -166,6 +166,7 @@ pub async fn open(parts: Parts) -> Result<Opened, OpenError> {
         policies: crate::authorize::PolicyCache::default(),
         upload_locks: crate::uploads::UploadLocks::new(garbage.clone()),
         garbage,
+        collector: crate::gc::Collector::default(),
         pulls: crate::images::pulls::Pulls::default(),
     };
     Ok(Opened { app, first_access_key })

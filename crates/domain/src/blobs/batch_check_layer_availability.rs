@@ -1,11 +1,11 @@
 //! `BatchCheckLayerAvailability`.
 
-use super::find;
+use super::tell;
 use crate::context::RequestContext;
 use crate::error::Result;
 use crate::execute::{Call, Demand, Entry, Operation, Service};
 use crate::names::Digest;
-use crate::repositories::{self, RepositoryAddress};
+use crate::repositories::RepositoryAddress;
 
 /// Says which layers a repository holds.
 #[derive(Clone, Debug)]
@@ -34,13 +34,10 @@ impl Operation for BatchCheckLayerAvailability {
     }
 
     async fn run(self, call: Call<'_>) -> Result<Vec<LayerAvailability>> {
-        let mut tx = call.read().await?;
-        let repository = repositories::get(&mut tx, &self.repository).await?;
-        let mut layers = Vec::with_capacity(self.digests.len());
-        for digest in self.digests {
-            let size = find(&mut tx, &repository, &digest).await?.map(|blob| blob.size);
-            layers.push(LayerAvailability { digest, size });
-        }
-        Ok(layers)
+        let (_, found) = tell(&call, &self.repository, &self.digests).await?;
+        let layers = self.digests.into_iter().zip(found);
+        Ok(layers
+            .map(|(digest, blob)| LayerAvailability { digest, size: blob.map(|blob| blob.size) })
+            .collect())
     }
 }

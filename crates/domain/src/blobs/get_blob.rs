@@ -1,11 +1,14 @@
 //! `GET` and `HEAD` of a blob, and the download that a link allows.
 
-use super::{BlobReader, find, not_found};
+use super::{BlobReader, find, not_found, tell};
 use crate::context::RequestContext;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::execute::{Call, Demand, Entry, Operation, Service};
 use crate::names::Digest;
 use crate::repositories::{self, RepositoryAddress};
+
+/// How often a blob is looked for that is removed while it is opened, and pushed again at once.
+const OPEN_TRIES: u32 = 3;
 
 /// Opens a blob that the repository holds.
 #[derive(Clone, Debug)]
@@ -28,12 +31,24 @@ impl Operation for GetBlob {
     }
 
     async fn run(self, call: Call<'_>) -> Result<BlobReader> {
-        let mut tx = call.read().await?;
-        let repository = repositories::get(&mut tx, &self.repository).await?;
-        let blob = find(&mut tx, &repository, &self.digest)
-            .await?
-            .ok_or_else(|| not_found(&repository, &self.digest))?;
-        BlobReader::open(call.app, &mut tx, &repository, &self.digest, &blob).await
+        let mut failed = None;
+        for _ in 0..OPEN_TRIES {
+            let mut tx = call.read().await?;
+            let repository = repositories::get(&mut tx, &self.repository).await?;
+            let blob = find(&mut tx, &repository, &self.digest)
+                .await?
+                .ok_or_else(|| not_found(&repository, &self.digest))?;
+            match failed {
+                // It was not removed meanwhile.
+                Some((id, error)) if id == blob.id => return Err(error),
+                _ => {}
+            }
+            match BlobReader::open(call.app, &mut tx, &repository, &self.digest, &blob).await {
+                Ok(reader) => return Ok(reader),
+                Err(error) => failed = Some((blob.id, error)),
+            }
+        }
+        Err(failed.map_or_else(|| Error::internal("no try to open a blob"), |(_, error)| error))
     }
 }
 
@@ -55,11 +70,11 @@ impl Operation for HeadBlob {
     }
 
     async fn run(self, call: Call<'_>) -> Result<u64> {
-        let mut tx = call.read().await?;
-        let repository = repositories::get(&mut tx, &self.repository).await?;
-        let blob = find(&mut tx, &repository, &self.digest)
-            .await?
-            .ok_or_else(|| not_found(&repository, &self.digest))?;
-        Ok(blob.size)
+        let digests = std::slice::from_ref(&self.digest);
+        let (repository, found) = tell(&call, &self.repository, digests).await?;
+        match found.into_iter().flatten().next() {
+            Some(blob) => Ok(blob.size),
+            None => Err(not_found(&repository, &self.digest)),
+        }
     }
 }

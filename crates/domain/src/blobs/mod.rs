@@ -14,10 +14,11 @@ use crate::encryption::container::Container;
 use crate::encryption::{self, DataKey};
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Call, Tx};
+use crate::gc::{self, Edge};
 use crate::names::Digest;
 use crate::objects::{ObjectId, ObjectReader};
 use crate::params;
-use crate::repositories::Repository;
+use crate::repositories::{self, Repository, RepositoryAddress};
 
 /// What small blobs are sealed as. Blobs of more than one chunk have an object.
 const INLINE: &str = "inline-blob";
@@ -30,6 +31,12 @@ pub(crate) struct BlobRecord {
     container_version: i64,
     /// The object with its wrapped key; a small blob has none.
     object: Option<(ObjectId, Option<Vec<u8>>)>,
+}
+
+impl BlobRecord {
+    fn edge(&self, repository: &Repository) -> Edge {
+        Edge { repository_id: repository.id, blob_id: self.id }
+    }
 }
 
 /// The blob of this digest, if `repository` holds it.
@@ -61,6 +68,67 @@ pub(crate) async fn find(
         container_version: row.get(4)?,
         object,
     }))
+}
+
+/// How often a client that asks waits for room to note what it is told.
+const TELL_TRIES: u32 = 3;
+
+/// What a repository holds of `digests`, for a client that builds on the answer: it does not send
+/// what it is told of, and refers to it later. What was about to be removed stays for another grace
+/// period, or the client is told that it is not there.
+pub(crate) async fn tell(
+    call: &Call<'_>,
+    address: &RepositoryAddress,
+    digests: &[Digest],
+) -> Result<(Repository, Vec<Option<BlobRecord>>)> {
+    let freshness = &call.app.collector.freshness;
+    let settled = freshness.settled();
+    let (repository, found, old) = look(call, address, digests).await?;
+    if old.is_empty() {
+        return Ok((repository, found));
+    }
+    for _ in 0..TELL_TRIES {
+        let Some(told) = freshness.tell(&old, call.app.clock.now()) else {
+            gc::flush(call.app).await?;
+            continue;
+        };
+        // Something was removed since, perhaps what was found. What is found now stays: from here
+        // on the collector sees that it was told of.
+        let (repository, mut found) = if told.settled == settled {
+            (repository, found)
+        } else {
+            let (repository, found, _) = look(call, address, digests).await?;
+            (repository, found)
+        };
+        for held in &mut found {
+            held.take_if(|blob| told.claimed.contains(&blob.edge(&repository)));
+        }
+        return Ok((repository, found));
+    }
+    Err(Error::new(ErrorKind::Unavailable, "Too many pushes at a time; try again."))
+}
+
+/// What a repository holds of `digests`, and which edges to it are candidates of some age.
+async fn look(
+    call: &Call<'_>,
+    address: &RepositoryAddress,
+    digests: &[Digest],
+) -> Result<(Repository, Vec<Option<BlobRecord>>, Vec<Edge>)> {
+    let mut tx = call.read().await?;
+    let repository = repositories::get(&mut tx, address).await?;
+    let mut found = Vec::with_capacity(digests.len());
+    let mut old = Vec::new();
+    for digest in digests {
+        let held = find(&mut tx, &repository, digest).await?;
+        if let Some(blob) = &held {
+            let edge = blob.edge(&repository);
+            if gc::must_be_refreshed(call.app, &mut tx, &edge).await? {
+                old.push(edge);
+            }
+        }
+        found.push(held);
+    }
+    Ok((repository, found, old))
 }
 
 pub(crate) fn parse_object_id(text: &str) -> Result<ObjectId> {
@@ -150,6 +218,10 @@ pub(crate) async fn add(
             params![repository.id, blob_id, call.now()],
         )
         .await?;
+    // Nothing refers to it yet; an image that does makes it needed. Not the time when the request
+    // arrived: its body may have taken longer than the grace period.
+    let edge = Edge { repository_id: repository.id, blob_id };
+    gc::put_candidate(tx, edge, call.app.clock.now()).await?;
     Ok(added == 0)
 }
 

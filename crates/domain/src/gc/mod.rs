@@ -1,24 +1,49 @@
-//! What nobody needs any more: expired uploads, objects that lost their row, old access records.
+//! What nobody needs any more: expired uploads, blobs that no image refers to, objects that lost
+//! their row, old access records.
 //!
 //! Everything here is named by a row before it exists and forgotten by a row after it is gone, so
-//! a crash at any point only means that the next sweep does the rest.
+//! a crash at any point only means that the next sweep does the rest. Why nothing that is needed
+//! ever goes, and all the rest does, stands in `docs/garbage-collection.md`.
 
-use std::sync::Arc;
+mod collect;
+mod freshness;
+pub mod operations;
+mod plan;
+
+use std::sync::{Arc, PoisonError};
 
 use tokio::sync::Notify;
 
+pub(crate) use self::collect::{
+    Collector, must_be_refreshed, put_candidate, remove_candidates_of_image,
+};
+pub use self::freshness::flush;
+pub use self::plan::{Plan, Status, plan, status};
 use crate::app::App;
 use crate::audit;
 use crate::authorize::Permit;
 use crate::blobs::parse_object_id;
 use crate::error::Result;
 use crate::execute::Tx;
-use crate::metadata::Mode;
+use crate::metadata::{Mode, Row};
 use crate::params;
 use crate::uploads::UploadId;
 
 /// Rows handled in one transaction.
 const BATCH: i64 = 200;
+
+/// That a repository holds a blob.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Edge {
+    pub(crate) repository_id: i64,
+    pub(crate) blob_id: i64,
+}
+
+impl Edge {
+    fn from_row(row: &Row) -> Result<Self> {
+        Ok(Self { repository_id: row.get(0)?, blob_id: row.get(1)? })
+    }
+}
 
 /// Tells the sweeper that there is something to do.
 #[derive(Clone, Debug, Default)]
@@ -39,10 +64,38 @@ impl Wake {
 pub struct Swept {
     /// Uploads that nobody went on with.
     pub expired_uploads: u64,
+    /// Blobs that a repository held without need, once for each repository.
+    pub edges: u64,
+    /// Blobs that no repository held any more.
+    pub blobs: u64,
+    /// The bytes of these blobs, as clients sent them.
+    pub bytes: u64,
     /// Objects removed from the store.
     pub objects: u64,
     /// Access records past their retention.
     pub access_records: u64,
+}
+
+/// What is removed, by kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Removed {
+    Uploads,
+    Edges,
+    Blobs,
+    Objects,
+    AccessRecords,
+}
+
+impl Removed {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Uploads => "upload",
+            Self::Edges => "repository_blob",
+            Self::Blobs => "blob",
+            Self::Objects => "object",
+            Self::AccessRecords => "access_record",
+        }
+    }
 }
 
 /// Waits until something became garbage.
@@ -55,11 +108,52 @@ pub async fn garbage_made(app: &App) {
 /// # Errors
 /// When a store fails; what was removed until then stays removed, the rest is for the next sweep.
 pub async fn sweep(app: &App) -> Result<Swept> {
+    Ok(sweep_at_most(app, u64::MAX).await?.0)
+}
+
+/// As [`sweep`], with at most `batches` transactions; whether there may be more to remove.
+///
+/// # Errors
+/// As [`sweep`].
+async fn sweep_at_most(app: &App, batches: u64) -> Result<(Swept, bool)> {
+    let result = sweep_in_order(app, batches).await;
+    app.metrics.record_sweep(result.is_ok());
+    if let Ok((_, false)) = result {
+        let mut last = app.collector.last_sweep_at.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = Some(app.clock.now());
+    }
+    result
+}
+
+/// Each part makes work for the one after it.
+async fn sweep_in_order(app: &App, batches: u64) -> Result<(Swept, bool)> {
     let mut swept = Swept::default();
-    while expire_uploads(app, &mut swept).await? {}
-    while remove_objects(app, &mut swept).await? {}
-    while remove_access_records(app, &mut swept).await? {}
-    Ok(swept)
+    let mut left = batches;
+    let mut spent = || {
+        left -= 1;
+        left == 0
+    };
+    while expire_uploads(app, &mut swept).await? {
+        if spent() {
+            return Ok((swept, true));
+        }
+    }
+    while collect::collect_blobs(app, &mut swept).await? {
+        if spent() {
+            return Ok((swept, true));
+        }
+    }
+    while remove_objects(app, &mut swept).await? {
+        if spent() {
+            return Ok((swept, true));
+        }
+    }
+    while remove_access_records(app, &mut swept).await? {
+        if spent() {
+            return Ok((swept, true));
+        }
+    }
+    Ok((swept, false))
 }
 
 async fn begin(app: &App, mode: Mode) -> Result<Tx> {
@@ -92,6 +186,7 @@ async fn expire_uploads(app: &App, swept: &mut Swept) -> Result<bool> {
     }
     tx.commit().await?;
     swept.expired_uploads += expired;
+    app.metrics.record_garbage(Removed::Uploads, expired);
     Ok(expired > 0)
 }
 
@@ -116,12 +211,15 @@ async fn remove_objects(app: &App, swept: &mut Swept) -> Result<bool> {
         return Ok(false);
     }
     let mut tx = begin(app, Mode::Write).await?;
+    let mut forgotten = 0;
     for object in &removed {
-        tx.execute("DELETE FROM garbage_objects WHERE object_id = $1", params![object.as_str()])
+        forgotten += tx
+            .execute("DELETE FROM garbage_objects WHERE object_id = $1", params![object.as_str()])
             .await?;
     }
     tx.commit().await?;
-    swept.objects += removed.len() as u64;
+    swept.objects += forgotten;
+    app.metrics.record_garbage(Removed::Objects, forgotten);
     Ok(true)
 }
 
@@ -137,5 +235,6 @@ async fn remove_access_records(app: &App, swept: &mut Swept) -> Result<bool> {
         .await?;
     tx.commit().await?;
     swept.access_records += removed;
+    app.metrics.record_garbage(Removed::AccessRecords, removed);
     Ok(removed > 0)
 }

@@ -13,6 +13,7 @@ use crate::encryption;
 use crate::error::{Error, ErrorKind, Result};
 use crate::events::{self, Event};
 use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
+use crate::gc;
 use crate::names::{Algorithm, Digest, Tag};
 use crate::params;
 use crate::repositories::{self, Repository, RepositoryAddress};
@@ -218,6 +219,7 @@ async fn insert(
         )
         .await?;
     }
+    gc::remove_candidates_of_image(tx, repository.id, id).await?;
     for (position, (child, child_id, _)) in children.iter().enumerate() {
         tx.execute(
             "INSERT INTO image_children (image_id, position, child_image_id, digest, media_type, \

@@ -26,7 +26,8 @@ const QUEUE_GARBAGE: [&str; 2] = [
      SELECT object_id, CAST($2 AS BIGINT) FROM uploads WHERE repository_id = $1",
     "INSERT INTO garbage_candidates (repository_id, blob_id, since) \
      SELECT repository_id, blob_id, CAST($2 AS BIGINT) FROM repository_blobs \
-     WHERE repository_id = $1 ON CONFLICT (repository_id, blob_id) DO NOTHING",
+     WHERE repository_id = $1 \
+     ON CONFLICT (repository_id, blob_id) DO UPDATE SET since = excluded.since",
 ];
 
 /// What refers to a repository, referrers before what they refer to.

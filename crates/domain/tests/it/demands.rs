@@ -10,6 +10,7 @@ use tonnage_domain::blobs::get_blob::{GetBlob, HeadBlob};
 use tonnage_domain::blobs::get_download_url_for_layer::GetDownloadUrlForLayer;
 use tonnage_domain::context::{Principal, PrincipalKind, RequestContext};
 use tonnage_domain::execute::Operation;
+use tonnage_domain::gc::operations::{DescribeGarbageCollection, RunGarbageCollection};
 use tonnage_domain::identities::get_authorization_token::GetAuthorizationToken;
 use tonnage_domain::identities::get_caller_identity::GetCallerIdentity;
 use tonnage_domain::images::batch_delete_image::BatchDeleteImage;
@@ -217,4 +218,6 @@ fn accounts_and_identities(table: &mut Table, management_account: AccountId) {
     table.add("", &CreateAccount { management_account, id, name: "team".to_owned() });
     table.add("", &ListAccounts { management_account });
     table.add("suspend", &SetAccountState { management_account, id, active: false });
+    table.add("", &DescribeGarbageCollection { management_account });
+    table.add("", &RunGarbageCollection { management_account });
 }

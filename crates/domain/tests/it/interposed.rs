@@ -1,10 +1,11 @@
-//! A metadata database that watches the rules of transactions, and lets a test change something
-//! between two transactions of one operation.
+//! A metadata database that watches the rules of transactions, lets a test change something between
+//! two transactions of one operation or stop one in the middle, and remembers statements.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::BoxFuture;
+use tokio::sync::Notify;
 use tokio::task::Id;
 use tonnage_domain::metadata::{Metadata, MetadataError, Mode, Row, Transaction, Value};
 
@@ -20,6 +21,48 @@ struct State {
     /// How many more transactions begin before the statements run.
     countdown: u32,
     statements: Vec<Statement>,
+    pause: Option<(&'static str, u32, Pause)>,
+    recorded: Option<Vec<Statement>>,
+}
+
+/// Somebody who is held after a statement.
+#[derive(Clone, Default)]
+pub(crate) struct Pause {
+    reached: Arc<Notify>,
+    resumed: Arc<Notify>,
+}
+
+impl Pause {
+    /// Waits until somebody is held.
+    pub(crate) async fn reached(&self) {
+        self.reached.notified().await;
+    }
+
+    /// Lets them go on.
+    pub(crate) fn resume(&self) {
+        self.resumed.notify_one();
+    }
+}
+
+/// Remembers a statement that was run, and holds whoever ran it if a test asks for that.
+async fn ran(state: &Mutex<State>, sql: &'static str, params: &[Value]) {
+    let pause = {
+        let mut state = state.lock().unwrap();
+        if let Some(recorded) = &mut state.recorded {
+            recorded.push((sql, params.to_vec()));
+        }
+        match &mut state.pause {
+            Some((text, countdown, _)) if sql.contains(*text) => {
+                *countdown -= 1;
+                if *countdown == 0 { state.pause.take() } else { None }
+            }
+            _ => None,
+        }
+    };
+    if let Some((_, _, pause)) = pause {
+        pause.reached.notify_one();
+        pause.resumed.notified().await;
+    }
 }
 
 /// Wraps any metadata database.
@@ -45,6 +88,23 @@ impl Interposed {
     /// Whether the statements of [`Interposed::before`] have run.
     pub(crate) fn has_run(&self) -> bool {
         self.state.lock().unwrap().countdown == 0
+    }
+
+    /// Holds whoever runs the `nth` statement from now on that contains `text`, after it has run.
+    pub(crate) fn pause_after(&self, text: &'static str, nth: u32) -> Pause {
+        let pause = Pause::default();
+        self.state.lock().unwrap().pause = Some((text, nth, pause.clone()));
+        pause
+    }
+
+    /// Begins to remember statements.
+    pub(crate) fn record(&self) {
+        self.state.lock().unwrap().recorded = Some(Vec::new());
+    }
+
+    /// The statements that ran since [`Interposed::record`].
+    pub(crate) fn recorded(&self) -> Vec<Statement> {
+        self.state.lock().unwrap().recorded.take().unwrap_or_default()
     }
 
     /// How many writing transactions of this task were dropped so far.
@@ -101,7 +161,11 @@ impl Transaction for Watched {
         sql: &'static str,
         params: &'a [Value],
     ) -> BoxFuture<'a, Result<u64, MetadataError>> {
-        self.inner.as_mut().unwrap().execute(sql, params)
+        Box::pin(async move {
+            let changed = self.inner.as_mut().unwrap().execute(sql, params).await?;
+            ran(&self.state, sql, params).await;
+            Ok(changed)
+        })
     }
 
     fn query<'a>(
@@ -109,7 +173,11 @@ impl Transaction for Watched {
         sql: &'static str,
         params: &'a [Value],
     ) -> BoxFuture<'a, Result<Vec<Row>, MetadataError>> {
-        self.inner.as_mut().unwrap().query(sql, params)
+        Box::pin(async move {
+            let rows = self.inner.as_mut().unwrap().query(sql, params).await?;
+            ran(&self.state, sql, params).await;
+            Ok(rows)
+        })
     }
 
     fn commit(mut self: Box<Self>) -> BoxFuture<'static, Result<(), MetadataError>> {

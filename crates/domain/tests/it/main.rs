@@ -4,6 +4,7 @@
 
 mod authorization;
 mod bootstrap;
+mod collection;
 mod content;
 mod demands;
 mod faults;

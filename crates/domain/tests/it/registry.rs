@@ -427,6 +427,20 @@ impl Registry {
         assert_eq!(self.objects_present(), named);
     }
 
+    /// No blob, no object and nothing that garbage collection would have to remember.
+    pub(crate) async fn check_nothing_left(&self) {
+        for table in [
+            "SELECT id FROM blobs",
+            "SELECT repository_id FROM repository_blobs",
+            "SELECT repository_id FROM garbage_candidates",
+            "SELECT object_id FROM garbage_objects",
+            "SELECT id FROM uploads",
+        ] {
+            assert_eq!(self.rows(table).await, Vec::<Vec<String>>::new(), "{table}");
+        }
+        assert_eq!(self.objects_present(), BTreeSet::new());
+    }
+
     /// The names of all files in the object store.
     pub(crate) fn objects_present(&self) -> BTreeSet<String> {
         fn walk(directory: &Path, found: &mut BTreeSet<String>) {

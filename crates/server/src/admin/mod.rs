@@ -57,6 +57,53 @@ pub(crate) struct Accounts {
     pub(crate) accounts: Vec<Account>,
 }
 
+/// What garbage collection removed, or would remove.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Garbage {
+    /// Uploads that nobody went on with.
+    pub(crate) expired_uploads: u64,
+    /// Blobs that a repository held without need, once for each repository.
+    pub(crate) repository_blobs: u64,
+    /// Blobs that no repository held any more.
+    pub(crate) blobs: u64,
+    /// Their bytes, as clients sent them.
+    pub(crate) bytes: u64,
+    /// Objects of the store.
+    pub(crate) objects: u64,
+    /// Access records past their retention.
+    pub(crate) access_records: u64,
+}
+
+/// What `GET /gc` answers.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct GarbageCollection {
+    /// How long what no image refers to stays, in seconds.
+    pub(crate) grace_seconds: i64,
+    /// When the running server last had removed all it could, in RFC 3339.
+    pub(crate) last_sweep_at: Option<String>,
+    /// Blobs of repositories that wait for the end of their grace period.
+    pub(crate) candidates: u64,
+    /// Whether there are more than that.
+    pub(crate) more_candidates: bool,
+    /// Blobs that were ever removed.
+    pub(crate) removed_blobs: u64,
+    /// Their bytes.
+    pub(crate) reclaimed_bytes: u64,
+    /// What would be removed now.
+    pub(crate) plan: Garbage,
+    /// Whether that is all of it.
+    pub(crate) plan_complete: bool,
+}
+
+/// What `POST /gc/run` answers.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct GarbageCollected {
+    /// What was removed.
+    pub(crate) removed: Garbage,
+    /// Whether another call may remove more.
+    pub(crate) more: bool,
+}
+
 /// What every refusal carries.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Refusal {

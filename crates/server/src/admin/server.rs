@@ -23,11 +23,14 @@ use tonnage_domain::app::App;
 use tonnage_domain::context::RequestContext;
 use tonnage_domain::error::{Error, ErrorKind};
 use tonnage_domain::execute::execute;
+use tonnage_domain::gc;
+use tonnage_domain::gc::operations::{DescribeGarbageCollection, RunGarbageCollection};
 use tonnage_domain::names::AccountId;
 use tonnage_domain::root_key::RootKey;
 
 use super::{
-    Account, Accounts, BODY_BYTES_MAX, CreatedAccount, NewAccount, Refusal, with_short_path,
+    Account, Accounts, BODY_BYTES_MAX, CreatedAccount, Garbage, GarbageCollected,
+    GarbageCollection, NewAccount, Refusal, with_short_path,
 };
 use crate::data_directory::runtime::Runtime;
 use crate::data_directory::{Layout, remove};
@@ -153,6 +156,8 @@ impl Admin {
                     .map_err(|error| malformed("an account").caused_by(error))?;
                 self.create_account(new).await
             }
+            (&Method::GET, ["gc"]) => self.describe_garbage_collection().await,
+            (&Method::POST, ["gc", "run"]) => self.run_garbage_collection().await,
             (&Method::POST, ["accounts", id, "suspend"]) => self.set_state(id, false).await,
             (&Method::POST, ["accounts", id, "resume"]) => self.set_state(id, true).await,
             _ => Ok(json(
@@ -215,11 +220,47 @@ impl Admin {
         }
     }
 
+    async fn describe_garbage_collection(&self) -> Result<Answer, Error> {
+        let management_account = self.app.management_account;
+        let operation = DescribeGarbageCollection { management_account };
+        let (status, plan) = execute(&self.app, &self.context().await?, operation).await?;
+        let described = GarbageCollection {
+            grace_seconds: status.grace_seconds,
+            last_sweep_at: status.last_sweep_at.map(|at| at.timestamp().to_string()),
+            candidates: status.candidates,
+            more_candidates: status.candidates >= gc::Status::CANDIDATES_MAX,
+            removed_blobs: status.removed_blobs,
+            reclaimed_bytes: status.reclaimed_bytes,
+            plan: garbage(plan.removes),
+            plan_complete: plan.complete,
+        };
+        Ok(json(StatusCode::OK, &described))
+    }
+
+    async fn run_garbage_collection(&self) -> Result<Answer, Error> {
+        let management_account = self.app.management_account;
+        let operation = RunGarbageCollection { management_account };
+        let output = execute(&self.app, &self.context().await?, operation).await?;
+        let collected = GarbageCollected { removed: garbage(output.swept), more: output.more };
+        Ok(json(StatusCode::OK, &collected))
+    }
+
     async fn set_state(&self, id: &str, active: bool) -> Result<Answer, Error> {
         let management_account = self.app.management_account;
         let operation = SetAccountState { management_account, id: parse_id(id)?, active };
         execute(&self.app, &self.context().await?, operation).await?;
         Ok(json(StatusCode::OK, &serde_json::json!({})))
+    }
+}
+
+fn garbage(swept: gc::Swept) -> Garbage {
+    Garbage {
+        expired_uploads: swept.expired_uploads,
+        repository_blobs: swept.edges,
+        blobs: swept.blobs,
+        bytes: swept.bytes,
+        objects: swept.objects,
+        access_records: swept.access_records,
     }
 }
 

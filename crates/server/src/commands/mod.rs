@@ -6,6 +6,7 @@ mod docker_login;
 mod doctor;
 mod engine;
 mod env;
+mod gc;
 mod http_client;
 mod place;
 mod profile;
@@ -35,6 +36,7 @@ pub(crate) fn run(command: Subcommands) -> Result<ExitCode> {
         Subcommands::DockerLogin(arguments) => block_on(docker_login::run(arguments)),
         Subcommands::Doctor(arguments) => block_on(doctor::run(arguments)),
         Subcommands::Account(command) => block_on(account::run(command)),
+        Subcommands::Gc(arguments) => block_on(gc::run(arguments)),
         Subcommands::Config(ConfigCommands::Check(flags)) => check_config(flags),
         Subcommands::Version => {
             println!("tonnage {}", env!("CARGO_PKG_VERSION"));

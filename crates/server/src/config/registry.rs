@@ -40,10 +40,23 @@ pub(super) const SETTINGS: &[Setting] = &[
         help: "Makes a repository when somebody pushes to a name that does not exist; the pusher \
                needs `ecr:CreateRepository`.",
     },
+    Setting {
+        key: "gc_grace",
+        kind: Kind::Text,
+        value_name: "TIME",
+        default: "24h",
+        help: "How long a blob that no image refers to stays, in seconds, minutes, hours or days: \
+               `90s`, `30m`, `24h`, `7d`, at most 365 days. The time counts from the push of the \
+               blob, from the deletion of its last image, or from the last push that asked for it. \
+               A push that takes longer may find its first blobs gone and must be repeated.",
+    },
 ];
 
+const GC_GRACE_SECONDS: i64 = 24 * 3600;
+const GC_GRACE_SECONDS_MAX: i64 = 365 * 24 * 3600;
+
 /// What the registry is called and what it does.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Registry {
     /// The account asked for.
     pub(crate) account: Option<AccountId>,
@@ -53,6 +66,8 @@ pub(crate) struct Registry {
     pub(crate) domain: Option<String>,
     /// Whether a push makes its repository.
     pub(crate) create_on_push: bool,
+    /// How long a blob that no image refers to stays, in seconds.
+    pub(crate) gc_grace_seconds: i64,
 }
 
 impl Registry {
@@ -62,8 +77,27 @@ impl Registry {
             region: values.one("region", Region::parse)?,
             domain: values.one("domain", parse_domain)?,
             create_on_push: values.switch("create_on_push")?.unwrap_or(false),
+            gc_grace_seconds: values.one("gc_grace", parse_grace)?.unwrap_or(GC_GRACE_SECONDS),
         })
     }
+}
+
+fn parse_grace(text: &str) -> Result<i64, String> {
+    let wrong = || format!("{text:?} is not a time of at most 365 days, such as `24h` or `30m`");
+    let digits = text.trim_end_matches(|last: char| last.is_ascii_alphabetic());
+    let seconds = match text.strip_prefix(digits) {
+        Some("s") => 1,
+        Some("m") => 60,
+        Some("h") => 3600,
+        Some("d") => 24 * 3600,
+        _ => return Err(wrong()),
+    };
+    let number: u32 = match digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => digits.parse().map_err(|_| wrong())?,
+        false => return Err(wrong()),
+    };
+    let grace = i64::from(number) * seconds;
+    if grace <= GC_GRACE_SECONDS_MAX { Ok(grace) } else { Err(wrong()) }
 }
 
 fn parse_domain(text: &str) -> Result<String, String> {

@@ -85,6 +85,7 @@ fn a_whole_file_and_its_defaults() {
         region = "eu-west-1"
         domain = "Example.com:8443"
         create_on_push = true
+        gc_grace = "90m"
         listen = ["0.0.0.0:80"]
         trusted_proxy = ["10.0.0.0/8", "192.0.2.1"]
         connections_max = 7
@@ -99,6 +100,7 @@ fn a_whole_file_and_its_defaults() {
     assert_eq!(config.registry.region.unwrap().as_str(), "eu-west-1");
     assert_eq!(config.registry.domain.as_deref(), Some("example.com:8443"));
     assert!(config.registry.create_on_push);
+    assert_eq!(config.registry.gc_grace_seconds, 90 * 60);
     assert_eq!(config.listeners.connections_max, 7);
     assert_eq!(config.listeners.drain, Duration::ZERO);
     for (address, trusted) in
@@ -119,6 +121,7 @@ fn a_whole_file_and_its_defaults() {
     assert!(config.listeners.trusted_proxies.contains("127.0.0.1".parse().unwrap()));
     assert!(config.listeners.trusted_proxies.contains("::1".parse().unwrap()));
     assert!(!config.registry.create_on_push);
+    assert_eq!(config.registry.gc_grace_seconds, 24 * 3600);
     let none: &[(&str, &[&str])] = &[("trusted_proxy", &["none"])];
     let config = load(Given { flags: none, ..Given::default() }).unwrap();
     assert!(!config.listeners.trusted_proxies.contains("127.0.0.1".parse().unwrap()));
@@ -146,6 +149,10 @@ fn a_wrong_file_is_refused_by_the_name_of_the_key() {
     check_file_refused("connections_max = 0", &["`connections_max`", "from 1"]);
     check_file_refused("connections_max = -1", &["`connections_max`"]);
     check_file_refused("connections_max = \"7\"", &["`connections_max`", "an integer"]);
+    for grace in ["24", "h", "-1h", "+1h", "1.5h", "1h30m", "366d", "99999999999s", "1 h", "2w"] {
+        check_file_refused(&format!("gc_grace = \"{grace}\""), &["`gc_grace`", grace, "24h"]);
+    }
+    check_file_refused("gc_grace = 24", &["`gc_grace`", "a string"]);
     check_file_refused("account = \"12\"", &["`account`"]);
     check_file_refused("region = \"nowhere at all\"", &["`region`"]);
     check_file_refused("domain = \"https://x/\"", &["`domain`"]);
@@ -176,6 +183,9 @@ fn a_variable_that_is_no_setting_is_refused_by_its_name() {
     check_variable("TONNAGE_LISTEN", "here", Some("`TONNAGE_LISTEN`"));
     check_variable("TONNAGE_CREATE_ON_PUSH", "maybe", Some("`TONNAGE_CREATE_ON_PUSH`"));
     check_variable("TONNAGE_CREATE_ON_PUSH", "1", None);
+    for grace in ["0s", "59s", "30m", "24h", "365d"] {
+        check_variable("TONNAGE_GC_GRACE", grace, None);
+    }
     check_variable("TONNAGE_ROOT_KEY", &"0".repeat(64), None);
     check_variable("TONNAGEX", "/x", None);
     // Kubernetes makes these for a service of our name.

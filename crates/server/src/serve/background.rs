@@ -1,4 +1,4 @@
-//! Work that no request waits for: removing garbage, writing down pulls.
+//! Work that no request waits for: removing garbage, writing down pulls and what pushes were told.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,13 +17,13 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause.
 const RETRY_PAUSE_MAX: Duration = Duration::from_secs(60);
-/// How often pulls are written down.
-const PULLS_INTERVAL: Duration = Duration::from_secs(1);
+/// How often pulls, and what pushes were told, are written down.
+const NOTES_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Starts all of it; it ends when the server stops.
 pub(super) fn start(app: &Arc<App>, lifecycle: &Lifecycle) {
     lifecycle.background.spawn(sweep(Arc::clone(app), lifecycle.clone()));
-    lifecycle.background.spawn(flush_pulls(Arc::clone(app), lifecycle.clone()));
+    lifecycle.background.spawn(flush_notes(Arc::clone(app), lifecycle.clone()));
 }
 
 async fn sweep(app: Arc<App>, lifecycle: Lifecycle) {
@@ -39,6 +39,8 @@ async fn sweep(app: Arc<App>, lifecycle: Lifecycle) {
                 if swept != gc::Swept::default() {
                     tracing::info!(
                         expired_uploads = swept.expired_uploads,
+                        blobs = swept.blobs,
+                        bytes = swept.bytes,
                         objects = swept.objects,
                         access_records = swept.access_records,
                         "garbage removed"
@@ -62,8 +64,8 @@ async fn sweep(app: Arc<App>, lifecycle: Lifecycle) {
     }
 }
 
-async fn flush_pulls(app: Arc<App>, lifecycle: Lifecycle) {
-    let mut ticks = interval(PULLS_INTERVAL);
+async fn flush_notes(app: Arc<App>, lifecycle: Lifecycle) {
+    let mut ticks = interval(NOTES_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
@@ -73,6 +75,12 @@ async fn flush_pulls(app: Arc<App>, lifecycle: Lifecycle) {
         // Not raced against the stop: what was taken from memory would be lost.
         if let Err(error) = pulls::flush(&app).await {
             tracing::error!(error = chain(&error), "the times of some pulls are lost");
+        }
+        if let Err(error) = gc::flush(&app).await {
+            tracing::error!(
+                error = chain(&error),
+                "what pushes were told cannot be written down; it stays in memory"
+            );
         }
     }
 }

@@ -64,6 +64,7 @@ pub(super) async fn open(directory: &DataDirectory, config: &Config) -> Result<O
         root_key,
         settings: Settings {
             create_on_push: config.registry.create_on_push,
+            gc_grace_seconds: config.registry.gc_grace_seconds,
             ..Settings::default()
         },
         account: config.registry.account,

@@ -25,6 +25,7 @@ use tokio_util::task::TaskTracker;
 use tonnage_api::Api;
 use tonnage_domain::app::App;
 use tonnage_domain::error::chain;
+use tonnage_domain::gc;
 use tonnage_domain::images::pulls;
 use tonnage_store::sqlite::SqliteMetadata;
 
@@ -134,6 +135,9 @@ async fn stop(lifecycle: &Lifecycle, drain: Duration, app: &App, metadata: &Sqli
     }
     if let Err(error) = pulls::flush(app).await {
         tracing::error!(error = chain(&error), "the times of the last pulls are lost");
+    }
+    if let Err(error) = gc::flush(app).await {
+        tracing::error!(error = chain(&error), "what the last pushes were told is lost");
     }
     if let Err(error) = metadata.close().await.context("the metadata database") {
         tracing::error!(

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 /// Steps of one history.
-const STEPS: usize = 40;
+const STEPS: usize = 50;
 const SEEDS: u64 = 60;
 
 fn number(name: &str) -> Option<u64> {
@@ -72,6 +72,10 @@ const OUTCOMES: &str = "Append
     Reopen
     SetMutability
     Sweep
+    Sweep removed blobs of repositories
+    Sweep removed blobs
+    Tell
+    Tell BlobNotFound
     Sweep StorageFull
     done, but the answer was lost";
 

@@ -22,6 +22,8 @@ pub(super) struct Repository {
     pub(super) mutability: TagMutabilityRule,
     /// Digests of blobs.
     pub(super) blobs: BTreeSet<String>,
+    /// Blobs that may be unneeded, and since when.
+    pub(super) candidates: BTreeMap<String, i64>,
     /// Manifests by digest.
     pub(super) images: BTreeMap<String, Pushed>,
     /// Digests by tag.
@@ -44,8 +46,55 @@ impl Repository {
             generation,
             mutability,
             blobs: BTreeSet::new(),
+            candidates: BTreeMap::new(),
             images: BTreeMap::new(),
             tags: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn add_blob(&mut self, digest: &str, now: i64) {
+        self.blobs.insert(digest.to_owned());
+        self.candidates.insert(digest.to_owned(), now);
+    }
+
+    /// A client is told whether the blob is there, and builds on it.
+    pub(super) fn tell(&mut self, digest: &str, now: i64, grace: i64) -> Outcome {
+        if !self.blobs.contains(digest) {
+            return Err(ErrorKind::BlobNotFound);
+        }
+        if let Some(since) =
+            self.candidates.get_mut(digest).filter(|since| **since <= now - grace / 2)
+        {
+            *since = now;
+        }
+        Ok(())
+    }
+
+    pub(super) fn needs(&self, digest: &str) -> bool {
+        let refers = |image: &Pushed| {
+            referred(&image.bytes).blobs.iter().any(|(blob, _)| blob.as_str() == digest)
+        };
+        self.images.values().any(refers)
+    }
+
+    /// Removes what nothing has needed for the grace period.
+    pub(super) fn sweep(&mut self, now: i64, grace: i64) {
+        let due: Vec<_> =
+            self.candidates.iter().filter(|(_, since)| **since <= now - grace).collect();
+        let due: Vec<String> = due.into_iter().map(|(digest, _)| digest.clone()).collect();
+        for digest in due {
+            self.candidates.remove(&digest);
+            if !self.needs(&digest) {
+                self.blobs.remove(&digest);
+            }
+        }
+    }
+
+    fn remove_image(&mut self, digest: &str, now: i64) {
+        if let Some(image) = self.images.remove(digest) {
+            for (blob, _) in referred(&image.bytes).blobs {
+                self.candidates.insert(blob.to_string(), now);
+            }
         }
     }
 
@@ -64,6 +113,9 @@ impl Repository {
             if needs.children.iter().any(|child| !self.images.contains_key(child.as_str())) {
                 return Err(ErrorKind::ReferencedImagesNotFound);
             }
+            for (blob, _) in &needs.blobs {
+                self.candidates.remove(blob.as_str());
+            }
             self.images.insert(digest.clone(), image.clone());
         } else if current == Some(&digest) && by_parts {
             return Err(ErrorKind::ImageAlreadyExists);
@@ -73,7 +125,7 @@ impl Repository {
     }
 
     /// Deletes by tag or by digest; whether anything was deleted.
-    fn delete_one(&mut self, tag: Option<&str>, digest: Option<&str>) -> bool {
+    fn delete_one(&mut self, tag: Option<&str>, digest: Option<&str>, now: i64) -> bool {
         let digest = match tag.map(|tag| self.tags.get(tag)) {
             Some(None) => return false,
             Some(Some(named)) if digest.is_some_and(|digest| digest != named) => return false,
@@ -94,13 +146,13 @@ impl Repository {
         if self.images.values().any(is_child) {
             return false;
         }
-        self.images.remove(&digest);
+        self.remove_image(&digest, now);
         self.tags.retain(|_, named| *named != digest);
         true
     }
 
     /// Deletes in any order that gets rid of the most; how many could not be deleted.
-    pub(super) fn delete(&mut self, ids: &[(Option<String>, Option<Digest>)]) -> usize {
+    pub(super) fn delete(&mut self, ids: &[(Option<String>, Option<Digest>)], now: i64) -> usize {
         let depth = |id: &(Option<String>, Option<Digest>)| {
             let digest = match id {
                 (Some(tag), _) => self.tags.get(tag).cloned(),
@@ -112,13 +164,17 @@ impl Repository {
         // Outermost first, else as given.
         ordered.sort_by_key(|(depth, _)| std::cmp::Reverse(*depth));
         let failed = |(_, (tag, digest)): &&(usize, &(Option<String>, Option<Digest>))| {
-            !self.delete_one(tag.as_deref(), digest.as_ref().map(Digest::as_str))
+            !self.delete_one(tag.as_deref(), digest.as_ref().map(Digest::as_str), now)
         };
         ordered.iter().filter(failed).count()
     }
 
     /// Deletes a tag or an image; the last tag of a child of an index goes alone.
-    pub(super) fn delete_manifest(&mut self, id: &(Option<String>, Option<Digest>)) -> Outcome {
+    pub(super) fn delete_manifest(
+        &mut self,
+        id: &(Option<String>, Option<Digest>),
+        now: i64,
+    ) -> Outcome {
         let (tag, digest) = (id.0.as_deref(), id.1.as_ref().map(Digest::as_str));
         let exists = match (tag, digest) {
             (Some(tag), _) => self.tags.contains_key(tag),
@@ -127,7 +183,7 @@ impl Repository {
         if !exists {
             return Err(ErrorKind::ImageNotFound);
         }
-        if self.delete_one(tag, digest) {
+        if self.delete_one(tag, digest, now) {
             return Ok(());
         }
         let tag = tag.ok_or(ErrorKind::ImageReferencedByManifestList)?;
