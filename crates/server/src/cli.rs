@@ -72,6 +72,10 @@ Examples:
     #[command(subcommand, arg_required_else_help = true)]
     Account(AccountCommands),
 
+    /// Change the keys that seal what is stored, while the server is stopped.
+    #[command(subcommand, arg_required_else_help = true)]
+    Keys(KeysCommands),
+
     /// Look at the configuration.
     #[command(subcommand, arg_required_else_help = true)]
     Config(ConfigCommands),
@@ -200,6 +204,30 @@ Examples:
         /// 12 digits.
         #[arg(value_name = "ID")]
         id: String,
+    },
+}
+
+/// What may be done with keys.
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommands {
+    /// Make a new root key, and seal everything with it that the old one sealed.
+    ///
+    /// The server must be stopped. Images, access keys and tokens stay as they are; nothing is
+    /// uploaded or signed anew. After a crash the next start goes on with whichever key holds. The
+    /// old key stays in root.key.previous until the server has started once; back-ups of the
+    /// metadata made before need it.
+    #[command(after_help = "\
+Examples:
+  tonnage keys rotate-root
+  tonnage keys rotate-root --data-dir /srv/tonnage
+  tonnage keys rotate-root --new-key-file /etc/tonnage/root.key.new")]
+    RotateRoot {
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// Where the new key is, or is written to when there is no such file. Only, and then
+        /// needed, where the key is not in the data directory.
+        #[arg(long, value_name = "FILE")]
+        new_key_file: Option<PathBuf>,
     },
 }
 

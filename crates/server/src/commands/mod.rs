@@ -7,6 +7,7 @@ mod doctor;
 mod engine;
 mod env;
 mod http_client;
+mod keys;
 mod place;
 mod profile;
 mod programs;
@@ -35,6 +36,7 @@ pub(crate) fn run(command: Subcommands) -> Result<ExitCode> {
         Subcommands::DockerLogin(arguments) => block_on(docker_login::run(arguments)),
         Subcommands::Doctor(arguments) => block_on(doctor::run(arguments)),
         Subcommands::Account(command) => block_on(account::run(command)),
+        Subcommands::Keys(command) => block_on(keys::run(command)),
         Subcommands::Config(ConfigCommands::Check(flags)) => check_config(flags),
         Subcommands::Version => {
             println!("tonnage {}", env!("CARGO_PKG_VERSION"));
