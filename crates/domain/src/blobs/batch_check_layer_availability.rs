@@ -1,6 +1,6 @@
 //! `BatchCheckLayerAvailability`.
 
-use super::find;
+use super::find_whole;
 use crate::context::RequestContext;
 use crate::error::Result;
 use crate::execute::{Call, Demand, Entry, Operation, Service};
@@ -38,7 +38,7 @@ impl Operation for BatchCheckLayerAvailability {
         let repository = repositories::get(&mut tx, &self.repository).await?;
         let mut layers = Vec::with_capacity(self.digests.len());
         for digest in self.digests {
-            let size = find(&mut tx, &repository, &digest).await?.map(|blob| blob.size);
+            let size = find_whole(&mut tx, &repository, &digest).await?.map(|blob| blob.size);
             layers.push(LayerAvailability { digest, size });
         }
         Ok(layers)

@@ -1,6 +1,6 @@
 //! `GET` and `HEAD` of a blob, and the download that a link allows.
 
-use super::{BlobReader, find, not_found};
+use super::{BlobReader, find, find_whole, not_found};
 use crate::context::RequestContext;
 use crate::error::Result;
 use crate::execute::{Call, Demand, Entry, Operation, Service};
@@ -57,7 +57,7 @@ impl Operation for HeadBlob {
     async fn run(self, call: Call<'_>) -> Result<u64> {
         let mut tx = call.read().await?;
         let repository = repositories::get(&mut tx, &self.repository).await?;
-        let blob = find(&mut tx, &repository, &self.digest)
+        let blob = find_whole(&mut tx, &repository, &self.digest)
             .await?
             .ok_or_else(|| not_found(&repository, &self.digest))?;
         Ok(blob.size)
