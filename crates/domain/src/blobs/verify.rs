@@ -84,14 +84,8 @@ pub(crate) async fn content_problem(
     }
 }
 
-async fn digest_of(
-    app: &App,
-    tx: &mut Tx,
-    blob: &Subject,
-    record: &BlobRecord,
-) -> Result<Digest> {
-    let reader =
-        BlobReader::open_in_account(app, tx, &blob.account, &blob.digest, record).await?;
+async fn digest_of(app: &App, tx: &mut Tx, blob: &Subject, record: &BlobRecord) -> Result<Digest> {
+    let reader = BlobReader::open_in_account(app, tx, &blob.account, &blob.digest, record).await?;
     let mut hasher = Hasher::new(blob.digest.algorithm());
     let mut offset = 0;
     while offset < reader.size() {

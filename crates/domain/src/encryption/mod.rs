@@ -225,8 +225,7 @@ pub(crate) async fn seal_domains_anew(tx: &mut Tx, old: &RootKey, new: &RootKey)
         for row in &rows {
             after = row.get(0)?;
             let wrapped: Vec<u8> = row.get(1)?;
-            let wrapped =
-                new.seal_anew(old, Purpose::EncryptionDomain, &owner(after), &wrapped)?;
+            let wrapped = new.seal_anew(old, Purpose::EncryptionDomain, &owner(after), &wrapped)?;
             count += tx
                 .execute(
                     "UPDATE encryption_domains SET wrapped_key = $2 WHERE id = $1",

@@ -154,12 +154,9 @@ impl Report {
 /// are always read.
 ///
 /// # Errors
-/// When a store does not answer. What is merely wrong is a finding.
-pub async fn examine(
-    app: &App,
-    inventory: &dyn ObjectInventory,
-    contents: bool,
-) -> Result<Report> {
+/// When a store does not answer, or a row holds text that no release writes, such as a digest that
+/// is none. What is merely wrong is a finding.
+pub async fn examine(app: &App, inventory: &dyn ObjectInventory, contents: bool) -> Result<Report> {
     let mut report = Report::default();
     references::examine(&mut begin(app, Mode::Read).await?, &mut report).await?;
     objects::examine(app, inventory, contents, &mut report).await?;

@@ -159,9 +159,7 @@ pub(super) async fn examine_blob(
     report.blobs += 1;
     let expected = blob.stored_bytes()?;
     let found = match stored {
-        Some(None) => {
-            Some((Problem::MissingObject, "its object is not in the store".to_owned()))
-        }
+        Some(None) => Some((Problem::MissingObject, "its object is not in the store".to_owned())),
         Some(Some(size)) if size != expected => Some((
             Problem::ObjectSize,
             format!("its object has {size} bytes in the store instead of {expected}"),

@@ -25,9 +25,21 @@ macro_rules! reference {
             column: $column,
             to: $to,
             sql: concat!(
-                "SELECT COUNT(*) FROM ", $table, " WHERE ", $table, ".", $column,
-                " IS NOT NULL AND NOT EXISTS (SELECT 1 FROM ", $to, " AS referred WHERE referred.",
-                $key, " = ", $table, ".", $column, ")"
+                "SELECT COUNT(*) FROM ",
+                $table,
+                " WHERE ",
+                $table,
+                ".",
+                $column,
+                " IS NOT NULL AND NOT EXISTS (SELECT 1 FROM ",
+                $to,
+                " AS referred WHERE referred.",
+                $key,
+                " = ",
+                $table,
+                ".",
+                $column,
+                ")"
             ),
         }
     };

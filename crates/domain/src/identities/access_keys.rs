@@ -129,7 +129,8 @@ pub(crate) async fn insert(
     key: &AccessKey,
     now: Millis,
 ) -> Result<()> {
-    let sealed = root_key.seal(Purpose::AccessKey, &key.id, key.secret.expose_secret().as_bytes())?;
+    let sealed =
+        root_key.seal(Purpose::AccessKey, &key.id, key.secret.expose_secret().as_bytes())?;
     tx.execute(
         "INSERT INTO access_keys (id, principal_id, sealed_secret, state, created_at) \
          VALUES ($1, $2, $3, 'ACTIVE', $4)",
@@ -154,8 +155,7 @@ pub(crate) async fn seal_anew(tx: &mut Tx, old: &RootKey, new: &RootKey) -> Resu
         }
         for row in &rows {
             after = row.get(0)?;
-            let sealed =
-                new.seal_anew(old, Purpose::AccessKey, &after, &row.get::<Vec<u8>>(1)?)?;
+            let sealed = new.seal_anew(old, Purpose::AccessKey, &after, &row.get::<Vec<u8>>(1)?)?;
             count += tx
                 .execute(
                     "UPDATE access_keys SET sealed_secret = $2 WHERE id = $1",

@@ -25,8 +25,7 @@ fn key(number: u8) -> RootKey {
 }
 
 async fn password(registry: &Registry) -> String {
-    let tokens =
-        registry.run(GetAuthorizationToken { registry_ids: Vec::new() }).await.unwrap();
+    let tokens = registry.run(GetAuthorizationToken { registry_ids: Vec::new() }).await.unwrap();
     let decoded = STANDARD.decode(&tokens[0].token).unwrap();
     String::from_utf8(decoded).unwrap().strip_prefix("AWS:").unwrap().to_owned()
 }
@@ -45,8 +44,7 @@ async fn tokens_access_keys_and_images_outlive_the_root_key() {
     registry.append(&app, &unfinished, &large.bytes.slice(..1_500_000)).await.unwrap();
     let password = password(&registry).await;
 
-    let rotated =
-        rotate(registry.metadata.as_ref(), &key(ROOT_KEY), &key(NEW)).await.unwrap();
+    let rotated = rotate(registry.metadata.as_ref(), &key(ROOT_KEY), &key(NEW)).await.unwrap();
     assert_eq!(rotated, Rotated { access_keys: 1, token_keys: 1, encryption_domains: 1 });
     let refused = registry.reopen_with(&root_key(ROOT_KEY)).await.unwrap_err();
     assert!(matches!(refused, OpenError::WrongRootKey), "{refused}");

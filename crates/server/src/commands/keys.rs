@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 use tonnage_domain::root_key::RootKey;
-use tonnage_domain::root_key::rotate::{self, Rotated};
+use tonnage_domain::root_key::rotate::{self, RotateError, Rotated};
 use tonnage_store::sqlite::{SqliteMetadata, SqliteOptions};
 
 use crate::cli::{KeysCommands, PlaceArguments};
@@ -86,22 +86,28 @@ async fn outside(
     source: &KeySource,
     file: &Path,
 ) -> Result<String> {
+    let fits = rotate::matches(metadata, key).await? == Some(true);
+    if !fits && !file.exists() {
+        return Err(RotateError::WrongRootKey.into());
+    }
     let new = read_or_make_root_key(file)?;
-    let sealed_with_new = rotate::matches(metadata, &new).await? == Some(true);
-    let report = match (sealed_with_new, rotate::matches(metadata, key).await?) {
-        (true, Some(true)) => bail!(
+    let new_fits = rotate::matches(metadata, &new).await? == Some(true);
+    let report = match (new_fits, fits) {
+        (true, true) => bail!(
             "{} holds the root key that is in use already; name a file that does not exist",
             file.display()
         ),
         // An earlier call broke off after its transaction.
-        (true, _) => "The root key was changed before.".to_owned(),
+        (true, false) => "The root key was changed before.".to_owned(),
         (false, _) => done(&rotate::rotate(metadata, key, &new).await?),
     };
     let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
     let file = file.display();
     let credential = storage.credentials_directory.as_deref();
     let change = match source {
-        KeySource::File(path) if credential.is_some_and(|directory| path.starts_with(directory)) => {
+        KeySource::File(path)
+            if credential.is_some_and(|directory| path.starts_with(directory)) =>
+        {
             format!(
                 "name it in the unit of the service: LoadCredential=tonnage-root-key:{file}, and \
                  run `systemctl daemon-reload`"

@@ -6,6 +6,7 @@ mod docker_login;
 mod doctor;
 mod engine;
 mod env;
+mod fsck;
 mod http_client;
 mod keys;
 mod place;
@@ -36,6 +37,7 @@ pub(crate) fn run(command: Subcommands) -> Result<ExitCode> {
         Subcommands::DockerLogin(arguments) => block_on(docker_login::run(arguments)),
         Subcommands::Doctor(arguments) => block_on(doctor::run(arguments)),
         Subcommands::Account(command) => block_on(account::run(command)),
+        Subcommands::Fsck(arguments) => fsck::run(&arguments),
         Subcommands::Keys(command) => block_on(keys::run(command)),
         Subcommands::Config(ConfigCommands::Check(flags)) => check_config(flags),
         Subcommands::Version => {

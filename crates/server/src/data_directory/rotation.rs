@@ -88,8 +88,8 @@ fn write_next(layout: &Layout) -> Result<RootKey> {
 
 fn keep_previous(layout: &Layout) -> Result<()> {
     let (path, previous) = (layout.root_key(), layout.previous_root_key());
-    let text =
-        fs::read(&path).with_context(|| format!("the root key {} cannot be read", path.display()))?;
+    let text = fs::read(&path)
+        .with_context(|| format!("the root key {} cannot be read", path.display()))?;
     write_durably(&previous, &text)
         .with_context(|| format!("the root key {} cannot be written", previous.display()))
 }
