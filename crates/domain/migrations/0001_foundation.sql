@@ -105,7 +105,8 @@ CREATE TABLE encryption_domains (
 );
 
 -- container_version 0: bytes as they are; 1: sealed (see encryption/container.rs). Small blobs live
--- in inline_bytes, others in an object.
+-- in inline_bytes, others in an object. A blob with damaged_at is not served, and the next upload of
+-- its bytes replaces what is stored.
 CREATE TABLE blobs (
     id BIGINT NOT NULL PRIMARY KEY,
     encryption_domain_id BIGINT NOT NULL REFERENCES encryption_domains (id),
@@ -116,6 +117,7 @@ CREATE TABLE blobs (
     tier TEXT NOT NULL,
     object_id TEXT UNIQUE,
     inline_bytes BYTEA,
+    damaged_at BIGINT,
     created_at BIGINT NOT NULL,
     UNIQUE (encryption_domain_id, digest),
     CHECK ((object_id IS NULL) <> (inline_bytes IS NULL))

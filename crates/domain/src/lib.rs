@@ -14,6 +14,7 @@ mod encryption;
 pub mod error;
 pub mod events;
 pub mod execute;
+pub mod fsck;
 pub mod gc;
 pub mod health;
 pub mod identities;

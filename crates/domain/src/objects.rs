@@ -9,6 +9,8 @@ use std::fmt;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
+use crate::clock::Millis;
+
 /// The largest span a reader is asked for and a writer is given, in bytes.
 pub const SPAN_BYTES_MAX: usize = 1024 * 1024;
 
@@ -81,6 +83,32 @@ pub trait Objects: Send + Sync + 'static {
     fn delete(&self, id: &ObjectId) -> BoxFuture<'_, Result<(), ObjectError>>;
 }
 
+/// An object as a listing shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedObject {
+    /// Its id.
+    pub id: ObjectId,
+    /// How many bytes it has.
+    pub size: u64,
+    /// When it was last written to, by the store's clock.
+    pub modified: Millis,
+}
+
+/// Lists a store. Only for `tonnage fsck`, which looks for objects that no row names: the data path
+/// never lists, since every object is named by a row before it is made.
+pub trait ObjectInventory: Send + Sync {
+    /// Up to `limit` objects whose ids follow `after`, in the order of their ids; none only at the
+    /// end. What is no object of this store is passed over.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn list(
+        &self,
+        after: Option<&ObjectId>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<ListedObject>, ObjectError>>;
+}
+
 /// Writes one object from front to back.
 pub trait ObjectWriter: Send {
     /// Appends a span of at most [`SPAN_BYTES_MAX`] bytes.
@@ -134,6 +162,15 @@ pub struct ObjectError {
 impl ObjectError {
     /// A failure on this object.
     pub fn new(object: &ObjectId, source: std::io::Error) -> Self {
+        Self::on(object.to_string(), source)
+    }
+
+    /// A failure of a listing.
+    pub fn listing(source: std::io::Error) -> Self {
+        Self::on("the listing of its objects".to_owned(), source)
+    }
+
+    fn on(object: String, source: std::io::Error) -> Self {
         let kind = match source.kind() {
             std::io::ErrorKind::NotFound => ObjectErrorKind::NotFound,
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
@@ -141,7 +178,7 @@ impl ObjectError {
             }
             _ => ObjectErrorKind::Other,
         };
-        Self { kind, object: object.to_string(), source }
+        Self { kind, object, source }
     }
 
     /// The kind.

@@ -83,6 +83,25 @@ Examples:
   tonnage gc --status")]
     Gc(GcArguments),
 
+    /// Change the keys that seal what is stored, while the server is stopped.
+    #[command(subcommand, arg_required_else_help = true)]
+    Keys(KeysCommands),
+
+    /// Examine what is stored, while the server is stopped.
+    ///
+    /// Holds metadata and objects against each other, both ways, and every manifest against what is
+    /// known of it. First prints what is wrong and what would repair it; changes nothing without
+    /// `--repair`. A blob whose bytes are lost is not served; pushing an image with it again heals
+    /// it. Ends with 0 if nothing is wrong, with 1 if something is, repaired or not, and with 2 if
+    /// it could not look.
+    #[command(after_help = "\
+Examples:
+  tonnage fsck
+  tonnage fsck --data-dir /srv/tonnage --contents
+  tonnage fsck --repair
+  tonnage fsck --format json")]
+    Fsck(FsckArguments),
+
     /// Look at the configuration.
     #[command(subcommand, arg_required_else_help = true)]
     Config(ConfigCommands),
@@ -225,6 +244,56 @@ pub(crate) struct GcArguments {
     /// Say what waits and what was removed so far.
     #[arg(long)]
     pub(crate) status: bool,
+}
+
+/// What may be done with keys.
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommands {
+    /// Make a new root key, and seal everything with it that the old one sealed.
+    ///
+    /// The server must be stopped. Images, access keys and tokens stay as they are; nothing is
+    /// uploaded or signed anew. After a crash the next start goes on with whichever key holds. The
+    /// old key stays in root.key.previous until the server has started once; back-ups of the
+    /// metadata made before need it.
+    #[command(after_help = "\
+Examples:
+  tonnage keys rotate-root
+  tonnage keys rotate-root --data-dir /srv/tonnage
+  tonnage keys rotate-root --new-key-file /etc/tonnage/root.key.new")]
+    RotateRoot {
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// Where the new key is, or is written to when there is no such file. Only, and then
+        /// needed, where the key is not in the data directory.
+        #[arg(long, value_name = "FILE")]
+        new_key_file: Option<PathBuf>,
+    },
+}
+
+/// What `tonnage fsck` takes.
+#[derive(Debug, Args)]
+pub(crate) struct FsckArguments {
+    #[command(flatten)]
+    pub(crate) place: PlaceArguments,
+    /// Read every blob and calculate its digest; takes as long as reading the whole store.
+    #[arg(long)]
+    pub(crate) contents: bool,
+    /// Do the repairs that lose nothing: remove objects that no row names and that are older than
+    /// an hour, forget lost blobs that no image refers to, mark the other lost ones damaged.
+    #[arg(long)]
+    pub(crate) repair: bool,
+    /// How to print what was found.
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = ReportFormat::Text)]
+    pub(crate) format: ReportFormat,
+}
+
+/// How a report is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// For people.
+    Text,
+    /// For programs: a line with the plan, and with `--repair` a second one with the outcome.
+    Json,
 }
 
 /// What may be done with the configuration.

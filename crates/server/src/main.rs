@@ -8,6 +8,7 @@ mod data_directory;
 mod local;
 mod serve;
 mod shell;
+mod stores;
 
 use std::process::ExitCode;
 

@@ -6,17 +6,19 @@
 pub mod batch_check_layer_availability;
 pub mod get_blob;
 pub mod get_download_url_for_layer;
+pub(crate) mod verify;
 
 use bytes::Bytes;
 
 use crate::app::App;
-use crate::encryption::container::Container;
-use crate::encryption::{self, DataKey};
+use crate::encryption::container::{self, Container};
+use crate::encryption::{self, DataKey, EncryptionDomain};
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Call, Tx};
 use crate::gc::{self, Edge};
-use crate::names::Digest;
-use crate::objects::{ObjectId, ObjectReader};
+use crate::metadata::Value;
+use crate::names::{AccountId, Digest};
+use crate::objects::{ObjectErrorKind, ObjectId, ObjectReader};
 use crate::params;
 use crate::repositories::{self, Repository, RepositoryAddress};
 
@@ -28,6 +30,8 @@ const INLINE: &str = "inline-blob";
 pub(crate) struct BlobRecord {
     pub(crate) id: i64,
     pub(crate) size: u64,
+    /// Whether its bytes are known to be lost.
+    damaged: bool,
     container_version: i64,
     /// The object with its wrapped key; a small blob has none.
     object: Option<(ObjectId, Option<Vec<u8>>)>,
@@ -39,6 +43,16 @@ impl BlobRecord {
     }
 }
 
+/// The blob of this digest, if `repository` holds it and its bytes are not known to be lost: a
+/// client that is told so uploads them again, and that heals the blob.
+pub(crate) async fn find_whole(
+    tx: &mut Tx,
+    repository: &Repository,
+    digest: &Digest,
+) -> Result<Option<BlobRecord>> {
+    Ok(find(tx, repository, digest).await?.filter(|blob| !blob.damaged))
+}
+
 /// The blob of this digest, if `repository` holds it.
 pub(crate) async fn find(
     tx: &mut Tx,
@@ -48,7 +62,7 @@ pub(crate) async fn find(
     let row = tx
         .optional(
             "SELECT blobs.id, blobs.size, blobs.object_id, blobs.wrapped_key, \
-             blobs.container_version FROM blobs \
+             blobs.container_version, blobs.damaged_at FROM blobs \
              JOIN encryption_domains ON encryption_domains.id = blobs.encryption_domain_id \
              JOIN repository_blobs ON repository_blobs.blob_id = blobs.id \
              WHERE encryption_domains.account_id = $1 AND encryption_domains.region = '' \
@@ -65,6 +79,7 @@ pub(crate) async fn find(
     Ok(Some(BlobRecord {
         id: row.get(0)?,
         size: row.get(1)?,
+        damaged: row.get::<Option<i64>>(5)?.is_some(),
         container_version: row.get(4)?,
         object,
     }))
@@ -119,7 +134,7 @@ async fn look(
     let mut found = Vec::with_capacity(digests.len());
     let mut old = Vec::new();
     for digest in digests {
-        let held = find(&mut tx, &repository, digest).await?;
+        let held = find_whole(&mut tx, &repository, digest).await?;
         if let Some(blob) = &held {
             let edge = blob.edge(&repository);
             if gc::must_be_refreshed(call.app, &mut tx, &edge).await? {
@@ -156,9 +171,10 @@ pub(crate) enum Stored {
 }
 
 /// Makes `repository` hold a blob of these bytes. If the account has them already, the new bytes
-/// become garbage and the old ones serve; nobody can tell.
+/// become garbage and the old ones serve; nobody can tell. If they are marked damaged or were in
+/// the object `lost`, the new bytes take their place, for every repository of the account.
 ///
-/// Returns whether the repository held the blob before.
+/// Returns whether the repository held the blob, whole, before.
 pub(crate) async fn add(
     tx: &mut Tx,
     call: &Call<'_>,
@@ -166,32 +182,33 @@ pub(crate) async fn add(
     digest: &Digest,
     size: u64,
     stored: Stored,
+    lost: Option<&ObjectId>,
 ) -> Result<bool> {
     let domain = encryption::ensure_account_domain(tx, call, &repository.address.account).await?;
     let existing = tx
         .optional(
-            "SELECT id FROM blobs WHERE encryption_domain_id = $1 AND digest = $2",
+            "SELECT id, object_id, damaged_at FROM blobs \
+             WHERE encryption_domain_id = $1 AND digest = $2",
             params![domain.id, digest.as_str()],
         )
         .await?;
+    let mut healed = false;
     let blob_id = if let Some(row) = existing {
-        if let Stored::Object { object_id, .. } = &stored {
+        let id = row.get(0)?;
+        let old_object = row.get::<Option<String>>(1)?;
+        let is_lost = lost.is_some_and(|lost| old_object.as_deref() == Some(lost.as_str()));
+        if is_lost || row.get::<Option<i64>>(2)?.is_some() {
+            let new = columns(call, &domain, digest, stored)?;
+            replace(tx, call, id, old_object, size, new).await?;
+            healed = true;
+        } else if let Stored::Object { object_id, .. } = &stored {
             put_garbage_object(tx, call, object_id).await?;
         }
-        row.get(0)?
+        id
     } else {
         let id = call.next_id();
-        let (container_version, wrapped_key, object_id, inline_bytes) = match stored {
-            Stored::Inline(bytes) => {
-                let version = encryption::container_version(call.app);
-                let stored = domain.store(version, INLINE, digest, &bytes)?;
-                (version, None, None, Some(stored))
-            }
-            Stored::Object { object_id, container_version, key } => {
-                let wrapped = domain.wrap_blob_key(&key, &object_id, digest)?;
-                (container_version, Some(wrapped), Some(object_id.as_str().to_owned()), None)
-            }
-        };
+        let Columns { container_version, wrapped_key, object_id, inline_bytes } =
+            columns(call, &domain, digest, stored)?;
         tx.execute(
             "INSERT INTO blobs (id, encryption_domain_id, digest, size, container_version, \
              wrapped_key, tier, object_id, inline_bytes, created_at) \
@@ -222,7 +239,113 @@ pub(crate) async fn add(
     // arrived: its body may have taken longer than the grace period.
     let edge = Edge { repository_id: repository.id, blob_id };
     gc::put_candidate(tx, edge, call.app.clock.now()).await?;
-    Ok(added == 0)
+    Ok(added == 0 && !healed)
+}
+
+/// How a blob's bytes stand in its row.
+struct Columns {
+    container_version: i64,
+    wrapped_key: Option<Vec<u8>>,
+    object_id: Option<String>,
+    inline_bytes: Option<Vec<u8>>,
+}
+
+fn columns(
+    call: &Call<'_>,
+    domain: &EncryptionDomain,
+    digest: &Digest,
+    stored: Stored,
+) -> Result<Columns> {
+    Ok(match stored {
+        Stored::Inline(bytes) => {
+            let container_version = encryption::container_version(call.app);
+            let stored = domain.store(container_version, INLINE, digest, &bytes)?;
+            Columns {
+                container_version,
+                wrapped_key: None,
+                object_id: None,
+                inline_bytes: Some(stored),
+            }
+        }
+        Stored::Object { object_id, container_version, key } => Columns {
+            container_version,
+            wrapped_key: Some(domain.wrap_blob_key(&key, &object_id, digest)?),
+            object_id: Some(object_id.as_str().to_owned()),
+            inline_bytes: None,
+        },
+    })
+}
+
+/// Heals a blob: the row names the new bytes, and the old object, if any is left of it, is garbage.
+async fn replace(
+    tx: &mut Tx,
+    call: &Call<'_>,
+    id: i64,
+    old_object: Option<String>,
+    size: u64,
+    new: Columns,
+) -> Result<()> {
+    if let Some(old_object) = old_object {
+        put_garbage_object(tx, call, &parse_object_id(&old_object)?).await?;
+    }
+    let Columns { container_version, wrapped_key, object_id, inline_bytes } = new;
+    tx.execute(
+        "UPDATE blobs SET size = $2, container_version = $3, wrapped_key = $4, object_id = $5, \
+         inline_bytes = $6, damaged_at = NULL WHERE id = $1",
+        params![id, size, container_version, wrapped_key, object_id, inline_bytes],
+    )
+    .await?;
+    tracing::info!(blob = id, "a damaged blob was uploaded again and is whole");
+    Ok(())
+}
+
+/// The object of a blob, and what it should take in the store.
+pub(crate) struct ExpectedObject {
+    digest: String,
+    object_id: ObjectId,
+    stored_bytes: u64,
+}
+
+/// The objects of those of `digests` that the repository's account has.
+pub(crate) async fn expected_objects(
+    tx: &mut Tx,
+    repository: &Repository,
+    digests: &[Digest],
+) -> Result<Vec<ExpectedObject>> {
+    let rows = tx
+        .all(
+            "SELECT blobs.digest, blobs.object_id, blobs.container_version, blobs.size FROM blobs \
+             JOIN encryption_domains ON encryption_domains.id = blobs.encryption_domain_id \
+             WHERE encryption_domains.account_id = $1 AND encryption_domains.region = '' \
+             AND encryption_domains.key_arn = '' AND blobs.digest IN_LIST($2) \
+             AND blobs.object_id IS NOT NULL",
+            params![repository.address.account.as_str(), Value::list(digests)],
+        )
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(ExpectedObject {
+                digest: row.get(0)?,
+                object_id: parse_object_id(&row.get::<String>(1)?)?,
+                stored_bytes: container::stored_bytes(row.get(2)?, row.get(3)?)?,
+            })
+        })
+        .collect()
+}
+
+/// The object that should hold the bytes of `digest` but is not in the store or has another size.
+/// A store that does not answer has not lost anything.
+pub(crate) async fn lost_object(
+    app: &App,
+    expected: &[ExpectedObject],
+    digest: &Digest,
+) -> Option<ObjectId> {
+    let expected = expected.iter().find(|expected| expected.digest == digest.as_str())?;
+    let is_lost = match app.objects.open(&expected.object_id).await {
+        Ok(reader) => reader.size() != expected.stored_bytes,
+        Err(error) => error.kind() == ObjectErrorKind::NotFound,
+    };
+    is_lost.then(|| expected.object_id.clone())
 }
 
 /// Notes an object that no row names any more, for removal after the commit.
@@ -259,7 +382,26 @@ impl BlobReader {
         digest: &Digest,
         blob: &BlobRecord,
     ) -> Result<Self> {
-        let domain = encryption::account_domain(app, tx, &repository.address.account).await?;
+        Self::open_in_account(app, tx, &repository.address.account, digest, blob).await
+    }
+
+    /// # Errors
+    /// For a blob that is marked damaged too: whatever is in its object is not its bytes.
+    async fn open_in_account(
+        app: &App,
+        tx: &mut Tx,
+        account: &AccountId,
+        digest: &Digest,
+        blob: &BlobRecord,
+    ) -> Result<Self> {
+        if blob.damaged {
+            return Err(Error::internal(format!(
+                "blob {} ({digest}) is damaged; push its image again, or put its object back and \
+                 run `tonnage fsck --contents --repair`",
+                blob.id
+            )));
+        }
+        let domain = encryption::account_domain(app, tx, account).await?;
         let (source, stored) = match &blob.object {
             Some((object_id, wrapped_key)) => {
                 let wrapped = wrapped_key.as_deref().unwrap_or_default();

@@ -47,7 +47,7 @@ impl Container {
     pub(crate) fn stored_bytes(&self, size: u64) -> u64 {
         match self {
             Self::Plain => size,
-            Self::Sealed { .. } => size + size.div_ceil(CHUNK_BYTES as u64) * overhead() as u64,
+            Self::Sealed { .. } => sealed_bytes(size),
         }
     }
 
@@ -105,6 +105,20 @@ impl Container {
             return Err(Error::internal("encryption: a chunk is shorter than its blob says"));
         }
         Ok(plain.freeze().slice(from..to))
+    }
+}
+
+fn sealed_bytes(size: u64) -> u64 {
+    let overhead = size.div_ceil(CHUNK_BYTES as u64).saturating_mul(overhead() as u64);
+    size.saturating_add(overhead)
+}
+
+/// Bytes that a finished blob of `size` bytes takes in an object of this container version.
+pub(crate) fn stored_bytes(version: i64, size: u64) -> Result<u64> {
+    match version {
+        CONTAINER_PLAIN => Ok(size),
+        CONTAINER_SEALED => Ok(sealed_bytes(size)),
+        other => Err(Error::internal(format!("stored container version {other}"))),
     }
 }
 

@@ -22,8 +22,8 @@ use crate::metadata::Row;
 use crate::names::{AccountId, Digest};
 use crate::objects::ObjectId;
 use crate::params;
+use crate::root_key::{Purpose, RootKey, rotate};
 
-const DOMAIN_PURPOSE: &str = "encryption-domain";
 /// How many domains' keys are kept in memory.
 const CACHED_MAX: usize = 10_000;
 
@@ -181,7 +181,7 @@ pub(crate) async fn ensure_account_domain(
     }
     let id = call.next_id();
     let key: zeroize::Zeroizing<[u8; KEY_BYTES]> = zeroize::Zeroizing::new(random()?);
-    let wrapped = call.app.root_key.seal(DOMAIN_PURPOSE, &owner(id), key.as_slice())?;
+    let wrapped = call.app.root_key.seal(Purpose::EncryptionDomain, &owner(id), key.as_slice())?;
     tx.execute(
         "INSERT INTO encryption_domains (id, account_id, region, key_arn, wrapped_key, created_at) \
          VALUES ($1, $2, '', '', $3, $4)",
@@ -205,8 +205,35 @@ async fn find(app: &App, tx: &mut Tx, account: &AccountId) -> Result<Option<Encr
 fn from_row(app: &App, row: &Row) -> Result<EncryptionDomain> {
     let id: i64 = row.get(0)?;
     let wrapped: Vec<u8> = row.get(1)?;
-    let key = app.root_key.open(DOMAIN_PURPOSE, &owner(id), &wrapped)?;
+    let key = app.root_key.open(Purpose::EncryptionDomain, &owner(id), &wrapped)?;
     Ok(EncryptionDomain { id, key: SealingKey::from_slice(&key)? })
+}
+
+/// Seals the key of every domain with the new root key; how many there are.
+pub(crate) async fn seal_domains_anew(tx: &mut Tx, old: &RootKey, new: &RootKey) -> Result<u64> {
+    let (mut after, mut count) = (i64::MIN, 0);
+    loop {
+        let rows = tx
+            .all(
+                "SELECT id, wrapped_key FROM encryption_domains WHERE id > $1 ORDER BY id LIMIT $2",
+                params![after, rotate::PAGE],
+            )
+            .await?;
+        if rows.is_empty() {
+            return Ok(count);
+        }
+        for row in &rows {
+            after = row.get(0)?;
+            let wrapped: Vec<u8> = row.get(1)?;
+            let wrapped = new.seal_anew(old, Purpose::EncryptionDomain, &owner(after), &wrapped)?;
+            count += tx
+                .execute(
+                    "UPDATE encryption_domains SET wrapped_key = $2 WHERE id = $1",
+                    params![after, wrapped],
+                )
+                .await?;
+        }
+    }
 }
 
 fn owner(domain_id: i64) -> String {

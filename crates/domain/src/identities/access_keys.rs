@@ -12,9 +12,8 @@ use crate::error::{Error, Result};
 use crate::execute::Tx;
 use crate::names::AccountId;
 use crate::params;
-use crate::root_key::RootKey;
+use crate::root_key::{Purpose, RootKey, rotate};
 
-const PURPOSE: &str = "access-key";
 const ID_ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 /// An access key with its secret.
@@ -130,7 +129,8 @@ pub(crate) async fn insert(
     key: &AccessKey,
     now: Millis,
 ) -> Result<()> {
-    let sealed = root_key.seal(PURPOSE, &key.id, key.secret.expose_secret().as_bytes())?;
+    let sealed =
+        root_key.seal(Purpose::AccessKey, &key.id, key.secret.expose_secret().as_bytes())?;
     tx.execute(
         "INSERT INTO access_keys (id, principal_id, sealed_secret, state, created_at) \
          VALUES ($1, $2, $3, 'ACTIVE', $4)",
@@ -140,8 +140,34 @@ pub(crate) async fn insert(
     Ok(())
 }
 
+/// Seals every secret with the new root key; how many there are.
+pub(crate) async fn seal_anew(tx: &mut Tx, old: &RootKey, new: &RootKey) -> Result<u64> {
+    let (mut after, mut count) = (String::new(), 0);
+    loop {
+        let rows = tx
+            .all(
+                "SELECT id, sealed_secret FROM access_keys WHERE id > $1 ORDER BY id LIMIT $2",
+                params![&after, rotate::PAGE],
+            )
+            .await?;
+        if rows.is_empty() {
+            return Ok(count);
+        }
+        for row in &rows {
+            after = row.get(0)?;
+            let sealed = new.seal_anew(old, Purpose::AccessKey, &after, &row.get::<Vec<u8>>(1)?)?;
+            count += tx
+                .execute(
+                    "UPDATE access_keys SET sealed_secret = $2 WHERE id = $1",
+                    params![&after, sealed],
+                )
+                .await?;
+        }
+    }
+}
+
 fn open(root_key: &RootKey, id: &str, sealed: &[u8]) -> Result<SecretString> {
-    let plain = root_key.open(PURPOSE, id, sealed)?;
+    let plain = root_key.open(Purpose::AccessKey, id, sealed)?;
     let text = std::str::from_utf8(&plain).map_err(Error::internal)?;
     Ok(SecretString::from(text.to_owned()))
 }

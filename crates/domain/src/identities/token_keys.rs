@@ -17,8 +17,8 @@ use crate::error::{Error, Result};
 use crate::execute::Tx;
 use crate::metadata::{Mode, Row};
 use crate::params;
+use crate::root_key::{Purpose, RootKey, rotate};
 
-const PURPOSE: &str = "token-key";
 const SIGNS_SECONDS: i64 = 7 * 24 * 3600;
 const VERIFIES_SECONDS: i64 = 9 * 24 * 3600;
 /// How many keys are kept in memory; more than ever verify at once.
@@ -135,7 +135,7 @@ async fn current(app: &App) -> Result<Arc<TokenKey>> {
          VALUES ($1, $2, $3, $4, $5)",
         params![
             &id,
-            app.root_key.seal(PURPOSE, &id, secret.as_slice())?,
+            app.root_key.seal(Purpose::TokenKey, &id, secret.as_slice())?,
             now,
             signs_until,
             verifies_until
@@ -165,11 +165,37 @@ async fn find(app: &App, id: &str) -> Result<Option<Arc<TokenKey>>> {
 
 fn remember(app: &App, row: &Row) -> Result<Arc<TokenKey>> {
     let id: String = row.get(0)?;
-    let secret = app.root_key.open(PURPOSE, &id, &row.get::<Vec<u8>>(1)?)?;
+    let secret = app.root_key.open(Purpose::TokenKey, &id, &row.get::<Vec<u8>>(1)?)?;
     if secret.len() != 32 {
         return Err(Error::internal("a token key does not have 32 bytes"));
     }
     Ok(keep(app, new_key(id, &secret, row.get(2)?, row.get(3)?)))
+}
+
+/// Seals every key with the new root key; how many there are.
+pub(crate) async fn seal_anew(tx: &mut Tx, old: &RootKey, new: &RootKey) -> Result<u64> {
+    let (mut after, mut count) = (String::new(), 0);
+    loop {
+        let rows = tx
+            .all(
+                "SELECT id, sealed_secret FROM token_keys WHERE id > $1 ORDER BY id LIMIT $2",
+                params![&after, rotate::PAGE],
+            )
+            .await?;
+        if rows.is_empty() {
+            return Ok(count);
+        }
+        for row in &rows {
+            after = row.get(0)?;
+            let sealed = new.seal_anew(old, Purpose::TokenKey, &after, &row.get::<Vec<u8>>(1)?)?;
+            count += tx
+                .execute(
+                    "UPDATE token_keys SET sealed_secret = $2 WHERE id = $1",
+                    params![&after, sealed],
+                )
+                .await?;
+        }
+    }
 }
 
 fn new_key(id: String, secret: &[u8], signs_until: Millis, verifies_until: Millis) -> TokenKey {

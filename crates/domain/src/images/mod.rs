@@ -12,6 +12,7 @@ pub mod manifest;
 pub mod pulls;
 pub mod put_image;
 mod tags;
+pub(crate) mod verify;
 
 use bytes::Bytes;
 
@@ -20,7 +21,7 @@ use crate::encryption;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Demand, Tx};
 use crate::metadata::Row;
-use crate::names::{Digest, Reference, Tag};
+use crate::names::{AccountId, Digest, Reference, Tag};
 use crate::params;
 use crate::repositories::{Repository, RepositoryAddress};
 
@@ -171,7 +172,16 @@ pub(crate) async fn manifest_bytes(
     repository: &Repository,
     image: &ImageRecord,
 ) -> Result<Bytes> {
-    let domain = encryption::account_domain(app, tx, &repository.address.account).await?;
+    manifest_of_account(app, tx, &repository.address.account, image).await
+}
+
+async fn manifest_of_account(
+    app: &App,
+    tx: &mut Tx,
+    account: &AccountId,
+    image: &ImageRecord,
+) -> Result<Bytes> {
+    let domain = encryption::account_domain(app, tx, account).await?;
     let row = tx
         .optional("SELECT manifest, container_version FROM images WHERE id = $1", params![image.id])
         .await?

@@ -20,7 +20,7 @@ use crate::repositories::{self, Repository, RepositoryAddress};
 use crate::uploads::UploadRules;
 
 /// Rows of older parsers can be parsed again from the manifest, which is the truth.
-const PARSER_VERSION: i64 = 1;
+pub(super) const PARSER_VERSION: i64 = 1;
 
 /// Stores a manifest, byte for byte, and points a tag at it.
 ///
@@ -239,7 +239,7 @@ async fn insert(
     Ok(id)
 }
 
-fn kind_text(kind: ManifestKind) -> &'static str {
+pub(super) fn kind_text(kind: ManifestKind) -> &'static str {
     match kind {
         ManifestKind::Image => "image",
         ManifestKind::Index => "index",
@@ -248,7 +248,7 @@ fn kind_text(kind: ManifestKind) -> &'static str {
 }
 
 /// `os/architecture/variant`, as far as known.
-fn platform_text(child: &Child) -> String {
+pub(super) fn platform_text(child: &Child) -> String {
     let Some(platform) = &child.platform else { return String::new() };
     let mut text = format!("{}/{}", platform.os, platform.architecture);
     if !platform.variant.is_empty() {
@@ -259,7 +259,7 @@ fn platform_text(child: &Child) -> String {
 }
 
 /// The position of the config among an image's blobs; layers follow from 0.
-const CONFIG_POSITION: i64 = -1;
+pub(super) const CONFIG_POSITION: i64 = -1;
 
 /// The blobs of a manifest with their rows; all but foreign layers must be in the repository, with
 /// the size that the manifest says.
@@ -273,7 +273,7 @@ async fn held_blobs<'m>(
     let mut held = Vec::with_capacity(manifest.layers.len() + 1);
     let mut missing = BTreeSet::new();
     for (position, descriptor) in config.chain(layers) {
-        let blob = blobs::find(tx, repository, &descriptor.digest).await?;
+        let blob = blobs::find_whole(tx, repository, &descriptor.digest).await?;
         match &blob {
             Some(blob) if blob.size != descriptor.size => {
                 return Err(size_differs(descriptor, blob.size));

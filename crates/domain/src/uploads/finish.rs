@@ -11,7 +11,7 @@ use crate::encryption::container::SPAN_PLAIN_BYTES;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Call, Demand, Entry, Operation, Service};
 use crate::names::{Algorithm, Digest, Hasher};
-use crate::objects::ObjectErrorKind;
+use crate::objects::{ObjectErrorKind, ObjectId};
 use crate::params;
 use crate::repositories::{self, Repository, RepositoryAddress};
 
@@ -58,6 +58,7 @@ impl Operation for CompleteLayerUpload {
         let mut tx = call.read().await?;
         let repository = repositories::get(&mut tx, &self.repository).await?;
         let mut upload = super::get(&mut tx, &call, &repository, &self.upload_id).await?;
+        let expected = blobs::expected_objects(&mut tx, &repository, &self.digests).await?;
         drop(tx);
         lock.writes(&upload.object_id);
 
@@ -86,7 +87,9 @@ impl Operation for CompleteLayerUpload {
             ));
         };
         let size = upload.received;
-        let existed = publish(&call, &repository, upload, received_before, &digest).await?;
+        let lost = blobs::lost_object(call.app, &expected, &digest).await;
+        let existed =
+            publish(&call, &repository, upload, received_before, &digest, lost.as_ref()).await?;
         call.app.garbage.wake();
         if existed && self.rules == UploadRules::LayerParts {
             return Err(Error::new(
@@ -177,6 +180,7 @@ async fn publish(
     upload: Upload,
     received_before: u64,
     digest: &Digest,
+    lost: Option<&ObjectId>,
 ) -> Result<bool> {
     let left_object = is_inline(&upload) && may_have_object(call.app, &upload).await;
     let mut tx = call.write().await?;
@@ -199,7 +203,7 @@ async fn publish(
             key: upload.key,
         }
     };
-    let existed = blobs::add(&mut tx, call, repository, digest, size, stored).await?;
+    let existed = blobs::add(&mut tx, call, repository, digest, size, stored, lost).await?;
     call.commit(tx).await?;
     Ok(existed)
 }

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::stream;
 use tempfile::TempDir;
-use tonnage_domain::accounts::bootstrap::{self, Parts};
+use tonnage_domain::accounts::bootstrap::{self, OpenError, Opened, Parts};
 use tonnage_domain::accounts::{self};
 use tonnage_domain::app::{App, Settings};
 use tonnage_domain::blobs::get_blob::GetBlob;
@@ -17,6 +17,7 @@ use tonnage_domain::context::{Principal, PrincipalKind, RequestContext};
 use tonnage_domain::error::{Error, ErrorKind, Result};
 use tonnage_domain::execute::{Operation, execute};
 use tonnage_domain::gc;
+use tonnage_domain::identities::access_keys::AccessKey;
 use tonnage_domain::images::ImageIdentifier;
 use tonnage_domain::images::batch_delete_image::{BatchDeleteImage, BatchDeleteImageOutput};
 use tonnage_domain::images::describe_images::{DescribeImages, ImageDetail};
@@ -62,6 +63,9 @@ pub(crate) struct Registry {
     pub(crate) metadata: Arc<dyn Metadata>,
     objects: Arc<dyn Objects>,
     pub(crate) root: Principal,
+    pub(crate) first_access_key: AccessKey,
+    /// The object store itself, past every wrapper.
+    pub(crate) inventory: Arc<FileObjects>,
     directory: TempDir,
 }
 
@@ -78,23 +82,49 @@ impl Registry {
     }
 
     pub(crate) async fn with_settings(settings: Settings) -> Self {
+        Self::on(Arc::new(SqliteMetadata::open_in_memory().unwrap()), settings).await
+    }
+
+    /// A registry on a database that the test may open beside it.
+    pub(crate) async fn on(metadata: Arc<dyn Metadata>, settings: Settings) -> Self {
         let directory = temporary_directory();
         let plan = FaultPlan::new();
-        let metadata: Arc<dyn Metadata> = Arc::new(SqliteMetadata::open_in_memory().unwrap());
         let faulty = FaultyMetadata::new(Arc::clone(&metadata), Arc::clone(&plan));
         let interposed = Arc::new(Interposed::new(Arc::new(faulty), Arc::clone(&metadata)));
-        let objects: Arc<dyn Objects> = Arc::new(FileObjects::open(directory.path()).unwrap());
+        let inventory = Arc::new(FileObjects::open(directory.path()).unwrap());
+        let objects = Arc::clone(&inventory) as Arc<dyn Objects>;
         let objects: Arc<dyn Objects> = Arc::new(FaultyObjects::new(objects, Arc::clone(&plan)));
         let clock = Arc::new(ManualClock::new(START));
-        let app = open(&interposed, &objects, &clock, settings).await;
+        let root_key = RootKey::new(&root_key(ROOT_KEY)).unwrap();
+        let opened = open(&interposed, &objects, &clock, settings, root_key).await.unwrap();
+        let (app, first_access_key) = (opened.app, opened.first_access_key.unwrap());
         let root = accounts::management_root(&app).await.unwrap();
-        Self { app, clock, plan, interposed, metadata, objects, root, directory }
+        Self {
+            app,
+            clock,
+            plan,
+            interposed,
+            metadata,
+            objects,
+            root,
+            first_access_key,
+            inventory,
+            directory,
+        }
     }
 
     /// Opens the registry again, as a new process would.
     pub(crate) async fn reopen(&mut self) {
+        self.reopen_with(&root_key(ROOT_KEY)).await.unwrap();
+    }
+
+    /// Opens the registry again with another root key.
+    pub(crate) async fn reopen_with(&mut self, root_key: &[u8; 32]) -> Result<(), OpenError> {
         let settings = self.app.settings.clone();
-        self.app = open(&self.interposed, &self.objects, &self.clock, settings).await;
+        let root_key = RootKey::new(root_key).unwrap();
+        let opened = open(&self.interposed, &self.objects, &self.clock, settings, root_key).await?;
+        self.app = opened.app;
+        Ok(())
     }
 
     /// A request of the management account's root.
@@ -441,6 +471,11 @@ impl Registry {
         assert_eq!(self.objects_present(), BTreeSet::new());
     }
 
+    /// Where an object's file lies.
+    pub(crate) fn object_file(&self, id: &str) -> PathBuf {
+        self.directory.path().join("objects").join(&id[..2]).join(&id[2..4]).join(id)
+    }
+
     /// The names of all files in the object store.
     pub(crate) fn objects_present(&self) -> BTreeSet<String> {
         fn walk(directory: &Path, found: &mut BTreeSet<String>) {
@@ -465,18 +500,27 @@ async fn open(
     objects: &Arc<dyn Objects>,
     clock: &Arc<ManualClock>,
     settings: Settings,
-) -> App {
+    root_key: RootKey,
+) -> Result<Opened, OpenError> {
     let parts = Parts {
         metadata: Arc::clone(metadata) as Arc<dyn Metadata>,
         objects: Arc::clone(objects),
         clock: Arc::clone(clock) as Arc<dyn Clock>,
-        root_key: RootKey::new(&[7; 32]).unwrap(),
+        root_key,
         settings,
         account: None,
         region: None,
         root_access_key: None,
     };
-    bootstrap::open(parts).await.unwrap().app
+    bootstrap::open(parts).await
+}
+
+/// The root key of every test's registry.
+pub(crate) const ROOT_KEY: u8 = 7;
+
+/// Some root key.
+pub(crate) fn root_key(number: u8) -> [u8; 32] {
+    [number; 32]
 }
 
 /// Makes decisions from what an account's identities were worthless.

@@ -6,8 +6,10 @@ mod docker_login;
 mod doctor;
 mod engine;
 mod env;
+mod fsck;
 mod gc;
 mod http_client;
+mod keys;
 mod place;
 mod profile;
 mod programs;
@@ -37,6 +39,8 @@ pub(crate) fn run(command: Subcommands) -> Result<ExitCode> {
         Subcommands::Doctor(arguments) => block_on(doctor::run(arguments)),
         Subcommands::Account(command) => block_on(account::run(command)),
         Subcommands::Gc(arguments) => block_on(gc::run(arguments)),
+        Subcommands::Fsck(arguments) => fsck::run(&arguments),
+        Subcommands::Keys(command) => block_on(keys::run(command)),
         Subcommands::Config(ConfigCommands::Check(flags)) => check_config(flags),
         Subcommands::Version => {
             println!("tonnage {}", env!("CARGO_PKG_VERSION"));

@@ -41,6 +41,14 @@ pub(super) const SETTINGS: &[Setting] = &[
                needs `ecr:CreateRepository`.",
     },
     Setting {
+        key: "encrypt_at_rest",
+        kind: Kind::Switch,
+        value_name: "BOOL",
+        default: "true",
+        help: "Seals layers and manifests as they are stored. Turn it off only where the disk \
+               itself is encrypted; what was stored under the other setting stays readable.",
+    },
+    Setting {
         key: "gc_grace",
         kind: Kind::Text,
         value_name: "TIME",
@@ -66,6 +74,8 @@ pub(crate) struct Registry {
     pub(crate) domain: Option<String>,
     /// Whether a push makes its repository.
     pub(crate) create_on_push: bool,
+    /// Whether layers and manifests are sealed.
+    pub(crate) encrypt_at_rest: bool,
     /// How long a blob that no image refers to stays, in seconds.
     pub(crate) gc_grace_seconds: i64,
 }
@@ -77,6 +87,7 @@ impl Registry {
             region: values.one("region", Region::parse)?,
             domain: values.one("domain", parse_domain)?,
             create_on_push: values.switch("create_on_push")?.unwrap_or(false),
+            encrypt_at_rest: values.switch("encrypt_at_rest")?.unwrap_or(true),
             gc_grace_seconds: values.one("gc_grace", parse_grace)?.unwrap_or(GC_GRACE_SECONDS),
         })
     }

@@ -85,6 +85,7 @@ fn a_whole_file_and_its_defaults() {
         region = "eu-west-1"
         domain = "Example.com:8443"
         create_on_push = true
+        encrypt_at_rest = false
         gc_grace = "90m"
         listen = ["0.0.0.0:80"]
         trusted_proxy = ["10.0.0.0/8", "192.0.2.1"]
@@ -100,6 +101,7 @@ fn a_whole_file_and_its_defaults() {
     assert_eq!(config.registry.region.unwrap().as_str(), "eu-west-1");
     assert_eq!(config.registry.domain.as_deref(), Some("example.com:8443"));
     assert!(config.registry.create_on_push);
+    assert!(!config.registry.encrypt_at_rest);
     assert_eq!(config.registry.gc_grace_seconds, 90 * 60);
     assert_eq!(config.listeners.connections_max, 7);
     assert_eq!(config.listeners.drain, Duration::ZERO);
@@ -121,6 +123,7 @@ fn a_whole_file_and_its_defaults() {
     assert!(config.listeners.trusted_proxies.contains("127.0.0.1".parse().unwrap()));
     assert!(config.listeners.trusted_proxies.contains("::1".parse().unwrap()));
     assert!(!config.registry.create_on_push);
+    assert!(config.registry.encrypt_at_rest);
     assert_eq!(config.registry.gc_grace_seconds, 24 * 3600);
     let none: &[(&str, &[&str])] = &[("trusted_proxy", &["none"])];
     let config = load(Given { flags: none, ..Given::default() }).unwrap();

@@ -3,6 +3,8 @@
 //! ```text
 //! lock              held by the server that uses the directory
 //! root.key          the root key, made before anything that it seals
+//! root.key.next     the root key that is to follow, while it is changed (see rotation.rs)
+//! root.key.previous the root key before, until a server has started with the new one
 //! credentials       the root access key of the first start, in the form of AWS credentials files
 //! metadata.sqlite   the metadata database, with its write-ahead log beside it
 //! objects/          the blobs
@@ -13,6 +15,7 @@
 pub(crate) mod credentials;
 mod files;
 mod root_key;
+pub(crate) mod rotation;
 pub(crate) mod runtime;
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -25,7 +28,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 pub(crate) use self::files::{remove, sync_directory, write_durably};
-pub(crate) use self::root_key::{KeySource, find_root_key};
+pub(crate) use self::root_key::{KeySource, find_root_key, read_or_make_root_key};
 
 /// Names that only a data directory of ours has.
 const OURS: &[&str] =
@@ -61,6 +64,16 @@ impl Layout {
     /// The root key.
     pub(crate) fn root_key(&self) -> PathBuf {
         self.0.join("root.key")
+    }
+
+    /// The root key that is to follow, while it is changed.
+    pub(crate) fn next_root_key(&self) -> PathBuf {
+        self.0.join("root.key.next")
+    }
+
+    /// The root key before the last change.
+    pub(crate) fn previous_root_key(&self) -> PathBuf {
+        self.0.join("root.key.previous")
     }
 
     /// The root access key of the first start.
@@ -108,6 +121,33 @@ impl DataDirectory {
                 "other users of this machine may open the data directory; run `chmod 700` on it"
             );
         }
+        Ok(Self { layout, _lock: lock })
+    }
+
+    /// Locks a directory that a server has used and that none uses now, for work on what is in it.
+    ///
+    /// # Errors
+    /// One sentence when there is no registry in it, when a server runs on it, or when it is
+    /// another user's: files made by this one would keep that user's server from starting.
+    pub(crate) fn open_stopped(layout: Layout) -> Result<Self> {
+        let directory = layout.directory();
+        if !layout.metadata().exists() {
+            bail!(
+                "there is no registry in {}; name the data directory of one with `--data-dir`",
+                directory.display()
+            );
+        }
+        let owner = fs::metadata(directory)
+            .with_context(|| format!("{} cannot be looked at", directory.display()))?
+            .uid();
+        if owner != rustix::process::geteuid().as_raw() {
+            bail!(
+                "the data directory {} belongs to the user with id {owner}; run this command as \
+                 that user, for example with `sudo -u '#{owner}'`",
+                directory.display()
+            );
+        }
+        let lock = lock(&layout)?;
         Ok(Self { layout, _lock: lock })
     }
 

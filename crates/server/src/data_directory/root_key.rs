@@ -69,7 +69,15 @@ pub(crate) fn find_root_key(
     }
 }
 
-fn make(path: &Path) -> Result<RootKey> {
+/// The root key in a file that the operator named, made if there is no such file.
+///
+/// # Errors
+/// When it is malformed, may be read by others, or cannot be written.
+pub(crate) fn read_or_make_root_key(path: &Path) -> Result<RootKey> {
+    if path.try_exists().with_context(|| cannot_read(path))? { read(path) } else { make(path) }
+}
+
+pub(super) fn make(path: &Path) -> Result<RootKey> {
     let bytes: [u8; ROOT_KEY_BYTES] = RootKey::random()?;
     let text = format!("{}\n", hex::encode(bytes));
     write_durably(path, text.as_bytes())
@@ -81,7 +89,7 @@ fn cannot_read(path: &Path) -> String {
     format!("the root key {} cannot be read", path.display())
 }
 
-fn read(path: &Path) -> Result<RootKey> {
+pub(super) fn read(path: &Path) -> Result<RootKey> {
     let text = fs::read_to_string(path).with_context(|| cannot_read(path))?;
     let mode =
         fs::metadata(path).map(|metadata| metadata.mode()).with_context(|| cannot_read(path))?;

@@ -14,13 +14,13 @@ use tonnage_domain::accounts::bootstrap::{self, Parts};
 use tonnage_domain::app::{App, Settings};
 use tonnage_domain::clock::SystemClock;
 use tonnage_domain::identities::access_keys::AccessKey;
-use tonnage_store::files::FileObjects;
-use tonnage_store::sqlite::{SqliteMetadata, SqliteOptions};
+use tonnage_store::sqlite::SqliteMetadata;
 
 use crate::config::Config;
 use crate::data_directory::{
-    DataDirectory, KeySource, Layout, credentials, find_root_key, sync_directory,
+    DataDirectory, KeySource, Layout, credentials, rotation, sync_directory,
 };
+use crate::stores::{self, Stores};
 
 /// An opened registry.
 pub(super) struct Opened {
@@ -47,9 +47,8 @@ pub(super) async fn open(directory: &DataDirectory, config: &Config) -> Result<O
             layout.metadata().display()
         );
     }
-    let (root_key, key_source) = find_root_key(layout, &config.storage, &config.secrets)?;
-    let metadata = Arc::new(SqliteMetadata::open(layout.metadata(), SqliteOptions::default())?);
-    let objects = Arc::new(FileObjects::open(layout.objects())?);
+    let Stores { metadata, objects, root_key, key_source } =
+        stores::open(directory, config).await?;
     let exists = bootstrap::exists(metadata.as_ref()).await?;
     let given = config.secrets.root_access_key.clone();
     let root_access_key = if exists {
@@ -64,6 +63,7 @@ pub(super) async fn open(directory: &DataDirectory, config: &Config) -> Result<O
         root_key,
         settings: Settings {
             create_on_push: config.registry.create_on_push,
+            encrypt_at_rest: config.registry.encrypt_at_rest,
             gc_grace_seconds: config.registry.gc_grace_seconds,
             ..Settings::default()
         },
@@ -73,6 +73,9 @@ pub(super) async fn open(directory: &DataDirectory, config: &Config) -> Result<O
     })
     .await?;
     finish_first_start(layout)?;
+    if rotation::remove_previous(layout)? {
+        tracing::info!("the root key before the last change is removed");
+    }
     Ok(Opened {
         app: opened.app,
         metadata,

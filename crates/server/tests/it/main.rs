@@ -5,4 +5,5 @@ mod environment;
 mod first_start;
 mod http;
 mod lifecycle;
+mod offline;
 mod support;

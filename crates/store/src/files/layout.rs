@@ -42,6 +42,16 @@ impl Layout {
         self.root.join("objects")
     }
 
+    /// A directory directly below `objects`, by its number below [`BRANCHES`].
+    pub(crate) fn branch(&self, number: usize) -> PathBuf {
+        self.objects().join(format!("{number:02x}"))
+    }
+
+    /// A directory that holds objects, by its number below [`LEAVES`].
+    pub(crate) fn leaf(&self, number: usize) -> PathBuf {
+        self.branch(number / 256).join(format!("{:02x}", number % 256))
+    }
+
     pub(crate) fn object(&self, id: &ObjectId) -> ObjectPath {
         let (first, rest) = id.as_str().split_at(2);
         let (second, _) = rest.split_at(2);
@@ -85,6 +95,9 @@ mod tests {
         let path = Layout::new(PathBuf::from("/d")).object(&id);
         assert_eq!(path.branch, Path::new("/d/objects/ff"));
         assert_eq!(path.leaf, Path::new("/d/objects/ff/01"));
+        let layout = Layout::new(PathBuf::from("/d"));
+        assert_eq!(layout.branch(path.branch_number), path.branch);
+        assert_eq!(layout.leaf(path.leaf_number), path.leaf);
         assert_eq!(path.file, Path::new("/d/objects/ff/01/ff01a20b000000000000000000000000"));
         assert_eq!((path.branch_number, path.leaf_number), (0xff, 0xff01));
     }

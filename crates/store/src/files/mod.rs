@@ -1,9 +1,11 @@
 //! Blob objects as files in one directory, which belongs to one process at a time.
 //!
-//! The store is never listed: every object is named by a row of metadata before it is made.
+//! The data path never lists the store: every object is named by a row of metadata before it is
+//! made. Only `fsck` does.
 
 mod claims;
 mod directories;
+mod inventory;
 mod layout;
 mod open;
 mod reader;
@@ -17,7 +19,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use tonnage_domain::objects::{ObjectError, ObjectId, ObjectReader, ObjectWriter, Objects};
+use tonnage_domain::objects::{
+    ListedObject, ObjectError, ObjectId, ObjectInventory, ObjectReader, ObjectWriter, Objects,
+};
 
 use self::claims::{Claim, Claims};
 use self::directories::Directories;
@@ -155,6 +159,23 @@ impl Objects for FileObjects {
                 directories::sync_directory(&path.leaf).or_else(absent)
             })
             .await
+        })
+    }
+}
+
+impl ObjectInventory for FileObjects {
+    fn list(
+        &self,
+        after: Option<&ObjectId>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<ListedObject>, ObjectError>> {
+        let after = after.cloned();
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            let listing = tokio::task::spawn_blocking(move || {
+                inventory::list(&shared.layout, after.as_ref(), limit)
+            });
+            listing.await.map_err(io::Error::other).flatten().map_err(ObjectError::listing)
         })
     }
 }

@@ -1,0 +1,168 @@
+//! A blob held against what its row says, and marks for what is lost. Only for `fsck`, while nobody
+//! serves the registry.
+
+use super::{BlobReader, BlobRecord, parse_object_id};
+use crate::app::App;
+use crate::clock::Millis;
+use crate::encryption::container;
+use crate::error::{Error, Result, chain};
+use crate::execute::Tx;
+use crate::fsck::IMAGES_MAX;
+use crate::names::{AccountId, Digest, Hasher};
+use crate::objects::SPAN_BYTES_MAX;
+use crate::params;
+
+/// A blob of some account.
+pub(crate) struct Subject {
+    record: BlobRecord,
+    pub(crate) digest: Digest,
+    pub(crate) account: AccountId,
+}
+
+impl Subject {
+    /// Whether it is marked damaged.
+    pub(crate) fn is_marked(&self) -> bool {
+        self.record.damaged
+    }
+
+    /// Bytes that its object takes, if it has one.
+    pub(crate) fn stored_bytes(&self) -> Result<u64> {
+        container::stored_bytes(self.record.container_version, self.record.size)
+    }
+}
+
+/// The blob of a row.
+pub(crate) async fn load(tx: &mut Tx, id: i64) -> Result<Option<Subject>> {
+    let row = tx
+        .optional(
+            "SELECT blobs.size, blobs.object_id, blobs.wrapped_key, blobs.container_version, \
+             blobs.damaged_at, blobs.digest, encryption_domains.account_id FROM blobs \
+             JOIN encryption_domains ON encryption_domains.id = blobs.encryption_domain_id \
+             WHERE blobs.id = $1",
+            params![id],
+        )
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let object = match row.get::<Option<String>>(1)? {
+        Some(text) => Some((parse_object_id(&text)?, row.get(2)?)),
+        None => None,
+    };
+    let record = BlobRecord {
+        id,
+        size: row.get(0)?,
+        damaged: row.get::<Option<i64>>(4)?.is_some(),
+        container_version: row.get(3)?,
+        object,
+    };
+    let digest = Digest::parse(&row.get::<String>(5)?).map_err(Error::internal)?;
+    let account = AccountId::parse(&row.get::<String>(6)?).map_err(Error::internal)?;
+    Ok(Some(Subject { record, digest, account }))
+}
+
+/// The ids of blobs without an object that follow `after`.
+pub(crate) async fn inline_page(tx: &mut Tx, after: i64, limit: usize) -> Result<Vec<i64>> {
+    let rows = tx
+        .all(
+            "SELECT id FROM blobs WHERE id > $1 AND object_id IS NULL ORDER BY id LIMIT $2",
+            params![after, limit],
+        )
+        .await?;
+    rows.iter().map(|row| Ok(row.get(0)?)).collect()
+}
+
+/// Reads the blob as a pull does and calculates its digest; what is wrong with it, if anything.
+pub(crate) async fn content_problem(
+    app: &App,
+    tx: &mut Tx,
+    blob: &Subject,
+) -> Result<Option<String>> {
+    let record = BlobRecord { damaged: false, ..blob.record.clone() };
+    match digest_of(app, tx, blob, &record).await {
+        Ok(digest) if digest == blob.digest => Ok(None),
+        Ok(digest) => Ok(Some(format!("its content has the digest {digest}"))),
+        Err(error) => Ok(Some(format!("it cannot be read: {}", chain(&error)))),
+    }
+}
+
+async fn digest_of(app: &App, tx: &mut Tx, blob: &Subject, record: &BlobRecord) -> Result<Digest> {
+    let reader = BlobReader::open_in_account(app, tx, &blob.account, &blob.digest, record).await?;
+    let mut hasher = Hasher::new(blob.digest.algorithm());
+    let mut offset = 0;
+    while offset < reader.size() {
+        let span = reader.read_at(offset, SPAN_BYTES_MAX).await?;
+        if span.is_empty() {
+            return Err(Error::internal("it is shorter than its row says"));
+        }
+        hasher.update(&span);
+        offset += span.len() as u64;
+    }
+    Ok(hasher.finish())
+}
+
+/// Images that refer to the blob: as many as a finding names, and how many more there are.
+pub(crate) async fn images(tx: &mut Tx, id: i64) -> Result<(Vec<String>, u64)> {
+    let rows = tx
+        .all(
+            "SELECT DISTINCT registries.account_id, registries.region, repositories.name, \
+             images.digest FROM image_blobs JOIN images ON images.id = image_blobs.image_id \
+             JOIN repositories ON repositories.id = images.repository_id \
+             JOIN registries ON registries.id = repositories.registry_id \
+             WHERE image_blobs.blob_id = $1 ORDER BY 1, 2, 3, 4 LIMIT $2",
+            params![id, IMAGES_MAX],
+        )
+        .await?;
+    let names = rows
+        .iter()
+        .map(|row| {
+            let (account, region): (String, String) = (row.get(0)?, row.get(1)?);
+            let (repository, digest): (String, String) = (row.get(2)?, row.get(3)?);
+            Ok(format!("{account}/{region}/{repository}@{digest}"))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let all = tx
+        .optional(
+            "SELECT COUNT(DISTINCT image_id) FROM image_blobs WHERE blob_id = $1",
+            params![id],
+        )
+        .await?
+        .map_or(Ok(0), |row| row.get::<u64>(0))?;
+    let omitted = all.saturating_sub(names.len() as u64);
+    Ok((names, omitted))
+}
+
+/// Marks a blob damaged, or takes the mark away; whether that changed anything.
+pub(crate) async fn mark(tx: &mut Tx, id: i64, since: Option<Millis>) -> Result<bool> {
+    let changed = tx
+        .execute(
+            "UPDATE blobs SET damaged_at = CAST($2 AS BIGINT) WHERE id = $1 \
+             AND (damaged_at IS NULL) <> (CAST($2 AS BIGINT) IS NULL)",
+            params![id, since],
+        )
+        .await?;
+    Ok(changed > 0)
+}
+
+/// Removes a blob that no image refers to from its repositories and from metadata; what is left of
+/// its object is garbage. Whether it was there.
+pub(crate) async fn forget(tx: &mut Tx, id: i64, now: Millis) -> Result<bool> {
+    let free = tx
+        .optional(
+            "SELECT 1 FROM blobs WHERE id = $1 AND NOT EXISTS \
+             (SELECT 1 FROM image_blobs WHERE image_blobs.blob_id = blobs.id)",
+            params![id],
+        )
+        .await?;
+    if free.is_none() {
+        return Ok(false);
+    }
+    tx.execute(
+        "INSERT INTO garbage_objects (object_id, since) SELECT object_id, CAST($2 AS BIGINT) \
+         FROM blobs WHERE id = $1 AND object_id IS NOT NULL ON CONFLICT (object_id) DO NOTHING",
+        params![id, now],
+    )
+    .await?;
+    tx.execute("DELETE FROM garbage_candidates WHERE blob_id = $1", params![id]).await?;
+    tx.execute("DELETE FROM repository_blobs WHERE blob_id = $1", params![id]).await?;
+    tx.execute("DELETE FROM blobs WHERE id = $1", params![id]).await?;
+    Ok(true)
+}

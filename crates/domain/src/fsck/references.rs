@@ -1,0 +1,142 @@
+//! Rows against rows. The database holds foreign keys while it runs; a back-up that was put
+//! together by hand, or a damaged file, does not.
+
+use super::{Finding, Problem, Report};
+use crate::error::Result;
+use crate::execute::Tx;
+
+/// A column that refers to another table's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Reference {
+    /// The table that refers.
+    pub table: &'static str,
+    /// Its column.
+    pub column: &'static str,
+    /// The table referred to.
+    pub to: &'static str,
+    /// Counts rows that refer to nothing.
+    sql: &'static str,
+}
+
+macro_rules! reference {
+    ($table:literal . $column:literal => $to:literal . $key:literal) => {
+        Reference {
+            table: $table,
+            column: $column,
+            to: $to,
+            sql: concat!(
+                "SELECT COUNT(*) FROM ",
+                $table,
+                " WHERE ",
+                $table,
+                ".",
+                $column,
+                " IS NOT NULL AND NOT EXISTS (SELECT 1 FROM ",
+                $to,
+                " AS referred WHERE referred.",
+                $key,
+                " = ",
+                $table,
+                ".",
+                $column,
+                ")"
+            ),
+        }
+    };
+}
+
+const REFERENCES: &[Reference] = &[
+    reference!("principals"."account_id" => "accounts"."id"),
+    reference!("principal_policies"."principal_id" => "principals"."id"),
+    reference!("access_keys"."principal_id" => "principals"."id"),
+    reference!("registries"."account_id" => "accounts"."id"),
+    reference!("repositories"."registry_id" => "registries"."id"),
+    reference!("resource_tags"."repository_id" => "repositories"."id"),
+    reference!("encryption_domains"."account_id" => "accounts"."id"),
+    reference!("blobs"."encryption_domain_id" => "encryption_domains"."id"),
+    reference!("repository_blobs"."repository_id" => "repositories"."id"),
+    reference!("repository_blobs"."blob_id" => "blobs"."id"),
+    reference!("images"."repository_id" => "repositories"."id"),
+    reference!("image_blobs"."image_id" => "images"."id"),
+    Reference {
+        table: "image_blobs",
+        column: "blob_id",
+        to: "repository_blobs",
+        sql: "SELECT COUNT(*) FROM image_blobs WHERE blob_id IS NOT NULL AND NOT EXISTS \
+              (SELECT 1 FROM repository_blobs \
+              WHERE repository_blobs.repository_id = image_blobs.repository_id \
+              AND repository_blobs.blob_id = image_blobs.blob_id)",
+    },
+    reference!("image_children"."image_id" => "images"."id"),
+    reference!("image_children"."child_image_id" => "images"."id"),
+    reference!("tags"."repository_id" => "repositories"."id"),
+    reference!("tags"."image_id" => "images"."id"),
+    reference!("uploads"."repository_id" => "repositories"."id"),
+];
+
+/// What no foreign key says: a sentence, and the count of rows that contradict it.
+const AGREEMENTS: &[(&str, &str)] = &[
+    (
+        "a tag names an image of its own repository",
+        "SELECT COUNT(*) FROM tags JOIN images ON images.id = tags.image_id \
+         WHERE images.repository_id <> tags.repository_id",
+    ),
+    (
+        "an index refers to images of its own repository, by their digests",
+        "SELECT COUNT(*) FROM image_children \
+         JOIN images AS parents ON parents.id = image_children.image_id \
+         JOIN images AS children ON children.id = image_children.child_image_id \
+         WHERE parents.repository_id <> children.repository_id \
+         OR children.digest <> image_children.digest",
+    ),
+    (
+        "an image refers to blobs of its own repository, by their digests",
+        "SELECT COUNT(*) FROM image_blobs JOIN images ON images.id = image_blobs.image_id \
+         JOIN blobs ON blobs.id = image_blobs.blob_id \
+         WHERE images.repository_id <> image_blobs.repository_id \
+         OR blobs.digest <> image_blobs.digest",
+    ),
+    (
+        "a repository holds blobs of its own account",
+        "SELECT COUNT(*) FROM repository_blobs \
+         JOIN repositories ON repositories.id = repository_blobs.repository_id \
+         JOIN registries ON registries.id = repositories.registry_id \
+         JOIN blobs ON blobs.id = repository_blobs.blob_id \
+         JOIN encryption_domains ON encryption_domains.id = blobs.encryption_domain_id \
+         WHERE encryption_domains.account_id <> registries.account_id",
+    ),
+];
+
+/// Every column that is examined. The schema's foreign keys are all among them.
+pub fn references() -> impl Iterator<Item = &'static Reference> {
+    REFERENCES.iter()
+}
+
+pub(super) async fn examine(tx: &mut Tx, report: &mut Report) -> Result<()> {
+    for Reference { table, column, to, sql } in REFERENCES {
+        let rows = count(tx, sql).await?;
+        if rows > 0 {
+            report.add(finding(
+                Problem::Reference,
+                format!("{table}.{column}"),
+                format!("{rows} rows refer to rows of {to} that do not exist"),
+            ));
+        }
+    }
+    for (sentence, sql) in AGREEMENTS {
+        let rows = count(tx, sql).await?;
+        if rows > 0 {
+            let detail = format!("{rows} rows contradict it");
+            report.add(finding(Problem::Disagreement, (*sentence).to_owned(), detail));
+        }
+    }
+    Ok(())
+}
+
+fn finding(problem: Problem, subject: String, detail: String) -> Finding {
+    Finding { problem, subject, detail, images: Vec::new(), images_omitted: 0, repair: None }
+}
+
+async fn count(tx: &mut Tx, sql: &'static str) -> Result<u64> {
+    Ok(tx.optional(sql, &[]).await?.map_or(Ok(0), |row| row.get(0))?)
+}
