@@ -162,7 +162,10 @@ fn a_root_key_from_elsewhere_is_changed_by_its_owner() {
     let file = place.home().join("next-key");
     let rotate = || place.command(&["keys", "rotate-root"]);
     let refused = complaint(&mut with_key(rotate(), &old));
-    assert!(refused.contains("--new-key-file") && refused.contains("TONNAGE_ROOT_KEY"), "{refused}");
+    assert!(
+        refused.contains("--new-key-file") && refused.contains("TONNAGE_ROOT_KEY"),
+        "{refused}"
+    );
 
     let with_file = |key: &str| {
         let mut command = with_key(rotate(), key);
