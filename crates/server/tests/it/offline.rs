@@ -93,8 +93,8 @@ fn stopped() -> (Place, String) {
 
 fn objects(place: &Place) -> Vec<PathBuf> {
     fn walk(directory: &Path, found: &mut Vec<PathBuf>) {
-        for entry in fs::read_dir(directory).unwrap() {
-            let path = entry.unwrap().path();
+        for entry in fs::read_dir(directory).expect("a directory") {
+            let path = entry.expect("an entry").path();
             if path.is_dir() { walk(&path, found) } else { found.push(path) }
         }
     }
@@ -105,7 +105,7 @@ fn objects(place: &Place) -> Vec<PathBuf> {
 
 fn status(command: &mut Command) -> (Option<i32>, String) {
     let output = run(command);
-    (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    (output.status.code(), String::from_utf8(output.stdout).expect("text"))
 }
 
 #[test]
