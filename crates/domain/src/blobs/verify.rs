@@ -8,6 +8,7 @@ use crate::encryption::container;
 use crate::error::{Error, Result, chain};
 use crate::execute::Tx;
 use crate::fsck::IMAGES_MAX;
+use crate::metadata::Row;
 use crate::names::{AccountId, Digest, Hasher};
 use crate::objects::SPAN_BYTES_MAX;
 use crate::params;
@@ -31,8 +32,8 @@ impl Subject {
     }
 }
 
-/// The blob of a row.
-pub(crate) async fn load(tx: &mut Tx, id: i64) -> Result<Option<Subject>> {
+/// The blob of a row, or why the row cannot be read; nothing without its row or domain.
+pub(crate) async fn load(tx: &mut Tx, id: i64) -> Result<Option<Result<Subject>>> {
     let row = tx
         .optional(
             "SELECT blobs.size, blobs.object_id, blobs.wrapped_key, blobs.container_version, \
@@ -42,7 +43,10 @@ pub(crate) async fn load(tx: &mut Tx, id: i64) -> Result<Option<Subject>> {
             params![id],
         )
         .await?;
-    let Some(row) = row else { return Ok(None) };
+    Ok(row.map(|row| from_row(id, &row)))
+}
+
+fn from_row(id: i64, row: &Row) -> Result<Subject> {
     let object = match row.get::<Option<String>>(1)? {
         Some(text) => Some((parse_object_id(&text)?, row.get(2)?)),
         None => None,
@@ -56,7 +60,8 @@ pub(crate) async fn load(tx: &mut Tx, id: i64) -> Result<Option<Subject>> {
     };
     let digest = Digest::parse(&row.get::<String>(5)?).map_err(Error::internal)?;
     let account = AccountId::parse(&row.get::<String>(6)?).map_err(Error::internal)?;
-    Ok(Some(Subject { record, digest, account }))
+    container::stored_bytes(record.container_version, record.size)?;
+    Ok(Subject { record, digest, account })
 }
 
 /// The ids of blobs without an object that follow `after`.

@@ -50,6 +50,8 @@ pub enum Problem {
     QueuedForRemoval,
     /// Rows that refer to rows that do not exist.
     Reference,
+    /// A row that holds what no release writes, such as a digest that is none.
+    Unreadable,
     /// Rows that contradict each other.
     Disagreement,
     /// A manifest that cannot be read, has another digest, or says something else than its rows.
@@ -68,6 +70,7 @@ impl Problem {
             Self::UnnamedObject => "unnamed-object",
             Self::QueuedForRemoval => "queued-for-removal",
             Self::Reference => "reference",
+            Self::Unreadable => "unreadable",
             Self::Disagreement => "disagreement",
             Self::Manifest => "manifest",
         }
@@ -154,8 +157,7 @@ impl Report {
 /// are always read.
 ///
 /// # Errors
-/// When a store does not answer, or a row holds text that no release writes, such as a digest that
-/// is none. What is merely wrong is a finding.
+/// When a store does not answer. What is merely wrong is a finding.
 pub async fn examine(app: &App, inventory: &dyn ObjectInventory, contents: bool) -> Result<Report> {
     let mut report = Report::default();
     references::examine(&mut begin(app, Mode::Read).await?, &mut report).await?;

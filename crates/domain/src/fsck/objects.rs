@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 
 use super::{Finding, PAGE, Problem, Repair, Report, UNNAMED_SECONDS_MIN, begin};
 use crate::app::App;
-use crate::blobs::{parse_object_id, verify};
-use crate::error::Result;
+use crate::blobs::verify;
+use crate::error::{Result, chain};
 use crate::execute::Tx;
 use crate::metadata::Mode;
 use crate::objects::{ListedObject, ObjectId, ObjectInventory};
@@ -14,7 +14,8 @@ use crate::params;
 
 /// The rows that name one object.
 struct Names {
-    object: ObjectId,
+    /// As it is stored; it may have the form of no id.
+    object: String,
     blob: Option<i64>,
     garbage: bool,
 }
@@ -49,14 +50,11 @@ impl NameCursor {
             let text: String = row.get(0)?;
             let (blob, garbage) = (row.get::<Option<i64>>(1)?, row.get::<bool>(2)?);
             match self.page.back_mut() {
-                Some(last) if last.object.as_str() == text => {
+                Some(last) if last.object == text => {
                     last.blob = last.blob.or(blob);
                     last.garbage |= garbage;
                 }
-                _ => {
-                    let object = parse_object_id(&text)?;
-                    self.page.push_back(Names { object, blob, garbage });
-                }
+                _ => self.page.push_back(Names { object: text, blob, garbage }),
             }
         }
         // The rows of the last object may go on behind the page.
@@ -64,7 +62,7 @@ impl NameCursor {
             self.page.pop_back();
         }
         if let Some(last) = self.page.back() {
-            last.object.as_str().clone_into(&mut self.after);
+            self.after.clone_from(&last.object);
         }
         Ok(())
     }
@@ -103,12 +101,18 @@ pub(super) async fn examine(
         let next = match (names.page.front(), objects.page.front()) {
             (None, None) => return Ok(()),
             (Some(name), None) => name.object.clone(),
-            (None, Some(object)) => object.id.clone(),
-            (Some(name), Some(object)) => name.object.clone().min(object.id.clone()),
+            (None, Some(object)) => object.id.to_string(),
+            (Some(name), Some(object)) => name.object.clone().min(object.id.to_string()),
         };
         let name = names.page.pop_front_if(|name| name.object == next);
-        let object = objects.page.pop_front_if(|object| object.id == next);
+        let object = objects.page.pop_front_if(|object| object.id.as_str() == next);
         report.objects += u64::from(object.is_some());
+        if let Some(name) = &name
+            && ObjectId::parse(&name.object).is_none()
+        {
+            let detail = "a row names it, but no object has such a name".to_owned();
+            report.add(unreadable(format!("object {:?}", name.object), detail));
+        }
         match (name, object) {
             (None, Some(object)) => report.add(unnamed(app, &object)),
             (Some(Names { blob: Some(blob), garbage, object: id }), object) => {
@@ -119,7 +123,7 @@ pub(super) async fn examine(
                         detail: "it is queued for removal, but a blob needs it".to_owned(),
                         images: Vec::new(),
                         images_omitted: 0,
-                        repair: Some(Repair::KeepObject(id)),
+                        repair: ObjectId::parse(&id).map(Repair::KeepObject),
                     });
                 }
                 let stored = Some(object.map(|object| object.size));
@@ -129,6 +133,11 @@ pub(super) async fn examine(
             _ => {}
         }
     }
+}
+
+fn unreadable(subject: String, detail: String) -> Finding {
+    let problem = Problem::Unreadable;
+    Finding { problem, subject, detail, images: Vec::new(), images_omitted: 0, repair: None }
 }
 
 fn unnamed(app: &App, object: &ListedObject) -> Finding {
@@ -157,6 +166,13 @@ pub(super) async fn examine_blob(
     // Without its domain or account nothing is known of it; the references tell.
     let Some(blob) = verify::load(&mut tx, id).await? else { return Ok(()) };
     report.blobs += 1;
+    let blob = match blob {
+        Ok(blob) => blob,
+        Err(error) => {
+            report.add(unreadable(format!("blobs row {id}"), chain(&error)));
+            return Ok(());
+        }
+    };
     let expected = blob.stored_bytes()?;
     let found = match stored {
         Some(None) => Some((Problem::MissingObject, "its object is not in the store".to_owned())),

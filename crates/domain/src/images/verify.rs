@@ -16,8 +16,8 @@ pub(crate) struct Subject {
     pub(crate) id: i64,
     /// `{account}/{region}/{repository}@{digest}`.
     pub(crate) name: String,
-    account: AccountId,
-    digest: Digest,
+    account: String,
+    digest: String,
     media_type: String,
     parser_version: i64,
     stored: Stored,
@@ -60,8 +60,8 @@ pub(crate) async fn page(tx: &mut Tx, after: i64, limit: usize) -> Result<Vec<Su
             Ok(Subject {
                 id: row.get(0)?,
                 name: format!("{account}/{region}/{repository}@{digest}"),
-                account: AccountId::parse(&account).map_err(Error::internal)?,
-                digest: Digest::parse(&digest).map_err(Error::internal)?,
+                account,
+                digest,
                 parser_version: row.get(3)?,
                 stored: Stored {
                     kind: row.get(4)?,
@@ -80,17 +80,22 @@ pub(crate) async fn page(tx: &mut Tx, after: i64, limit: usize) -> Result<Vec<Su
 
 /// What is wrong with an image, in sentences without full stops.
 pub(crate) async fn problems(app: &App, tx: &mut Tx, image: &Subject) -> Result<Vec<String>> {
+    let (account, expected) = match (AccountId::parse(&image.account), Digest::parse(&image.digest))
+    {
+        (Ok(account), Ok(digest)) => (account, digest),
+        (Err(error), _) | (_, Err(error)) => return Ok(vec![error.to_string()]),
+    };
     let record = ImageRecord {
         id: image.id,
-        digest: image.digest.clone(),
+        digest: expected.clone(),
         media_type: image.media_type.clone(),
     };
-    let bytes: Bytes = match manifest_of_account(app, tx, &image.account, &record).await {
+    let bytes: Bytes = match manifest_of_account(app, tx, &account, &record).await {
         Ok(bytes) => bytes,
         Err(error) => return Ok(vec![format!("its manifest cannot be read: {}", chain(&error))]),
     };
-    let digest = Digest::of(image.digest.algorithm(), &bytes);
-    if digest != image.digest {
+    let digest = Digest::of(expected.algorithm(), &bytes);
+    if digest != expected {
         return Ok(vec![format!("its manifest has the digest {digest}")]);
     }
     let manifest = match Manifest::parse(&bytes, Some(&image.media_type)) {

@@ -392,6 +392,24 @@ async fn manifests_that_say_something_else_than_their_rows() {
     check(plain, "has the digest").await;
 }
 
+#[tokio::test]
+async fn rows_that_hold_what_no_release_writes() {
+    let check = async |statement: &'static str, problem: Problem| {
+        let damaged = Damaged::new().await;
+        damaged.registry.write(&[(statement, Vec::new())]).await;
+        for contents in [false, true] {
+            let report = damaged.examine(contents).await;
+            let found = report.findings.iter().find(|finding| finding.problem == problem);
+            assert!(found.is_some(), "{statement}: {:?}", report.findings);
+        }
+    };
+    check("UPDATE blobs SET digest = 'sha256:x' WHERE object_id IS NULL", Problem::Unreadable)
+        .await;
+    check("UPDATE blobs SET container_version = 9", Problem::Unreadable).await;
+    check("UPDATE blobs SET object_id = 'x' WHERE object_id > ''", Problem::Unreadable).await;
+    check("UPDATE images SET digest = 'x'", Problem::Manifest).await;
+}
+
 /// A registry whose database the test can also open without foreign keys.
 async fn with_database(damage: &[&str]) -> (Report, tempfile::TempDir) {
     let directory = temporary_directory();

@@ -93,8 +93,8 @@ fn stopped() -> (Place, String) {
 
 fn objects(place: &Place) -> Vec<PathBuf> {
     fn walk(directory: &Path, found: &mut Vec<PathBuf>) {
-        for entry in fs::read_dir(directory).expect("list the objects") {
-            let path = entry.expect("list the objects").path();
+        for entry in fs::read_dir(directory).expect("a directory") {
+            let path = entry.expect("an entry").path();
             if path.is_dir() { walk(&path, found) } else { found.push(path) }
         }
     }
