@@ -3,6 +3,7 @@
 mod configuration;
 mod environment;
 mod first_start;
+mod garbage_collection;
 mod http;
 mod lifecycle;
 mod offline;

@@ -224,7 +224,7 @@ pub(super) async fn history(seed: u64, count: usize, checks: Checks) -> BTreeSet
         runner.compare(checks == Checks::Full || number % 10 == 0 || number == count).await;
     }
     // When everything has expired, exactly what rows name is left.
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         runner.registry.check_no_orphans().await;
     }
     runner.delete_everything().await;
