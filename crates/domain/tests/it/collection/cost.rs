@@ -74,7 +74,9 @@ async fn no_statement_scans_a_table() {
             let scanned = step.strip_prefix("SCAN ").unwrap_or_default();
             // Garbage itself, up to a limit, and the rows of a subquery that has one.
             let bounded = sql.contains("LIMIT") && ALLOWED.iter().any(|it| scanned.starts_with(it));
-            assert!(scanned.is_empty() || bounded, "{step} in {sql}");
+            // A list in a parameter is as long as its caller made it.
+            let parameter = scanned.starts_with("json_each");
+            assert!(scanned.is_empty() || bounded || parameter, "{step} in {sql}");
         }
     }
 }
