@@ -1,11 +1,14 @@
-//! Where a registry keeps things: metadata on SQLite, blob objects on files.
+//! Where a registry keeps things: metadata on SQLite or PostgreSQL, blob objects on files.
 //!
 //! Implements the traits of `tonnage_domain::{metadata, objects}` and knows nothing of what is
 //! kept. The feature `testing` adds fault injectors and the suites every backend must pass.
 
 #[cfg(feature = "testing")]
 pub mod conformance;
+mod dialect;
 #[cfg(feature = "testing")]
 pub mod faulty;
 pub mod files;
+pub mod postgres;
+pub mod schema;
 pub mod sqlite;

@@ -15,9 +15,8 @@ use tonnage_domain::objects::Objects;
 use tonnage_domain::root_key::RootKey;
 use tonnage_store::faulty::{Call, Fault, FaultPlan, FaultyMetadata};
 use tonnage_store::files::FileObjects;
-use tonnage_store::sqlite::SqliteMetadata;
 
-use crate::registry::{START, temporary_directory};
+use crate::registry::{START, empty_database, temporary_directory};
 
 struct Stores {
     metadata: Arc<dyn Metadata>,
@@ -35,9 +34,9 @@ struct Wanted {
 }
 
 impl Stores {
-    fn new() -> Self {
+    async fn new() -> Self {
         let plan = FaultPlan::new();
-        let metadata: Arc<dyn Metadata> = Arc::new(SqliteMetadata::open_in_memory().unwrap());
+        let metadata = empty_database().await;
         let metadata = Arc::new(FaultyMetadata::new(metadata, Arc::clone(&plan)));
         Self { metadata, plan, directory: temporary_directory() }
     }
@@ -77,7 +76,7 @@ fn key(secret: &str) -> AccessKey {
 
 #[tokio::test]
 async fn the_first_start_makes_an_account_and_later_ones_find_it() {
-    let stores = Stores::new();
+    let stores = Stores::new().await;
     let first = stores.open(Wanted::default()).await.unwrap();
     let made = first.first_access_key.unwrap();
     assert_eq!(first.app.management_account.as_str(), "123456789012");
@@ -103,7 +102,7 @@ async fn the_first_start_makes_an_account_and_later_ones_find_it() {
 
 #[tokio::test]
 async fn the_operator_may_bring_account_region_and_key() {
-    let stores = Stores::new();
+    let stores = Stores::new().await;
     let wanted = || Wanted {
         account: Some("000000000042"),
         region: Some("cn-north-1"),
@@ -123,7 +122,7 @@ async fn the_operator_may_bring_account_region_and_key() {
 
 #[tokio::test]
 async fn stores_that_do_not_belong_together_are_refused_in_a_sentence() {
-    let stores = Stores::new();
+    let stores = Stores::new().await;
     let wanted = Wanted { key: Some(key("first-secret-of-the-operator")), ..Wanted::default() };
     drop(stores.open(wanted).await.unwrap());
     let check = async |wanted: Wanted, beginning: &str| {
@@ -156,7 +155,7 @@ async fn stores_that_do_not_belong_together_are_refused_in_a_sentence() {
 
 #[tokio::test]
 async fn a_first_start_that_breaks_off_anywhere_never_was() {
-    let counting = Stores::new();
+    let counting = Stores::new().await;
     counting.open(Wanted::default()).await.unwrap();
     let calls = [Call::BeginWrite, Call::Query, Call::Execute, Call::CommitBefore];
     for call in calls {
@@ -168,7 +167,7 @@ async fn a_first_start_that_breaks_off_anywhere_never_was() {
                 (Fault::Unavailable, ErrorKind::Unavailable),
                 (Fault::Other, ErrorKind::Internal),
             ] {
-                let stores = Stores::new();
+                let stores = Stores::new().await;
                 stores.plan.fail(call, nth, fault);
                 let failed = stores.open(Wanted::default()).await.err().unwrap();
                 assert!(
@@ -186,7 +185,7 @@ async fn a_first_start_that_breaks_off_anywhere_never_was() {
     }
 
     // The answer to the commit is lost: the next start finds everything, but nobody saw the key.
-    let stores = Stores::new();
+    let stores = Stores::new().await;
     stores.plan.fail(Call::CommitAfterDurable, 1, Fault::Unavailable);
     assert!(stores.open(Wanted::default()).await.is_err());
     let next = stores.open(Wanted::default()).await.unwrap();

@@ -43,6 +43,7 @@ use tonnage_domain::uploads::initiate::InitiateLayerUpload;
 use tonnage_domain::uploads::{BodyError, BodyStream, UploadId, UploadRules};
 use tonnage_store::faulty::{FaultPlan, FaultyMetadata, FaultyObjects};
 use tonnage_store::files::FileObjects;
+use tonnage_store::postgres::testing;
 use tonnage_store::sqlite::SqliteMetadata;
 
 use crate::content::{self, Blob, Pushed};
@@ -76,13 +77,27 @@ pub(crate) fn temporary_directory() -> TempDir {
     made.unwrap()
 }
 
+/// An empty database: on PostgreSQL when the environment names a server, else on SQLite.
+pub(crate) async fn empty_database() -> Arc<dyn Metadata> {
+    if !on_postgres() {
+        return Arc::new(SqliteMetadata::open_in_memory().unwrap());
+    }
+    let server = testing::server("a registry").unwrap();
+    Arc::new(testing::empty_database(&server).await.unwrap())
+}
+
+/// Whether this run is on PostgreSQL.
+pub(crate) fn on_postgres() -> bool {
+    std::env::var_os(testing::URL_VARIABLE).is_some()
+}
+
 impl Registry {
     pub(crate) async fn new() -> Self {
         Self::with_settings(Settings::default()).await
     }
 
     pub(crate) async fn with_settings(settings: Settings) -> Self {
-        Self::on(Arc::new(SqliteMetadata::open_in_memory().unwrap()), settings).await
+        Self::on(empty_database().await, settings).await
     }
 
     /// A registry on a database that the test may open beside it.

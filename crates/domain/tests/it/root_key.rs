@@ -127,10 +127,11 @@ async fn a_wrong_key_or_an_empty_database_changes_nothing() {
     assert_eq!(matches(metadata, &key(NEW)).await.unwrap(), Some(false));
     registry.reopen().await;
 
-    let empty = tonnage_store::sqlite::SqliteMetadata::open_in_memory().unwrap();
-    let refused = rotate(&empty, &key(ROOT_KEY), &key(NEW)).await.unwrap_err();
+    let empty = crate::registry::empty_database().await;
+    let empty = empty.as_ref();
+    let refused = rotate(empty, &key(ROOT_KEY), &key(NEW)).await.unwrap_err();
     assert!(matches!(refused, RotateError::NoDeployment), "{refused}");
-    assert_eq!(matches(&empty, &key(ROOT_KEY)).await.unwrap(), None);
+    assert_eq!(matches(empty, &key(ROOT_KEY)).await.unwrap(), None);
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use super::block_on;
 use crate::cli::{FsckArguments, ReportFormat};
 use crate::config::{Config, environment};
 use crate::data_directory::{DataDirectory, Layout};
-use crate::stores::{self, Stores};
+use crate::stores::{self, Patience, Stores};
 
 /// It could not be examined; 1 means that something is wrong.
 const COULD_NOT_LOOK: u8 = 2;
@@ -35,8 +35,10 @@ async fn examine(arguments: &FsckArguments) -> Result<ExitCode> {
     let flags = arguments.place.flags();
     let config = Config::load(&flags, arguments.place.config.clone(), &environment())?;
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
-    let directory = DataDirectory::open_stopped(Layout::new(config.storage.data_dir.clone()))?;
-    let Stores { metadata, objects, root_key, .. } = stores::open(&directory, &config).await?;
+    let directory = DataDirectory::open_stopped(&config.storage)?;
+    let Stores { database, objects, root_key, .. } =
+        stores::open(&directory, &config, Patience::None).await?;
+    let metadata = database.metadata();
     if !bootstrap::exists(metadata.as_ref()).await? {
         bail!(
             "the first start in {} did not end; start the server there once with `tonnage serve`",
@@ -71,7 +73,7 @@ async fn examine(arguments: &FsckArguments) -> Result<ExitCode> {
         }
     }
     drop(app);
-    metadata.close().await.context("the metadata database cannot be closed")?;
+    database.close().await.context("the metadata database cannot be closed")?;
     Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -4,15 +4,14 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
+use tonnage_domain::metadata::Metadata;
 use tonnage_domain::root_key::RootKey;
 use tonnage_domain::root_key::rotate::{self, RotateError, Rotated};
-use tonnage_store::sqlite::{SqliteMetadata, SqliteOptions};
 
 use crate::cli::{KeysCommands, PlaceArguments};
 use crate::config::{Config, Storage, environment};
-use crate::data_directory::{
-    DataDirectory, KeySource, Layout, find_root_key, read_or_make_root_key, rotation,
-};
+use crate::data_directory::{DataDirectory, KeySource, Layout, read_or_make_root_key, rotation};
+use crate::stores::{self, Patience};
 
 /// Does what the command line says.
 ///
@@ -29,19 +28,20 @@ pub(super) async fn run(command: KeysCommands) -> Result<ExitCode> {
 async fn rotate_root(place: &PlaceArguments, new_key_file: Option<&Path>) -> Result<ExitCode> {
     let config = Config::load(&place.flags(), place.config.clone(), &environment())?;
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
-    let directory = DataDirectory::open_stopped(Layout::new(config.storage.data_dir.clone()))?;
+    let directory = DataDirectory::open_stopped(&config.storage)?;
     let layout = directory.layout();
-    let (key, source) = find_root_key(layout, &config.storage, &config.secrets)?;
-    let metadata = SqliteMetadata::open(layout.metadata(), SqliteOptions::default())?;
+    let (database, key, source) = stores::open_database(layout, &config, Patience::None).await?;
+    let metadata = database.metadata();
+    let metadata = metadata.as_ref();
     let report = match (&source, new_key_file) {
-        (KeySource::DataDirectory(_), None) => in_directory(layout, &metadata, key, &source).await,
+        (KeySource::DataDirectory(_), None) => in_directory(layout, metadata, key, &source).await,
         (KeySource::DataDirectory(path), Some(_)) => bail!(
             "the root key is in the data directory ({}) and its successor will be there too; leave \
              out `--new-key-file`",
             path.display()
         ),
         (KeySource::Variable | KeySource::File(_), Some(file)) => {
-            outside(&config.storage, &metadata, &key, &source, file).await
+            outside(&config.storage, metadata, &key, &source, file).await
         }
         (KeySource::Variable | KeySource::File(_), None) => bail!(
             "the root key comes from {}; say with `--new-key-file` where the new one is to be \
@@ -49,7 +49,7 @@ async fn rotate_root(place: &PlaceArguments, new_key_file: Option<&Path>) -> Res
             named(&source)
         ),
     }?;
-    metadata.close().await.context("the metadata database cannot be closed")?;
+    database.close().await.context("the metadata database cannot be closed")?;
     println!("{report}");
     Ok(ExitCode::SUCCESS)
 }
@@ -63,7 +63,7 @@ fn named(source: &KeySource) -> String {
 
 async fn in_directory(
     layout: &Layout,
-    metadata: &SqliteMetadata,
+    metadata: &dyn Metadata,
     key: RootKey,
     source: &KeySource,
 ) -> Result<String> {
@@ -81,7 +81,7 @@ async fn in_directory(
 
 async fn outside(
     storage: &Storage,
-    metadata: &SqliteMetadata,
+    metadata: &dyn Metadata,
     key: &RootKey,
     source: &KeySource,
     file: &Path,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
+use tonnage_store::postgres::PostgresUrl;
 
 use super::{Kind, Setting, Values};
 
@@ -15,6 +16,16 @@ pub(super) const SETTINGS: &[Setting] = &[
         default: "$XDG_DATA_HOME/tonnage, else ~/.local/share/tonnage, for every user including root",
         help: "The directory that holds everything: metadata, blobs, root key and credentials. \
                Made on the first start, readable by its owner only; one server at a time uses it.",
+    },
+    Setting {
+        key: "metadata_url",
+        kind: Kind::Text,
+        value_name: "URL",
+        default: "SQLite in the data directory",
+        help: "The PostgreSQL database that holds the metadata, as \
+               postgres://USER:PASSWORD@HOST:PORT/DATABASE. Other users see flags in the list of \
+               processes, so set a password in the environment or in a file only you can read. \
+               The server waits for a database that cannot be reached.",
     },
     Setting {
         key: "root_key_file",
@@ -32,6 +43,8 @@ pub(super) const SETTINGS: &[Setting] = &[
 pub(crate) struct Storage {
     /// The data directory.
     pub(crate) data_dir: PathBuf,
+    /// The PostgreSQL database with the metadata, when they are not in the data directory.
+    pub(crate) metadata_url: Option<PostgresUrl>,
     /// The file with the root key, when it is not in the data directory.
     pub(crate) root_key_file: Option<PathBuf>,
     /// Where systemd puts credentials, when it does.
@@ -55,6 +68,10 @@ impl Storage {
         };
         Ok(Self {
             data_dir: values.text("data_dir")?.map_or_else(default, |text| Ok(text.into()))?,
+            metadata_url: values
+                .text("metadata_url")?
+                .map(|text| text.parse().map_err(|error| anyhow!("`metadata_url`: {error}")))
+                .transpose()?,
             root_key_file: values.text("root_key_file")?.map(PathBuf::from),
             credentials_directory: variable("CREDENTIALS_DIRECTORY").map(PathBuf::from),
         })

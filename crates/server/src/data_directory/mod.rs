@@ -29,6 +29,7 @@ use rustix::io::Errno;
 
 pub(crate) use self::files::{remove, sync_directory, write_durably};
 pub(crate) use self::root_key::{KeySource, find_root_key, read_or_make_root_key};
+use crate::config::Storage;
 
 /// Names that only a data directory of ours has.
 const OURS: &[&str] =
@@ -129,9 +130,14 @@ impl DataDirectory {
     /// # Errors
     /// One sentence when there is no registry in it, when a server runs on it, or when it is
     /// another user's: files made by this one would keep that user's server from starting.
-    pub(crate) fn open_stopped(layout: Layout) -> Result<Self> {
+    pub(crate) fn open_stopped(storage: &Storage) -> Result<Self> {
+        let layout = Layout::new(storage.data_dir.clone());
         let directory = layout.directory();
-        if !layout.metadata().exists() {
+        let sign = match storage.metadata_url {
+            None => layout.metadata(),
+            Some(_) => layout.objects(),
+        };
+        if !sign.exists() {
             bail!(
                 "there is no registry in {}; name the data directory of one with `--data-dir`",
                 directory.display()

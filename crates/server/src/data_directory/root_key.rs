@@ -27,7 +27,8 @@ pub(crate) enum KeySource {
     DataDirectory(PathBuf),
 }
 
-/// Finds the root key, or makes it when there is nothing yet that one could have sealed.
+/// Finds the root key, or makes it when there is nothing yet that one could have sealed; `in_use`
+/// names the place of metadata that need it.
 ///
 /// # Errors
 /// When it is malformed, may be read by others, or is missing although there is metadata.
@@ -35,6 +36,7 @@ pub(crate) fn find_root_key(
     layout: &Layout,
     storage: &Storage,
     secrets: &Secrets,
+    in_use: Option<&str>,
 ) -> Result<(RootKey, KeySource)> {
     match (&secrets.root_key, &storage.root_key_file) {
         (Some(_), Some(_)) => bail!(
@@ -58,13 +60,14 @@ pub(crate) fn find_root_key(
     let source = KeySource::DataDirectory(path.clone());
     match path.try_exists() {
         Ok(true) => Ok((read(&path)?, source)),
-        Ok(false) if layout.metadata().exists() => bail!(
-            "the root key {} is missing, and without it the metadata in {} cannot be read; put it \
-             back from a back-up",
-            path.display(),
-            layout.directory().display()
-        ),
-        Ok(false) => Ok((make(&path)?, source)),
+        Ok(false) => match in_use {
+            Some(place) => bail!(
+                "the root key {} is missing, and without it the metadata in {place} cannot be \
+                 read; put it back from a back-up",
+                path.display()
+            ),
+            None => Ok((make(&path)?, source)),
+        },
         Err(error) => Err(error).with_context(|| cannot_read(&path)),
     }
 }

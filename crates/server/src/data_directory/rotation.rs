@@ -156,10 +156,12 @@ mod tests {
     fn found(layout: &Layout) -> (RootKey, KeySource) {
         let storage = crate::config::Storage {
             data_dir: layout.directory().to_owned(),
+            metadata_url: None,
             root_key_file: None,
             credentials_directory: None,
         };
-        find_root_key(layout, &storage, &crate::config::Secrets::default()).unwrap()
+        let in_use = layout.metadata().exists().then_some("its place");
+        find_root_key(layout, &storage, &crate::config::Secrets::default(), in_use).unwrap()
     }
 
     fn parts(layout: &Layout, metadata: Arc<SqliteMetadata>, root_key: RootKey) -> Parts {

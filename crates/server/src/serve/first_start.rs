@@ -14,20 +14,19 @@ use tonnage_domain::accounts::bootstrap::{self, Parts};
 use tonnage_domain::app::{App, Settings};
 use tonnage_domain::clock::SystemClock;
 use tonnage_domain::identities::access_keys::AccessKey;
-use tonnage_store::sqlite::SqliteMetadata;
 
 use crate::config::Config;
 use crate::data_directory::{
     DataDirectory, KeySource, Layout, credentials, rotation, sync_directory,
 };
-use crate::stores::{self, Stores};
+use crate::stores::{self, Database, Patience, Stores};
 
 /// An opened registry.
 pub(super) struct Opened {
     /// The registry.
     pub(super) app: App,
     /// Its database, to be closed at the end.
-    pub(super) metadata: Arc<SqliteMetadata>,
+    pub(super) database: Database,
     /// Where the root key came from.
     pub(super) key_source: KeySource,
     /// Whether this start made the deployment.
@@ -40,15 +39,19 @@ pub(super) struct Opened {
 /// One sentence for the operator.
 pub(super) async fn open(directory: &DataDirectory, config: &Config) -> Result<Opened> {
     let layout = directory.layout();
-    if !layout.metadata().exists() && layout.credentials().exists() {
+    if config.storage.metadata_url.is_none()
+        && !layout.metadata().exists()
+        && layout.credentials().exists()
+    {
         bail!(
             "the metadata {} is missing although the data directory was in use; put it back from \
              a back-up, or start with an empty directory",
             layout.metadata().display()
         );
     }
-    let Stores { metadata, objects, root_key, key_source } =
-        stores::open(directory, config).await?;
+    let Stores { database, objects, root_key, key_source } =
+        stores::open(directory, config, Patience::Endless).await?;
+    let metadata = database.metadata();
     let exists = bootstrap::exists(metadata.as_ref()).await?;
     let given = config.secrets.root_access_key.clone();
     let root_access_key = if exists {
@@ -78,7 +81,7 @@ pub(super) async fn open(directory: &DataDirectory, config: &Config) -> Result<O
     }
     Ok(Opened {
         app: opened.app,
-        metadata,
+        database,
         key_source,
         first_start: opened.first_access_key.is_some(),
     })

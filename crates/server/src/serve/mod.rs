@@ -27,7 +27,6 @@ use tonnage_domain::app::App;
 use tonnage_domain::error::chain;
 use tonnage_domain::gc;
 use tonnage_domain::images::pulls;
-use tonnage_store::sqlite::SqliteMetadata;
 
 use self::metrics::Metrics;
 use self::respond::Responder;
@@ -35,6 +34,7 @@ use crate::admin;
 use crate::config::Config;
 use crate::data_directory::runtime::Runtime;
 use crate::data_directory::{DataDirectory, Layout, remove};
+use crate::stores::Database;
 
 /// How long requests have to save what they received, once their connections were cut.
 const SAVE_TIME: Duration = Duration::from_secs(10);
@@ -65,7 +65,13 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
 
     let directory = DataDirectory::open(Layout::new(config.storage.data_dir.clone()))?;
     let listeners = listeners::bind(&config.listeners)?;
-    let opened = first_start::open(&directory, &config).await?;
+    let opened = tokio::select! {
+        opened = first_start::open(&directory, &config) => opened?,
+        () = signals.stop() => {
+            tracing::info!("stopped before the start was done");
+            return Ok(());
+        }
+    };
     let app = Arc::new(opened.app);
     let runtime = Runtime {
         process_id: std::process::id(),
@@ -105,7 +111,7 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
         "stopping: requests under way may end; a second signal ends at once"
     );
     signals.exit_at_the_next();
-    stop(&lifecycle, config.listeners.drain, &app, &opened.metadata).await;
+    stop(&lifecycle, config.listeners.drain, &app, &opened.database).await;
     for path in [directory.layout().admin_socket(), directory.layout().runtime()] {
         if let Err(error) = remove(&path) {
             tracing::warn!(%error, path = %path.display(), "a file of the running server stays behind");
@@ -115,7 +121,7 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
     Ok(())
 }
 
-async fn stop(lifecycle: &Lifecycle, drain: Duration, app: &App, metadata: &SqliteMetadata) {
+async fn stop(lifecycle: &Lifecycle, drain: Duration, app: &App, database: &Database) {
     lifecycle.stopping.cancel();
     lifecycle.work.close();
     lifecycle.background.close();
@@ -139,7 +145,7 @@ async fn stop(lifecycle: &Lifecycle, drain: Duration, app: &App, metadata: &Sqli
     if let Err(error) = gc::flush(app).await {
         tracing::error!(error = chain(&error), "what the last pushes were told is lost");
     }
-    if let Err(error) = metadata.close().await.context("the metadata database") {
+    if let Err(error) = database.close().await.context("the metadata database") {
         tracing::error!(
             error = format!("{error:#}"),
             "what is not closed now is repaired at the next start"

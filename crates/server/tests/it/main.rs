@@ -7,4 +7,5 @@ mod garbage_collection;
 mod http;
 mod lifecycle;
 mod offline;
+mod postgres;
 mod support;

@@ -16,13 +16,13 @@ fn layer() -> String {
     "all work and no play makes jack a dull boy\n".repeat(5000)
 }
 
-fn start(place: &Place) -> Server {
+pub(crate) fn start(place: &Place) -> Server {
     let mut command = place.serve();
     command.arg("--create-on-push");
     Server::start(place, command)
 }
 
-fn login(place: &Place) -> String {
+pub(crate) fn login(place: &Place) -> String {
     let password = printed(&mut place.command(&["docker-login", "--print"]));
     STANDARD.encode(format!("AWS:{}", password.trim()))
 }
@@ -45,7 +45,7 @@ fn push_blob(server: &Server, login: &str, blob: &str) -> String {
     digest
 }
 
-fn push(server: &Server, login: &str) {
+pub(crate) fn push(server: &Server, login: &str) {
     let (config, layer) = ("{}", layer());
     let (config_digest, layer_digest) =
         (push_blob(server, login, config), push_blob(server, login, &layer));
@@ -72,7 +72,7 @@ fn layer_path() -> String {
 }
 
 #[track_caller]
-fn check_pull(server: &Server, login: &str) {
+pub(crate) fn check_pull(server: &Server, login: &str) {
     let manifest = request(server, login, "GET /v2/app/manifests/v1", "");
     assert_eq!(manifest.status, 200, "{}", manifest.text);
     let answer = request(server, login, &format!("GET {}", layer_path()), "");

@@ -1,12 +1,11 @@
 //! Applies the schema's migrations, each in one transaction, and remembers them.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use rusqlite::{Connection, TransactionBehavior};
-use sha2::{Digest, Sha256};
 use tonnage_domain::schema::Migration;
 
-use super::{OpenError, dialect};
+use super::OpenError;
+use crate::dialect::{self, Engine};
+use crate::schema::{SchemaError, checksum_of, failed, now_ms, pending};
 
 /// Brings the schema to the newest of `migrations`; does nothing when it is there already.
 pub(crate) fn apply(
@@ -21,22 +20,8 @@ pub(crate) fn apply(
             applied_at INTEGER NOT NULL
         ) STRICT",
     )?;
-    let applied = applied(connection)?;
-    let newest = migrations.last().map_or(0, |migration| migration.version);
-    if let Some((version, ..)) = applied.iter().find(|(version, ..)| *version > newest) {
-        return Err(OpenError::SchemaTooNew { found: *version, known: newest });
-    }
-    for migration in migrations {
-        match applied.iter().find(|(version, ..)| *version == migration.version) {
-            Some((_, checksum)) if *checksum == checksum_of(migration) => {}
-            Some(_) => {
-                return Err(OpenError::SchemaChanged {
-                    version: migration.version,
-                    name: migration.name,
-                });
-            }
-            None => apply_one(connection, migration)?,
-        }
+    for migration in pending(&applied(connection)?, migrations)? {
+        apply_one(connection, migration)?;
     }
     Ok(())
 }
@@ -48,38 +33,29 @@ fn applied(connection: &Connection) -> Result<Vec<(i64, String)>, rusqlite::Erro
         .collect()
 }
 
-fn apply_one(connection: &mut Connection, migration: &Migration) -> Result<(), OpenError> {
-    let failed = |source: Box<dyn std::error::Error + Send + Sync>| OpenError::Migration {
-        version: migration.version,
-        name: migration.name,
-        source,
-    };
-    let statements = dialect::migration(migration.sql).map_err(|error| failed(error.into()))?;
-    let transaction = connection
-        .transaction_with_behavior(TransactionBehavior::Immediate)
-        .map_err(|error| failed(error.into()))?;
-    for statement in statements {
-        transaction.execute_batch(&statement).map_err(|error| failed(error.into()))?;
-    }
-    transaction
-        .execute(
-            "INSERT INTO schema_migrations (version, name, checksum, applied_at)
-             VALUES (?1, ?2, ?3, ?4)",
-            (migration.version, migration.name, checksum_of(migration), now_ms()),
-        )
-        .map_err(|error| failed(error.into()))?;
-    transaction.commit().map_err(|error| failed(error.into()))?;
+fn apply_one(connection: &mut Connection, migration: &Migration) -> Result<(), SchemaError> {
+    let statements = dialect::migration(Engine::Sqlite, migration.sql)
+        .map_err(|error| failed(migration, error))?;
+    run(connection, migration, &statements).map_err(|error| failed(migration, error))?;
     tracing::info!(version = migration.version, name = migration.name, "migration applied");
     Ok(())
 }
 
-fn checksum_of(migration: &Migration) -> String {
-    Sha256::digest(migration.sql).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+fn run(
+    connection: &mut Connection,
+    migration: &Migration,
+    statements: &[String],
+) -> Result<(), rusqlite::Error> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for statement in statements {
+        transaction.execute_batch(statement)?;
+    }
+    transaction.execute(
+        "INSERT INTO schema_migrations (version, name, checksum, applied_at)
+         VALUES (?1, ?2, ?3, ?4)",
+        (migration.version, migration.name, checksum_of(migration), now_ms()),
+    )?;
+    transaction.commit()
 }
 
 #[cfg(test)]

@@ -9,7 +9,6 @@
 //! committed yet. Its `commit` waits for that too, even when it wrote nothing itself; dropping it
 //! cannot. So whoever answers a client from what a writing transaction read commits it first.
 
-mod dialect;
 mod errors;
 mod migrations;
 mod readers;
@@ -33,6 +32,7 @@ use tonnage_domain::schema::{MIGRATIONS, Migration};
 use self::readers::Readers;
 use self::write_transaction::WriteTransaction;
 use self::writer::{Gate, Writer};
+use crate::schema::SchemaError;
 
 /// Settings of a database. The defaults suit a registry of any size on one machine.
 #[derive(Clone, Debug)]
@@ -93,38 +93,9 @@ pub enum OpenError {
     /// SQLite refuses it.
     #[error("SQLite cannot open the metadata database")]
     Sqlite(#[from] rusqlite::Error),
-    /// It was made by a later release.
-    #[error(
-        "the database has schema version {found}, this program knows up to {known}: \
-         use a newer tonnage"
-    )]
-    SchemaTooNew {
-        /// The newest migration that is applied.
-        found: i64,
-        /// The newest migration of this program.
-        known: i64,
-    },
-    /// An applied migration is not the one this program has under the same number.
-    #[error(
-        "migration {version} ({name}) is applied in another form than this program knows: \
-         use the tonnage version that made the database, or a later release"
-    )]
-    SchemaChanged {
-        /// Its number.
-        version: i64,
-        /// Its name.
-        name: &'static str,
-    },
-    /// A migration failed; nothing of it was kept.
-    #[error("migration {version} ({name}) cannot be applied")]
-    Migration {
-        /// Its number.
-        version: i64,
-        /// Its name.
-        name: &'static str,
-        /// What failed.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
+    /// Its schema is not one that this program can use.
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
 }
 
 /// A metadata database in a SQLite file.

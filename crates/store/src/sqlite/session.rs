@@ -9,8 +9,8 @@ use rusqlite::{CachedStatement, Connection, OpenFlags, ffi};
 use tonnage_domain::metadata::{MetadataError, MetadataErrorKind, Row, Value};
 
 use super::SqliteOptions;
-use super::dialect::{self, Statement};
 use super::errors::{metadata_error, other};
+use crate::dialect::{self, Engine, Statement};
 
 /// How many prepared statements a connection keeps. The domain's statements are constants, a few
 /// hundred of them.
@@ -130,8 +130,10 @@ impl Session {
     ) -> Result<CachedStatement<'_>, MetadataError> {
         let translated = match self.translated.entry((sql.as_ptr() as usize, sql.len())) {
             Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => entry
-                .insert(dialect::statement(sql).map_err(|error| other(format!("{error}: {sql}")))?),
+            Entry::Vacant(entry) => entry.insert(
+                dialect::statement(Engine::Sqlite, sql)
+                    .map_err(|error| other(format!("{error}: {sql}")))?,
+            ),
         };
         let mut statement =
             self.connection.prepare_cached(&translated.sql).map_err(metadata_error)?;

@@ -9,6 +9,7 @@ use tonnage_domain::objects::Objects;
 use tonnage_store::conformance::{ObjectStep, metadata_suite, objects_follow_model, objects_suite};
 use tonnage_store::faulty::{FaultPlan, FaultyMetadata, FaultyObjects};
 use tonnage_store::files::FileObjects;
+use tonnage_store::postgres::testing;
 use tonnage_store::sqlite::{SqliteMetadata, SqliteOptions};
 
 /// A directory and a counter for what is made in it.
@@ -50,6 +51,24 @@ async fn sqlite_in_memory() {
 #[tokio::test(flavor = "current_thread")]
 async fn sqlite_on_one_thread() {
     metadata_suite(async || in_memory()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn postgres() {
+    let Some(server) = testing::server("conformance::postgres") else { return };
+    metadata_suite(async || {
+        Arc::new(testing::empty_database(&server).await.unwrap()) as Arc<dyn Metadata>
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn postgres_on_one_thread() {
+    let Some(server) = testing::server("conformance::postgres_on_one_thread") else { return };
+    metadata_suite(async || {
+        Arc::new(testing::empty_database(&server).await.unwrap()) as Arc<dyn Metadata>
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -1,8 +1,12 @@
 //! What collecting costs depends on the garbage, not on what is kept.
 
+use std::sync::Arc;
+
+use tonnage_domain::app::Settings;
 use tonnage_domain::gc;
 use tonnage_domain::metadata::Mode;
 use tonnage_store::faulty::Call;
+use tonnage_store::sqlite::SqliteMetadata;
 
 use super::{GRACE, available, head, old_blob};
 use crate::content::Blob;
@@ -40,7 +44,9 @@ async fn a_sweep_does_not_look_at_what_is_needed() {
 /// index. A table that is scanned would make them slower with every image.
 #[tokio::test]
 async fn no_statement_scans_a_table() {
-    let registry = Registry::new().await;
+    // The plans are SQLite's.
+    let metadata = Arc::new(SqliteMetadata::open_in_memory().unwrap());
+    let registry = Registry::on(metadata, Settings::default()).await;
     let (app, blob, _) = old_blob(&registry).await;
     registry.push_image(&app, "one", &["v1"]).await;
     let upload = registry.initiate(&app).await.unwrap();

@@ -1,13 +1,24 @@
-//! From the portable dialect of the domain to SQLite's.
+//! From the portable dialect of the domain to an engine's.
 //!
 //! One small lexer that knows strings, quoted names and comments, so that nothing inside them is
-//! touched. It replaces
+//! touched. For SQLite it replaces
 //! - `$n` by `?n` (SQLite numbers `$n` by first appearance, `?n` by its number),
 //! - `IN_LIST($n)` by `IN (SELECT value FROM json_each(?n))`,
 //! - the type names `BIGINT` and `BYTEA` by `INTEGER` and `BLOB`,
 //! - and ends each `CREATE TABLE` of a migration with `STRICT`.
+//!
+//! For PostgreSQL it replaces
+//! - `IN_LIST($n)` by `= ANY($n)` and `NOT IN_LIST($n)` by `<> ALL($n)`,
+//! - and `TEXT` in migrations by `TEXT COLLATE "C"`, so that text sorts by its bytes as in SQLite.
 
-/// A statement as SQLite takes it.
+/// Whose dialect to translate to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+/// A statement as the engine takes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Statement {
     pub(crate) sql: String,
@@ -27,21 +38,19 @@ pub(crate) enum DialectError {
 }
 
 /// Translates one statement.
-pub(crate) fn statement(sql: &str) -> Result<Statement, DialectError> {
+pub(crate) fn statement(engine: Engine, sql: &str) -> Result<Statement, DialectError> {
     let mut translated =
         Statement { sql: String::with_capacity(sql.len() + 64), lists: Vec::new() };
     let mut tokens = Tokens { rest: sql };
     while let Some(token) = tokens.next()? {
         match token {
-            Token::Parameter(number) => push_parameter(&mut translated.sql, number),
+            Token::Parameter(number) => push_parameter(engine, &mut translated.sql, number),
             Token::Word("IN_LIST") => {
                 let number = tokens.list_parameter()?;
-                translated.sql.push_str("IN (SELECT value FROM json_each(");
-                push_parameter(&mut translated.sql, number);
-                translated.sql.push_str("))");
+                push_list(engine, &mut translated.sql, number);
                 translated.lists.push(number);
             }
-            Token::Word(word) => translated.sql.push_str(type_name(word)),
+            Token::Word(word) => translated.sql.push_str(type_name(engine, word)),
             Token::Semicolon => translated.sql.push(';'),
             Token::Other(text) | Token::Comment(text) => translated.sql.push_str(text),
         }
@@ -50,7 +59,7 @@ pub(crate) fn statement(sql: &str) -> Result<Statement, DialectError> {
 }
 
 /// Translates the statements of a migration, in order; comments are left out.
-pub(crate) fn migration(sql: &str) -> Result<Vec<String>, DialectError> {
+pub(crate) fn migration(engine: Engine, sql: &str) -> Result<Vec<String>, DialectError> {
     let mut statements = Vec::new();
     let mut current = String::new();
     let mut words: Vec<&str> = Vec::new();
@@ -61,7 +70,9 @@ pub(crate) fn migration(sql: &str) -> Result<Vec<String>, DialectError> {
             None | Some(Token::Semicolon) => {
                 let mut text = current.trim().to_owned();
                 if !text.is_empty() {
-                    if matches!(words.as_slice(), ["CREATE", "TABLE", ..]) {
+                    if engine == Engine::Sqlite
+                        && matches!(words.as_slice(), ["CREATE", "TABLE", ..])
+                    {
                         text.push_str(" STRICT");
                     }
                     statements.push(text);
@@ -79,23 +90,46 @@ pub(crate) fn migration(sql: &str) -> Result<Vec<String>, DialectError> {
                 if words.len() < 2 {
                     words.push(word);
                 }
-                current.push_str(type_name(word));
+                match (engine, word) {
+                    (Engine::Postgres, "TEXT") => current.push_str("TEXT COLLATE \"C\""),
+                    _ => current.push_str(type_name(engine, word)),
+                }
             }
         }
     }
 }
 
-fn type_name(word: &str) -> &str {
-    match word {
-        "BIGINT" => "INTEGER",
-        "BYTEA" => "BLOB",
-        other => other,
+fn type_name(engine: Engine, word: &str) -> &str {
+    match (engine, word) {
+        (Engine::Sqlite, "BIGINT") => "INTEGER",
+        (Engine::Sqlite, "BYTEA") => "BLOB",
+        (_, other) => other,
     }
 }
 
-fn push_parameter(sql: &mut String, number: usize) {
-    sql.push('?');
+fn push_parameter(engine: Engine, sql: &mut String, number: usize) {
+    sql.push(match engine {
+        Engine::Sqlite => '?',
+        Engine::Postgres => '$',
+    });
     sql.push_str(&number.to_string());
+}
+
+fn push_list(engine: Engine, sql: &mut String, number: usize) {
+    let (before, after) = match engine {
+        Engine::Sqlite => ("IN (SELECT value FROM json_each(", "))"),
+        Engine::Postgres => match sql.trim_end().strip_suffix("NOT") {
+            Some(rest) if !rest.ends_with(is_word) => {
+                let length = rest.len();
+                sql.truncate(length);
+                ("<> ALL(", ")")
+            }
+            _ => ("= ANY(", ")"),
+        },
+    };
+    sql.push_str(before);
+    push_parameter(engine, sql, number);
+    sql.push_str(after);
 }
 
 enum Token<'a> {
@@ -187,7 +221,7 @@ mod tests {
 
     #[track_caller]
     fn check(sql: &str, expected: &str, lists: &[usize]) {
-        let translated = statement(sql).unwrap();
+        let translated = statement(Engine::Sqlite, sql).unwrap();
         assert_eq!(translated.sql, expected);
         assert_eq!(translated.lists, lists);
     }
@@ -239,8 +273,29 @@ mod tests {
             ("SELECT $0", DialectError::ParameterNumber),
             ("SELECT $1000", DialectError::ParameterNumber),
         ] {
-            assert_eq!(statement(sql), Err(expected), "{sql}");
+            for engine in [Engine::Sqlite, Engine::Postgres] {
+                assert_eq!(statement(engine, sql), Err(expected.clone()), "{sql}");
+            }
         }
+    }
+
+    #[test]
+    fn postgres_takes_arrays_and_its_own_types() {
+        for (sql, expected) in [
+            ("SELECT $2, $1", "SELECT $2, $1"),
+            ("SELECT CAST($1 AS TEXT)", "SELECT CAST($1 AS TEXT)"),
+            ("a IN_LIST($2)", "a = ANY($2)"),
+            ("a NOT IN_LIST( $1 ) AND b", "a <> ALL($1) AND b"),
+            ("a_NOT IN_LIST($1)", "a_NOT = ANY($1)"),
+            ("SELECT '$1 IN_LIST($1) BIGINT'", "SELECT '$1 IN_LIST($1) BIGINT'"),
+        ] {
+            assert_eq!(statement(Engine::Postgres, sql).unwrap().sql, expected);
+        }
+        let sql = "CREATE TABLE a (x BIGINT, y TEXT NOT NULL, z BYTEA DEFAULT 'TEXT');";
+        assert_eq!(
+            migration(Engine::Postgres, sql).unwrap(),
+            [r#"CREATE TABLE a (x BIGINT, y TEXT COLLATE "C" NOT NULL, z BYTEA DEFAULT 'TEXT')"#],
+        );
     }
 
     #[test]
@@ -249,27 +304,31 @@ mod tests {
             CREATE TABLE a (x BIGINT CHECK (x <> 1), y BYTEA DEFAULT ';');\n\n\
             CREATE INDEX i ON a (x); /* last; */ INSERT INTO a VALUES (';BIGINT', 1);";
         assert_eq!(
-            migration(sql).unwrap(),
+            migration(Engine::Sqlite, sql).unwrap(),
             [
                 "CREATE TABLE a (x INTEGER CHECK (x <> 1), y BLOB DEFAULT ';') STRICT",
                 "CREATE INDEX i ON a (x)",
                 "INSERT INTO a VALUES (';BIGINT', 1)",
             ]
         );
-        assert_eq!(migration(" \n-- nothing\n;;").unwrap(), Vec::<String>::new());
-        assert_eq!(migration("SELECT $1"), Err(DialectError::ParameterNumber));
+        assert_eq!(migration(Engine::Sqlite, " \n-- nothing\n;;").unwrap(), Vec::<String>::new());
+        assert_eq!(migration(Engine::Sqlite, "SELECT $1"), Err(DialectError::ParameterNumber));
     }
 
     proptest::proptest! {
         #[test]
         fn no_text_panics(sql in "[ -~ü\n]{0,80}") {
-            let _ = statement(&sql);
-            let _ = migration(&sql);
+            for engine in [Engine::Sqlite, Engine::Postgres] {
+                let _ = statement(engine, &sql);
+                let _ = migration(engine, &sql);
+            }
         }
 
         #[test]
         fn text_without_anything_to_replace_is_unchanged(sql in "[a-z0-9 =<>(),.*]{0,80}") {
-            proptest::prop_assert_eq!(statement(&sql).unwrap().sql, sql);
+            for engine in [Engine::Sqlite, Engine::Postgres] {
+                proptest::prop_assert_eq!(&statement(engine, &sql).unwrap().sql, &sql);
+            }
         }
     }
 }
