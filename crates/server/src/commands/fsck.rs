@@ -14,7 +14,7 @@ use tonnage_domain::fsck::{self, Finding, Repair, Report};
 use super::block_on;
 use crate::cli::{FsckArguments, ReportFormat};
 use crate::config::{Config, environment};
-use crate::data_directory::{DataDirectory, Layout};
+use crate::data_directory::DataDirectory;
 use crate::stores::{self, Patience, Stores};
 
 /// It could not be examined; 1 means that something is wrong.
