@@ -5,6 +5,8 @@ use super::{OpenError, PostgresMetadata, PostgresOptions, PostgresUrl};
 /// The variable with the URL of a database in which tests may make schemas. The server is the
 /// tests' own; what they make goes with it.
 pub const URL_VARIABLE: &str = "TONNAGE_TEST_POSTGRES_URL";
+/// The variable with the URL of a pooler in transaction mode before the same server.
+pub const POOLER_VARIABLE: &str = "TONNAGE_TEST_POSTGRES_POOLER_URL";
 /// The variable that makes a missing server a failure.
 pub const NO_SKIP_VARIABLE: &str = "TONNAGE_TEST_NO_SKIP";
 
@@ -13,17 +15,56 @@ pub const NO_SKIP_VARIABLE: &str = "TONNAGE_TEST_NO_SKIP";
 /// # Panics
 /// When skipping is forbidden, or the URL is not one.
 pub fn server(test: &str) -> Option<PostgresUrl> {
-    match std::env::var(URL_VARIABLE) {
-        Ok(url) => Some(url.parse().unwrap_or_else(|error| panic!("{URL_VARIABLE}: {error}"))),
+    named_by(URL_VARIABLE, test)
+}
+
+/// The URL of the pooler, or `None` as [`server`].
+///
+/// # Panics
+/// As [`server`].
+pub fn pooler(test: &str) -> Option<PostgresUrl> {
+    named_by(POOLER_VARIABLE, test)
+}
+
+fn named_by(variable: &str, test: &str) -> Option<PostgresUrl> {
+    match std::env::var(variable) {
+        Ok(url) => Some(url.parse().unwrap_or_else(|error| panic!("{variable}: {error}"))),
         Err(_) => {
             assert!(
                 std::env::var_os(NO_SKIP_VARIABLE).is_none(),
-                "{test} needs PostgreSQL: {URL_VARIABLE} is not set"
+                "{test} needs PostgreSQL: {variable} is not set"
             );
-            println!("SKIPPED {test}: {URL_VARIABLE} is not set");
+            println!("SKIPPED {test}: {variable} is not set");
             None
         }
     }
+}
+
+/// An empty database with the domain's schema, made on `server` and opened through `pooler`, which
+/// passes no search path on.
+///
+/// # Errors
+/// As [`PostgresMetadata::open`].
+///
+/// # Panics
+/// When it cannot be made.
+pub async fn empty_database_behind(
+    server: &PostgresUrl,
+    pooler: &PostgresUrl,
+) -> Result<PostgresMetadata, OpenError> {
+    let name = format!("test_{}", uuid::Uuid::new_v4().simple());
+    run(server, &format!("CREATE DATABASE {name}")).await;
+    PostgresMetadata::open(&pooler.in_database(&name), PostgresOptions::default()).await
+}
+
+async fn run(server: &PostgresUrl, statement: &str) {
+    let connected = server.config().connect(tokio_postgres::NoTls).await;
+    let (client, connection) = connected.expect("the tests' server answers");
+    let connection = tokio::spawn(connection);
+    client.batch_execute(statement).await.expect("the tests' server obeys");
+    drop(client);
+    // Its end is the end of the connection.
+    let _ = connection.await;
 }
 
 /// A new, empty schema on `server`, as a database of its own.
@@ -32,14 +73,7 @@ pub fn server(test: &str) -> Option<PostgresUrl> {
 /// When it cannot be made.
 pub async fn empty_schema(server: &PostgresUrl) -> PostgresUrl {
     let name = format!("test_{}", uuid::Uuid::new_v4().simple());
-    let connected = server.config().connect(tokio_postgres::NoTls).await;
-    let (client, connection) = connected.expect("the tests' server answers");
-    let connection = tokio::spawn(connection);
-    let made = client.batch_execute(&format!("CREATE SCHEMA {name}")).await;
-    made.expect("a schema can be made");
-    drop(client);
-    // Its end is the end of the connection.
-    let _ = connection.await;
+    run(server, &format!("CREATE SCHEMA {name}")).await;
     server.in_schema(&name)
 }
 

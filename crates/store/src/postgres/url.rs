@@ -84,6 +84,15 @@ impl PostgresUrl {
         Self { config }
     }
 
+    /// Another database of the same server.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn in_database(&self, name: &str) -> Self {
+        let mut config = self.config.clone();
+        config.dbname(name);
+        Self { config }
+    }
+
     /// The same database, in another schema of it.
     #[cfg(feature = "testing")]
     #[must_use]

@@ -62,6 +62,19 @@ async fn postgres() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn postgres_behind_a_pooler() {
+    let test = "conformance::postgres_behind_a_pooler";
+    let (Some(server), Some(pooler)) = (testing::server(test), testing::pooler(test)) else {
+        return;
+    };
+    metadata_suite(async || {
+        let database = testing::empty_database_behind(&server, &pooler).await;
+        Arc::new(database.unwrap()) as Arc<dyn Metadata>
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "current_thread")]
 async fn postgres_on_one_thread() {
     let Some(server) = testing::server("conformance::postgres_on_one_thread") else { return };
