@@ -31,5 +31,6 @@ pub mod repositories;
 pub mod resource_tags;
 pub mod root_key;
 pub mod schema;
+pub mod transfer;
 pub mod uploads;
 mod versions;

@@ -162,6 +162,11 @@ impl Row {
         Self(columns)
     }
 
+    /// Its columns.
+    pub fn into_columns(self) -> Vec<Value> {
+        self.0
+    }
+
     /// Column `index` as `T`.
     ///
     /// # Errors

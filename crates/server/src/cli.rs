@@ -87,6 +87,10 @@ Examples:
     #[command(subcommand, arg_required_else_help = true)]
     Keys(KeysCommands),
 
+    /// Move what is stored to another place, while the server is stopped.
+    #[command(subcommand, arg_required_else_help = true)]
+    Migrate(MigrateCommands),
+
     /// Examine what is stored, while the server is stopped.
     ///
     /// Holds metadata and objects against each other, both ways, and every manifest against what is
@@ -268,6 +272,37 @@ Examples:
         #[arg(long, value_name = "FILE")]
         new_key_file: Option<PathBuf>,
     },
+}
+
+/// What may be moved.
+#[derive(Debug, Subcommand)]
+pub(crate) enum MigrateCommands {
+    /// Move all metadata from SQLite to PostgreSQL or back, and compare every row.
+    ///
+    /// The server must be stopped. Blobs stay in the data directory. The PostgreSQL database is the
+    /// one that `metadata_url` names (in the environment or the config file); what is moved to must
+    /// be empty. When every row is compared, the database that was left is retired: it cannot be
+    /// served any more. A move that broke off can be repeated.
+    #[command(after_help = "\
+Examples:
+  TONNAGE_METADATA_URL=postgres://… tonnage migrate metadata --to postgres
+  TONNAGE_METADATA_URL=postgres://… tonnage migrate metadata --to sqlite --data-dir /srv/tonnage")]
+    Metadata {
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// Which engine is to have them.
+        #[arg(long, value_enum, value_name = "ENGINE")]
+        to: MetadataEngine,
+    },
+}
+
+/// The engines that can hold metadata.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum MetadataEngine {
+    /// The file in the data directory.
+    Sqlite,
+    /// The database that `metadata_url` names.
+    Postgres,
 }
 
 /// What `tonnage fsck` takes.

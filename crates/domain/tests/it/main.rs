@@ -17,4 +17,5 @@ mod registry;
 mod repositories;
 mod resource_tags;
 mod root_key;
+mod transfer;
 mod uploads;

@@ -10,6 +10,7 @@ mod fsck;
 mod gc;
 mod http_client;
 mod keys;
+mod migrate;
 mod place;
 mod profile;
 mod programs;
@@ -41,6 +42,7 @@ pub(crate) fn run(command: Subcommands) -> Result<ExitCode> {
         Subcommands::Gc(arguments) => block_on(gc::run(arguments)),
         Subcommands::Fsck(arguments) => fsck::run(&arguments),
         Subcommands::Keys(command) => block_on(keys::run(command)),
+        Subcommands::Migrate(command) => block_on(migrate::run(command)),
         Subcommands::Config(ConfigCommands::Check(flags)) => check_config(flags),
         Subcommands::Version => {
             println!("tonnage {}", env!("CARGO_PKG_VERSION"));

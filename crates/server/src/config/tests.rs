@@ -80,6 +80,7 @@ fn a_list_is_replaced_as_a_whole() {
 fn a_whole_file_and_its_defaults() {
     let text = r#"
         data_dir = "/data"
+        metadata_url = "postgres://u:secret@db/registry"
         root_key_file = "/key"
         account = "111122223333"
         region = "eu-west-1"
@@ -96,6 +97,9 @@ fn a_whole_file_and_its_defaults() {
         metrics_token_file = "/token"
     "#;
     let config = load(Given { file: Some(text), ..Given::default() }).unwrap();
+    let url = config.storage.metadata_url.as_ref().unwrap();
+    assert_eq!(url.to_string(), "db:5432/registry");
+    assert!(!format!("{config:?}").contains("secret@"));
     assert_eq!(config.storage.root_key_file, Some(PathBuf::from("/key")));
     assert_eq!(config.registry.account.unwrap().as_str(), "111122223333");
     assert_eq!(config.registry.region.unwrap().as_str(), "eu-west-1");
@@ -142,6 +146,7 @@ fn check_file_refused(text: &str, words: &[&str]) {
 fn a_wrong_file_is_refused_by_the_name_of_the_key() {
     check_file_refused("data_dri = \"/x\"", &["`data_dri`", "tonnage.toml", "data_dir"]);
     check_file_refused("[storage]\ndata_dir = \"/x\"", &["`storage`"]);
+    check_file_refused("metadata_url = \"mysql://h/d\"", &["`metadata_url`", "postgres://"]);
     check_file_refused("data_dir = 7", &["`data_dir`", "a string"]);
     check_file_refused("data_dir = \"\"", &["`data_dir`", "empty"]);
     check_file_refused("listen = \"127.0.0.1:1\"", &["`listen`", "an array of strings"]);

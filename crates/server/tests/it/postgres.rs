@@ -50,6 +50,45 @@ fn images_outlive_the_process_and_belong_to_one_object_store() {
 }
 
 #[test]
+fn metadata_move_to_postgres_and_back() {
+    let Some(url) = schema() else { return };
+    let place = Place::new();
+    let server = start(&place);
+    let login = login(&place);
+    push(&server, &login);
+    let migrate = |to: &str, url: &str| {
+        let mut command = place.command(&["migrate", "metadata", "--to", to]);
+        command.env(URL, url);
+        command
+    };
+    assert!(complaint(&mut migrate("postgres", &url)).contains("is in use by"), "one runs");
+    server.stop();
+    let refusal = complaint(&mut place.command(&["migrate", "metadata", "--to", "postgres"]));
+    assert!(refusal.contains("`metadata_url` names no PostgreSQL database"), "{refusal}");
+
+    let said = printed(&mut migrate("postgres", &url));
+    assert!(said.starts_with("Every row is compared: "), "{said}");
+    let refusal = complaint(&mut place.serve());
+    assert!(refusal.contains("metadata.sqlite is missing"), "{refusal}");
+    let server = Server::start(&place, serve(&place, &url));
+    check_pull(&server, &login);
+    push(&server, &login);
+    server.stop();
+
+    printed(&mut migrate("sqlite", &url));
+    let server = start(&place);
+    check_pull(&server, &login);
+    server.stop();
+    let refusal = complaint(&mut serve(&place, &url));
+    assert!(refusal.contains("moved to another database"), "{refusal}");
+    let schema = schema().expect("a server of the tests");
+    printed(&mut migrate("postgres", &schema));
+    let server = Server::start(&place, serve(&place, &schema));
+    check_pull(&server, &login);
+    server.stop();
+}
+
+#[test]
 fn a_database_that_cannot_be_reached_is_waited_for() {
     const NOBODY: &str = "postgres://u:secret@127.0.0.1:1/registry";
     let place = Place::new();

@@ -1,0 +1,100 @@
+//! `tonnage migrate`: metadata from one engine to the other, while the server is stopped.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, anyhow};
+use tonnage_domain::transfer;
+use tonnage_store::postgres::{PostgresMetadata, PostgresOptions, PostgresUrl};
+use tonnage_store::sqlite::{SqliteMetadata, SqliteOptions};
+
+use crate::cli::{MetadataEngine, MigrateCommands, PlaceArguments};
+use crate::config::{Config, Storage, environment};
+use crate::data_directory::{DataDirectory, Layout, sync_directory};
+
+/// What the file of the metadata is called after they were moved away.
+const MOVED: &str = "metadata.sqlite.moved";
+/// What it is called until every row of it was compared.
+const NEW: &str = "metadata.sqlite.new";
+
+/// Does what the command line says.
+///
+/// # Errors
+/// One sentence: a server runs, a database cannot be opened or is in use, the copies differ.
+pub(super) async fn run(command: MigrateCommands) -> Result<ExitCode> {
+    let MigrateCommands::Metadata { place, to } = command;
+    let (config, url) = configuration(&place)?;
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    let source = match to {
+        MetadataEngine::Postgres => Storage { metadata_url: None, ..config.storage },
+        MetadataEngine::Sqlite => config.storage,
+    };
+    let directory = DataDirectory::open_stopped(&source)?;
+    let layout = directory.layout();
+    let rows = match to {
+        MetadataEngine::Postgres => to_postgres(layout, &url).await?,
+        MetadataEngine::Sqlite => to_sqlite(layout, &url).await?,
+    };
+    match to {
+        MetadataEngine::Postgres => println!(
+            "Every row is compared: {rows}. The metadata are in {url} now; start the server with \
+             the same `metadata_url`.\nThe file they came from is kept as {MOVED}."
+        ),
+        MetadataEngine::Sqlite => println!(
+            "Every row is compared: {rows}. The metadata are in {} now; start the server without \
+             `metadata_url`.\nThe database they came from is kept and refuses to be served.",
+            layout.metadata().display()
+        ),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn configuration(place: &PlaceArguments) -> Result<(Config, PostgresUrl)> {
+    let config = Config::load(&place.flags(), place.config.clone(), &environment())?;
+    let url = config.storage.metadata_url.clone().ok_or_else(|| {
+        anyhow!(
+            "`metadata_url` names no PostgreSQL database; set it in the environment \
+             (TONNAGE_METADATA_URL) or in the config file"
+        )
+    })?;
+    Ok((config, url))
+}
+
+async fn to_postgres(layout: &Layout, url: &PostgresUrl) -> Result<u64> {
+    let source = SqliteMetadata::open(layout.metadata(), SqliteOptions::default())?;
+    let target = PostgresMetadata::open(url, PostgresOptions::default()).await?;
+    transfer::copy(&source, &target).await?;
+    let rows = transfer::verify(&source, &target).await?.rows;
+    transfer::retire(&source).await?;
+    source.close().await.context("the metadata database cannot be closed")?;
+    rename(&layout.metadata(), &layout.directory().join(MOVED), layout)?;
+    Ok(rows)
+}
+
+async fn to_sqlite(layout: &Layout, url: &PostgresUrl) -> Result<u64> {
+    let new = layout.directory().join(NEW);
+    // What an earlier call left was not compared yet, or the rename would have followed.
+    for name in [NEW.to_owned(), format!("{NEW}-wal"), format!("{NEW}-shm")] {
+        match fs::remove_file(layout.directory().join(&name)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("{name} cannot be removed"));
+            }
+            _ => {}
+        }
+    }
+    let source = PostgresMetadata::open(url, PostgresOptions::default()).await?;
+    let target = SqliteMetadata::open(&new, SqliteOptions::default())?;
+    transfer::copy(&source, &target).await?;
+    let rows = transfer::verify(&source, &target).await?.rows;
+    target.close().await.context("the metadata database cannot be closed")?;
+    rename(&new, &layout.metadata(), layout)?;
+    transfer::retire(&source).await?;
+    Ok(rows)
+}
+
+fn rename(from: &Path, to: &Path, layout: &Layout) -> Result<()> {
+    fs::rename(from, to).with_context(|| format!("{} cannot be renamed", from.display()))?;
+    Ok(sync_directory(layout.directory())?)
+}
