@@ -9,15 +9,19 @@ mod run;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use futures_util::{StreamExt as _, stream};
+
 /// Steps of one history.
 const STEPS: usize = 50;
-const SEEDS: u64 = 60;
+const SEEDS: u64 = 200;
+/// Histories that run at the same time, each on a registry of its own.
+const TOGETHER: usize = 4;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap())
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn histories_follow_the_model() {
     let seeds = match number("TONNAGE_TEST_SEED") {
         Some(seed) => seed..seed + 1,
@@ -25,9 +29,13 @@ async fn histories_follow_the_model() {
     };
     let enough = seeds.contains(&0) && seeds.contains(&(SEEDS - 1));
     let mut outcomes = BTreeSet::new();
-    for seed in seeds {
-        // A panic of a step is caught by its task.
-        match tokio::spawn(run::history(seed, STEPS, run::Checks::Sparse)).await {
+    // A panic of a step is caught by its task.
+    let histories = seeds.map(|seed| async move {
+        (seed, tokio::spawn(run::history(seed, STEPS, run::Checks::Sparse)).await)
+    });
+    let mut histories = stream::iter(histories).buffered(TOGETHER);
+    while let Some((seed, history)) = histories.next().await {
+        match history {
             Ok(seen) => outcomes.extend(seen),
             Err(_) => panic!("{}", shortest(seed).await),
         }
