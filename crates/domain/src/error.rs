@@ -78,6 +78,14 @@ pub enum ErrorKind {
     NameInvalid,
     /// A digest is not well formed or of an unknown algorithm.
     DigestInvalid,
+    /// A repository creation template with this prefix exists already.
+    TemplateAlreadyExists,
+    /// There is no such repository creation template.
+    TemplateNotFound,
+    /// The principal is excluded from pull times already.
+    ExclusionAlreadyExists,
+    /// The principal is not excluded from pull times.
+    ExclusionNotFound,
     /// An account exists already.
     AccountAlreadyExists,
     /// There is no such account.
@@ -94,7 +102,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind, in the order of their declaration.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 42] = [
         Self::Unauthenticated,
         Self::TokenExpired,
         Self::TokenInvalid,
@@ -127,6 +135,10 @@ impl ErrorKind {
         Self::UploadBusy,
         Self::NameInvalid,
         Self::DigestInvalid,
+        Self::TemplateAlreadyExists,
+        Self::TemplateNotFound,
+        Self::ExclusionAlreadyExists,
+        Self::ExclusionNotFound,
         Self::AccountAlreadyExists,
         Self::AccountNotFound,
         Self::Unsupported,

@@ -13,15 +13,30 @@ use crate::images::batch_get_image::BatchGetImage;
 use crate::images::delete_manifest::DeleteManifest;
 use crate::images::describe_images::DescribeImages;
 use crate::images::get_manifest::GetManifest;
+use crate::images::list_image_referrers::ListImageReferrers;
 use crate::images::list_images::ListImages;
-use crate::images::list_referrers::ListReferrers;
 use crate::images::list_tags::ListTags;
 use crate::images::put_image::PutImage;
+use crate::pull_time_exclusions::{
+    DeregisterPullTimeUpdateExclusion, ListPullTimeUpdateExclusions,
+    RegisterPullTimeUpdateExclusion,
+};
+use crate::registries::describe::DescribeRegistry;
+use crate::replication::put_replication_configuration::PutReplicationConfiguration;
 use crate::repositories::create::CreateRepository;
 use crate::repositories::delete::DeleteRepository;
 use crate::repositories::describe::DescribeRepositories;
 use crate::repositories::put_image_tag_mutability::PutImageTagMutability;
 use crate::resource_tags::{ListTagsForResource, TagResource, UntagResource};
+use crate::scanning::batch_get_repository_scanning_configuration::BatchGetRepositoryScanningConfiguration;
+use crate::scanning::put_image_scanning_configuration::PutImageScanningConfiguration;
+use crate::scanning::registry_scanning_configuration::{
+    GetRegistryScanningConfiguration, PutRegistryScanningConfiguration,
+};
+use crate::templates::create::CreateRepositoryCreationTemplate;
+use crate::templates::delete::DeleteRepositoryCreationTemplate;
+use crate::templates::describe::DescribeRepositoryCreationTemplates;
+use crate::templates::update::UpdateRepositoryCreationTemplate;
 use crate::uploads::append::UploadLayerPart;
 use crate::uploads::cancel::CancelUpload;
 use crate::uploads::describe::DescribeUpload;
@@ -33,20 +48,34 @@ pub const OPERATIONS: &[Entry] = &[
     BatchCheckLayerAvailability::ENTRY,
     BatchDeleteImage::ENTRY,
     BatchGetImage::ENTRY,
+    BatchGetRepositoryScanningConfiguration::ENTRY,
     CompleteLayerUpload::ENTRY,
     CreateRepository::ENTRY,
+    CreateRepositoryCreationTemplate::ENTRY,
     DeleteRepository::ENTRY,
+    DeleteRepositoryCreationTemplate::ENTRY,
+    DeregisterPullTimeUpdateExclusion::ENTRY,
     DescribeImages::ENTRY,
+    DescribeRegistry::ENTRY,
     DescribeRepositories::ENTRY,
+    DescribeRepositoryCreationTemplates::ENTRY,
     GetAuthorizationToken::ENTRY,
     GetDownloadUrlForLayer::ENTRY,
+    GetRegistryScanningConfiguration::ENTRY,
     InitiateLayerUpload::ENTRY,
+    ListImageReferrers::ENTRY,
     ListImages::ENTRY,
+    ListPullTimeUpdateExclusions::ENTRY,
     ListTagsForResource::ENTRY,
     PutImage::ENTRY,
+    PutImageScanningConfiguration::ENTRY,
     PutImageTagMutability::ENTRY,
+    PutRegistryScanningConfiguration::ENTRY,
+    PutReplicationConfiguration::ENTRY,
+    RegisterPullTimeUpdateExclusion::ENTRY,
     TagResource::ENTRY,
     UntagResource::ENTRY,
+    UpdateRepositoryCreationTemplate::ENTRY,
     UploadLayerPart::ENTRY,
     GetCallerIdentity::ENTRY,
     CancelUpload::ENTRY,
@@ -58,7 +87,6 @@ pub const OPERATIONS: &[Entry] = &[
     GetManifest::ENTRY,
     HeadBlob::ENTRY,
     ListAccounts::ENTRY,
-    ListReferrers::ENTRY,
     ListTags::ENTRY,
     RunGarbageCollection::ENTRY,
     SetAccountState::ENTRY,

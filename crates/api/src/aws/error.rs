@@ -211,6 +211,10 @@ pub fn json_code(kind: ErrorKind) -> Code {
         Kind::LayerPartTooSmall => ("LayerPartTooSmallException", 400),
         Kind::EmptyUpload => ("EmptyUploadException", 400),
         Kind::UploadNotFound => ("UploadNotFoundException", 400),
+        Kind::TemplateAlreadyExists => ("TemplateAlreadyExistsException", 400),
+        Kind::TemplateNotFound => ("TemplateNotFoundException", 400),
+        Kind::ExclusionAlreadyExists => ("ExclusionAlreadyExistsException", 400),
+        Kind::ExclusionNotFound => ("ExclusionNotFoundException", 400),
         Kind::BodyIncomplete => ("RequestTimeoutException", 400),
         // SDKs wait and try again, which is right for both.
         Kind::UploadBusy | Kind::Unavailable => ("ServiceUnavailable", 503),
@@ -252,6 +256,10 @@ pub fn query_code(kind: ErrorKind) -> Code {
         | Kind::LayerPartTooSmall
         | Kind::EmptyUpload
         | Kind::UploadNotFound
+        | Kind::TemplateAlreadyExists
+        | Kind::TemplateNotFound
+        | Kind::ExclusionAlreadyExists
+        | Kind::ExclusionNotFound
         | Kind::AccountAlreadyExists
         | Kind::AccountNotFound => ("ValidationError", 400),
         Kind::BodyIncomplete => ("RequestTimeout", 400),

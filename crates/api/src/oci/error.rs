@@ -90,6 +90,10 @@ pub(super) fn code(kind: ErrorKind) -> (StatusCode, &'static str) {
         | ErrorKind::RepositoryAlreadyExists
         | ErrorKind::RepositoryNotEmpty
         | ErrorKind::ImageAlreadyExists
+        | ErrorKind::TemplateAlreadyExists
+        | ErrorKind::TemplateNotFound
+        | ErrorKind::ExclusionAlreadyExists
+        | ErrorKind::ExclusionNotFound
         | ErrorKind::AccountAlreadyExists
         | ErrorKind::AccountNotFound => (Status::BAD_REQUEST, "UNSUPPORTED"),
         ErrorKind::Unsupported => (Status::METHOD_NOT_ALLOWED, "UNSUPPORTED"),

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use tonnage_domain::error::Error;
 use tonnage_domain::execute::execute;
 use tonnage_domain::identities::page_token;
-use tonnage_domain::images::list_referrers::{ListReferrers, Referrer};
+use tonnage_domain::images::list_image_referrers::{ListImageReferrers, Referrer};
 use tonnage_domain::pages::PageRequest;
 
 use super::{Call, Refusal, header, parse_digest};
@@ -30,10 +30,10 @@ pub(super) async fn list(call: Call<'_>, name: &str, digest: &str) -> Result<Res
         None => None,
         Some(token) => Some(page_token::open(call.app, &listing, &token).await?),
     };
-    let operation = ListReferrers {
+    let operation = ListImageReferrers {
         repository,
         subject: subject.clone(),
-        artifact_type: artifact_type.clone(),
+        artifact_types: artifact_type.iter().cloned().collect(),
         page: PageRequest { after, limit: PAGE },
     };
     let page = execute(call.app, &call.context, operation).await?;

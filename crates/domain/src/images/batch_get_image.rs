@@ -56,7 +56,7 @@ impl Operation for BatchGetImage {
                             ),
                         ));
                     }
-                    call.app.pulls.note(image.id, call.now());
+                    call.app.pulls.note(image.id, &call.context.principal, call.now());
                     output.images.push((
                         id.tag,
                         StoredManifest {

@@ -51,7 +51,7 @@ impl Operation for GetManifest {
             .map_err(|_| not_found(&self.repository, &id))?;
         let bytes = manifest_bytes(call.app, &mut tx, &repository, &image).await?;
         if self.counts_as_pull {
-            call.app.pulls.note(image.id, call.now());
+            call.app.pulls.note(image.id, &call.context.principal, call.now());
         }
         Ok(StoredManifest { digest: image.digest, media_type: image.media_type, bytes })
     }

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::app::App;
 use crate::authorize::Permit;
 use crate::clock::Millis;
+use crate::context::Principal;
 use crate::error::Result;
 use crate::execute::Tx;
 use crate::metadata::Mode;
@@ -15,19 +16,28 @@ use crate::params;
 /// How many images may be noted between two writes; past that, pulls go unrecorded.
 const NOTED_MAX: usize = 100_000;
 
-/// Pulls that are not written yet.
+/// Pulls that are not written yet: which image, who pulled it, and when last.
 #[derive(Debug, Default)]
-pub struct Pulls(Mutex<HashMap<i64, Millis>>);
+pub struct Pulls(Mutex<HashMap<(i64, i64), Pull>>);
+
+#[derive(Debug)]
+struct Pull {
+    principal_arn: String,
+    at: Millis,
+}
 
 impl Pulls {
-    pub(crate) fn note(&self, image_id: i64, now: Millis) {
+    pub(crate) fn note(&self, image_id: i64, principal: &Principal, now: Millis) {
         let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if noted.len() < NOTED_MAX || noted.contains_key(&image_id) {
-            noted.insert(image_id, now);
+        let key = (image_id, principal.id);
+        if let Some(pull) = noted.get_mut(&key) {
+            pull.at = now;
+        } else if noted.len() < NOTED_MAX {
+            noted.insert(key, Pull { principal_arn: principal.arn.clone(), at: now });
         }
     }
 
-    fn take(&self) -> HashMap<i64, Millis> {
+    fn take(&self) -> HashMap<(i64, i64), Pull> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -42,11 +52,15 @@ pub async fn flush(app: &App) -> Result<()> {
         return Ok(());
     }
     let mut tx = Tx::begin(app.metadata.as_ref(), Mode::Write, &Permit::maintenance()).await?;
-    for (image_id, pulled_at) in noted {
+    for ((image_id, _), pull) in noted {
         tx.execute(
             "UPDATE images SET last_pulled_at = $2 \
-             WHERE id = $1 AND (last_pulled_at IS NULL OR last_pulled_at < $2)",
-            params![image_id, pulled_at],
+             WHERE id = $1 AND (last_pulled_at IS NULL OR last_pulled_at < $2) \
+             AND NOT EXISTS (SELECT 1 FROM pull_time_exclusions \
+             JOIN repositories ON repositories.registry_id = pull_time_exclusions.registry_id \
+             WHERE repositories.id = images.repository_id \
+             AND pull_time_exclusions.principal_arn = $3)",
+            params![image_id, pull.at, pull.principal_arn],
         )
         .await?;
     }

@@ -1,5 +1,10 @@
 //! Registries: one private registry per account and region. A registry has no create operation in
-//! ECR; its row is made by the first repository.
+//! ECR; its row is made by the first repository or setting.
+
+pub mod describe;
+mod documents;
+
+pub(crate) use documents::Document;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Call, Tx};
@@ -46,4 +51,14 @@ pub(crate) async fn ensure(
     )
     .await?;
     Ok(id)
+}
+
+/// The registry that a setting of the request is for.
+pub(crate) async fn ensure_addressed(tx: &mut Tx, call: &Call<'_>) -> Result<i64> {
+    ensure(tx, call, &call.context.account, &call.context.region).await
+}
+
+/// The registry that the request addressed, if anything was ever stored in it.
+pub(crate) async fn find_addressed(tx: &mut Tx, call: &Call<'_>) -> Result<Option<i64>> {
+    find(tx, &call.context.account, &call.context.region).await
 }

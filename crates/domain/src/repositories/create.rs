@@ -20,7 +20,7 @@ pub struct CreateRepository {
     pub tags: Vec<ResourceTag>,
     /// Whether tags may move.
     pub tag_mutability: TagMutabilityRule,
-    /// Whether a push starts a scan; must be false until there is a scanner.
+    /// Whether a push starts a scan.
     pub scan_on_push: bool,
 }
 
@@ -43,10 +43,11 @@ impl Operation for CreateRepository {
 
     async fn run(self, call: Call<'_>) -> Result<Repository> {
         resource_tags::validate(&self.tags)?;
-        refuse_scan_on_push(self.scan_on_push)?;
         let address = RepositoryAddress::new(call.context, self.registry_id, self.name.clone());
         let mut tx = call.write().await?;
-        let repository = match insert(&mut tx, &call, &address, &self.tag_mutability).await {
+        let new =
+            NewRepository { tag_mutability: self.tag_mutability, scan_on_push: self.scan_on_push };
+        let repository = match insert(&mut tx, &call, &address, new).await {
             Err(exists) if exists.kind() == ErrorKind::RepositoryAlreadyExists => {
                 return call.refuse(tx, exists).await;
             }
@@ -58,16 +59,13 @@ impl Operation for CreateRepository {
     }
 }
 
-/// Refuses a setting that nothing would act upon.
-pub(crate) fn refuse_scan_on_push(scan_on_push: bool) -> Result<()> {
-    if scan_on_push {
-        return Err(Error::new(
-            ErrorKind::Unsupported,
-            "Tonnage does not scan images yet, so imageScanningConfiguration.scanOnPush must be \
-             false; leave it out.",
-        ));
-    }
-    Ok(())
+/// What a new repository is like.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct NewRepository {
+    /// Whether tags may move.
+    pub(crate) tag_mutability: TagMutabilityRule,
+    /// Whether a push starts a scan.
+    pub(crate) scan_on_push: bool,
 }
 
 /// Makes the repository inside a transaction, for this operation and for a push that creates.
@@ -78,7 +76,7 @@ pub(crate) async fn insert(
     tx: &mut Tx,
     call: &Call<'_>,
     address: &RepositoryAddress,
-    tag_mutability: &TagMutabilityRule,
+    new: NewRepository,
 ) -> Result<Repository> {
     if super::find(tx, address).await?.is_some() {
         return Err(Error::new(
@@ -94,20 +92,21 @@ pub(crate) async fn insert(
         id: call.next_id(),
         registry_id,
         address: address.clone(),
-        tag_mutability: tag_mutability.clone(),
-        scan_on_push: false,
+        tag_mutability: new.tag_mutability,
+        scan_on_push: new.scan_on_push,
         created_at: call.now(),
     };
     tx.execute(
         "INSERT INTO repositories (id, registry_id, name, tag_mutability, \
          tag_mutability_exclusions, scan_on_push, encryption_type, created_at) \
-         VALUES ($1, $2, $3, $4, $5, 0, 'AES256', $6)",
+         VALUES ($1, $2, $3, $4, $5, $6, 'AES256', $7)",
         params![
             repository.id,
             registry_id,
             address.name.as_str(),
-            tag_mutability.setting().as_str(),
-            tag_mutability.stored_filters()?,
+            repository.tag_mutability.setting().as_str(),
+            repository.tag_mutability.stored_filters()?,
+            repository.scan_on_push,
             repository.created_at,
         ],
     )

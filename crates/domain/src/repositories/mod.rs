@@ -124,7 +124,7 @@ pub(crate) async fn get(tx: &mut Tx, address: &RepositoryAddress) -> Result<Repo
 }
 
 /// The error for a repository that does not exist, in ECR's words.
-pub(crate) fn not_found(address: &RepositoryAddress) -> Error {
+pub fn not_found(address: &RepositoryAddress) -> Error {
     Error::new(
         ErrorKind::RepositoryNotFound,
         format!(

@@ -6,6 +6,7 @@
 
 use crate::error::{Error, Result};
 use crate::names::Tag;
+use crate::wildcard;
 
 const FILTERS_MAX: usize = 5;
 const WILDCARDS_PER_FILTER_MAX: usize = 2;
@@ -117,8 +118,7 @@ impl TagMutabilityRule {
 
     /// Whether `tag`, once it exists, may come to mean another image.
     pub fn may_move(&self, tag: &Tag) -> bool {
-        let excluded =
-            self.filters.iter().any(|filter| matches(filter.as_bytes(), tag.as_str().as_bytes()));
+        let excluded = self.filters.iter().any(|filter| wildcard::matches(filter, tag.as_str()));
         match self.setting {
             TagMutability::Mutable => true,
             TagMutability::Immutable => false,
@@ -137,35 +137,6 @@ impl TagMutabilityRule {
                 .ok_or_else(|| Error::internal(format!("stored tag mutability {setting}")))?,
             filters: serde_json::from_str(filters).map_err(Error::internal)?,
         })
-    }
-}
-
-/// Whether the whole of `text` matches `pattern`, in which `*` stands for any run of bytes.
-/// Linear in the text for each of the few wildcards.
-fn matches(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut at_pattern, mut at_text) = (0, 0);
-    let mut retry: Option<(usize, usize)> = None;
-    loop {
-        match (pattern.get(at_pattern), text.get(at_text)) {
-            (Some(b'*'), _) => {
-                retry = Some((at_pattern + 1, at_text));
-                at_pattern += 1;
-            }
-            (Some(wanted), Some(found)) if wanted == found => {
-                at_pattern += 1;
-                at_text += 1;
-            }
-            (None, None) => return true,
-            _ => {
-                let Some((after_star, tried)) = retry else { return false };
-                if tried >= text.len() {
-                    return false;
-                }
-                retry = Some((after_star, tried + 1));
-                at_pattern = after_star;
-                at_text = tried + 1;
-            }
-        }
     }
 }
 

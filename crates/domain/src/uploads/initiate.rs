@@ -12,7 +12,9 @@ use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
 use crate::names::{Algorithm, Hasher};
 use crate::objects::ObjectId;
 use crate::params;
-use crate::repositories::{self, Repository, RepositoryAddress, TagMutabilityRule};
+use crate::repositories::create::NewRepository;
+use crate::repositories::{self, Repository, RepositoryAddress};
+use crate::templates::{self, AppliedFor};
 
 /// Begins an upload. It belongs to the repository and to the principal, and expires when nothing
 /// is added to it for a day.
@@ -86,23 +88,30 @@ async fn insert(tx: &mut Tx, call: &Call<'_>, repository: &Repository) -> Result
 
 const CREATE: &str = "ecr:CreateRepository";
 
-/// The repository a push goes to; made by the push if the operator turned that on and the pusher
-/// may create it.
+/// The repository a push goes to. A push makes it where a template for that applies, or the
+/// operator turned it on for all, and the pusher may create it.
 async fn get_or_create(
     tx: &mut Tx,
     call: &Call<'_>,
     address: &RepositoryAddress,
     rules: UploadRules,
 ) -> Result<Repository> {
-    match repositories::get(tx, address).await {
-        Err(error)
-            if error.kind() == ErrorKind::RepositoryNotFound
-                && rules == UploadRules::Distribution
-                && call.app.settings.create_on_push =>
+    let missing = match repositories::get(tx, address).await {
+        Err(missing)
+            if missing.kind() == ErrorKind::RepositoryNotFound
+                && rules == UploadRules::Distribution =>
         {
-            call.permit().require(call.context, CREATE, &address.resource())?;
-            repositories::create::insert(tx, call, address, &TagMutabilityRule::default()).await
+            missing
         }
-        found => found,
+        found => return found,
+    };
+    let by_template = templates::applies(tx, address, AppliedFor::CreateOnPush).await?;
+    if by_template.is_none() && !call.app.settings.create_on_push {
+        return Err(missing);
+    }
+    call.permit().require(call.context, CREATE, &address.resource())?;
+    match by_template {
+        Some(template) => templates::create_repository(tx, call, address, template).await,
+        None => repositories::create::insert(tx, call, address, NewRepository::default()).await,
     }
 }

@@ -18,18 +18,36 @@ use tonnage_domain::images::batch_get_image::BatchGetImage;
 use tonnage_domain::images::delete_manifest::DeleteManifest;
 use tonnage_domain::images::describe_images::DescribeImages;
 use tonnage_domain::images::get_manifest::GetManifest;
+use tonnage_domain::images::list_image_referrers::ListImageReferrers;
 use tonnage_domain::images::list_images::{ListImages, TagStatus};
-use tonnage_domain::images::list_referrers::ListReferrers;
 use tonnage_domain::images::list_tags::ListTags;
 use tonnage_domain::images::put_image::PutImage;
 use tonnage_domain::names::{AccountId, Digest, Reference, RepositoryName};
 use tonnage_domain::operations::OPERATIONS;
+use tonnage_domain::pull_time_exclusions::{
+    DeregisterPullTimeUpdateExclusion, ListPullTimeUpdateExclusions,
+    RegisterPullTimeUpdateExclusion,
+};
+use tonnage_domain::registries::describe::DescribeRegistry;
+use tonnage_domain::replication::ReplicationConfiguration;
+use tonnage_domain::replication::put_replication_configuration::PutReplicationConfiguration;
 use tonnage_domain::repositories::TagMutabilityRule;
 use tonnage_domain::repositories::create::CreateRepository;
 use tonnage_domain::repositories::delete::DeleteRepository;
 use tonnage_domain::repositories::describe::DescribeRepositories;
 use tonnage_domain::repositories::put_image_tag_mutability::PutImageTagMutability;
 use tonnage_domain::resource_tags::{ListTagsForResource, TagResource, UntagResource};
+use tonnage_domain::scanning::RegistryScanningConfiguration;
+use tonnage_domain::scanning::batch_get_repository_scanning_configuration::BatchGetRepositoryScanningConfiguration;
+use tonnage_domain::scanning::put_image_scanning_configuration::PutImageScanningConfiguration;
+use tonnage_domain::scanning::registry_scanning_configuration::{
+    GetRegistryScanningConfiguration, PutRegistryScanningConfiguration,
+};
+use tonnage_domain::templates::create::CreateRepositoryCreationTemplate;
+use tonnage_domain::templates::delete::DeleteRepositoryCreationTemplate;
+use tonnage_domain::templates::describe::DescribeRepositoryCreationTemplates;
+use tonnage_domain::templates::update::{TemplateChanges, UpdateRepositoryCreationTemplate};
+use tonnage_domain::templates::{AppliedFor, TemplatePrefix, TemplateSettings};
 use tonnage_domain::uploads::append::UploadLayerPart;
 use tonnage_domain::uploads::cancel::CancelUpload;
 use tonnage_domain::uploads::describe::DescribeUpload;
@@ -105,6 +123,7 @@ fn table() -> Table {
     repositories(&mut table);
     images(&mut table);
     layers(&mut table);
+    registry_settings(&mut table);
     accounts_and_identities(&mut table, account);
     table
 }
@@ -167,7 +186,8 @@ fn images(table: &mut Table) {
         table.add(input, &delete);
     }
     let (subject, page) = (digest, page(None, 100));
-    table.add("", &ListReferrers { repository: repository(), subject, artifact_type: None, page });
+    let artifact_types = vec![];
+    table.add("", &ListImageReferrers { repository: repository(), subject, artifact_types, page });
 }
 
 fn layers(table: &mut Table) {
@@ -205,6 +225,53 @@ fn layers(table: &mut Table) {
     table.add("with the last bytes", &complete);
     table.add("", &DescribeUpload { repository: repository(), upload_id: upload_id.clone() });
     table.add("", &CancelUpload { repository: repository(), upload_id });
+}
+
+fn registry_settings(table: &mut Table) {
+    let names = ["team/app", "other"].map(|name| RepositoryName::parse(name).unwrap()).to_vec();
+    table.add("two names", &BatchGetRepositoryScanningConfiguration { names: names.clone() });
+    let (registry_id, scan_on_push) = (None, true);
+    let name = names[0].clone();
+    table.add("", &PutImageScanningConfiguration { registry_id, name, scan_on_push });
+    table.add("", &GetRegistryScanningConfiguration);
+    let configuration = RegistryScanningConfiguration::default();
+    table.add("", &PutRegistryScanningConfiguration { configuration });
+    table.add("", &DescribeRegistry);
+    let configuration = ReplicationConfiguration::default();
+    table.add("", &PutReplicationConfiguration { configuration });
+    let principal_arn = format!("arn:aws:iam::{ACCOUNT}:role/ci");
+    table.add("", &RegisterPullTimeUpdateExclusion { principal_arn: principal_arn.clone() });
+    table.add("", &DeregisterPullTimeUpdateExclusion { principal_arn });
+    table.add("", &ListPullTimeUpdateExclusions { page: page(None, 100) });
+
+    let prefix = || TemplatePrefix::new("team");
+    let settings = TemplateSettings {
+        description: None,
+        resource_tags: vec![],
+        tag_mutability: TagMutabilityRule::default(),
+        repository_policy: None,
+        lifecycle_policy: None,
+        applied_for: vec![AppliedFor::CreateOnPush],
+        custom_role_arn: None,
+    };
+    table.add(
+        "",
+        &CreateRepositoryCreationTemplate { prefix: prefix(), settings: settings.clone() },
+    );
+    let with_policies = TemplateSettings {
+        repository_policy: Some("{}".to_owned()),
+        lifecycle_policy: Some("{}".to_owned()),
+        ..settings
+    };
+    table.add(
+        "with policies",
+        &CreateRepositoryCreationTemplate { prefix: prefix(), settings: with_policies },
+    );
+    let changes = TemplateChanges::default();
+    table.add("", &UpdateRepositoryCreationTemplate { prefix: prefix(), changes });
+    table.add("", &DeleteRepositoryCreationTemplate { prefix: prefix() });
+    let describe = DescribeRepositoryCreationTemplates { prefixes: vec![], page: page(None, 100) };
+    table.add("", &describe);
 }
 
 fn accounts_and_identities(table: &mut Table, management_account: AccountId) {

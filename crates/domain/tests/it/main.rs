@@ -17,5 +17,6 @@ mod registry;
 mod repositories;
 mod resource_tags;
 mod root_key;
+mod templates;
 mod transfer;
 mod uploads;

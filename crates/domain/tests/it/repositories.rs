@@ -70,11 +70,12 @@ async fn creating_twice_is_refused_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn scanning_is_refused_as_long_as_nothing_scans() {
+async fn the_switch_for_scanning_is_kept() {
     let registry = Registry::new().await;
     let scanning = CreateRepository { scan_on_push: true, ..create_repository("app") };
-    check_kind(registry.run(scanning).await, ErrorKind::Unsupported);
-    check_kind(registry.run(describe(&["app"], None, 1)).await, ErrorKind::RepositoryNotFound);
+    assert!(registry.run(scanning).await.unwrap().scan_on_push);
+    let described = registry.run(describe(&["app"], None, 1)).await.unwrap();
+    assert!(described.items[0].scan_on_push);
 }
 
 const MISSING: &str =

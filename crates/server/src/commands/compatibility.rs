@@ -40,8 +40,16 @@ const DECISIONS: &[(&str, &str)] = &[
         "AWS JSON errors are 400 (500 for `ServerException`), also those of authentication and authorization, as seen from ECR; clients go by the code.",
     ),
     (
-        "`imageScanningConfiguration.scanOnPush: true`",
-        "Refused with a message that names it, because nothing would scan. `{}` and `false` are accepted.",
+        "Scanning and replication",
+        "What a registry and its repositories ask for is validated, stored and returned; nothing scans or copies yet. The operations that would show results are not served.",
+    ),
+    (
+        "Create on push",
+        "A push by a client of the distribution protocol makes the repository if a creation template with `CREATE_ON_PUSH` matches, or if the server runs with `create_on_push`, which stands for a `ROOT` template of defaults in every registry. The pusher needs `ecr:CreateRepository`.",
+    ),
+    (
+        "Repository creation templates",
+        "`prefixes` names templates exactly. An update keeps every member that it does not name, `imageTagMutability` too. `customRoleArn` is stored and returned; repositories are made under the permissions of whoever causes them.",
     ),
     (
         "`encryptionConfiguration`",
@@ -75,7 +83,7 @@ const DECISIONS: &[(&str, &str)] = &[
     ),
     (
         "`lastRecordedPullTime`",
-        "A `GET` of a manifest counts, a `HEAD` does not; written within a second.",
+        "A `GET` of a manifest counts, a `HEAD` does not; written within a second. Principals of the exclusion list are matched when it is written.",
     ),
 ];
 

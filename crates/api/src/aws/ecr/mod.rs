@@ -6,8 +6,12 @@
 mod images;
 mod layers;
 mod listings;
+mod referrers;
+mod registry_settings;
 mod repositories;
+mod scanning;
 mod tags;
+mod templates;
 mod tokens;
 
 use bytes::Bytes;
@@ -56,20 +60,34 @@ operations! {
     "BatchCheckLayerAvailability" => layers::batch_check_layer_availability,
     "BatchDeleteImage" => images::batch_delete_image,
     "BatchGetImage" => images::batch_get_image,
+    "BatchGetRepositoryScanningConfiguration" => scanning::batch_get_repository_scanning_configuration,
     "CompleteLayerUpload" => layers::complete_layer_upload,
     "CreateRepository" => repositories::create_repository,
+    "CreateRepositoryCreationTemplate" => templates::create_repository_creation_template,
     "DeleteRepository" => repositories::delete_repository,
+    "DeleteRepositoryCreationTemplate" => templates::delete_repository_creation_template,
+    "DeregisterPullTimeUpdateExclusion" => registry_settings::deregister_pull_time_update_exclusion,
     "DescribeImages" => listings::describe_images,
+    "DescribeRegistry" => registry_settings::describe_registry,
     "DescribeRepositories" => repositories::describe_repositories,
+    "DescribeRepositoryCreationTemplates" => templates::describe_repository_creation_templates,
     "GetAuthorizationToken" => tokens::get_authorization_token,
     "GetDownloadUrlForLayer" => layers::get_download_url_for_layer,
+    "GetRegistryScanningConfiguration" => scanning::get_registry_scanning_configuration,
     "InitiateLayerUpload" => layers::initiate_layer_upload,
+    "ListImageReferrers" => referrers::list_image_referrers,
     "ListImages" => listings::list_images,
+    "ListPullTimeUpdateExclusions" => registry_settings::list_pull_time_update_exclusions,
     "ListTagsForResource" => tags::list_tags_for_resource,
     "PutImage" => images::put_image,
+    "PutImageScanningConfiguration" => scanning::put_image_scanning_configuration,
     "PutImageTagMutability" => repositories::put_image_tag_mutability,
+    "PutRegistryScanningConfiguration" => scanning::put_registry_scanning_configuration,
+    "PutReplicationConfiguration" => registry_settings::put_replication_configuration,
+    "RegisterPullTimeUpdateExclusion" => registry_settings::register_pull_time_update_exclusion,
     "TagResource" => tags::tag_resource,
     "UntagResource" => tags::untag_resource,
+    "UpdateRepositoryCreationTemplate" => templates::update_repository_creation_template,
     "UploadLayerPart" => layers::upload_layer_part,
 }
 

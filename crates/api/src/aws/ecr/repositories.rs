@@ -27,7 +27,7 @@ pub(super) struct CreateRepositoryInput {
 
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ExclusionFilter {
+pub(super) struct ExclusionFilter {
     filter_type: String,
     filter: String,
 }
@@ -40,7 +40,7 @@ struct ImageScanningConfiguration {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct EncryptionConfiguration {
+pub(super) struct EncryptionConfiguration {
     encryption_type: String,
     kms_key: Option<String>,
 }
@@ -66,7 +66,7 @@ struct Repository {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Mutability {
+pub(super) struct Mutability {
     image_tag_mutability: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     image_tag_mutability_exclusion_filters: Vec<ExclusionFilter>,
@@ -80,12 +80,12 @@ struct ScanOnPush {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Encryption {
-    encryption_type: &'static str,
+pub(super) struct Encryption {
+    pub(super) encryption_type: &'static str,
 }
 
 const WILDCARD: &str = "WILDCARD";
-const AES256: &str = "AES256";
+pub(super) const AES256: &str = "AES256";
 
 impl From<&TagMutabilityRule> for Mutability {
     fn from(rule: &TagMutabilityRule) -> Self {
@@ -115,7 +115,7 @@ fn repository(call: &Call<'_>, repository: &repositories::Repository) -> Reposit
     }
 }
 
-fn tag_mutability(
+pub(super) fn tag_mutability(
     setting: Option<&str>,
     filters: Option<Vec<ExclusionFilter>>,
 ) -> Result<TagMutabilityRule, Error> {
@@ -143,7 +143,9 @@ fn tag_mutability(
 }
 
 /// Whoever asks for a key of their own must not get another kind of encryption without knowing.
-fn refuse_other_encryption(configuration: Option<&EncryptionConfiguration>) -> Result<(), Error> {
+pub(super) fn refuse_other_encryption(
+    configuration: Option<&EncryptionConfiguration>,
+) -> Result<(), Error> {
     let Some(configuration) = configuration else { return Ok(()) };
     if configuration.encryption_type != AES256 {
         return Err(Error::new(
@@ -155,7 +157,7 @@ fn refuse_other_encryption(configuration: Option<&EncryptionConfiguration>) -> R
             ),
         ));
     }
-    if configuration.kms_key.is_some() {
+    if configuration.kms_key.as_deref().is_some_and(|key| !key.is_empty()) {
         return Err(Error::invalid_parameter(
             "kmsKey",
             "Member must not be set when encryptionType is AES256",

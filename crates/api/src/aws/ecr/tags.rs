@@ -16,6 +16,12 @@ pub(super) struct Tag {
     value: String,
 }
 
+impl From<ResourceTag> for Tag {
+    fn from(tag: ResourceTag) -> Self {
+        Self { key: tag.key, value: tag.value }
+    }
+}
+
 pub(super) fn tags_from(tags: Vec<Tag>) -> Vec<ResourceTag> {
     tags.into_iter().map(|tag| ResourceTag { key: tag.key, value: tag.value }).collect()
 }

@@ -7,9 +7,11 @@ mod layers;
 mod model;
 mod pages;
 mod protocols;
+mod registry_settings;
 mod repositories;
 mod sts;
 mod tags;
+mod templates;
 mod tokens;
 
 use serde_json::Value;

@@ -96,13 +96,6 @@ async fn what_create_repository_cannot_honour_is_refused() {
     )
     .await;
     check(
-        json!({"imageScanningConfiguration": {"scanOnPush": true}}),
-        "UnsupportedOperationException",
-        "Tonnage does not scan images yet, so imageScanningConfiguration.scanOnPush must be \
-         false; leave it out.",
-    )
-    .await;
-    check(
         json!({"imageTagMutability": "IMMUTABLE_WITH_EXCLUSION"}),
         "InvalidParameterException",
         "Invalid parameter at 'imageTagMutabilityExclusionFilters' failed to satisfy constraint: \

@@ -1,8 +1,9 @@
-//! `GET /v2/{name}/referrers/{digest}`.
+//! `ListImageReferrers`, and `GET /v2/{name}/referrers/{digest}`.
 
 use crate::context::RequestContext;
 use crate::error::{Error, Result};
 use crate::execute::{Call, Demand, Entry, Operation, Service};
+use crate::metadata::Value;
 use crate::names::Digest;
 use crate::pages::{Page, PageRequest};
 use crate::params;
@@ -10,13 +11,13 @@ use crate::repositories::{self, RepositoryAddress};
 
 /// Lists the manifests whose subject is a digest, oldest first. The subject itself need not exist.
 #[derive(Clone, Debug)]
-pub struct ListReferrers {
+pub struct ListImageReferrers {
     /// The repository.
     pub repository: RepositoryAddress,
     /// The subject.
     pub subject: Digest,
-    /// Only manifests of this artifact type.
-    pub artifact_type: Option<String>,
+    /// Only manifests of these artifact types; of any when there are none.
+    pub artifact_types: Vec<String>,
     /// Which page.
     pub page: PageRequest,
 }
@@ -37,8 +38,8 @@ pub struct Referrer {
     pub annotations: String,
 }
 
-impl Operation for ListReferrers {
-    const ENTRY: Entry = Entry { service: Service::Tonnage, name: "ListReferrers" };
+impl Operation for ListImageReferrers {
+    const ENTRY: Entry = Entry { service: Service::Ecr, name: "ListImageReferrers" };
     type Output = Page<Referrer>;
 
     fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
@@ -61,12 +62,13 @@ impl Operation for ListReferrers {
             .all(
                 "SELECT id, digest, media_type, manifest_size, artifact_type, annotations \
                  FROM images WHERE repository_id = $1 AND subject_digest = $2 AND id > $3 \
-                 AND (CAST($4 AS TEXT) IS NULL OR artifact_type = $4) ORDER BY id LIMIT $5",
+                 AND ($4 = 1 OR artifact_type IN_LIST($5)) ORDER BY id LIMIT $6",
                 params![
                     repository.id,
                     self.subject.as_str(),
                     after,
-                    self.artifact_type.as_deref(),
+                    self.artifact_types.is_empty(),
+                    Value::list(&self.artifact_types),
                     self.page.limit_and_one(),
                 ],
             )

@@ -1,0 +1,97 @@
+//! Replication of a registry to other regions and accounts: its configuration.
+//!
+//! Source: Amazon ECR user guide, "Private image replication"; botocore `ecr`, shape
+//! `ReplicationConfiguration`.
+
+pub mod put_replication_configuration;
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::names::{AccountId, Partition, Region};
+use crate::registries::Document;
+
+/// Rules per configuration; the service quota of ECR.
+const RULES_MAX: usize = 10;
+/// Different destinations of all rules together; the service quota of ECR.
+const DESTINATIONS_MAX: usize = 25;
+/// Filters per rule; the service quota of ECR.
+const FILTERS_MAX: usize = 100;
+
+/// Where the images of a registry are copied to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplicationConfiguration {
+    /// At most 10 rules; an image is copied to the destinations of each that matches.
+    pub rules: Vec<ReplicationRule>,
+}
+
+/// Copies the images of matching repositories.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplicationRule {
+    /// The registries that get a copy.
+    pub destinations: Vec<ReplicationDestination>,
+    /// Prefixes of repository names, one of which must match; without any, all do. The prefix is
+    /// one of text: `prod` matches `production`.
+    pub prefixes: Vec<String>,
+    /// Whether deletions are copied too; absent where it was never said.
+    pub delete_replication: Option<bool>,
+}
+
+/// Another registry.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ReplicationDestination {
+    /// Its region.
+    pub region: String,
+    /// Its account.
+    pub account: String,
+}
+
+impl Document for ReplicationConfiguration {
+    const NAME: &'static str = "replication";
+}
+
+impl ReplicationConfiguration {
+    /// Checks it for the registry of `account` in `region`.
+    ///
+    /// # Errors
+    /// `InvalidParameter` where a rule makes no sense or a quota would be exceeded.
+    pub(crate) fn validate(&self, account: &AccountId, region: &Region) -> Result<()> {
+        const FIELD: &str = "replicationConfiguration";
+        let refuse = |constraint: &str| Err(Error::invalid_parameter(FIELD, constraint));
+        if self.rules.len() > RULES_MAX {
+            return refuse("A replication configuration can have at most 10 rules");
+        }
+        let mut destinations = BTreeSet::new();
+        for rule in &self.rules {
+            if rule.destinations.is_empty() {
+                return refuse("A replication rule must have at least one destination");
+            }
+            if rule.prefixes.len() > FILTERS_MAX {
+                return refuse("A replication rule can have at most 100 repository filters");
+            }
+            for destination in &rule.destinations {
+                let other = Region::parse(&destination.region)
+                    .map_err(|error| Error::invalid_parameter("region", error.constraint()))?;
+                AccountId::parse(&destination.account)
+                    .map_err(|error| Error::invalid_parameter("registryId", error.constraint()))?;
+                if other == *region && destination.account == account.as_str() {
+                    return refuse(
+                        "Replication destination cannot be the same as the source registry",
+                    );
+                }
+                if Partition::of(&other).as_str() != Partition::of(region).as_str() {
+                    return refuse(
+                        "Replication destination must be in the partition of the source",
+                    );
+                }
+                destinations.insert(destination);
+            }
+        }
+        if destinations.len() > DESTINATIONS_MAX {
+            return refuse("A replication configuration can have at most 25 unique destinations");
+        }
+        Ok(())
+    }
+}

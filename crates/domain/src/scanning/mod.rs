@@ -1,0 +1,216 @@
+//! Scanning of images: what a registry and its repositories ask for.
+//!
+//! Source: Amazon ECR user guide, "Scan images for software vulnerabilities" and "Filters to choose
+//! which repositories are scanned"; botocore `ecr`, shape `RegistryScanningConfiguration`.
+
+pub mod batch_get_repository_scanning_configuration;
+mod filter;
+pub mod put_image_scanning_configuration;
+pub mod registry_scanning_configuration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::registries::Document;
+
+/// Which scanner looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ScanType {
+    /// At packages of the operating system, once.
+    #[default]
+    Basic,
+    /// At packages of operating system and languages, again when advisories change.
+    Enhanced,
+}
+
+impl ScanType {
+    /// As AWS spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Basic => "BASIC",
+            Self::Enhanced => "ENHANCED",
+        }
+    }
+
+    /// From AWS's spelling.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Basic, Self::Enhanced].into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// When images are scanned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ScanFrequency {
+    /// When they are pushed.
+    ScanOnPush,
+    /// When they are pushed, and whenever advisories change.
+    ContinuousScan,
+    /// When somebody asks.
+    Manual,
+}
+
+impl ScanFrequency {
+    const ALL: [Self; 3] = [Self::ScanOnPush, Self::ContinuousScan, Self::Manual];
+
+    /// As AWS spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ScanOnPush => "SCAN_ON_PUSH",
+            Self::ContinuousScan => "CONTINUOUS_SCAN",
+            Self::Manual => "MANUAL",
+        }
+    }
+
+    /// From AWS's spelling.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|frequency| frequency.as_str() == text)
+    }
+}
+
+/// What a registry wants scanned. Unset, it is basic scanning without rules.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegistryScanningConfiguration {
+    /// Which scanner.
+    pub scan_type: ScanType,
+    /// At most one rule for each frequency.
+    pub rules: Vec<ScanningRule>,
+}
+
+/// Which repositories are scanned when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScanningRule {
+    /// When.
+    pub frequency: ScanFrequency,
+    /// Wildcard filters over repository names, any of which may match.
+    pub filters: Vec<String>,
+}
+
+/// What holds for one repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EffectiveScanning {
+    /// Whether a push starts a scan.
+    pub scan_on_push: bool,
+    /// The frequency that wins.
+    pub frequency: ScanFrequency,
+    /// The filters that matched.
+    pub applied_filters: Vec<String>,
+}
+
+impl Document for RegistryScanningConfiguration {
+    const NAME: &'static str = "scanning";
+}
+
+impl RegistryScanningConfiguration {
+    /// Checks what the shape does not say.
+    ///
+    /// # Errors
+    /// `InvalidParameter` when a frequency appears twice or does not go with the scan type.
+    pub(crate) fn validate(&self) -> Result<()> {
+        let refuse = |constraint: String| Err(Error::invalid_parameter("rules", constraint));
+        for (index, rule) in self.rules.iter().enumerate() {
+            let frequency = rule.frequency.as_str();
+            if self.rules.iter().take(index).any(|other| other.frequency == rule.frequency) {
+                return refuse(format!(
+                    "There can be only one rule with scanFrequency {frequency}"
+                ));
+            }
+            let fits = match self.scan_type {
+                ScanType::Basic => rule.frequency != ScanFrequency::ContinuousScan,
+                ScanType::Enhanced => rule.frequency != ScanFrequency::Manual,
+            };
+            if !fits {
+                let scan_type = self.scan_type.as_str();
+                return refuse(format!(
+                    "scanFrequency {frequency} is not supported for scanType {scan_type}"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// What holds for the repository `name`, whose own switch is `scan_on_push`. Continuous
+    /// scanning wins over scanning on push. The repository's switch counts under basic scanning
+    /// only.
+    pub fn effective(&self, name: &str, scan_on_push: bool) -> EffectiveScanning {
+        let order = [ScanFrequency::ContinuousScan, ScanFrequency::ScanOnPush];
+        for frequency in order {
+            let applied_filters: Vec<String> = self
+                .rules
+                .iter()
+                .filter(|rule| rule.frequency == frequency)
+                .flat_map(|rule| &rule.filters)
+                .filter(|filter| filter::matches(filter, name))
+                .cloned()
+                .collect();
+            if !applied_filters.is_empty() {
+                return EffectiveScanning { scan_on_push: true, frequency, applied_filters };
+            }
+        }
+        let own = scan_on_push && self.scan_type == ScanType::Basic;
+        EffectiveScanning {
+            scan_on_push: own,
+            frequency: if own { ScanFrequency::ScanOnPush } else { ScanFrequency::Manual },
+            applied_filters: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(
+        scan_type: ScanType,
+        rules: &[(ScanFrequency, &[&str])],
+        (name, own): (&str, bool),
+        expected: (bool, ScanFrequency, &[&str]),
+    ) {
+        let rules = rules
+            .iter()
+            .map(|(frequency, filters)| ScanningRule {
+                frequency: *frequency,
+                filters: filters.iter().map(|&filter| filter.to_owned()).collect(),
+            })
+            .collect();
+        let found = RegistryScanningConfiguration { scan_type, rules }.effective(name, own);
+        let filters: Vec<&str> = found.applied_filters.iter().map(String::as_str).collect();
+        assert_eq!((found.scan_on_push, found.frequency, filters.as_slice()), expected, "{name}");
+    }
+
+    #[test]
+    fn rules_and_the_switch_of_the_repository() {
+        use ScanFrequency::{ContinuousScan, Manual, ScanOnPush};
+        use ScanType::{Basic, Enhanced};
+        check(Basic, &[], ("app", false), (false, Manual, &[]));
+        check(Basic, &[], ("app", true), (true, ScanOnPush, &[]));
+        check(Basic, &[(ScanOnPush, &["app"])], ("my-app", false), (true, ScanOnPush, &["app"]));
+        check(Basic, &[(ScanOnPush, &["*"])], ("x", true), (true, ScanOnPush, &["*"]));
+        check(Enhanced, &[], ("app", true), (false, Manual, &[]));
+        let both: &[(ScanFrequency, &[&str])] =
+            &[(ScanOnPush, &["*"]), (ContinuousScan, &["prod*"])];
+        check(Enhanced, both, ("prod-a", false), (true, ContinuousScan, &["prod*"]));
+        check(Enhanced, both, ("test-a", false), (true, ScanOnPush, &["*"]));
+    }
+
+    #[test]
+    fn a_rule_fits_its_scan_type() {
+        use ScanFrequency::{ContinuousScan, Manual, ScanOnPush};
+        for (scan_type, frequencies, valid) in [
+            (ScanType::Basic, vec![ScanOnPush, Manual], true),
+            (ScanType::Basic, vec![ContinuousScan], false),
+            (ScanType::Enhanced, vec![ScanOnPush, ContinuousScan], true),
+            (ScanType::Enhanced, vec![Manual], false),
+            (ScanType::Basic, vec![ScanOnPush, ScanOnPush], false),
+        ] {
+            let rules = frequencies
+                .iter()
+                .map(|&frequency| ScanningRule { frequency, filters: vec!["*".to_owned()] })
+                .collect();
+            let configuration = RegistryScanningConfiguration { scan_type, rules };
+            assert_eq!(configuration.validate().is_ok(), valid, "{configuration:?}");
+        }
+    }
+}
