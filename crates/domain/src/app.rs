@@ -34,6 +34,10 @@ pub struct Settings {
     /// How long a blob that no image refers to stays after it was pushed, lost its last image or
     /// was last asked for by a push, in seconds.
     pub gc_grace_seconds: i64,
+    /// How many bytes a second the scrub reads at most; 0 turns it off.
+    pub scrub_bytes_per_second: u64,
+    /// How long after the end of one pass of the scrub the next one begins, in seconds.
+    pub scrub_interval_seconds: i64,
 }
 
 impl Default for Settings {
@@ -45,6 +49,8 @@ impl Default for Settings {
             download_link_seconds: 3600,
             upload_idle_seconds: 24 * 3600,
             gc_grace_seconds: 24 * 3600,
+            scrub_bytes_per_second: 8 * 1024 * 1024,
+            scrub_interval_seconds: 7 * 24 * 3600,
         }
     }
 }
@@ -74,4 +80,6 @@ pub struct App {
     pub(crate) garbage: Wake,
     pub(crate) collector: Collector,
     pub(crate) pulls: Pulls,
+    /// Tells the scrub that a pass is wanted.
+    pub(crate) scrub: tokio::sync::Notify,
 }

@@ -34,6 +34,7 @@ pub mod resource_tags;
 pub mod root_key;
 pub mod scanning;
 pub mod schema;
+pub mod scrub;
 pub mod templates;
 pub mod transfer;
 pub mod uploads;

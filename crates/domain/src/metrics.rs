@@ -12,6 +12,7 @@ use prometheus_client::registry::Registry;
 use crate::error::ErrorKind;
 use crate::execute::Entry;
 use crate::gc::Removed;
+use crate::scrub::Scrubbed;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OperationLabels {
@@ -35,6 +36,11 @@ struct SweepLabels {
     outcome: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ScrubLabels {
+    outcome: &'static str,
+}
+
 /// The counters of the domain.
 #[derive(Clone)]
 pub struct Metrics {
@@ -44,6 +50,8 @@ pub struct Metrics {
     garbage_sweeps: Family<SweepLabels, Counter<u64, AtomicU64>>,
     garbage_removed: Family<GarbageLabels, Counter<u64, AtomicU64>>,
     garbage_bytes: Counter<u64, AtomicU64>,
+    scrub_bytes: Counter<u64, AtomicU64>,
+    scrub_checked: Family<ScrubLabels, Counter<u64, AtomicU64>>,
 }
 
 impl Default for Metrics {
@@ -55,6 +63,8 @@ impl Default for Metrics {
             garbage_sweeps: Family::default(),
             garbage_removed: Family::default(),
             garbage_bytes: Counter::default(),
+            scrub_bytes: Counter::default(),
+            scrub_checked: Family::default(),
         }
     }
 }
@@ -92,6 +102,16 @@ impl Metrics {
             "Bytes of removed blobs, as clients sent them",
             self.garbage_bytes.clone(),
         );
+        registry.register(
+            "scrub_bytes",
+            "Bytes of blobs and manifests that the scrub read",
+            self.scrub_bytes.clone(),
+        );
+        registry.register(
+            "scrub_checked",
+            "Blobs and manifests that the scrub looked at, by outcome",
+            self.scrub_checked.clone(),
+        );
     }
 
     pub(crate) fn record_operation(
@@ -122,6 +142,16 @@ impl Metrics {
 
     pub(crate) fn record_garbage(&self, kind: Removed, count: u64) {
         self.garbage_removed.get_or_create(&GarbageLabels { kind: kind.as_str() }).inc_by(count);
+    }
+
+    pub(crate) fn record_scrub(&self, scrubbed: &Scrubbed) {
+        self.scrub_bytes.inc_by(scrubbed.bytes);
+        let good = scrubbed.checked - scrubbed.damaged - scrubbed.unreadable;
+        for (outcome, count) in
+            [("good", good), ("damaged", scrubbed.damaged), ("unreadable", scrubbed.unreadable)]
+        {
+            self.scrub_checked.get_or_create(&ScrubLabels { outcome }).inc_by(count);
+        }
     }
 
     pub(crate) fn record_reclaimed(&self, bytes: u64) {

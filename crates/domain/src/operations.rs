@@ -33,6 +33,7 @@ use crate::scanning::put_image_scanning_configuration::PutImageScanningConfigura
 use crate::scanning::registry_scanning_configuration::{
     GetRegistryScanningConfiguration, PutRegistryScanningConfiguration,
 };
+use crate::scrub::operations::{DescribeScrub, StartScrub};
 use crate::templates::create::CreateRepositoryCreationTemplate;
 use crate::templates::delete::DeleteRepositoryCreationTemplate;
 use crate::templates::describe::DescribeRepositoryCreationTemplates;
@@ -82,6 +83,7 @@ pub const OPERATIONS: &[Entry] = &[
     CreateAccount::ENTRY,
     DeleteManifest::ENTRY,
     DescribeGarbageCollection::ENTRY,
+    DescribeScrub::ENTRY,
     DescribeUpload::ENTRY,
     GetBlob::ENTRY,
     GetManifest::ENTRY,
@@ -90,4 +92,5 @@ pub const OPERATIONS: &[Entry] = &[
     ListTags::ENTRY,
     RunGarbageCollection::ENTRY,
     SetAccountState::ENTRY,
+    StartScrub::ENTRY,
 ];

@@ -18,6 +18,7 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "foundation",
         sql: include_str!("../migrations/0001_foundation.sql"),
     },
+    Migration { version: 3, name: "scrub", sql: include_str!("../migrations/0003_scrub.sql") },
     Migration {
         version: 25,
         name: "registry_settings",

@@ -83,6 +83,17 @@ Examples:
   tonnage gc --status")]
     Gc(GcArguments),
 
+    /// Read everything that is stored, to find damage before somebody pulls it.
+    ///
+    /// The running server does this by itself, at the rate of the setting `scrub_rate`, and again
+    /// after the time of `scrub_interval`; this command lets the next pass begin now. What is
+    /// damaged is not served; pushing an image with it again heals it.
+    #[command(after_help = "\
+Examples:
+  tonnage scrub
+  tonnage scrub --status")]
+    Scrub(ScrubArguments),
+
     /// Change the keys that seal what is stored, while the server is stopped.
     #[command(subcommand, arg_required_else_help = true)]
     Keys(KeysCommands),
@@ -246,6 +257,16 @@ pub(crate) struct GcArguments {
     #[arg(long, conflicts_with = "status")]
     pub(crate) dry_run: bool,
     /// Say what waits and what was removed so far.
+    #[arg(long)]
+    pub(crate) status: bool,
+}
+
+/// What `tonnage scrub` takes.
+#[derive(Debug, Args)]
+pub(crate) struct ScrubArguments {
+    #[command(flatten)]
+    pub(crate) place: PlaceArguments,
+    /// Say what was read and what is damaged, and begin nothing.
     #[arg(long)]
     pub(crate) status: bool,
 }

@@ -168,6 +168,7 @@ pub async fn open(parts: Parts) -> Result<Opened, OpenError> {
         garbage,
         collector: crate::gc::Collector::default(),
         pulls: crate::images::pulls::Pulls::default(),
+        scrub: tokio::sync::Notify::new(),
     };
     Ok(Opened { app, first_access_key })
 }

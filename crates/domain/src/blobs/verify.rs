@@ -1,5 +1,4 @@
-//! A blob held against what its row says, and marks for what is lost. Only for `fsck`, while nobody
-//! serves the registry.
+//! A blob held against what its row says, and marks for what is lost: for `fsck` and the scrub.
 
 use super::{BlobReader, BlobRecord, parse_object_id};
 use crate::app::App;
@@ -24,6 +23,11 @@ impl Subject {
     /// Whether it is marked damaged.
     pub(crate) fn is_marked(&self) -> bool {
         self.record.damaged
+    }
+
+    /// Whether both are the same stored bytes.
+    pub(crate) fn is_stored_as(&self, other: &Self) -> bool {
+        self.record == other.record
     }
 
     /// Bytes that its object takes, if it has one.
@@ -81,27 +85,58 @@ pub(crate) async fn content_problem(
     tx: &mut Tx,
     blob: &Subject,
 ) -> Result<Option<String>> {
-    let record = BlobRecord { damaged: false, ..blob.record.clone() };
-    match digest_of(app, tx, blob, &record).await {
+    match digest_of(app, tx, blob).await {
         Ok(digest) if digest == blob.digest => Ok(None),
         Ok(digest) => Ok(Some(format!("its content has the digest {digest}"))),
         Err(error) => Ok(Some(format!("it cannot be read: {}", chain(&error)))),
     }
 }
 
-async fn digest_of(app: &App, tx: &mut Tx, blob: &Subject, record: &BlobRecord) -> Result<Digest> {
-    let reader = BlobReader::open_in_account(app, tx, &blob.account, &blob.digest, record).await?;
-    let mut hasher = Hasher::new(blob.digest.algorithm());
-    let mut offset = 0;
-    while offset < reader.size() {
-        let span = reader.read_at(offset, SPAN_BYTES_MAX).await?;
+async fn digest_of(app: &App, tx: &mut Tx, blob: &Subject) -> Result<Digest> {
+    let reader = open(app, tx, blob).await?;
+    let mut digesting = Digesting::new(blob);
+    while digesting.next(&reader).await? > 0 {}
+    Ok(digesting.finish())
+}
+
+/// Opens the blob as a pull does, marked or not. The reader needs no transaction.
+pub(crate) async fn open(app: &App, tx: &mut Tx, blob: &Subject) -> Result<BlobReader> {
+    let record = BlobRecord { damaged: false, ..blob.record.clone() };
+    BlobReader::open_in_account(app, tx, &blob.account, &blob.digest, &record).await
+}
+
+/// The digest of what a blob's reader reads, a span at a time.
+pub(crate) struct Digesting {
+    hasher: Hasher,
+    offset: u64,
+}
+
+impl Digesting {
+    pub(crate) fn new(blob: &Subject) -> Self {
+        Self { hasher: Hasher::new(blob.digest.algorithm()), offset: 0 }
+    }
+
+    /// Reads the next span; how many bytes it has, none at the end.
+    ///
+    /// # Errors
+    /// When the blob cannot be read, or is shorter than its row says.
+    pub(crate) async fn next(&mut self, reader: &BlobReader) -> Result<u64> {
+        if self.offset >= reader.size() {
+            return Ok(0);
+        }
+        let span = reader.read_at(self.offset, SPAN_BYTES_MAX).await?;
         if span.is_empty() {
             return Err(Error::internal("it is shorter than its row says"));
         }
-        hasher.update(&span);
-        offset += span.len() as u64;
+        self.hasher.update(&span);
+        let length = span.len() as u64;
+        self.offset += length;
+        Ok(length)
     }
-    Ok(hasher.finish())
+
+    pub(crate) fn finish(self) -> Digest {
+        self.hasher.finish()
+    }
 }
 
 /// Images that refer to the blob: as many as a finding names, and how many more there are.

@@ -96,7 +96,10 @@ impl Operation for PutImage {
         let existing = find_by_digest(&mut tx, &repository, &digest).await?;
         let existed = existing.is_some();
         let image_id = match existing {
-            Some(image) => image.id,
+            Some(image) => {
+                heal(&mut tx, &call, &repository, image.id, &self.manifest, &digest).await?;
+                image.id
+            }
             None => insert(&mut tx, &call, &repository, &manifest, &self.manifest, &digest).await?,
         };
         let moved = match movable {
@@ -156,6 +159,38 @@ fn parse(bytes: &[u8], media_type: Option<&str>, rules: UploadRules) -> Result<M
         ));
     }
     Ok(manifest)
+}
+
+/// Puts the bytes in the place of those that are marked damaged.
+async fn heal(
+    tx: &mut Tx,
+    call: &Call<'_>,
+    repository: &Repository,
+    image_id: i64,
+    bytes: &Bytes,
+    digest: &Digest,
+) -> Result<()> {
+    let damaged = tx
+        .optional(
+            "SELECT 1 FROM images WHERE id = $1 AND damaged_at IS NOT NULL",
+            params![image_id],
+        )
+        .await?;
+    if damaged.is_none() {
+        return Ok(());
+    }
+    let domain = encryption::ensure_account_domain(tx, call, &repository.address.account).await?;
+    let container_version = encryption::container_version(call.app);
+    tx.execute(
+        "UPDATE images SET manifest = $2, container_version = $3, damaged_at = NULL WHERE id = $1",
+        params![
+            image_id,
+            domain.store(container_version, MANIFEST, digest, bytes)?,
+            container_version
+        ],
+    )
+    .await?;
+    Ok(())
 }
 
 async fn insert(

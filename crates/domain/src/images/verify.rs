@@ -1,4 +1,4 @@
-//! Manifests held against what was stored from them at their push. Only for `fsck`.
+//! Manifests held against what was stored from them at their push. For `fsck` and the scrub.
 
 use bytes::Bytes;
 
@@ -6,7 +6,7 @@ use super::manifest::Manifest;
 use super::put_image::{CONFIG_POSITION, PARSER_VERSION, kind_text, platform_text};
 use super::{ImageRecord, manifest_of_account};
 use crate::app::App;
-use crate::error::{Error, Result, chain};
+use crate::error::{Error, ErrorKind, Result, chain};
 use crate::execute::Tx;
 use crate::names::{AccountId, Digest};
 use crate::params;
@@ -37,6 +37,12 @@ struct Stored {
 
 /// An edge as stored: position, digest, media type, size, platform, and whether it leads to a row.
 type Edge = (i64, String, String, u64, String, bool);
+
+/// The image of a row.
+pub(crate) async fn load(tx: &mut Tx, id: i64) -> Result<Option<Subject>> {
+    let page = page(tx, id.saturating_sub(1), 1).await?;
+    Ok(page.into_iter().find(|image| image.id == id))
+}
 
 /// Images whose ids follow `after`.
 pub(crate) async fn page(tx: &mut Tx, after: i64, limit: usize) -> Result<Vec<Subject>> {
@@ -78,12 +84,24 @@ pub(crate) async fn page(tx: &mut Tx, after: i64, limit: usize) -> Result<Vec<Su
         .collect()
 }
 
-/// What is wrong with an image, in sentences without full stops.
-pub(crate) async fn problems(app: &App, tx: &mut Tx, image: &Subject) -> Result<Vec<String>> {
+/// Why the manifest is not the one that was pushed, if so.
+///
+/// # Errors
+/// When metadata cannot be read.
+pub(crate) async fn content_problem(
+    app: &App,
+    tx: &mut Tx,
+    image: &Subject,
+) -> Result<Option<String>> {
+    Ok(manifest(app, tx, image).await?.err())
+}
+
+/// The manifest's bytes, or why they are not those that were pushed.
+async fn manifest(app: &App, tx: &mut Tx, image: &Subject) -> Result<Result<Bytes, String>> {
     let (account, expected) = match (AccountId::parse(&image.account), Digest::parse(&image.digest))
     {
         (Ok(account), Ok(digest)) => (account, digest),
-        (Err(error), _) | (_, Err(error)) => return Ok(vec![error.to_string()]),
+        (Err(error), _) | (_, Err(error)) => return Ok(Err(error.to_string())),
     };
     let record = ImageRecord {
         id: image.id,
@@ -92,12 +110,26 @@ pub(crate) async fn problems(app: &App, tx: &mut Tx, image: &Subject) -> Result<
     };
     let bytes: Bytes = match manifest_of_account(app, tx, &account, &record).await {
         Ok(bytes) => bytes,
-        Err(error) => return Ok(vec![format!("its manifest cannot be read: {}", chain(&error))]),
+        // Nothing is known of the manifest when the database does not answer.
+        Err(error) if error.kind() != ErrorKind::Internal => return Err(error),
+        Err(error) => {
+            return Ok(Err(format!("its manifest cannot be read: {}", chain(&error))));
+        }
     };
     let digest = Digest::of(expected.algorithm(), &bytes);
-    if digest != expected {
-        return Ok(vec![format!("its manifest has the digest {digest}")]);
+    if digest == expected {
+        Ok(Ok(bytes))
+    } else {
+        Ok(Err(format!("its manifest has the digest {digest}")))
     }
+}
+
+/// What is wrong with an image, in sentences without full stops.
+pub(crate) async fn problems(app: &App, tx: &mut Tx, image: &Subject) -> Result<Vec<String>> {
+    let bytes = match manifest(app, tx, image).await? {
+        Ok(bytes) => bytes,
+        Err(problem) => return Ok(vec![problem]),
+    };
     let manifest = match Manifest::parse(&bytes, Some(&image.media_type)) {
         Ok(manifest) => manifest,
         Err(error) => return Ok(vec![format!("its manifest is not valid: {error}")]),

@@ -43,6 +43,7 @@ use tonnage_domain::scanning::put_image_scanning_configuration::PutImageScanning
 use tonnage_domain::scanning::registry_scanning_configuration::{
     GetRegistryScanningConfiguration, PutRegistryScanningConfiguration,
 };
+use tonnage_domain::scrub::operations::{DescribeScrub, StartScrub};
 use tonnage_domain::templates::create::CreateRepositoryCreationTemplate;
 use tonnage_domain::templates::delete::DeleteRepositoryCreationTemplate;
 use tonnage_domain::templates::describe::DescribeRepositoryCreationTemplates;
@@ -287,4 +288,6 @@ fn accounts_and_identities(table: &mut Table, management_account: AccountId) {
     table.add("suspend", &SetAccountState { management_account, id, active: false });
     table.add("", &DescribeGarbageCollection { management_account });
     table.add("", &RunGarbageCollection { management_account });
+    table.add("", &DescribeScrub { management_account });
+    table.add("", &StartScrub { management_account });
 }

@@ -17,6 +17,7 @@ mod registry;
 mod repositories;
 mod resource_tags;
 mod root_key;
+mod scrub;
 mod templates;
 mod transfer;
 mod uploads;

@@ -104,6 +104,40 @@ pub(crate) struct GarbageCollected {
     pub(crate) more: bool,
 }
 
+/// One pass of the scrub.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ScrubPass {
+    /// When it began, in RFC 3339.
+    pub(crate) started_at: Option<String>,
+    /// When it ended.
+    pub(crate) ended_at: Option<String>,
+    /// Blobs and manifests looked at.
+    pub(crate) checked: u64,
+    /// Bytes read.
+    pub(crate) bytes: u64,
+    /// Things newly found damaged.
+    pub(crate) damaged: u64,
+    /// Things that could not be read.
+    pub(crate) unreadable: u64,
+}
+
+/// What `GET /scrub` and `POST /scrub/start` answer.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Scrub {
+    /// How fast it reads; 0 when it is off.
+    pub(crate) bytes_per_second: u64,
+    /// The pass under way.
+    pub(crate) running: Option<ScrubPass>,
+    /// The last whole pass.
+    pub(crate) last: Option<ScrubPass>,
+    /// When the next pass begins, unless one is under way.
+    pub(crate) next_pass_at: String,
+    /// What is damaged now.
+    pub(crate) damaged: Vec<String>,
+    /// How many more things are.
+    pub(crate) damaged_omitted: u64,
+}
+
 /// What every refusal carries.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Refusal {

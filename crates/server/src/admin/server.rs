@@ -20,17 +20,19 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tonnage_domain::accounts::{self, CreateAccount, ListAccounts, SetAccountState};
 use tonnage_domain::app::App;
+use tonnage_domain::clock::Millis;
 use tonnage_domain::context::RequestContext;
 use tonnage_domain::error::{Error, ErrorKind};
 use tonnage_domain::execute::execute;
-use tonnage_domain::gc;
 use tonnage_domain::gc::operations::{DescribeGarbageCollection, RunGarbageCollection};
 use tonnage_domain::names::AccountId;
 use tonnage_domain::root_key::RootKey;
+use tonnage_domain::scrub::operations::{DescribeScrub, StartScrub};
+use tonnage_domain::{gc, scrub};
 
 use super::{
     Account, Accounts, BODY_BYTES_MAX, CreatedAccount, Garbage, GarbageCollected,
-    GarbageCollection, NewAccount, Refusal, with_short_path,
+    GarbageCollection, NewAccount, Refusal, Scrub, ScrubPass, with_short_path,
 };
 use crate::data_directory::runtime::Runtime;
 use crate::data_directory::{Layout, remove};
@@ -158,6 +160,8 @@ impl Admin {
             }
             (&Method::GET, ["gc"]) => self.describe_garbage_collection().await,
             (&Method::POST, ["gc", "run"]) => self.run_garbage_collection().await,
+            (&Method::GET, ["scrub"]) => self.describe_scrub().await,
+            (&Method::POST, ["scrub", "start"]) => self.start_scrub().await,
             (&Method::POST, ["accounts", id, "suspend"]) => self.set_state(id, false).await,
             (&Method::POST, ["accounts", id, "resume"]) => self.set_state(id, true).await,
             _ => Ok(json(
@@ -245,6 +249,20 @@ impl Admin {
         Ok(json(StatusCode::OK, &collected))
     }
 
+    async fn describe_scrub(&self) -> Result<Answer, Error> {
+        let management_account = self.app.management_account;
+        let operation = DescribeScrub { management_account };
+        let status = execute(&self.app, &self.context().await?, operation).await?;
+        Ok(json(StatusCode::OK, &scrub_status(status)))
+    }
+
+    async fn start_scrub(&self) -> Result<Answer, Error> {
+        let management_account = self.app.management_account;
+        let operation = StartScrub { management_account };
+        let status = execute(&self.app, &self.context().await?, operation).await?;
+        Ok(json(StatusCode::OK, &scrub_status(status)))
+    }
+
     async fn set_state(&self, id: &str, active: bool) -> Result<Answer, Error> {
         let management_account = self.app.management_account;
         let operation = SetAccountState { management_account, id: parse_id(id)?, active };
@@ -261,6 +279,26 @@ fn garbage(swept: gc::Swept) -> Garbage {
         bytes: swept.bytes,
         objects: swept.objects,
         access_records: swept.access_records,
+    }
+}
+
+fn scrub_status(status: scrub::Status) -> Scrub {
+    let time = |at: Millis| at.timestamp().to_string();
+    let pass = |pass: scrub::Pass| ScrubPass {
+        started_at: pass.started_at.map(time),
+        ended_at: pass.ended_at.map(time),
+        checked: pass.checked,
+        bytes: pass.bytes,
+        damaged: pass.damaged,
+        unreadable: pass.unreadable,
+    };
+    Scrub {
+        bytes_per_second: status.bytes_per_second,
+        running: status.running.map(pass),
+        last: status.last.map(pass),
+        next_pass_at: time(status.next_pass_at),
+        damaged: status.damaged,
+        damaged_omitted: status.damaged_omitted,
     }
 }
 

@@ -15,6 +15,7 @@ mod place;
 mod profile;
 mod programs;
 mod reference;
+mod scrub;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -40,6 +41,7 @@ pub(crate) fn run(command: Subcommands) -> Result<ExitCode> {
         Subcommands::Doctor(arguments) => block_on(doctor::run(arguments)),
         Subcommands::Account(command) => block_on(account::run(command)),
         Subcommands::Gc(arguments) => block_on(gc::run(arguments)),
+        Subcommands::Scrub(arguments) => block_on(scrub::run(arguments)),
         Subcommands::Fsck(arguments) => fsck::run(&arguments),
         Subcommands::Keys(command) => block_on(keys::run(command)),
         Subcommands::Migrate(command) => block_on(migrate::run(command)),

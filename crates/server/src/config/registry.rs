@@ -58,10 +58,30 @@ pub(super) const SETTINGS: &[Setting] = &[
                blob, from the deletion of its last image, or from the last push that asked for it. \
                A push that takes longer may find its first blobs gone and must be repeated.",
     },
+    Setting {
+        key: "scrub_rate",
+        kind: Kind::Text,
+        value_name: "SIZE",
+        default: "8MiB",
+        help: "How much the server reads of what is stored to find damage early, in bytes a second: \
+               `512KiB`, `8MiB`, `1GiB`, at most 64 GiB; `0` turns it off. Damaged images are not \
+               served until they are pushed again; `tonnage scrub --status` names them.",
+    },
+    Setting {
+        key: "scrub_interval",
+        kind: Kind::Text,
+        value_name: "TIME",
+        default: "7d",
+        help: "How long the server waits after it has read everything until it begins again, in \
+               seconds, minutes, hours or days, at most 365 days.",
+    },
 ];
 
 const GC_GRACE_SECONDS: i64 = 24 * 3600;
-const GC_GRACE_SECONDS_MAX: i64 = 365 * 24 * 3600;
+const SECONDS_MAX: i64 = 365 * 24 * 3600;
+const SCRUB_BYTES_PER_SECOND: u64 = 8 * 1024 * 1024;
+const SCRUB_BYTES_PER_SECOND_MAX: u64 = 64 * 1024 * 1024 * 1024;
+const SCRUB_INTERVAL_SECONDS: i64 = 7 * 24 * 3600;
 
 /// What the registry is called and what it does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +98,10 @@ pub(crate) struct Registry {
     pub(crate) encrypt_at_rest: bool,
     /// How long a blob that no image refers to stays, in seconds.
     pub(crate) gc_grace_seconds: i64,
+    /// How fast the scrub reads, in bytes a second; 0 when it is off.
+    pub(crate) scrub_bytes_per_second: u64,
+    /// How long the scrub rests between two passes, in seconds.
+    pub(crate) scrub_interval_seconds: i64,
 }
 
 impl Registry {
@@ -88,12 +112,18 @@ impl Registry {
             domain: values.one("domain", parse_domain)?,
             create_on_push: values.switch("create_on_push")?.unwrap_or(false),
             encrypt_at_rest: values.switch("encrypt_at_rest")?.unwrap_or(true),
-            gc_grace_seconds: values.one("gc_grace", parse_grace)?.unwrap_or(GC_GRACE_SECONDS),
+            gc_grace_seconds: values.one("gc_grace", parse_seconds)?.unwrap_or(GC_GRACE_SECONDS),
+            scrub_bytes_per_second: values
+                .one("scrub_rate", parse_rate)?
+                .unwrap_or(SCRUB_BYTES_PER_SECOND),
+            scrub_interval_seconds: values
+                .one("scrub_interval", parse_seconds)?
+                .unwrap_or(SCRUB_INTERVAL_SECONDS),
         })
     }
 }
 
-fn parse_grace(text: &str) -> Result<i64, String> {
+fn parse_seconds(text: &str) -> Result<i64, String> {
     let wrong = || format!("{text:?} is not a time of at most 365 days, such as `24h` or `30m`");
     let digits = text.trim_end_matches(|last: char| last.is_ascii_alphabetic());
     let seconds = match text.strip_prefix(digits) {
@@ -107,8 +137,28 @@ fn parse_grace(text: &str) -> Result<i64, String> {
         true => digits.parse().map_err(|_| wrong())?,
         false => return Err(wrong()),
     };
-    let grace = i64::from(number) * seconds;
-    if grace <= GC_GRACE_SECONDS_MAX { Ok(grace) } else { Err(wrong()) }
+    let total = i64::from(number) * seconds;
+    if total <= SECONDS_MAX { Ok(total) } else { Err(wrong()) }
+}
+
+fn parse_rate(text: &str) -> Result<u64, String> {
+    let wrong = || format!("{text:?} is not a size of at most 64 GiB, such as `8MiB` or `0`");
+    let digits = text.trim_end_matches(|last: char| last.is_ascii_alphabetic());
+    let unit: u64 = match text.strip_prefix(digits) {
+        Some("" | "B") => 1,
+        Some("KiB") => 1 << 10,
+        Some("MiB") => 1 << 20,
+        Some("GiB") => 1 << 30,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = match digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => digits.parse().map_err(|_| wrong())?,
+        false => return Err(wrong()),
+    };
+    match number.checked_mul(unit) {
+        Some(rate) if rate <= SCRUB_BYTES_PER_SECOND_MAX => Ok(rate),
+        _ => Err(wrong()),
+    }
 }
 
 fn parse_domain(text: &str) -> Result<String, String> {

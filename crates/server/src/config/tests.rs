@@ -88,6 +88,8 @@ fn a_whole_file_and_its_defaults() {
         create_on_push = true
         encrypt_at_rest = false
         gc_grace = "90m"
+        scrub_rate = "512KiB"
+        scrub_interval = "1h"
         listen = ["0.0.0.0:80"]
         trusted_proxy = ["10.0.0.0/8", "192.0.2.1"]
         connections_max = 7
@@ -107,6 +109,8 @@ fn a_whole_file_and_its_defaults() {
     assert!(config.registry.create_on_push);
     assert!(!config.registry.encrypt_at_rest);
     assert_eq!(config.registry.gc_grace_seconds, 90 * 60);
+    assert_eq!(config.registry.scrub_bytes_per_second, 512 * 1024);
+    assert_eq!(config.registry.scrub_interval_seconds, 3600);
     assert_eq!(config.listeners.connections_max, 7);
     assert_eq!(config.listeners.drain, Duration::ZERO);
     for (address, trusted) in
@@ -129,6 +133,8 @@ fn a_whole_file_and_its_defaults() {
     assert!(!config.registry.create_on_push);
     assert!(config.registry.encrypt_at_rest);
     assert_eq!(config.registry.gc_grace_seconds, 24 * 3600);
+    assert_eq!(config.registry.scrub_bytes_per_second, 8 * 1024 * 1024);
+    assert_eq!(config.registry.scrub_interval_seconds, 7 * 24 * 3600);
     let none: &[(&str, &[&str])] = &[("trusted_proxy", &["none"])];
     let config = load(Given { flags: none, ..Given::default() }).unwrap();
     assert!(!config.listeners.trusted_proxies.contains("127.0.0.1".parse().unwrap()));
@@ -159,6 +165,10 @@ fn a_wrong_file_is_refused_by_the_name_of_the_key() {
     check_file_refused("connections_max = \"7\"", &["`connections_max`", "an integer"]);
     for grace in ["24", "h", "-1h", "+1h", "1.5h", "1h30m", "366d", "99999999999s", "1 h", "2w"] {
         check_file_refused(&format!("gc_grace = \"{grace}\""), &["`gc_grace`", grace, "24h"]);
+    }
+    for rate in ["x", "-1", "8MB", "1.5MiB", "65GiB", "99999999999GiB", "8 MiB"] {
+        let text = format!("scrub_rate = \"{rate}\"");
+        check_file_refused(&text, &["`scrub_rate`", rate, "8MiB"]);
     }
     check_file_refused("gc_grace = 24", &["`gc_grace`", "a string"]);
     check_file_refused("account = \"12\"", &["`account`"]);

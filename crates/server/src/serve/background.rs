@@ -1,4 +1,5 @@
-//! Work that no request waits for: removing garbage, writing down pulls and what pushes were told.
+//! Work that no request waits for: removing garbage, looking for damage, writing down pulls and
+//! what pushes were told.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,8 +7,8 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tonnage_domain::app::App;
 use tonnage_domain::error::chain;
-use tonnage_domain::gc;
 use tonnage_domain::images::pulls;
+use tonnage_domain::{gc, scrub};
 
 use super::Lifecycle;
 
@@ -24,6 +25,9 @@ const NOTES_INTERVAL: Duration = Duration::from_secs(1);
 pub(super) fn start(app: &Arc<App>, lifecycle: &Lifecycle) {
     lifecycle.background.spawn(sweep(Arc::clone(app), lifecycle.clone()));
     lifecycle.background.spawn(flush_notes(Arc::clone(app), lifecycle.clone()));
+    if app.settings.scrub_bytes_per_second > 0 {
+        lifecycle.background.spawn(look_for_damage(Arc::clone(app), lifecycle.clone()));
+    }
 }
 
 async fn sweep(app: Arc<App>, lifecycle: Lifecycle) {
@@ -60,6 +64,30 @@ async fn sweep(app: Arc<App>, lifecycle: Lifecycle) {
                 }
                 pause = (pause * 2).min(RETRY_PAUSE_MAX);
             }
+        }
+    }
+}
+
+async fn look_for_damage(app: Arc<App>, lifecycle: Lifecycle) {
+    loop {
+        let wait = tokio::select! {
+            () = lifecycle.stopping.cancelled() => return,
+            scrubbed = scrub::step(&app) => match scrubbed {
+                Ok(scrubbed) => scrubbed.wait_until.map(|until| {
+                    let milliseconds = until.0.saturating_sub(app.clock.now().0);
+                    Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0))
+                }),
+                Err(error) => {
+                    tracing::error!(error = chain(&error), "the scrub cannot go on");
+                    Some(RETRY_PAUSE_MAX)
+                }
+            },
+        };
+        let Some(wait) = wait else { continue };
+        tokio::select! {
+            () = lifecycle.stopping.cancelled() => return,
+            () = scrub::requested(&app) => {}
+            () = sleep(wait) => {}
         }
     }
 }

@@ -68,6 +68,8 @@ pub(super) async fn open(directory: &DataDirectory, config: &Config) -> Result<O
             create_on_push: config.registry.create_on_push,
             encrypt_at_rest: config.registry.encrypt_at_rest,
             gc_grace_seconds: config.registry.gc_grace_seconds,
+            scrub_bytes_per_second: config.registry.scrub_bytes_per_second,
+            scrub_interval_seconds: config.registry.scrub_interval_seconds,
             ..Settings::default()
         },
         account: config.registry.account,

@@ -8,4 +8,5 @@ mod http;
 mod lifecycle;
 mod offline;
 mod postgres;
+mod scrub;
 mod support;
