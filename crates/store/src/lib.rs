@@ -9,6 +9,7 @@ mod dialect;
 #[cfg(feature = "testing")]
 pub mod faulty;
 pub mod files;
+mod group;
 pub mod postgres;
 pub mod schema;
 pub mod sqlite;

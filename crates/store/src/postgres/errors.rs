@@ -1,6 +1,6 @@
 //! How PostgreSQL's failures become kinds that the domain reacts to.
 
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{Severity, SqlState};
 use tonnage_domain::metadata::{MetadataError, MetadataErrorKind};
 
 use super::{OpenError, PostgresUrl};
@@ -8,6 +8,18 @@ use super::{OpenError, PostgresUrl};
 /// A failure with its kind by SQLSTATE (PostgreSQL manual, appendix A).
 pub(super) fn metadata_error(error: tokio_postgres::Error) -> MetadataError {
     MetadataError::new(kind_of(&error), error)
+}
+
+/// Whether nothing works on the connection any more that this failure came from.
+pub(super) fn ends_connection(error: &MetadataError) -> bool {
+    let source = std::error::Error::source(error);
+    let driver = source.and_then(|source| source.downcast_ref::<tokio_postgres::Error>());
+    driver.is_some_and(|driver| match driver.as_db_error() {
+        Some(answer) => {
+            matches!(answer.parsed_severity(), Some(Severity::Fatal | Severity::Panic))
+        }
+        None => driver.is_closed(),
+    })
 }
 
 /// A failure that may pass.
@@ -51,6 +63,20 @@ fn is_final(state: &SqlState) -> bool {
     state.code().starts_with("28") || matches!(state.code(), "3D000" | "42501" | "3F000")
 }
 
+/// The driver's words for a server without TLS; it has no kind for them.
+const NO_TLS: &str = "server does not support TLS";
+
+/// Whether this is a certificate that does not fit what the URL asks for.
+fn is_certificate(cause: &(dyn std::error::Error + 'static)) -> bool {
+    let inner = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    inner.is_some_and(|inner| {
+        matches!(
+            inner.downcast_ref::<rustls::Error>(),
+            Some(rustls::Error::InvalidCertificate(_))
+        )
+    })
+}
+
 /// Why the first connection failed.
 pub(super) fn open_error(url: &PostgresUrl, error: &MetadataError) -> OpenError {
     let source = std::error::Error::source(error);
@@ -73,12 +99,18 @@ pub(super) fn connect_error(url: &PostgresUrl, error: &tokio_postgres::Error) ->
         Some(answer) => OpenError::Unreachable { server, reason: answer.message().to_owned() },
         None => {
             let mut reason = error.to_string();
+            let mut is_of_tls = false;
             let mut source = std::error::Error::source(error);
             while let Some(cause) = source {
                 reason = cause.to_string();
+                is_of_tls |= reason == NO_TLS || is_certificate(cause);
                 source = cause.source();
             }
-            OpenError::Unreachable { server, reason }
+            if is_of_tls {
+                OpenError::Refused { server, reason }
+            } else {
+                OpenError::Unreachable { server, reason }
+            }
         }
     }
 }

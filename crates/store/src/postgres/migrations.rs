@@ -4,7 +4,7 @@ use tokio_postgres::{Client, Error, IsolationLevel};
 use tonnage_domain::schema::Migration;
 
 use super::errors::connect_error;
-use super::transaction::WRITER_LOCK;
+use super::group::WRITER_LOCK;
 use super::{OpenError, PostgresUrl};
 use crate::dialect::{self, Engine};
 use crate::schema::{SchemaError, checksum_of, failed, now_ms, pending};

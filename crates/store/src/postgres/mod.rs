@@ -1,32 +1,36 @@
-//! The metadata executor on PostgreSQL: snapshots for readers, one writer at a time.
+//! The metadata executor on PostgreSQL: snapshots for readers, one writing group at a time.
 //!
-//! Whoever writes holds a transaction-level advisory lock, so that the domain may read, decide and
-//! write as it does on SQLite. Statements are unnamed and carry the types of their parameters, one
-//! round trip each, so poolers in transaction mode work. See
-//! `docs/decisions/0003-postgresql-through-tokio-postgres.md`.
+//! Whoever writes is under a transaction-level advisory lock, so that the domain may read, decide
+//! and write as it does on SQLite, and writers that wait at the same time share a COMMIT.
+//! Statements are unnamed and carry the types of their parameters, so poolers in transaction mode
+//! work. See `docs/decisions/0003-postgresql-through-tokio-postgres.md`.
 
 mod errors;
+mod group;
 mod migrations;
 mod pool;
 #[cfg(feature = "testing")]
 pub mod testing;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod transaction;
 mod url;
 mod values;
+mod writer;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use tokio::sync::Semaphore;
 use tonnage_domain::metadata::{Metadata, MetadataError, Mode, Transaction};
 use tonnage_domain::schema::{MIGRATIONS, Migration};
 
 use self::pool::Pool;
-use self::transaction::PostgresTransaction;
+use self::transaction::{ReadTransaction, WriteTransaction};
 pub use self::url::{PostgresUrl, UrlError};
+use self::writer::Gate;
 use crate::schema::SchemaError;
 
 /// Settings of a database.
@@ -42,7 +46,7 @@ pub struct PostgresOptions {
     pub writer_wait: Duration,
     /// How many writers may wait; one more is answered `Unavailable` at once.
     pub writers_waiting_max: usize,
-    /// How long one statement may take before its connection is given up.
+    /// How long one statement may take before it fails.
     pub statement_timeout: Duration,
 }
 
@@ -79,6 +83,14 @@ pub enum OpenError {
         /// What the server said.
         reason: String,
     },
+    /// The file of `sslrootcert` is no use.
+    #[error("the root certificate {} of sslrootcert cannot be used: {reason}", path.display())]
+    RootCertificate {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Its schema is not one that this program can use.
     #[error(transparent)]
     Schema(#[from] SchemaError),
@@ -87,10 +99,8 @@ pub enum OpenError {
 /// A metadata database on a PostgreSQL server.
 pub struct PostgresMetadata {
     pool: Arc<Pool>,
-    /// The writers of this process queue here, in order, so that only the first waits in the
-    /// database, with a connection.
-    turn: Arc<Semaphore>,
-    waiting: Arc<Semaphore>,
+    /// The writers of this process queue here, so that one connection waits in the database.
+    gate: Arc<Gate>,
     options: PostgresOptions,
 }
 
@@ -109,47 +119,29 @@ impl PostgresMetadata {
         options: PostgresOptions,
         migrations: &[Migration],
     ) -> Result<Self, OpenError> {
-        let pool = Arc::new(Pool::new(url, &options));
+        let pool = Arc::new(Pool::new(url, &options)?);
         let mut connection = pool.take().await.map_err(|error| errors::open_error(url, &error))?;
         migrations::apply(url, connection.client(), migrations).await?;
         connection.give_back();
-        Ok(Self {
-            pool,
-            turn: Arc::new(Semaphore::new(1)),
-            waiting: Arc::new(Semaphore::new(options.writers_waiting_max)),
-            options,
-        })
+        Ok(Self { gate: Gate::new(Arc::clone(&pool), options.clone()), pool, options })
     }
 
     /// Refuses new transactions and closes the connections that are not in use; the others close
     /// when their transaction ends. Not needed for durability.
     pub fn close(&self) {
+        self.gate.close();
         self.pool.close();
-    }
-
-    async fn begin_read(&self) -> Result<PostgresTransaction, MetadataError> {
-        PostgresTransaction::begin_read(&self.pool, &self.options).await
-    }
-
-    async fn begin_write(&self) -> Result<PostgresTransaction, MetadataError> {
-        let too_many = || errors::unavailable("too many transactions wait to write");
-        let _waiting = self.waiting.try_acquire().map_err(|_| too_many())?;
-        let turn =
-            tokio::time::timeout(self.options.writer_wait, Arc::clone(&self.turn).acquire_owned())
-                .await
-                .map_err(|_| errors::unavailable("no turn to write within the bound"))?
-                .map_err(|_| errors::unavailable("the database is closed"))?;
-        PostgresTransaction::begin_write(&self.pool, &self.options, turn).await
     }
 }
 
 impl Metadata for PostgresMetadata {
     fn begin(&self, mode: Mode) -> BoxFuture<'_, Result<Box<dyn Transaction>, MetadataError>> {
         Box::pin(async move {
-            Ok(Box::new(match mode {
-                Mode::Read => self.begin_read().await?,
-                Mode::Write => self.begin_write().await?,
-            }) as Box<dyn Transaction>)
+            Ok(match mode {
+                Mode::Read => Box::new(ReadTransaction::begin(&self.pool, &self.options).await?)
+                    as Box<dyn Transaction>,
+                Mode::Write => Box::new(WriteTransaction::new(self.gate.turn().await?)),
+            })
         })
     }
 }

@@ -1,5 +1,7 @@
 //! Empty databases for tests, on the server that the environment names.
 
+use tokio_postgres::config::SslMode;
+
 use super::{OpenError, PostgresMetadata, PostgresOptions, PostgresUrl};
 
 /// The variable with the URL of a database in which tests may make schemas. The server is the
@@ -7,6 +9,9 @@ use super::{OpenError, PostgresMetadata, PostgresOptions, PostgresUrl};
 pub const URL_VARIABLE: &str = "TONNAGE_TEST_POSTGRES_URL";
 /// The variable with the URL of a pooler in transaction mode before the same server.
 pub const POOLER_VARIABLE: &str = "TONNAGE_TEST_POSTGRES_POOLER_URL";
+/// The variable with the directory of the certificates of that server: `authority.pem` has signed
+/// the server's own, which is made for `localhost`, and `other-authority.pem` has not.
+pub const CERTIFICATES_VARIABLE: &str = "TONNAGE_TEST_POSTGRES_CERTIFICATES";
 /// The variable that makes a missing server a failure.
 pub const NO_SKIP_VARIABLE: &str = "TONNAGE_TEST_NO_SKIP";
 
@@ -16,6 +21,11 @@ pub const NO_SKIP_VARIABLE: &str = "TONNAGE_TEST_NO_SKIP";
 /// When skipping is forbidden, or the URL is not one.
 pub fn server(test: &str) -> Option<PostgresUrl> {
     named_by(URL_VARIABLE, test)
+}
+
+/// What [`URL_VARIABLE`] says.
+pub(super) fn url_text() -> String {
+    std::env::var(URL_VARIABLE).expect("it was read before")
 }
 
 /// The URL of the pooler, or `None` as [`server`].
@@ -58,7 +68,9 @@ pub async fn empty_database_behind(
 }
 
 async fn run(server: &PostgresUrl, statement: &str) {
-    let connected = server.config().connect(tokio_postgres::NoTls).await;
+    let mut config = server.config();
+    let connected =
+        config.ssl_mode(SslMode::Disable).connect(tokio_postgres::NoTls).await;
     let (client, connection) = connected.expect("the tests' server answers");
     let connection = tokio::spawn(connection);
     client.batch_execute(statement).await.expect("the tests' server obeys");
@@ -84,7 +96,7 @@ pub async fn empty_schema(server: &PostgresUrl) -> PostgresUrl {
 pub async fn empty_schema_text() -> Option<String> {
     let server = server("a process of its own")?;
     let schema = empty_schema(&server).await;
-    let text = std::env::var(URL_VARIABLE).expect("it was read before");
+    let text = url_text();
     let separator = if text.contains('?') { '&' } else { '?' };
     let options = schema.config().get_options().unwrap_or_default().replace(' ', "%20");
     Some(format!("{text}{separator}options={}", options.replace('=', "%3D")))

@@ -1,5 +1,8 @@
 //! What is PostgreSQL's own; the rest is in the suite that every engine passes.
 
+mod groups;
+mod tls;
+
 use std::sync::Arc;
 
 use tonnage_domain::metadata::{Metadata, MetadataErrorKind, Mode};
@@ -161,10 +164,7 @@ async fn why_a_database_cannot_be_opened_is_one_sentence() {
     );
     assert!(error.contains("refused") && !error.contains("secret"), "{error}");
     let Some(server) = server("postgres::refused") else { return };
-    let mut config = server.config();
-    config.dbname("no_such_database");
-    let url = PostgresUrl::from_config(config);
-    let error = open(&url, MIGRATIONS).await.err().unwrap();
+    let error = open(&server.in_database("no_such_database"), MIGRATIONS).await.err().unwrap();
     assert!(matches!(error, OpenError::Refused { .. }), "{error:?}");
     assert!(error.to_string().contains("does not exist"), "{error}");
 }

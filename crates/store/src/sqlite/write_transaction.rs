@@ -3,10 +3,10 @@
 use futures_util::future::BoxFuture;
 use tonnage_domain::metadata::{MetadataError, Row, Transaction, Value};
 
-use super::errors::unavailable;
 use super::readers::finished;
 use super::session::Session;
 use super::writer::Turn;
+use crate::group;
 
 /// A member that is running.
 pub(crate) struct WriteTransaction {
@@ -84,10 +84,7 @@ impl Transaction for WriteTransaction {
             };
             // From here on the member belongs to the group, whoever listens.
             drop(self.turn.take());
-            match outcome.await {
-                Ok(outcome) => outcome.map_err(MetadataError::from),
-                Err(_) => Err(unavailable("the process ended before COMMIT")),
-            }
+            group::committed(outcome).await
         })
     }
 }

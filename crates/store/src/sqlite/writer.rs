@@ -12,7 +12,6 @@
 //! [`GROUP_MEMBERS_MAX`] members. Nobody is told `Ok` before COMMIT succeeded.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,6 +23,7 @@ use tonnage_domain::metadata::{MetadataError, MetadataErrorKind};
 use super::SqliteOptions;
 use super::errors::{kind_of, metadata_error, unavailable};
 use super::session::{Role, Session};
+use crate::group::{Failure, Member};
 
 /// The most members of one group.
 pub(crate) const GROUP_MEMBERS_MAX: usize = 512;
@@ -105,7 +105,7 @@ impl Gate {
                     Some(next) => next,
                     None if writer.members.is_empty() => {
                         // Members that rolled back may have left the group open, but empty.
-                        writer.abandon_group(&Failure::none_was_made());
+                        writer.abandon_group(&Failure::new(MetadataErrorKind::Other, "no member"));
                         state.idle = Some(writer);
                         return;
                     }
@@ -172,10 +172,10 @@ impl Drop for Turn {
         if self.committing {
             // Nothing is left to do after COMMIT. When the runtime shuts down before the task ran,
             // or the task panicked, nobody was told anything: the group is given up.
-            writer.abandon_group(&Failure {
-                kind: MetadataErrorKind::Unavailable,
-                message: Arc::from("the process ended before COMMIT"),
-            });
+            writer.abandon_group(&Failure::new(
+                MetadataErrorKind::Unavailable,
+                "the process ended before COMMIT",
+            ));
         }
         self.gate.hand_on(writer, &self.runtime);
     }
@@ -189,7 +189,7 @@ pub(crate) struct Writer {
     session: Option<Session>,
     /// Members that have released their savepoint and await COMMIT. The group itself is open
     /// whenever the session is not in autocommit.
-    members: Vec<oneshot::Sender<Result<(), Failure>>>,
+    members: Vec<Member>,
     /// Frames in the write-ahead log after the last commit, told by SQLite's hook.
     wal_frames: Arc<AtomicU32>,
     /// At how many frames the next checkpoint is tried.
@@ -272,10 +272,10 @@ impl Writer {
     pub(crate) fn check_group(&mut self) {
         let lost = self.session.as_ref().is_none_or(Session::is_autocommit);
         if lost && !self.members.is_empty() {
-            self.fail_members(&Failure {
-                kind: MetadataErrorKind::Unavailable,
-                message: Arc::from("SQLite rolled the shared transaction back after a failure"),
-            });
+            self.fail_members(&Failure::new(
+                MetadataErrorKind::Unavailable,
+                "SQLite rolled the shared transaction back after a failure",
+            ));
         }
     }
 
@@ -377,36 +377,9 @@ impl Writer {
     }
 }
 
-/// Why a group failed, to be told to each of its members.
-#[derive(Debug, Clone)]
-pub(crate) struct Failure {
-    kind: MetadataErrorKind,
-    message: Arc<str>,
-}
-
-impl Failure {
-    /// For a group without members: nobody hears it.
-    fn none_was_made() -> Self {
-        Self { kind: MetadataErrorKind::Other, message: Arc::from("") }
-    }
-}
-
+/// For the members of a group that met this error.
 impl From<&rusqlite::Error> for Failure {
     fn from(error: &rusqlite::Error) -> Self {
-        Self { kind: kind_of(error), message: Arc::from(error.to_string()) }
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the shared COMMIT failed: {}", self.message)
-    }
-}
-
-impl std::error::Error for Failure {}
-
-impl From<Failure> for MetadataError {
-    fn from(failure: Failure) -> Self {
-        MetadataError::new(failure.kind, failure)
+        Self::new(kind_of(error), error.to_string())
     }
 }
