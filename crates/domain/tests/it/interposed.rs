@@ -22,6 +22,9 @@ struct State {
     countdown: u32,
     statements: Vec<Statement>,
     pause: Option<(&'static str, u32, Pause)>,
+    hold: Option<(u32, Pause)>,
+    /// Writing transactions that have asked to begin and have not begun.
+    waiting: u32,
     recorded: Option<Vec<Statement>>,
 }
 
@@ -41,6 +44,24 @@ impl Pause {
     /// Lets them go on.
     pub(crate) fn resume(&self) {
         self.resumed.notify_one();
+    }
+}
+
+/// A point of an operation at which somebody else may come in between.
+async fn point(state: &Mutex<State>) {
+    let pause = {
+        let mut state = state.lock().unwrap();
+        match &mut state.hold {
+            Some((countdown, _)) => {
+                *countdown -= 1;
+                if *countdown == 0 { state.hold.take().map(|(_, pause)| pause) } else { None }
+            }
+            None => None,
+        }
+    };
+    if let Some(pause) = pause {
+        pause.reached.notify_one();
+        pause.resumed.notified().await;
     }
 }
 
@@ -97,6 +118,24 @@ impl Interposed {
         pause
     }
 
+    /// Holds whoever comes to the `nth` point from now on: before a transaction begins, after the
+    /// first statement of one that writes, and before that one commits.
+    pub(crate) fn hold_at(&self, nth: u32) -> Pause {
+        let pause = Pause::default();
+        self.state.lock().unwrap().hold = Some((nth, pause.clone()));
+        pause
+    }
+
+    /// Whether a writing transaction is open.
+    pub(crate) fn writes(&self) -> bool {
+        self.state.lock().unwrap().writing.values().any(|open| *open > 0)
+    }
+
+    /// Whether one waits for its turn.
+    pub(crate) fn waits_to_write(&self) -> bool {
+        self.state.lock().unwrap().waiting > 0
+    }
+
     /// Begins to remember statements.
     pub(crate) fn record(&self) {
         self.state.lock().unwrap().recorded = Some(Vec::new());
@@ -136,13 +175,18 @@ impl Metadata for Interposed {
             if !statements.is_empty() {
                 write(self.direct.as_ref(), &statements).await;
             }
-            let inner = Some(self.inner.begin(mode).await?);
+            point(&self.state).await;
             let writes = mode == Mode::Write;
+            self.state.lock().unwrap().waiting += u32::from(writes);
+            let begun = self.inner.begin(mode).await;
+            self.state.lock().unwrap().waiting -= u32::from(writes);
+            let inner = Some(begun?);
             if writes {
                 *self.state.lock().unwrap().writing.entry(task).or_default() += 1;
             }
             let state = Arc::clone(&self.state);
-            Ok(Box::new(Watched { inner, state, task, writes }) as Box<dyn Transaction>)
+            let watched = Watched { inner, state, task, writes, has_run: false };
+            Ok(Box::new(watched) as Box<dyn Transaction>)
         })
     }
 }
@@ -153,6 +197,18 @@ struct Watched {
     state: Arc<Mutex<State>>,
     task: Option<Id>,
     writes: bool,
+    /// Whether a statement has run in it.
+    has_run: bool,
+}
+
+impl Watched {
+    async fn ran(&mut self, sql: &'static str, params: &[Value]) {
+        ran(&self.state, sql, params).await;
+        if self.writes && !self.has_run {
+            self.has_run = true;
+            point(&self.state).await;
+        }
+    }
 }
 
 impl Transaction for Watched {
@@ -163,7 +219,7 @@ impl Transaction for Watched {
     ) -> BoxFuture<'a, Result<u64, MetadataError>> {
         Box::pin(async move {
             let changed = self.inner.as_mut().unwrap().execute(sql, params).await?;
-            ran(&self.state, sql, params).await;
+            self.ran(sql, params).await;
             Ok(changed)
         })
     }
@@ -175,7 +231,7 @@ impl Transaction for Watched {
     ) -> BoxFuture<'a, Result<Vec<Row>, MetadataError>> {
         Box::pin(async move {
             let rows = self.inner.as_mut().unwrap().query(sql, params).await?;
-            ran(&self.state, sql, params).await;
+            self.ran(sql, params).await;
             Ok(rows)
         })
     }
@@ -184,7 +240,10 @@ impl Transaction for Watched {
         let inner = self.inner.take().unwrap();
         Box::pin(async move {
             // Keeps the transaction counted as open until it is committed.
-            let _open = self;
+            let open = self;
+            if open.writes {
+                point(&open.state).await;
+            }
             inner.commit().await
         })
     }

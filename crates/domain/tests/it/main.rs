@@ -13,6 +13,7 @@ mod histories;
 mod images;
 mod interposed;
 mod listing;
+mod races;
 mod registry;
 mod repositories;
 mod resource_tags;

@@ -43,7 +43,7 @@ use tonnage_domain::uploads::initiate::InitiateLayerUpload;
 use tonnage_domain::uploads::{BodyError, BodyStream, UploadId, UploadRules};
 use tonnage_store::faulty::{FaultPlan, FaultyMetadata, FaultyObjects};
 use tonnage_store::files::FileObjects;
-use tonnage_store::postgres::testing;
+use tonnage_store::postgres::{PostgresMetadata, PostgresOptions, testing};
 use tonnage_store::sqlite::SqliteMetadata;
 
 use crate::content::{self, Blob, Pushed};
@@ -67,7 +67,7 @@ pub(crate) struct Registry {
     pub(crate) first_access_key: AccessKey,
     /// The object store itself, past every wrapper.
     pub(crate) inventory: Arc<FileObjects>,
-    directory: TempDir,
+    directory: Arc<TempDir>,
 }
 
 /// A directory whose syncs cost nothing, where there is one.
@@ -86,6 +86,20 @@ pub(crate) async fn empty_database() -> Arc<dyn Metadata> {
     Arc::new(testing::empty_database(&server).await.unwrap())
 }
 
+/// An empty database as two processes have it: by two pools on PostgreSQL; SQLite has one process.
+pub(crate) async fn empty_database_twice() -> [Arc<dyn Metadata>; 2] {
+    if !on_postgres() {
+        let one = empty_database().await;
+        return [Arc::clone(&one), one];
+    }
+    let server = testing::server("two processes").unwrap();
+    let url = testing::empty_schema(&server).await;
+    let options = || PostgresOptions { connections: 4, ..PostgresOptions::default() };
+    let first = PostgresMetadata::open(&url, options()).await.unwrap();
+    let second = PostgresMetadata::open(&url, options()).await.unwrap();
+    [Arc::new(first), Arc::new(second)]
+}
+
 /// Whether this run is on PostgreSQL.
 pub(crate) fn on_postgres() -> bool {
     std::env::var_os(testing::URL_VARIABLE).is_some()
@@ -102,7 +116,7 @@ impl Registry {
 
     /// A registry on a database that the test may open beside it.
     pub(crate) async fn on(metadata: Arc<dyn Metadata>, settings: Settings) -> Self {
-        let directory = temporary_directory();
+        let directory = Arc::new(temporary_directory());
         let plan = FaultPlan::new();
         let faulty = FaultyMetadata::new(Arc::clone(&metadata), Arc::clone(&plan));
         let interposed = Arc::new(Interposed::new(Arc::new(faulty), Arc::clone(&metadata)));
@@ -125,6 +139,28 @@ impl Registry {
             first_access_key,
             inventory,
             directory,
+        }
+    }
+
+    /// The same registry in a second process: another pool of connections to the same database, the
+    /// same objects.
+    pub(crate) async fn beside(&self, metadata: Arc<dyn Metadata>) -> Self {
+        let plan = FaultPlan::new();
+        let interposed = Arc::new(Interposed::new(Arc::clone(&metadata), Arc::clone(&metadata)));
+        let settings = self.app.settings.clone();
+        let root_key = RootKey::new(&root_key(ROOT_KEY)).unwrap();
+        let opened = open(&interposed, &self.objects, &self.clock, settings, root_key).await;
+        Self {
+            app: opened.unwrap().app,
+            clock: Arc::clone(&self.clock),
+            plan,
+            interposed,
+            metadata,
+            objects: Arc::clone(&self.objects),
+            root: self.root.clone(),
+            first_access_key: self.first_access_key.clone(),
+            inventory: Arc::clone(&self.inventory),
+            directory: Arc::clone(&self.directory),
         }
     }
 

@@ -84,9 +84,14 @@ async fn run(server: &PostgresUrl, statement: &str) {
 /// # Panics
 /// When it cannot be made.
 pub async fn empty_schema(server: &PostgresUrl) -> PostgresUrl {
+    server.in_schema(&empty_schema_name(server).await)
+}
+
+/// As [`empty_schema`], for whoever opens it through another URL of the same server.
+pub(super) async fn empty_schema_name(server: &PostgresUrl) -> String {
     let name = format!("test_{}", uuid::Uuid::new_v4().simple());
     run(server, &format!("CREATE SCHEMA {name}")).await;
-    server.in_schema(&name)
+    name
 }
 
 /// As [`empty_schema`] for a process that takes its URL as text.

@@ -61,7 +61,10 @@ async fn group(members: &[Does]) -> Option<(Vec<bool>, BTreeSet<String>)> {
         const KILL: &str = "SELECT pg_terminate_backend(pg_backend_pid())";
         let commit = match does {
             Commits | Nothing => Some(tokio::spawn(current.commit())),
-            IsDropped => None,
+            IsDropped => {
+                drop(current);
+                None
+            }
             IsDroppedWaiting => {
                 let update = "UPDATE versions SET version = 2 WHERE name = $1";
                 let mut waiting = Box::pin(async move {
@@ -74,26 +77,25 @@ async fn group(members: &[Does]) -> Option<(Vec<bool>, BTreeSet<String>)> {
             Fails => {
                 let error = current.execute(INSERT, params![&name, 1i64]).await.unwrap_err();
                 assert_eq!(error.kind(), MetadataErrorKind::Duplicate);
+                drop(current);
                 None
             }
             TakesTooLong => {
                 let error = current.query(SLEEP, &[]).await.unwrap_err();
                 assert_eq!(error.kind(), MetadataErrorKind::Unavailable);
+                drop(current);
                 None
             }
             LosesTheConnection => {
                 let error = current.query(KILL, &[]).await.unwrap_err();
                 assert_eq!(error.kind(), MetadataErrorKind::Unavailable);
+                drop(current);
                 None
             }
         };
         commits.push(commit);
         let Some(next) = next else { break };
-        // A member that is done has gone out of scope: the next one has its turn, or none.
-        current = match next.await.unwrap() {
-            Ok(next) => next,
-            Err(error) => panic!("{does:?}: {error:?}"),
-        };
+        current = next.await.unwrap().unwrap();
     }
     let mut told = Vec::new();
     for commit in commits {

@@ -1,6 +1,6 @@
 //! TLS against the server of the tests, whose certificate is made for `localhost` alone.
 
-use super::super::testing::{CERTIFICATES_VARIABLE, url_text};
+use super::super::testing::{CERTIFICATES_VARIABLE, empty_schema_name, url_text};
 use super::*;
 
 /// What became of opening a database.
@@ -22,7 +22,8 @@ async fn check(host: &str, user: &str, options: &str, expected: Expected) {
     let text = url_text().replace("tonnage@127.0.0.1", &format!("{user}@{host}"));
     let separator = if text.contains('?') { '&' } else { '?' };
     let url: PostgresUrl = format!("{text}{separator}{options}").parse().unwrap();
-    let opened = open(&empty_schema(&url).await, &[FIRST]).await;
+    let schema = empty_schema_name(&url_text().parse().unwrap()).await;
+    let opened = open(&url.in_schema(&schema), &[FIRST]).await;
     let case = format!("{user}@{host} {options}");
     match (opened, expected) {
         (Ok(database), Encrypted | Plain) => {

@@ -1,0 +1,171 @@
+//! Two operations in two processes on one database, interleaved at every point at which another
+//! process may come in between: before each transaction, after the first statement of one that
+//! writes, and before it commits. What both answered and what is stored then equals one of the two
+//! serial orders, or one of them was refused in words that ask to try again and left no trace.
+//!
+//! Every operation that writes stands in the table; see `table.rs`.
+
+mod table;
+mod world;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use futures_util::{StreamExt as _, stream};
+use tonnage_domain::execute::{Entry, Operation};
+use tonnage_domain::operations::OPERATIONS;
+
+use self::table::{READ_ONLY, races};
+use self::world::World;
+use crate::registry::Registry;
+
+/// What an operation answered: `ok`, what it says of itself, or the kind of its error.
+type Answer = String;
+
+/// One of the two.
+struct Act {
+    /// `None` for a change that no operation makes yet.
+    entry: Option<Entry>,
+    run: Box<dyn Fn(Arc<World>, usize) -> BoxFuture<'static, Answer> + Send + Sync>,
+}
+
+/// The two that meet.
+struct Race {
+    acts: [Act; 2],
+    /// The kinds of error that tell a client to look again, and that nothing was done.
+    refusals: &'static [&'static str],
+}
+
+/// What came of a race.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Outcome {
+    answers: [Answer; 2],
+    stored: Vec<String>,
+}
+
+fn name(entry: Entry) -> String {
+    format!("{}:{}", entry.service.as_str(), entry.name)
+}
+
+/// An operation of root.
+fn act<O: Operation + 'static>(
+    make: impl Fn(&World) -> O + Clone + Send + Sync + 'static,
+) -> Act {
+    act_with(make, |_| "ok".to_owned())
+}
+
+/// An operation of root whose answer matters.
+fn act_with<O: Operation + 'static>(
+    make: impl Fn(&World) -> O + Clone + Send + Sync + 'static,
+    show: fn(O::Output) -> String,
+) -> Act {
+    act_as(|_, registry| registry.context(), make, show)
+}
+
+fn act_as<O: Operation + 'static>(
+    who: fn(&World, &Registry) -> tonnage_domain::context::RequestContext,
+    make: impl Fn(&World) -> O + Clone + Send + Sync + 'static,
+    show: fn(O::Output) -> String,
+) -> Act {
+    let run = move |world: Arc<World>, side: usize| {
+        let registry = Arc::clone(&world.sides[side]);
+        let (context, operation) = (who(&world, &registry), make(&world));
+        Box::pin(async move {
+            match registry.run_in(&context, operation).await {
+                Ok(output) => show(output),
+                Err(error) => format!("{:?}", error.kind()),
+            }
+        }) as BoxFuture<'static, Answer>
+    };
+    Act { entry: Some(O::ENTRY), run: Box::new(run) }
+}
+
+impl Race {
+    fn label(&self) -> String {
+        let names = self.acts.iter().map(|act| act.entry.map_or("(statements)".to_owned(), name));
+        names.collect::<Vec<_>>().join(" and ")
+    }
+
+    /// Runs these acts, one after the other, each in a process of its own.
+    async fn serially(&self, order: &[usize]) -> Outcome {
+        let world = Arc::new(World::new().await);
+        let mut answers = [const { String::new() }; 2];
+        for act in order {
+            answers[*act] = (self.acts[*act].run)(Arc::clone(&world), *act).await;
+        }
+        Outcome { answers, stored: world.stored().await }
+    }
+
+    /// Holds the act `first` at its `nth` point and lets the other one run as far as it gets;
+    /// `None` when it has fewer points.
+    async fn interleaved(&self, first: usize, nth: u32) -> Option<Outcome> {
+        let world = Arc::new(World::new().await);
+        let [held, other] = [first, 1 - first].map(|act| &world.sides[act].interposed);
+        let pause = held.hold_at(nth);
+        let mut running = tokio::spawn((self.acts[first].run)(Arc::clone(&world), first));
+        tokio::select! {
+            () = pause.reached() => {}
+            answer = &mut running => {
+                answer.unwrap();
+                return None;
+            }
+        }
+        let second = tokio::spawn((self.acts[1 - first].run)(Arc::clone(&world), 1 - first));
+        // It ends, or it waits for a turn that the one who is held has.
+        while !second.is_finished() && !(held.writes() && other.waits_to_write()) {
+            tokio::task::yield_now().await;
+        }
+        pause.resume();
+        let mut answers = [const { String::new() }; 2];
+        answers[first] = running.await.unwrap();
+        answers[1 - first] = second.await.unwrap();
+        Some(Outcome { answers, stored: world.stored().await })
+    }
+
+    async fn check(&self) {
+        let label = self.label();
+        let serial = [self.serially(&[0, 1]).await, self.serially(&[1, 0]).await];
+        let alone = [self.serially(&[0]).await, self.serially(&[1]).await];
+        for first in [0, 1] {
+            let mut points = 0;
+            while let Some(outcome) = self.interleaved(first, points + 1).await {
+                points += 1;
+                let as_if_alone = |act: usize| {
+                    let refused = self.refusals.contains(&outcome.answers[1 - act].as_str());
+                    refused
+                        && outcome.answers[act] == alone[act].answers[act]
+                        && outcome.stored == alone[act].stored
+                };
+                assert!(
+                    serial.contains(&outcome) || as_if_alone(0) || as_if_alone(1),
+                    "{label}, {first} held at its point {points}: {outcome:#?}\nis none of \
+                     {serial:#?}"
+                );
+            }
+            assert!(points >= 1, "{label}: nothing of {first} can be held");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_interleaving_equals_a_serial_order() {
+    let races = races();
+    stream::iter(&races).for_each_concurrent(4, |race| race.check()).await;
+}
+
+/// Whoever adds an operation that writes adds a race with whatever may change what it decided from.
+#[test]
+fn every_operation_that_writes_has_a_race() {
+    let races = races();
+    let raced: BTreeSet<String> =
+        races.iter().flat_map(|race| &race.acts).filter_map(|act| act.entry).map(name).collect();
+    let read_only: BTreeSet<String> = READ_ONLY.iter().map(ToString::to_string).collect();
+    for operation in OPERATIONS.iter().map(|entry| name(*entry)) {
+        assert!(
+            raced.contains(&operation) != read_only.contains(&operation),
+            "{operation} stands in exactly one of races() and READ_ONLY"
+        );
+    }
+    assert_eq!(read_only.len() + raced.len(), OPERATIONS.len(), "an operation that is none");
+}

@@ -1,0 +1,167 @@
+//! What is there before a race, and what is there after it.
+
+use std::sync::Arc;
+
+use tonnage_domain::accounts::CreateAccount;
+use tonnage_domain::app::Settings;
+use tonnage_domain::context::{Principal, PrincipalKind};
+use tonnage_domain::names::AccountId;
+use tonnage_domain::repositories::create::CreateRepository;
+use tonnage_domain::repositories::{RepositoryAddress, TagMutability};
+use tonnage_domain::uploads::UploadId;
+
+use crate::content::{Blob, Pushed};
+use crate::registry::{
+    ACCOUNT, Registry, create_repository, empty_database_twice, resource_tags, rule,
+};
+
+/// One account beside the management account.
+pub(super) const OTHER_ACCOUNT: &str = "210987654321";
+
+/// A registry that two processes serve.
+pub(super) struct World {
+    pub(super) sides: [Arc<Registry>; 2],
+    pub(super) management: AccountId,
+    pub(super) other_root: Principal,
+    /// Tag `v1` names `first` here, and `child` has no tag.
+    pub(super) app: RepositoryAddress,
+    /// An immutable repository without images.
+    pub(super) locked: RepositoryAddress,
+    /// A repository with 49 resource tags and nothing else.
+    pub(super) tagged: RepositoryAddress,
+    /// Images of blobs that `app` and `locked` have; `second` is not pushed.
+    pub(super) first: Pushed,
+    pub(super) second: Pushed,
+    pub(super) child: Pushed,
+    /// An index with `child`, not pushed.
+    pub(super) index: Pushed,
+    /// Pushed to `app` long ago, and no image refers to it.
+    pub(super) old: Blob,
+    /// An image of it, not pushed.
+    pub(super) of_old: Pushed,
+    /// A large blob, and uploads that have received all of it: two in `app`, one in `tagged`.
+    pub(super) large: Blob,
+    pub(super) uploads: [UploadId; 3],
+}
+
+impl World {
+    pub(super) async fn new() -> Self {
+        let [one, two] = empty_database_twice().await;
+        let registry = Registry::on(one, Settings::default()).await;
+        let (config, layer) = (Blob::new("config", 100), Blob::new("layer", 2000));
+        let (old, large) = (Blob::new("old", 1000), Blob::new("large", 100_000));
+        let image = |label: &str| Pushed::annotated_image(&config, &[&layer], label);
+        let (first, second, child) = (image("first"), image("second"), image("child"));
+
+        let app = registry.create("app").await;
+        let locked = registry.create_with("locked", rule(TagMutability::Immutable, &[])).await;
+        let keys: Vec<String> = (0..49).map(|number| format!("key{number}")).collect();
+        let tags: Vec<_> = keys.iter().map(|key| (key.as_str(), "value")).collect();
+        let create = create_repository("tagged");
+        let create = CreateRepository { tags: resource_tags(&tags), ..create };
+        let tagged = registry.run(create).await.unwrap().address;
+        registry.push_blob(&app, &old).await.unwrap();
+        registry.clock.advance_seconds(registry.app.settings.gc_grace_seconds + 1);
+
+        for repository in [&app, &locked] {
+            for blob in [&config, &layer] {
+                registry.push_blob(repository, blob).await.unwrap();
+            }
+        }
+        registry.put(&app, &first, Some("v1")).await.unwrap();
+        registry.put(&app, &child, None).await.unwrap();
+        let mut uploads = Vec::new();
+        for repository in [&app, &app, &tagged] {
+            let upload = registry.initiate(repository).await.unwrap();
+            registry.append(repository, &upload, &large.bytes).await.unwrap();
+            uploads.push(upload);
+        }
+        let management = AccountId::parse(ACCOUNT).unwrap();
+        let other_root = other_root(&registry, management).await;
+        let beside = registry.beside(two).await;
+        Self {
+            sides: [Arc::new(registry), Arc::new(beside)],
+            management,
+            other_root,
+            app,
+            locked,
+            tagged,
+            index: Pushed::index(&[&child]),
+            of_old: Pushed::image(&config, &[&old]),
+            first,
+            second,
+            child,
+            old,
+            large,
+            uploads: uploads.try_into().unwrap(),
+        }
+    }
+
+    /// Everything that does not depend on ids and is not slack of garbage collection, as text; and
+    /// nothing is left that belongs to nobody.
+    pub(super) async fn stored(&self) -> Vec<String> {
+        let registry = &self.sides[0];
+        let mut stored = Vec::new();
+        for sql in STORED {
+            let mut rows: Vec<String> =
+                registry.rows(sql).await.iter().map(|row| row.join(" ")).collect();
+            rows.sort();
+            stored.push((*sql).to_owned());
+            stored.extend(rows);
+        }
+        registry.check_no_orphans().await;
+        if stored.iter().any(|row| row.starts_with("app MUTABLE") || row.starts_with("app IMM")) {
+            registry.check_images(&self.app).await;
+        }
+        stored
+    }
+}
+
+async fn other_root(registry: &Registry, management_account: AccountId) -> Principal {
+    let id = AccountId::parse(OTHER_ACCOUNT).unwrap();
+    let name = "other".to_owned();
+    registry.run(CreateAccount { management_account, id, name }).await.unwrap();
+    let sql = "SELECT id, arn, unique_id FROM principals WHERE account_id = '210987654321'";
+    let row = registry.rows(sql).await.remove(0);
+    Principal {
+        id: row[0].parse().unwrap(),
+        kind: PrincipalKind::Root,
+        account: id,
+        arn: row[1].clone(),
+        unique_id: row[2].clone(),
+        access_key_id: None,
+    }
+}
+
+const STORED: &[&str] = &[
+    "SELECT id, name, state FROM accounts",
+    "SELECT account_id, kind, name FROM principals",
+    "SELECT principals.arn, access_keys.state FROM access_keys
+     JOIN principals ON principals.id = access_keys.principal_id",
+    "SELECT name, version FROM versions",
+    "SELECT kind, account_id, region FROM registries",
+    "SELECT signs_until, verifies_until FROM token_keys",
+    "SELECT name, tag_mutability, tag_mutability_exclusions FROM repositories",
+    "SELECT repositories.name, tag_key, tag_value FROM resource_tags
+     JOIN repositories ON repositories.id = repository_id",
+    "SELECT account_id, region FROM encryption_domains",
+    "SELECT digest, size FROM blobs",
+    "SELECT repositories.name, digest FROM repository_blobs
+     JOIN repositories ON repositories.id = repository_id
+     JOIN blobs ON blobs.id = blob_id",
+    "SELECT repositories.name, digest FROM images
+     JOIN repositories ON repositories.id = repository_id",
+    "SELECT images.digest, position, image_blobs.digest FROM image_blobs
+     JOIN images ON images.id = image_id",
+    "SELECT images.digest, position, image_children.digest FROM image_children
+     JOIN images ON images.id = image_id",
+    "SELECT repositories.name, tags.name, digest FROM tags
+     JOIN repositories ON repositories.id = tags.repository_id
+     JOIN images ON images.id = image_id",
+    "SELECT tag, COALESCE(digest, ''), COALESCE(previous_digest, '') FROM tag_history",
+    "SELECT repositories.name, received, parts, last_part FROM uploads
+     JOIN repositories ON repositories.id = repository_id",
+    "SELECT kind, payload_version FROM outbox",
+    "SELECT removed_blobs, reclaimed_bytes FROM garbage_collection",
+    "SELECT service, operation FROM access_records",
+];
