@@ -23,6 +23,7 @@ struct State {
     statements: Vec<Statement>,
     pause: Option<(&'static str, u32, Pause)>,
     hold: Option<(u32, Pause)>,
+    points: u32,
     /// Writing transactions that have asked to begin and have not begun.
     waiting: u32,
     recorded: Option<Vec<Statement>>,
@@ -51,6 +52,7 @@ impl Pause {
 async fn point(state: &Mutex<State>) {
     let pause = {
         let mut state = state.lock().unwrap();
+        state.points += 1;
         match &mut state.hold {
             Some((countdown, _)) => {
                 *countdown -= 1;
@@ -124,6 +126,11 @@ impl Interposed {
         let pause = Pause::default();
         self.state.lock().unwrap().hold = Some((nth, pause.clone()));
         pause
+    }
+
+    /// How many such points were passed so far.
+    pub(crate) fn points(&self) -> u32 {
+        self.state.lock().unwrap().points
     }
 
     /// Whether a writing transaction is open.

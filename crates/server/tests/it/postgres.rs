@@ -49,6 +49,57 @@ fn images_outlive_the_process_and_belong_to_one_object_store() {
     server.stop();
 }
 
+/// One sentence, and the server that was there first does not notice.
+#[test]
+fn a_second_server_with_objects_of_its_own_is_refused() {
+    let Some(url) = schema() else { return };
+    let place = Place::new();
+    let server = Server::start(&place, serve(&place, &url));
+    let login = login(&place);
+    push(&server, &login);
+
+    let refusal = complaint(&mut serve(&place, &url));
+    assert!(refusal.contains("is in use by"), "{refusal}");
+    let other = Place::new();
+    let refusal = complaint(&mut serve(&other, &url));
+    assert!(refusal.contains("is missing, and without it the metadata in 127.0.0.1"), "{refusal}");
+    fs::copy(place.file("root.key"), other.file("root.key")).unwrap();
+    let refusal = complaint(&mut serve(&other, &url));
+    assert!(refusal.contains("object store"), "{refusal}");
+    assert_eq!(refusal.trim_end().lines().count(), 1, "{refusal}");
+
+    check_pull(&server, &login);
+    server.stop();
+}
+
+#[test]
+fn of_two_first_starts_on_one_database_one_goes_on() {
+    let Some(url) = schema() else { return };
+    let places = [Place::new(), Place::new()];
+    let logs: Vec<_> = places.iter().map(|place| place.home().join("log")).collect();
+    let start = |number: usize| {
+        let mut command = serve(&places[number], &url);
+        command.stdout(std::process::Stdio::null());
+        command.stderr(fs::File::create(&logs[number]).unwrap()).spawn().unwrap()
+    };
+    let mut children = [start(0), start(1)];
+    let (loser, status) = wait_for("the end of one", || {
+        children
+            .iter_mut()
+            .enumerate()
+            .find_map(|(number, child)| child.try_wait().unwrap().map(|status| (number, status)))
+    });
+    let said = fs::read_to_string(&logs[loser]).unwrap();
+    assert!(!status.success(), "{said}");
+    assert!(said.contains("object store") || said.contains("root key"), "{said}");
+    let winner = 1 - loser;
+    wait_for("the other one", || places[winner].file("credentials").exists().then_some(()));
+    let id = rustix::process::Pid::from_child(&children[winner]);
+    rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+    let status = wait_for("its end", || children[winner].try_wait().unwrap());
+    assert!(status.success(), "{}", fs::read_to_string(&logs[winner]).unwrap());
+}
+
 #[test]
 fn metadata_move_to_postgres_and_back() {
     let Some(url) = schema() else { return };

@@ -104,7 +104,8 @@ impl Pool {
 
     async fn connect(&self) -> Result<Client, MetadataError> {
         // Bounds the log-in too; the driver's own bound ends with the handshake of TCP.
-        let connecting = tokio::time::timeout(self.connect_timeout, self.config.connect(self.tls.clone()));
+        let connecting =
+            tokio::time::timeout(self.connect_timeout, self.config.connect(self.tls.clone()));
         let (client, connection) = connecting
             .await
             .map_err(|_| errors::unavailable("the server did not answer in time"))?

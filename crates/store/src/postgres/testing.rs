@@ -69,8 +69,7 @@ pub async fn empty_database_behind(
 
 async fn run(server: &PostgresUrl, statement: &str) {
     let mut config = server.config();
-    let connected =
-        config.ssl_mode(SslMode::Disable).connect(tokio_postgres::NoTls).await;
+    let connected = config.ssl_mode(SslMode::Disable).connect(tokio_postgres::NoTls).await;
     let (client, connection) = connected.expect("the tests' server answers");
     let connection = tokio::spawn(connection);
     client.batch_execute(statement).await.expect("the tests' server obeys");

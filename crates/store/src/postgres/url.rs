@@ -58,7 +58,8 @@ impl FromStr for PostgresUrl {
         }
         let (text, asked) = without_tls_options(text)?;
         let (mode, verification) = asked.settle()?;
-        let mut config = tokio_postgres::Config::from_str(&text).map_err(|_| UrlError::Malformed)?;
+        let mut config =
+            tokio_postgres::Config::from_str(&text).map_err(|_| UrlError::Malformed)?;
         // A password with an unencoded "@" ends up in the host.
         let misread = config.get_hosts().iter().any(|host| match host {
             Host::Tcp(name) => name.is_empty() || name.contains(['@', ':', '/', '?', '#']),

@@ -212,10 +212,7 @@ fn tag_resource(key: &'static str) -> Act {
 }
 
 fn untag_resource(key: &'static str) -> Act {
-    act(move |world| UntagResource {
-        resource: world.tagged.clone(),
-        keys: vec![key.to_owned()],
-    })
+    act(move |world| UntagResource { resource: world.tagged.clone(), keys: vec![key.to_owned()] })
 }
 
 fn put(
@@ -275,10 +272,7 @@ fn complete(repository: fn(&World) -> &RepositoryAddress, upload: usize) -> Act 
 }
 
 fn cancel(upload: usize) -> Act {
-    act(move |world| CancelUpload {
-        repository: world.app.clone(),
-        upload_id: id(world, upload),
-    })
+    act(move |world| CancelUpload { repository: world.app.clone(), upload_id: id(world, upload) })
 }
 
 fn id(world: &World, upload: usize) -> UploadId {

@@ -154,7 +154,8 @@ async fn a_lost_connection_fails_the_group_and_not_the_next_one() {
 async fn writers_that_wait_share_a_commit() {
     let Some(server) = server("postgres::share_a_commit") else { return };
     let url = empty_schema(&server).await;
-    let database = Arc::new(PostgresMetadata::open(&url, PostgresOptions::default()).await.unwrap());
+    let database =
+        Arc::new(PostgresMetadata::open(&url, PostgresOptions::default()).await.unwrap());
     let first = database.begin(Mode::Write).await.unwrap();
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..200i64 {
