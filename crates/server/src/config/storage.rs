@@ -25,6 +25,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         help: "The PostgreSQL database that holds the metadata, as \
                postgres://USER:PASSWORD@HOST:PORT/DATABASE. Other users see flags in the list of \
                processes, so set a password in the environment or in a file only you can read. \
+               TLS as with libpq: ?sslmode=verify-full&sslrootcert=FILE. \
                The server waits for a database that cannot be reached.",
     },
     Setting {

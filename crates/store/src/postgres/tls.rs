@@ -46,11 +46,11 @@ pub(super) fn connector(verification: &Verification) -> Result<MakeRustlsConnect
                 .build()
         })
         .transpose()
-        .map_err(|error| unusable(path, error))?;
+        .map_err(|error| unusable(path, &error))?;
     let verifier = Verifier { authorities, any_host, provider: Arc::clone(&provider) };
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| unusable(path, error))?
+        .map_err(|error| unusable(path, &error))?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
@@ -59,17 +59,19 @@ pub(super) fn connector(verification: &Verification) -> Result<MakeRustlsConnect
 
 fn roots(path: &Path) -> Result<RootCertStore, OpenError> {
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| unusable(path, error))? {
-        let certificate = certificate.map_err(|error| unusable(path, error))?;
-        roots.add(certificate).map_err(|error| unusable(path, error))?;
+    for certificate in
+        CertificateDer::pem_file_iter(path).map_err(|error| unusable(path, &error))?
+    {
+        let certificate = certificate.map_err(|error| unusable(path, &error))?;
+        roots.add(certificate).map_err(|error| unusable(path, &error))?;
     }
     if roots.is_empty() {
-        return Err(unusable(path, "it holds no certificate in PEM form"));
+        return Err(unusable(path, &"it holds no certificate in PEM form"));
     }
     Ok(roots)
 }
 
-fn unusable(path: &Path, reason: impl ToString) -> OpenError {
+fn unusable(path: &Path, reason: &dyn std::fmt::Display) -> OpenError {
     OpenError::RootCertificate { path: path.to_owned(), reason: reason.to_string() }
 }
 

@@ -5,6 +5,7 @@
 //!
 //! Every operation that writes stands in the table; see `table.rs`.
 
+mod settings;
 mod table;
 mod world;
 
@@ -109,7 +110,7 @@ impl Race {
         pause.reached().await;
         let second = tokio::spawn((self.acts[1 - first].run)(Arc::clone(&world), 1 - first));
         // It ends, or it waits for a turn that the one who is held has.
-        while !second.is_finished() && !(held.writes() && other.waits_to_write()) {
+        while !(second.is_finished() || held.writes() && other.waits_to_write()) {
             tokio::task::yield_now().await;
         }
         pause.resume();

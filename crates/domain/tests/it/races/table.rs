@@ -25,7 +25,7 @@ use tonnage_domain::uploads::initiate::InitiateLayerUpload;
 use tonnage_domain::uploads::{UploadId, UploadRules};
 
 use super::world::{OTHER_ACCOUNT, World};
-use super::{Act, Race, act, act_as, act_with};
+use super::{Act, Race, act, act_as, act_with, settings};
 use crate::content::Pushed;
 use crate::interposed::Statement;
 use crate::registry::{
@@ -37,9 +37,15 @@ use crate::registry::{
 pub(super) const READ_ONLY: &[&str] = &[
     "ecr:BatchCheckLayerAvailability",
     "ecr:BatchGetImage",
+    "ecr:BatchGetRepositoryScanningConfiguration",
     "ecr:DescribeImages",
+    "ecr:DescribeRegistry",
     "ecr:DescribeRepositories",
+    "ecr:DescribeRepositoryCreationTemplates",
+    "ecr:GetRegistryScanningConfiguration",
+    "ecr:ListImageReferrers",
     "ecr:ListImages",
+    "ecr:ListPullTimeUpdateExclusions",
     "ecr:ListTagsForResource",
     "sts:GetCallerIdentity",
     "tonnage:DescribeGarbageCollection",
@@ -48,7 +54,6 @@ pub(super) const READ_ONLY: &[&str] = &[
     "tonnage:GetManifest",
     "tonnage:HeadBlob",
     "tonnage:ListAccounts",
-    "tonnage:ListReferrers",
     "tonnage:ListTags",
 ];
 
@@ -56,7 +61,7 @@ pub(super) const READ_ONLY: &[&str] = &[
 /// process is told, too.
 const REFUSALS: &[&str] = &["Unavailable", "UploadBusy", "UploadNotFound"];
 
-fn race(first: Act, second: Act) -> Race {
+pub(super) fn race(first: Act, second: Act) -> Race {
     Race { acts: [first, second], refusals: REFUSALS }
 }
 
@@ -67,6 +72,7 @@ pub(super) fn races() -> Vec<Race> {
     races.extend(uploads());
     races.extend(collection());
     races.extend(accounts());
+    races.extend(settings::races());
     races
 }
 
@@ -188,11 +194,11 @@ fn of_old(world: &World) -> &Pushed {
     &world.of_old
 }
 
-fn create(name: &'static str) -> Act {
+pub(super) fn create(name: &'static str) -> Act {
     act(move |_| create_repository(name))
 }
 
-fn delete(name: &'static str, force: bool) -> Act {
+pub(super) fn delete(name: &'static str, force: bool) -> Act {
     act(move |_| DeleteRepository { registry_id: None, name: create_repository(name).name, force })
 }
 

@@ -141,7 +141,10 @@ const STORED: &[&str] = &[
     "SELECT name, version FROM versions",
     "SELECT kind, account_id, region FROM registries",
     "SELECT signs_until, verifies_until FROM token_keys",
-    "SELECT name, tag_mutability, tag_mutability_exclusions FROM repositories",
+    "SELECT name, tag_mutability, tag_mutability_exclusions, scan_on_push FROM repositories",
+    "SELECT name, version, document FROM registry_documents",
+    "SELECT prefix, COALESCE(description, ''), applied_for FROM repository_creation_templates",
+    "SELECT principal_arn FROM pull_time_exclusions",
     "SELECT repositories.name, tag_key, tag_value FROM resource_tags
      JOIN repositories ON repositories.id = repository_id",
     "SELECT account_id, region FROM encryption_domains",

@@ -1,0 +1,95 @@
+//! The races of the settings of a registry.
+
+use tonnage_domain::pull_time_exclusions::{
+    DeregisterPullTimeUpdateExclusion, RegisterPullTimeUpdateExclusion,
+};
+use tonnage_domain::replication::ReplicationConfiguration;
+use tonnage_domain::replication::put_replication_configuration::PutReplicationConfiguration;
+use tonnage_domain::repositories::TagMutabilityRule;
+use tonnage_domain::scanning::RegistryScanningConfiguration;
+use tonnage_domain::scanning::put_image_scanning_configuration::PutImageScanningConfiguration;
+use tonnage_domain::scanning::registry_scanning_configuration::PutRegistryScanningConfiguration;
+use tonnage_domain::templates::create::CreateRepositoryCreationTemplate;
+use tonnage_domain::templates::delete::DeleteRepositoryCreationTemplate;
+use tonnage_domain::templates::update::{TemplateChanges, UpdateRepositoryCreationTemplate};
+use tonnage_domain::templates::{AppliedFor, TemplatePrefix, TemplateSettings};
+
+use super::table::{delete, race};
+use super::{Act, Race, act};
+use crate::registry::{ACCOUNT, create_repository};
+
+pub(super) fn races() -> Vec<Race> {
+    vec![
+        race(scan_on_push("app"), delete("app", true)),
+        race(registry_scanning(), registry_scanning()),
+        race(replication(), replication()),
+        race(exclude(), exclude()),
+        race(exclude(), include()),
+        race(create_template(), create_template()),
+        race(create_template(), update_template()),
+        race(create_template(), delete_template()),
+    ]
+}
+
+fn scan_on_push(name: &'static str) -> Act {
+    act(move |_| PutImageScanningConfiguration {
+        registry_id: None,
+        name: create_repository(name).name,
+        scan_on_push: true,
+    })
+}
+
+fn registry_scanning() -> Act {
+    act(|_| PutRegistryScanningConfiguration {
+        configuration: RegistryScanningConfiguration::default(),
+    })
+}
+
+fn replication() -> Act {
+    act(|_| PutReplicationConfiguration { configuration: ReplicationConfiguration::default() })
+}
+
+fn role() -> String {
+    format!("arn:aws:iam::{ACCOUNT}:role/ci")
+}
+
+fn exclude() -> Act {
+    act(|_| RegisterPullTimeUpdateExclusion { principal_arn: role() })
+}
+
+fn include() -> Act {
+    act(|_| DeregisterPullTimeUpdateExclusion { principal_arn: role() })
+}
+
+fn prefix() -> TemplatePrefix {
+    TemplatePrefix::new("team")
+}
+
+fn create_template() -> Act {
+    act(|_| CreateRepositoryCreationTemplate {
+        prefix: prefix(),
+        settings: TemplateSettings {
+            description: None,
+            resource_tags: Vec::new(),
+            tag_mutability: TagMutabilityRule::default(),
+            repository_policy: None,
+            lifecycle_policy: None,
+            applied_for: vec![AppliedFor::CreateOnPush],
+            custom_role_arn: None,
+        },
+    })
+}
+
+fn update_template() -> Act {
+    act(|_| UpdateRepositoryCreationTemplate {
+        prefix: prefix(),
+        changes: TemplateChanges {
+            description: Some("changed".to_owned()),
+            ..TemplateChanges::default()
+        },
+    })
+}
+
+fn delete_template() -> Act {
+    act(|_| DeleteRepositoryCreationTemplate { prefix: prefix() })
+}
