@@ -78,7 +78,7 @@ impl Gate {
         state.waiting.push_back(sender);
         if !state.served {
             state.served = true;
-            let service = Service(Arc::clone(self));
+            let service = Service::new(self);
             drop(state);
             tokio::spawn(service.run());
         }
@@ -107,12 +107,20 @@ fn closed() -> MetadataError {
 }
 
 /// The task that serves those who wait, until nobody does.
-struct Service(Arc<Gate>);
+struct Service {
+    gate: Arc<Gate>,
+    /// Whether it has said that it serves no more; another one may serve since.
+    has_ended: bool,
+}
 
 impl Service {
-    async fn run(self) {
+    fn new(gate: &Arc<Gate>) -> Self {
+        Self { gate: Arc::clone(gate), has_ended: false }
+    }
+
+    async fn run(mut self) {
         while self.somebody_waits() {
-            match Group::open(&self.0.pool, &self.0.options).await {
+            match Group::open(&self.gate.pool, &self.gate.options).await {
                 Ok(group) => self.serve(group).await,
                 Err(error) => {
                     let failure = Failure::from(&error);
@@ -144,15 +152,16 @@ impl Service {
     }
 
     /// Whether anybody does; if not, the service has ended.
-    fn somebody_waits(&self) -> bool {
-        let mut state = self.0.state();
+    fn somebody_waits(&mut self) -> bool {
+        let mut state = self.gate.state();
         state.waiting.retain(|waiting| !waiting.is_closed());
         state.served = !state.waiting.is_empty();
+        self.has_ended = !state.served;
         state.served
     }
 
     fn next(&self) -> Option<oneshot::Sender<Result<Turn, Failure>>> {
-        let mut state = self.0.state();
+        let mut state = self.gate.state();
         loop {
             let sender = state.waiting.pop_front()?;
             if !sender.is_closed() {
@@ -165,8 +174,8 @@ impl Service {
 /// A service that ends before its time (its runtime shuts down) leaves nobody waiting for it.
 impl Drop for Service {
     fn drop(&mut self) {
-        let mut state = self.0.state();
-        if state.served {
+        if !self.has_ended {
+            let mut state = self.gate.state();
             state.served = false;
             state.waiting.clear();
         }
@@ -214,6 +223,25 @@ mod tests {
     use tonnage_domain::metadata::MetadataErrorKind;
 
     use super::*;
+
+    #[test]
+    fn a_service_that_has_ended_sends_nobody_away_who_came_after_it() {
+        let url = "postgres://u@h/d".parse().unwrap();
+        let options = PostgresOptions::default();
+        let pool = Arc::new(Pool::new(&url, &options).unwrap());
+        let gate = Gate::new(pool, options);
+        for (has_ended, left) in [(true, 1), (false, 0)] {
+            let mut service = Service::new(&gate);
+            assert!(!has_ended || !service.somebody_waits());
+            let (sender, receiver) = oneshot::channel();
+            gate.state().waiting.push_back(sender);
+            gate.state().served = true;
+            drop(service);
+            assert_eq!((gate.waiting(), gate.state().served), (left, has_ended));
+            gate.state().waiting.clear();
+            drop(receiver);
+        }
+    }
 
     #[test]
     fn a_group_that_failed_says_why_to_each_member() {
