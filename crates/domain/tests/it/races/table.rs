@@ -18,6 +18,7 @@ use tonnage_domain::repositories::delete::DeleteRepository;
 use tonnage_domain::repositories::put_image_tag_mutability::PutImageTagMutability;
 use tonnage_domain::repositories::{RepositoryAddress, TagMutability};
 use tonnage_domain::resource_tags::{TagResource, UntagResource};
+use tonnage_domain::scrub::operations::StartScrub;
 use tonnage_domain::uploads::append::UploadLayerPart;
 use tonnage_domain::uploads::cancel::CancelUpload;
 use tonnage_domain::uploads::finish::CompleteLayerUpload;
@@ -49,6 +50,7 @@ pub(super) const READ_ONLY: &[&str] = &[
     "ecr:ListTagsForResource",
     "sts:GetCallerIdentity",
     "tonnage:DescribeGarbageCollection",
+    "tonnage:DescribeScrub",
     "tonnage:DescribeUpload",
     "tonnage:GetBlob",
     "tonnage:GetManifest",
@@ -142,6 +144,7 @@ fn collection() -> Vec<Race> {
         race(collect(), put(app, of_old, Some("old"))),
         race(collect(), delete("app", true)),
         race(collect(), complete(app, 0)),
+        race(scrub(), scrub()),
         race(collect(), delete_images(|world| by_digest(&world.child.digest))),
     ]
 }
@@ -287,6 +290,10 @@ fn id(world: &World, upload: usize) -> UploadId {
 
 fn collect() -> Act {
     act(|world| RunGarbageCollection { management_account: world.management })
+}
+
+fn scrub() -> Act {
+    act(|world| StartScrub { management_account: world.management })
 }
 
 fn create_account() -> Act {

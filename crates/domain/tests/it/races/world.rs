@@ -166,5 +166,6 @@ const STORED: &[&str] = &[
      JOIN repositories ON repositories.id = repository_id",
     "SELECT kind, payload_version FROM outbox",
     "SELECT removed_blobs, reclaimed_bytes FROM garbage_collection",
+    "SELECT phase, after_id, next_pass_at FROM scrub",
     "SELECT service, operation FROM access_records",
 ];
