@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::authorize::PolicyCache;
 use crate::clock::Clock;
-use crate::encryption::DomainKeys;
+use crate::encryption::{DomainKeys, KeyWrapper};
 use crate::gc::{Collector, Wake};
 use crate::identities::token_keys::TokenKeys;
 use crate::ids::Ids;
@@ -71,7 +71,8 @@ pub struct App {
     pub default_region: Region,
     /// Counters and histograms.
     pub metrics: Metrics,
-    pub(crate) root_key: RootKey,
+    pub(crate) root_key: Arc<RootKey>,
+    pub(crate) key_wrapper: Arc<dyn KeyWrapper>,
     pub(crate) ids: Ids,
     pub(crate) domain_keys: DomainKeys,
     pub(crate) token_keys: TokenKeys,
@@ -82,4 +83,12 @@ pub struct App {
     pub(crate) pulls: Pulls,
     /// Tells the scrub that a pass is wanted.
     pub(crate) scrub: tokio::sync::Notify,
+}
+
+impl App {
+    /// Lets a key service wrap the keys of encryption domains, instead of the root key. Before
+    /// anything is stored: what one wrapped, another does not open.
+    pub fn set_key_wrapper(&mut self, wrapper: Arc<dyn KeyWrapper>) {
+        self.key_wrapper = wrapper;
+    }
 }

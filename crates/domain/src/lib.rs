@@ -10,7 +10,7 @@ pub mod authorize;
 pub mod blobs;
 pub mod clock;
 pub mod context;
-mod encryption;
+pub mod encryption;
 pub mod error;
 pub mod events;
 pub mod execute;

@@ -178,13 +178,12 @@ pub(crate) enum Stored {
 pub(crate) async fn add(
     tx: &mut Tx,
     call: &Call<'_>,
-    repository: &Repository,
+    (repository, domain): (&Repository, &EncryptionDomain),
     digest: &Digest,
     size: u64,
     stored: Stored,
     lost: Option<&ObjectId>,
 ) -> Result<bool> {
-    let domain = encryption::ensure_account_domain(tx, call, &repository.address.account).await?;
     let existing = tx
         .optional(
             "SELECT id, object_id, damaged_at FROM blobs \
@@ -198,7 +197,7 @@ pub(crate) async fn add(
         let old_object = row.get::<Option<String>>(1)?;
         let is_lost = lost.is_some_and(|lost| old_object.as_deref() == Some(lost.as_str()));
         if is_lost || row.get::<Option<i64>>(2)?.is_some() {
-            let new = columns(call, &domain, digest, stored)?;
+            let new = columns(call, domain, digest, stored)?;
             replace(tx, call, id, old_object, size, new).await?;
             healed = true;
         } else if let Stored::Object { object_id, .. } = &stored {
@@ -208,7 +207,7 @@ pub(crate) async fn add(
     } else {
         let id = call.next_id();
         let Columns { container_version, wrapped_key, object_id, inline_bytes } =
-            columns(call, &domain, digest, stored)?;
+            columns(call, domain, digest, stored)?;
         tx.execute(
             "INSERT INTO blobs (id, encryption_domain_id, digest, size, container_version, \
              wrapped_key, tier, object_id, inline_bytes, created_at) \

@@ -9,7 +9,7 @@ use super::tags::{self, Put};
 use super::{ImageIdentifier, MANIFEST, find_by_digest};
 use crate::blobs;
 use crate::context::RequestContext;
-use crate::encryption;
+use crate::encryption::{self, EncryptionDomain};
 use crate::error::{Error, ErrorKind, Result};
 use crate::events::{self, Event};
 use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
@@ -70,6 +70,7 @@ impl Operation for PutImage {
         let algorithm = self.digest.as_ref().map_or(Algorithm::Sha256, Digest::algorithm);
         let digest = Digest::of(algorithm, &self.manifest);
 
+        let domain = encryption::ensure_account_domain(&call, &self.repository).await?;
         let mut tx = call.write().await?;
         let repository = repositories::get(&mut tx, &self.repository).await?;
         // A repository that does not exist is the first thing to say.
@@ -97,10 +98,13 @@ impl Operation for PutImage {
         let existed = existing.is_some();
         let image_id = match existing {
             Some(image) => {
-                heal(&mut tx, &call, &repository, image.id, &self.manifest, &digest).await?;
+                heal(&mut tx, &call, &domain, image.id, &self.manifest, &digest).await?;
                 image.id
             }
-            None => insert(&mut tx, &call, &repository, &manifest, &self.manifest, &digest).await?,
+            None => {
+                insert(&mut tx, &call, (&repository, &domain), &manifest, &self.manifest, &digest)
+                    .await?
+            }
         };
         let moved = match movable {
             Some(tag) => tags::put(&mut tx, &call, &repository, tag, image_id, &digest).await?,
@@ -165,7 +169,7 @@ fn parse(bytes: &[u8], media_type: Option<&str>, rules: UploadRules) -> Result<M
 async fn heal(
     tx: &mut Tx,
     call: &Call<'_>,
-    repository: &Repository,
+    domain: &EncryptionDomain,
     image_id: i64,
     bytes: &Bytes,
     digest: &Digest,
@@ -179,7 +183,6 @@ async fn heal(
     if damaged.is_none() {
         return Ok(());
     }
-    let domain = encryption::ensure_account_domain(tx, call, &repository.address.account).await?;
     let container_version = encryption::container_version(call.app);
     tx.execute(
         "UPDATE images SET manifest = $2, container_version = $3, damaged_at = NULL WHERE id = $1",
@@ -196,7 +199,7 @@ async fn heal(
 async fn insert(
     tx: &mut Tx,
     call: &Call<'_>,
-    repository: &Repository,
+    (repository, domain): (&Repository, &EncryptionDomain),
     manifest: &Manifest,
     bytes: &Bytes,
     digest: &Digest,
@@ -212,7 +215,6 @@ async fn insert(
             .fold(0_u64, |sum, descriptor| sum.saturating_add(descriptor.size)),
     };
     let id = call.next_id();
-    let domain = encryption::ensure_account_domain(tx, call, &repository.address.account).await?;
     let container_version = encryption::container_version(call.app);
     tx.execute(
         "INSERT INTO images (id, repository_id, digest, kind, media_type, artifact_type, \

@@ -12,6 +12,7 @@ mod fsck;
 mod histories;
 mod images;
 mod interposed;
+mod key_wrapper;
 mod listing;
 mod registry;
 mod repositories;
