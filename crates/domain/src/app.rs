@@ -9,6 +9,7 @@ use crate::gc::{Collector, Wake};
 use crate::identities::token_keys::TokenKeys;
 use crate::ids::Ids;
 use crate::images::pulls::Pulls;
+use crate::jobs;
 use crate::metadata::Metadata;
 use crate::metrics::Metrics;
 use crate::names::{AccountId, Region};
@@ -83,6 +84,7 @@ pub struct App {
     pub(crate) pulls: Pulls,
     /// Tells the scrub that a pass is wanted.
     pub(crate) scrub: tokio::sync::Notify,
+    pub(crate) jobs: jobs::Wake,
 }
 
 impl App {

@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Demand, Resource, Tx};
 use crate::metadata::Mode;
 use crate::resource_tags::ResourceTag;
-use crate::{params, repositories, resource_tags, versions};
+use crate::{params, repositories, resource_tags, services, versions};
 
 /// What was allowed, and under which versions of the stored policies. Whoever holds a permit may
 /// open transactions; it can only be had from the authorizer, and not copied.
@@ -138,7 +138,13 @@ async fn decide(
     let name = versions::identities(account);
     let version = versions::get(tx, &name).await?;
     refuse_inactive(tx, context).await?;
-    let policies = app.policies.get(tx, context.principal.id, &name, version).await?;
+    let policies = match context.principal.kind {
+        PrincipalKind::Root => app.policies.get(tx, context.principal.id, &name, version).await?,
+        PrincipalKind::Service => {
+            let document = services::policy_of(&context.principal.arn)?;
+            Arc::new(IdentityPolicies::built_in(&name, version, document)?)
+        }
+    };
     let identity: Vec<_> =
         policies.documents.iter().map(|(name, policy)| (name.as_str(), policy)).collect();
     let set = PolicySet { identity: &identity, ..PolicySet::default() };
@@ -162,6 +168,7 @@ async fn decide(
                 principal: tonnage_policy::Principal {
                     kind: match context.principal.kind {
                         PrincipalKind::Root => tonnage_policy::PrincipalKind::Root,
+                        PrincipalKind::Service => tonnage_policy::PrincipalKind::Service,
                     },
                     arn: &context.principal.arn,
                     account: Some(account.as_str()),
@@ -192,6 +199,16 @@ async fn decide(
 /// A suspended account, or a key that was switched off after it signed, may do nothing.
 async fn refuse_inactive(tx: &mut Tx, context: &RequestContext) -> Result<()> {
     let principal = &context.principal;
+    if principal.kind == PrincipalKind::Service {
+        // Whoever is suspended has nothing done for them either.
+        let active = tx
+            .optional(
+                "SELECT 1 FROM accounts WHERE id = $1 AND state = 'ACTIVE'",
+                params![principal.account.as_str()],
+            )
+            .await?;
+        return active.map(|_| ()).ok_or_else(inactive);
+    }
     let active = tx
         .optional(
             "SELECT 1 FROM principals JOIN accounts ON accounts.id = principals.account_id \
@@ -211,13 +228,11 @@ async fn refuse_inactive(tx: &mut Tx, context: &RequestContext) -> Result<()> {
             .await?
             .is_some(),
     };
-    if active && key_active {
-        return Ok(());
-    }
-    Err(Error::new(
-        ErrorKind::Unauthenticated,
-        "The security token included in the request is invalid.",
-    ))
+    if active && key_active { Ok(()) } else { Err(inactive()) }
+}
+
+fn inactive() -> Error {
+    Error::new(ErrorKind::Unauthenticated, "The security token included in the request is invalid.")
 }
 
 fn denied(context: &RequestContext, action: &str, arn: &str, reason: &str) -> Error {
@@ -252,7 +267,11 @@ fn condition_keys<'a>(
     let mut keys = Context::new();
     keys.set("aws:principalarn", principal.arn.as_str());
     keys.set("aws:principalaccount", principal.account.as_str());
-    keys.set("aws:principaltype", "Account");
+    let principal_type = match principal.kind {
+        PrincipalKind::Root => "Account",
+        PrincipalKind::Service => "AWSService",
+    };
+    keys.set("aws:principaltype", principal_type);
     keys.set("aws:userid", principal.unique_id.as_str());
     keys.set("aws:sourceip", context.source_address.to_string());
     keys.set("aws:securetransport", if context.secure_transport { "true" } else { "false" });
@@ -287,6 +306,19 @@ pub(crate) struct IdentityPolicies {
     basis: (String, i64),
     documents: Vec<(String, Policy)>,
     mention_resource_tags: bool,
+}
+
+impl IdentityPolicies {
+    /// The one policy of a service.
+    fn built_in(name: &str, version: i64, document: &str) -> Result<Self> {
+        let policy = Policy::parse(document, PolicyKind::Identity)
+            .map_err(|error| Error::internal(format!("built-in policy: {error}")))?;
+        Ok(Self {
+            basis: (name.to_owned(), version),
+            documents: vec![("service".to_owned(), policy)],
+            mention_resource_tags: false,
+        })
+    }
 }
 
 impl PolicyCache {

@@ -10,6 +10,8 @@ use crate::names::{AccountId, Region};
 pub enum PrincipalKind {
     /// The root of an account.
     Root,
+    /// A service that acts by its own authority, with the policy that is built in for it.
+    Service,
 }
 
 impl PrincipalKind {
@@ -17,6 +19,7 @@ impl PrincipalKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Root => "root",
+            Self::Service => "service",
         }
     }
 

@@ -90,6 +90,14 @@ pub enum ErrorKind {
     AccountAlreadyExists,
     /// There is no such account.
     AccountNotFound,
+    /// The repository has no lifecycle policy.
+    LifecyclePolicyNotFound,
+    /// There is no preview of a lifecycle policy.
+    LifecyclePolicyPreviewNotFound,
+    /// A preview is being made.
+    LifecyclePolicyPreviewInProgress,
+    /// There is no such job.
+    JobNotFound,
     /// Tonnage does not do this.
     Unsupported,
     /// The disk or the quota is full.
@@ -102,7 +110,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind, in the order of their declaration.
-    pub const ALL: [Self; 42] = [
+    pub const ALL: [Self; 46] = [
         Self::Unauthenticated,
         Self::TokenExpired,
         Self::TokenInvalid,
@@ -141,6 +149,10 @@ impl ErrorKind {
         Self::ExclusionNotFound,
         Self::AccountAlreadyExists,
         Self::AccountNotFound,
+        Self::LifecyclePolicyNotFound,
+        Self::LifecyclePolicyPreviewNotFound,
+        Self::LifecyclePolicyPreviewInProgress,
+        Self::JobNotFound,
         Self::Unsupported,
         Self::StorageFull,
         Self::Unavailable,

@@ -12,6 +12,7 @@ use crate::authorize::{self, Permit};
 use crate::clock::Millis;
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind, Result};
+use crate::jobs;
 use crate::metadata::{Metadata, MetadataError, Mode, Row, Transaction, Value};
 use crate::names::{AccountId, Arn, Partition, Region, RepositoryName};
 
@@ -250,7 +251,11 @@ impl Call<'_> {
 }
 
 /// An open transaction. It can only be had with a permit; features put their SQL on it.
-pub struct Tx(Box<dyn Transaction>);
+pub struct Tx {
+    inner: Box<dyn Transaction>,
+    /// Who is told when this is committed that there is a job to do.
+    enqueued: Option<jobs::Wake>,
+}
 
 impl Tx {
     /// Opens a transaction for whoever holds a permit.
@@ -258,7 +263,7 @@ impl Tx {
     /// # Errors
     /// When the database is unavailable.
     pub async fn begin(metadata: &dyn Metadata, mode: Mode, _permit: &Permit) -> Result<Self> {
-        Ok(Self(metadata.begin(mode).await?))
+        Ok(Self { inner: metadata.begin(mode).await?, enqueued: None })
     }
 
     /// Runs a statement; how many rows it changed.
@@ -270,7 +275,7 @@ impl Tx {
         sql: &'static str,
         params: &[Value],
     ) -> Result<u64, MetadataError> {
-        self.0.execute(sql, params).await
+        self.inner.execute(sql, params).await
     }
 
     /// All rows of a query.
@@ -282,7 +287,7 @@ impl Tx {
         sql: &'static str,
         params: &[Value],
     ) -> Result<Vec<Row>, MetadataError> {
-        self.0.query(sql, params).await
+        self.inner.query(sql, params).await
     }
 
     /// The first row of a query, if there is one.
@@ -294,7 +299,7 @@ impl Tx {
         sql: &'static str,
         params: &[Value],
     ) -> Result<Option<Row>, MetadataError> {
-        Ok(self.0.query(sql, params).await?.into_iter().next())
+        Ok(self.inner.query(sql, params).await?.into_iter().next())
     }
 
     /// Commits without an access record: for jobs, for the first start, for what changed nothing.
@@ -302,7 +307,16 @@ impl Tx {
     /// # Errors
     /// As [`Transaction::commit`].
     pub(crate) async fn commit(self) -> Result<(), MetadataError> {
-        self.0.commit().await
+        self.inner.commit().await?;
+        if let Some(wake) = self.enqueued {
+            wake.wake();
+        }
+        Ok(())
+    }
+
+    /// Has the workers of this process woken once this is committed.
+    pub(crate) fn wake_on_commit(&mut self, wake: jobs::Wake) {
+        self.enqueued = Some(wake);
     }
 }
 

@@ -17,6 +17,14 @@ use crate::images::list_image_referrers::ListImageReferrers;
 use crate::images::list_images::ListImages;
 use crate::images::list_tags::ListTags;
 use crate::images::put_image::PutImage;
+use crate::jobs::operations::{CancelJob, DescribeJob, ListJobs, RetryJob};
+use crate::lifecycle::delete_lifecycle_policy::DeleteLifecyclePolicy;
+use crate::lifecycle::expire::{ExpireImages, ExpireReferrers};
+use crate::lifecycle::get_lifecycle_policy::GetLifecyclePolicy;
+use crate::lifecycle::preview_operations::{
+    GetLifecyclePolicyPreview, StartLifecyclePolicyPreview,
+};
+use crate::lifecycle::put_lifecycle_policy::PutLifecyclePolicy;
 use crate::pull_time_exclusions::{
     DeregisterPullTimeUpdateExclusion, ListPullTimeUpdateExclusions,
     RegisterPullTimeUpdateExclusion,
@@ -53,6 +61,7 @@ pub const OPERATIONS: &[Entry] = &[
     CompleteLayerUpload::ENTRY,
     CreateRepository::ENTRY,
     CreateRepositoryCreationTemplate::ENTRY,
+    DeleteLifecyclePolicy::ENTRY,
     DeleteRepository::ENTRY,
     DeleteRepositoryCreationTemplate::ENTRY,
     DeregisterPullTimeUpdateExclusion::ENTRY,
@@ -62,6 +71,8 @@ pub const OPERATIONS: &[Entry] = &[
     DescribeRepositoryCreationTemplates::ENTRY,
     GetAuthorizationToken::ENTRY,
     GetDownloadUrlForLayer::ENTRY,
+    GetLifecyclePolicy::ENTRY,
+    GetLifecyclePolicyPreview::ENTRY,
     GetRegistryScanningConfiguration::ENTRY,
     InitiateLayerUpload::ENTRY,
     ListImageReferrers::ENTRY,
@@ -71,25 +82,33 @@ pub const OPERATIONS: &[Entry] = &[
     PutImage::ENTRY,
     PutImageScanningConfiguration::ENTRY,
     PutImageTagMutability::ENTRY,
+    PutLifecyclePolicy::ENTRY,
     PutRegistryScanningConfiguration::ENTRY,
     PutReplicationConfiguration::ENTRY,
     RegisterPullTimeUpdateExclusion::ENTRY,
+    StartLifecyclePolicyPreview::ENTRY,
     TagResource::ENTRY,
     UntagResource::ENTRY,
     UpdateRepositoryCreationTemplate::ENTRY,
     UploadLayerPart::ENTRY,
     GetCallerIdentity::ENTRY,
+    CancelJob::ENTRY,
     CancelUpload::ENTRY,
     CreateAccount::ENTRY,
     DeleteManifest::ENTRY,
     DescribeGarbageCollection::ENTRY,
+    DescribeJob::ENTRY,
     DescribeScrub::ENTRY,
     DescribeUpload::ENTRY,
+    ExpireImages::ENTRY,
+    ExpireReferrers::ENTRY,
     GetBlob::ENTRY,
     GetManifest::ENTRY,
     HeadBlob::ENTRY,
     ListAccounts::ENTRY,
+    ListJobs::ENTRY,
     ListTags::ENTRY,
+    RetryJob::ENTRY,
     RunGarbageCollection::ENTRY,
     SetAccountState::ENTRY,
     StartScrub::ENTRY,

@@ -94,6 +94,10 @@ Examples:
   tonnage scrub --status")]
     Scrub(ScrubArguments),
 
+    /// Look at the jobs of the running server, cancel them or have them tried again.
+    #[command(subcommand, arg_required_else_help = true)]
+    Jobs(JobsCommands),
+
     /// Change the keys that seal what is stored, while the server is stopped.
     #[command(subcommand, arg_required_else_help = true)]
     Keys(KeysCommands),
@@ -269,6 +273,69 @@ pub(crate) struct ScrubArguments {
     /// Say what was read and what is damaged, and begin nothing.
     #[arg(long)]
     pub(crate) status: bool,
+}
+
+/// What may be done with jobs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum JobsCommands {
+    /// List jobs, oldest first.
+    #[command(after_help = "\
+Examples:
+  tonnage jobs list
+  tonnage jobs list --state dead
+  tonnage jobs list --kind expire-images")]
+    List {
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// Only those in this state.
+        #[arg(long, value_enum, value_name = "STATE")]
+        state: Option<JobState>,
+        /// Only those of this kind.
+        #[arg(long, value_name = "KIND")]
+        kind: Option<String>,
+    },
+    /// Show all about a job: how far it has come, and what went wrong.
+    #[command(after_help = "Examples:\n  tonnage jobs show 252201579132747776")]
+    Show {
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// Its id.
+        #[arg(value_name = "ID")]
+        id: i64,
+    },
+    /// Cancel a job that waits or runs; what it did stays.
+    #[command(after_help = "Examples:\n  tonnage jobs cancel 252201579132747776")]
+    Cancel {
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// Its id.
+        #[arg(value_name = "ID")]
+        id: i64,
+    },
+    /// Have a job run now that failed too often, was cancelled or waits.
+    #[command(after_help = "Examples:\n  tonnage jobs retry 252201579132747776")]
+    Retry {
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// Its id.
+        #[arg(value_name = "ID")]
+        id: i64,
+    },
+}
+
+/// Where a job stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum JobState {
+    /// It runs when its time comes.
+    Waiting,
+    /// A worker has it.
+    Running,
+    /// It ended well.
+    Done,
+    /// It failed too often.
+    Dead,
+    /// Somebody cancelled it.
+    Cancelled,
 }
 
 /// What may be done with keys.

@@ -189,7 +189,8 @@ pub fn json_code(kind: ErrorKind) -> Code {
         | Kind::ManifestInvalid
         | Kind::ManifestTooLarge
         | Kind::AccountAlreadyExists
-        | Kind::AccountNotFound => ("InvalidParameterException", 400),
+        | Kind::AccountNotFound
+        | Kind::JobNotFound => ("InvalidParameterException", 400),
         Kind::InvalidTagParameter => ("InvalidTagParameterException", 400),
         Kind::TooManyTags => ("TooManyTagsException", 400),
         Kind::LimitExceeded => ("LimitExceededException", 400),
@@ -202,6 +203,11 @@ pub fn json_code(kind: ErrorKind) -> Code {
         Kind::ImageDigestDoesNotMatch => ("ImageDigestDoesNotMatchException", 400),
         // Only ever a failure of one identifier, never of a call.
         Kind::ImageReferencedByManifestList => ("InvalidParameterException", 400),
+        Kind::LifecyclePolicyNotFound => ("LifecyclePolicyNotFoundException", 400),
+        Kind::LifecyclePolicyPreviewNotFound => ("LifecyclePolicyPreviewNotFoundException", 400),
+        Kind::LifecyclePolicyPreviewInProgress => {
+            ("LifecyclePolicyPreviewInProgressException", 400)
+        }
         Kind::LayersNotFound | Kind::BlobNotFound => ("LayersNotFoundException", 400),
         Kind::ReferencedImagesNotFound => ("ReferencedImagesNotFoundException", 400),
         Kind::LayerAlreadyExists => ("LayerAlreadyExistsException", 400),
@@ -261,7 +267,11 @@ pub fn query_code(kind: ErrorKind) -> Code {
         | Kind::ExclusionAlreadyExists
         | Kind::ExclusionNotFound
         | Kind::AccountAlreadyExists
-        | Kind::AccountNotFound => ("ValidationError", 400),
+        | Kind::AccountNotFound
+        | Kind::LifecyclePolicyNotFound
+        | Kind::LifecyclePolicyPreviewNotFound
+        | Kind::LifecyclePolicyPreviewInProgress
+        | Kind::JobNotFound => ("ValidationError", 400),
         Kind::BodyIncomplete => ("RequestTimeout", 400),
         Kind::UploadBusy | Kind::Unavailable => ("ServiceUnavailable", 503),
         Kind::Unsupported => ("UnsupportedOperation", 400),

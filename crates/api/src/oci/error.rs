@@ -95,7 +95,11 @@ pub(super) fn code(kind: ErrorKind) -> (StatusCode, &'static str) {
         | ErrorKind::ExclusionAlreadyExists
         | ErrorKind::ExclusionNotFound
         | ErrorKind::AccountAlreadyExists
-        | ErrorKind::AccountNotFound => (Status::BAD_REQUEST, "UNSUPPORTED"),
+        | ErrorKind::AccountNotFound
+        | ErrorKind::LifecyclePolicyNotFound
+        | ErrorKind::LifecyclePolicyPreviewNotFound
+        | ErrorKind::LifecyclePolicyPreviewInProgress
+        | ErrorKind::JobNotFound => (Status::BAD_REQUEST, "UNSUPPORTED"),
         ErrorKind::Unsupported => (Status::METHOD_NOT_ALLOWED, "UNSUPPORTED"),
         ErrorKind::StorageFull => (Status::INSUFFICIENT_STORAGE, "UNKNOWN"),
         ErrorKind::Unavailable => (Status::SERVICE_UNAVAILABLE, "TOOMANYREQUESTS"),

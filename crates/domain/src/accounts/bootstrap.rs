@@ -171,6 +171,7 @@ pub async fn open(parts: Parts) -> Result<Opened, OpenError> {
         collector: crate::gc::Collector::default(),
         pulls: crate::images::pulls::Pulls::default(),
         scrub: tokio::sync::Notify::new(),
+        jobs: crate::jobs::Wake::default(),
     };
     Ok(Opened { app, first_access_key })
 }

@@ -75,6 +75,9 @@ const REFERENCES: &[Reference] = &[
     reference!("tags"."repository_id" => "repositories"."id"),
     reference!("tags"."image_id" => "images"."id"),
     reference!("uploads"."repository_id" => "repositories"."id"),
+    reference!("lifecycle_policies"."repository_id" => "repositories"."id"),
+    reference!("lifecycle_expired_subjects"."repository_id" => "repositories"."id"),
+    reference!("lifecycle_previews"."repository_id" => "repositories"."id"),
 ];
 
 /// What no foreign key says: a sentence, and the count of rows that contradict it.

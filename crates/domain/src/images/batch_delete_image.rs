@@ -92,7 +92,7 @@ async fn parents_first(
 
 /// What becomes of the last tag of an image that an index refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum OfChild {
+pub(crate) enum OfChild {
     /// It stays: it cannot go without the image.
     Refuse,
     /// It goes, and the image stays.
@@ -100,7 +100,7 @@ pub(super) enum OfChild {
 }
 
 /// Deletes one image, or a tag of it.
-pub(super) async fn delete(
+pub(crate) async fn delete(
     tx: &mut Tx,
     call: &Call<'_>,
     repository: &Repository,

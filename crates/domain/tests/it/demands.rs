@@ -22,6 +22,15 @@ use tonnage_domain::images::list_image_referrers::ListImageReferrers;
 use tonnage_domain::images::list_images::{ListImages, TagStatus};
 use tonnage_domain::images::list_tags::ListTags;
 use tonnage_domain::images::put_image::PutImage;
+use tonnage_domain::jobs::Lease;
+use tonnage_domain::jobs::operations::{CancelJob, DescribeJob, ListJobs, RetryJob};
+use tonnage_domain::lifecycle::delete_lifecycle_policy::DeleteLifecyclePolicy;
+use tonnage_domain::lifecycle::expire::{ExpireImages, ExpireReferrers};
+use tonnage_domain::lifecycle::get_lifecycle_policy::GetLifecyclePolicy;
+use tonnage_domain::lifecycle::preview_operations::{
+    GetLifecyclePolicyPreview, StartLifecyclePolicyPreview,
+};
+use tonnage_domain::lifecycle::put_lifecycle_policy::PutLifecyclePolicy;
 use tonnage_domain::names::{AccountId, Digest, Reference, RepositoryName};
 use tonnage_domain::operations::OPERATIONS;
 use tonnage_domain::pull_time_exclusions::{
@@ -125,6 +134,7 @@ fn table() -> Table {
     images(&mut table);
     layers(&mut table);
     registry_settings(&mut table);
+    lifecycle(&mut table);
     accounts_and_identities(&mut table, account);
     table
 }
@@ -189,6 +199,32 @@ fn images(table: &mut Table) {
     let (subject, page) = (digest, page(None, 100));
     let artifact_types = vec![];
     table.add("", &ListImageReferrers { repository: repository(), subject, artifact_types, page });
+}
+
+fn lifecycle(table: &mut Table) {
+    let repository = address("team/app");
+    table.add("", &PutLifecyclePolicy { repository: repository.clone(), text: String::new() });
+    table.add("", &GetLifecyclePolicy { repository: repository.clone() });
+    table.add("", &DeleteLifecyclePolicy { repository: repository.clone() });
+    table.add("", &StartLifecyclePolicyPreview { repository: repository.clone(), text: None });
+    let preview = GetLifecyclePolicyPreview {
+        repository: repository.clone(),
+        ids: vec![],
+        tag_status: TagStatus::Any,
+        page: page(None, 100),
+    };
+    table.add("", &preview);
+    let (repository_id, lease) = (1, Lease::new(1, 1));
+    let expire = ExpireImages {
+        repository: repository.clone(),
+        repository_id,
+        policy_version: 1,
+        images: vec![],
+        ground: None,
+        lease,
+    };
+    table.add("", &expire);
+    table.add("", &ExpireReferrers { repository, repository_id, lease });
 }
 
 fn layers(table: &mut Table) {
@@ -290,4 +326,9 @@ fn accounts_and_identities(table: &mut Table, management_account: AccountId) {
     table.add("", &RunGarbageCollection { management_account });
     table.add("", &DescribeScrub { management_account });
     table.add("", &StartScrub { management_account });
+    let (kind, state) = (None, None);
+    table.add("", &ListJobs { management_account, kind, state, page: page(None, 100) });
+    table.add("", &DescribeJob { management_account, id: 1 });
+    table.add("", &CancelJob { management_account, id: 1 });
+    table.add("", &RetryJob { management_account, id: 1 });
 }

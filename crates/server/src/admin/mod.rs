@@ -3,6 +3,7 @@
 //! and acts as the root of the management account.
 
 pub(crate) mod client;
+mod jobs;
 pub(crate) mod server;
 
 use std::io;
@@ -136,6 +137,48 @@ pub(crate) struct Scrub {
     pub(crate) damaged: Vec<String>,
     /// How many more things are.
     pub(crate) damaged_omitted: u64,
+}
+
+/// A job.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Job {
+    /// Its row.
+    pub(crate) id: i64,
+    /// Its kind.
+    pub(crate) kind: String,
+    /// Which one of its kind.
+    pub(crate) key: String,
+    /// The account it works for, if it is not the deployment's.
+    pub(crate) account: Option<String>,
+    /// `WAITING`, `RUNNING`, `DONE`, `DEAD` or `CANCELLED`.
+    pub(crate) state: String,
+    /// When it runs, or ran, in RFC 3339 like the other times.
+    pub(crate) run_at: String,
+    /// How often it was tried since it last got on.
+    pub(crate) attempts: u32,
+    /// Until when its worker has it.
+    pub(crate) lease_expires_at: Option<String>,
+    /// Whether somebody asked to cancel it while it runs.
+    pub(crate) cancel_requested: bool,
+    /// How many things are done.
+    pub(crate) progress_done: u64,
+    /// How many there are, if that is known.
+    pub(crate) progress_total: Option<u64>,
+    /// What its last failure was.
+    pub(crate) last_error: Option<String>,
+    /// When its row was made.
+    pub(crate) created_at: String,
+    /// When its row last changed.
+    pub(crate) updated_at: String,
+}
+
+/// What `GET /jobs` answers.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Jobs {
+    /// Oldest first.
+    pub(crate) jobs: Vec<Job>,
+    /// What to ask for as `after` when there are more.
+    pub(crate) next: Option<String>,
 }
 
 /// What every refusal carries.

@@ -47,8 +47,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Tries to find an account id that nobody has: of 10^12 there are at most 10^4 in use.
 const ID_TRIES: usize = 5;
 
-struct Admin {
-    app: Arc<App>,
+pub(super) struct Admin {
+    pub(super) app: Arc<App>,
     runtime: Runtime,
 }
 
@@ -126,7 +126,7 @@ async fn serve(stream: UnixStream, admin: Arc<Admin>, lifecycle: Lifecycle) {
     }
 }
 
-type Answer = http::Response<Full<Bytes>>;
+pub(super) type Answer = http::Response<Full<Bytes>>;
 
 impl Admin {
     async fn answer(&self, request: http::Request<Incoming>) -> Answer {
@@ -146,6 +146,7 @@ impl Admin {
 
     async fn route(&self, request: http::Request<Incoming>) -> Result<Answer, Error> {
         let path = request.uri().path().to_owned();
+        let query = request.uri().query().unwrap_or_default().to_owned();
         let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         let method = request.method().clone();
         match (&method, segments.as_slice()) {
@@ -162,6 +163,10 @@ impl Admin {
             (&Method::POST, ["gc", "run"]) => self.run_garbage_collection().await,
             (&Method::GET, ["scrub"]) => self.describe_scrub().await,
             (&Method::POST, ["scrub", "start"]) => self.start_scrub().await,
+            (&Method::GET, ["jobs"]) => self.list_jobs(&query).await,
+            (&Method::GET, ["jobs", id]) => self.describe_job(id).await,
+            (&Method::POST, ["jobs", id, "cancel"]) => self.cancel_job(id).await,
+            (&Method::POST, ["jobs", id, "retry"]) => self.retry_job(id).await,
             (&Method::POST, ["accounts", id, "suspend"]) => self.set_state(id, false).await,
             (&Method::POST, ["accounts", id, "resume"]) => self.set_state(id, true).await,
             _ => Ok(json(
@@ -171,7 +176,7 @@ impl Admin {
         }
     }
 
-    async fn context(&self) -> Result<RequestContext, Error> {
+    pub(super) async fn context(&self) -> Result<RequestContext, Error> {
         let principal = accounts::management_root(&self.app).await?;
         Ok(RequestContext {
             account: principal.account,
@@ -317,7 +322,7 @@ fn random_id() -> Result<AccountId, Error> {
     AccountId::parse(&format!("{id:012}")).map_err(Error::internal)
 }
 
-fn malformed(wanted: &str) -> Error {
+pub(super) fn malformed(wanted: &str) -> Error {
     Error::new(ErrorKind::InvalidParameter, format!("The request does not hold {wanted}."))
 }
 
@@ -335,7 +340,7 @@ fn status_of(kind: ErrorKind) -> StatusCode {
     match kind {
         ErrorKind::InvalidParameter | ErrorKind::LimitExceeded => StatusCode::BAD_REQUEST,
         ErrorKind::AccountAlreadyExists => StatusCode::CONFLICT,
-        ErrorKind::AccountNotFound => StatusCode::NOT_FOUND,
+        ErrorKind::AccountNotFound | ErrorKind::JobNotFound => StatusCode::NOT_FOUND,
         ErrorKind::AccessDenied => StatusCode::FORBIDDEN,
         ErrorKind::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
         ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -343,7 +348,7 @@ fn status_of(kind: ErrorKind) -> StatusCode {
     }
 }
 
-fn json(status: StatusCode, body: &impl Serialize) -> Answer {
+pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Answer {
     // Serialising these shapes cannot fail; an empty body would be noticed at once.
     let bytes = serde_json::to_vec(body).unwrap_or_default();
     let mut answer = http::Response::new(Full::new(Bytes::from(bytes)));

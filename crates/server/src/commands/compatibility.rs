@@ -85,6 +85,10 @@ const DECISIONS: &[(&str, &str)] = &[
         "`lastRecordedPullTime`",
         "A `GET` of a manifest counts, a `HEAD` does not; written within a second. Principals of the exclusion list are matched when it is written.",
     ),
+    (
+        "Lifecycle policies",
+        "Carried out soon after they are put, and daily. `transition` and rules about archived images are refused with a message that names the rule. What ECR's schema validator says of the less common mistakes is not known; messages follow its style. Children of an index and referrers of a stored subject are neither counted nor acted on. Answers are minified, previews verbatim; previews expire after a day.",
+    ),
 ];
 
 /// The page.

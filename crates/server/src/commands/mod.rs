@@ -9,6 +9,7 @@ mod env;
 mod fsck;
 mod gc;
 mod http_client;
+mod jobs;
 mod keys;
 mod migrate;
 mod place;
@@ -43,6 +44,7 @@ pub(crate) fn run(command: Subcommands) -> Result<ExitCode> {
         Subcommands::Gc(arguments) => block_on(gc::run(arguments)),
         Subcommands::Scrub(arguments) => block_on(scrub::run(arguments)),
         Subcommands::Fsck(arguments) => fsck::run(&arguments),
+        Subcommands::Jobs(command) => block_on(jobs::run(command)),
         Subcommands::Keys(command) => block_on(keys::run(command)),
         Subcommands::Migrate(command) => block_on(migrate::run(command)),
         Subcommands::Config(ConfigCommands::Check(flags)) => check_config(flags),

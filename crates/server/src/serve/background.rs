@@ -1,5 +1,5 @@
-//! Work that no request waits for: removing garbage, looking for damage, writing down pulls and
-//! what pushes were told.
+//! Work that no request waits for: jobs, removing garbage, looking for damage, writing down pulls
+//! and what pushes were told.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +8,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use tonnage_domain::app::App;
 use tonnage_domain::error::chain;
 use tonnage_domain::images::pulls;
+use tonnage_domain::jobs::Worker;
 use tonnage_domain::{gc, scrub};
 
 use super::Lifecycle;
@@ -28,6 +29,8 @@ pub(super) fn start(app: &Arc<App>, lifecycle: &Lifecycle) {
     if app.settings.scrub_bytes_per_second > 0 {
         lifecycle.background.spawn(look_for_damage(Arc::clone(app), lifecycle.clone()));
     }
+    let worker = Arc::new(Worker::default());
+    lifecycle.background.spawn(worker.run(Arc::clone(app), lifecycle.stopping.clone()));
 }
 
 async fn sweep(app: Arc<App>, lifecycle: Lifecycle) {

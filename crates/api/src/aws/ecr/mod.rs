@@ -5,6 +5,7 @@
 
 mod images;
 mod layers;
+mod lifecycle;
 mod listings;
 mod referrers;
 mod registry_settings;
@@ -64,6 +65,7 @@ operations! {
     "CompleteLayerUpload" => layers::complete_layer_upload,
     "CreateRepository" => repositories::create_repository,
     "CreateRepositoryCreationTemplate" => templates::create_repository_creation_template,
+    "DeleteLifecyclePolicy" => lifecycle::delete_lifecycle_policy,
     "DeleteRepository" => repositories::delete_repository,
     "DeleteRepositoryCreationTemplate" => templates::delete_repository_creation_template,
     "DeregisterPullTimeUpdateExclusion" => registry_settings::deregister_pull_time_update_exclusion,
@@ -73,6 +75,8 @@ operations! {
     "DescribeRepositoryCreationTemplates" => templates::describe_repository_creation_templates,
     "GetAuthorizationToken" => tokens::get_authorization_token,
     "GetDownloadUrlForLayer" => layers::get_download_url_for_layer,
+    "GetLifecyclePolicy" => lifecycle::get_lifecycle_policy,
+    "GetLifecyclePolicyPreview" => lifecycle::get_lifecycle_policy_preview,
     "GetRegistryScanningConfiguration" => scanning::get_registry_scanning_configuration,
     "InitiateLayerUpload" => layers::initiate_layer_upload,
     "ListImageReferrers" => referrers::list_image_referrers,
@@ -82,9 +86,11 @@ operations! {
     "PutImage" => images::put_image,
     "PutImageScanningConfiguration" => scanning::put_image_scanning_configuration,
     "PutImageTagMutability" => repositories::put_image_tag_mutability,
+    "PutLifecyclePolicy" => lifecycle::put_lifecycle_policy,
     "PutRegistryScanningConfiguration" => scanning::put_registry_scanning_configuration,
     "PutReplicationConfiguration" => registry_settings::put_replication_configuration,
     "RegisterPullTimeUpdateExclusion" => registry_settings::register_pull_time_update_exclusion,
+    "StartLifecyclePolicyPreview" => lifecycle::start_lifecycle_policy_preview,
     "TagResource" => tags::tag_resource,
     "UntagResource" => tags::untag_resource,
     "UpdateRepositoryCreationTemplate" => templates::update_repository_creation_template,

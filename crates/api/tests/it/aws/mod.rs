@@ -4,6 +4,7 @@ mod authentication;
 mod errors;
 mod images;
 mod layers;
+mod lifecycle;
 mod model;
 mod pages;
 mod protocols;
