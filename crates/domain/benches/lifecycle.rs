@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tonnage_domain::accounts::bootstrap::{self, Parts};
 use tonnage_domain::accounts::management_root;
 use tonnage_domain::app::{App, Settings};
-use tonnage_domain::clock::{Clock as _, ManualClock, Millis};
+use tonnage_domain::clock::{ManualClock, Millis};
 use tonnage_domain::context::RequestContext;
 use tonnage_domain::execute::{Operation, execute};
 use tonnage_domain::images::list_images::TagStatus;
