@@ -1,6 +1,7 @@
 //! The table of operations: every operation there is, once.
 
 use crate::accounts::{CreateAccount, ListAccounts, SetAccountState};
+use crate::backup::operations::CreateBackup;
 use crate::blobs::batch_check_layer_availability::BatchCheckLayerAvailability;
 use crate::blobs::get_blob::{GetBlob, HeadBlob};
 use crate::blobs::get_download_url_for_layer::GetDownloadUrlForLayer;
@@ -81,6 +82,7 @@ pub const OPERATIONS: &[Entry] = &[
     GetCallerIdentity::ENTRY,
     CancelUpload::ENTRY,
     CreateAccount::ENTRY,
+    CreateBackup::ENTRY,
     DeleteManifest::ENTRY,
     DescribeGarbageCollection::ENTRY,
     DescribeScrub::ENTRY,
