@@ -73,7 +73,7 @@ pub enum Snapshot {
 }
 
 /// The schema of this release.
-pub(super) fn schema() -> i64 {
+fn schema() -> i64 {
     MIGRATIONS.last().map_or(0, |migration| migration.version)
 }
 
@@ -110,6 +110,23 @@ impl Manifest {
     /// Whether this root key opens what is sealed in it.
     pub fn fits(&self, root_key: &RootKey) -> bool {
         hex::decode(&self.root_key_check).is_ok_and(|check| root_key.matches(&check))
+    }
+
+    /// Whether this release can restore it.
+    ///
+    /// # Errors
+    /// A sentence that names the release that can.
+    pub fn check_schema(&self) -> Result<(), BackupError> {
+        if self.schema == schema() {
+            return Ok(());
+        }
+        Err(BackupError::Refused(format!(
+            "the snapshot was made by release {} with schema {}, and this release has schema {}; \
+             restore it with that release, then start this one on it",
+            self.release,
+            self.schema,
+            schema()
+        )))
     }
 
     pub(super) async fn write(&self, vault: &dyn Vault) -> Result<(), BackupError> {

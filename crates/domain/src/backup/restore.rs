@@ -1,7 +1,7 @@
 //! Making a registry from a snapshot.
 
 use super::lines::LineReader;
-use super::manifest::{Manifest, schema};
+use super::manifest::Manifest;
 use super::rows::{self, Line};
 use super::union::{List, Listed};
 use super::vault::Vault;
@@ -47,15 +47,7 @@ pub async fn restore(
     target: &Target<'_>,
     progress: &Progress,
 ) -> Result<Restored, BackupError> {
-    if snapshot.schema != schema() {
-        return Err(BackupError::Refused(format!(
-            "the snapshot was made by release {} with schema {}, and this release has schema {}; \
-             restore it with that release, then start this one on it",
-            snapshot.release,
-            snapshot.schema,
-            schema()
-        )));
-    }
+    snapshot.check_schema()?;
     let permit = Permit::maintenance();
     let mut tx = Tx::begin(target.metadata, Mode::Read, &permit).await?;
     let found = transfer::deployment(&mut tx).await?;

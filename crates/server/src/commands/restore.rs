@@ -47,6 +47,14 @@ pub(super) async fn run(arguments: RestoreArguments) -> Result<ExitCode> {
             snapshot.id
         );
     }
+    snapshot.check_schema()?;
+    if let (None, Some(url)) = (&pending, &config.storage.metadata_url) {
+        let (database, ..) = stores::open_database(layout, &config, Patience::None).await?;
+        if bootstrap::exists(database.metadata().as_ref()).await? {
+            bail!("the database {url} holds another registry; name an empty one");
+        }
+        database.close().await.context("the metadata database cannot be closed")?;
+    }
     // From here on the directory is no registry until the end.
     let pending = match pending {
         Some(pending) => pending,
