@@ -336,48 +336,62 @@ async fn a_backup_that_stood_still_holds_nothing_up_and_fails() {
     assert_eq!((next.snapshot.objects, backups.objects()), (1, 1), "what broke off is gone");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn backups_during_pushes_and_collection_are_whole() {
     let settings = tonnage_domain::app::Settings { gc_grace_seconds: 0, ..Default::default() };
-    let registry = Registry::with_settings(settings).await;
+    let registry = Arc::new(Registry::with_settings(settings).await);
     let repository = registry.create("app").await;
     push_large(&registry, &repository, "first", "first").await;
     let backups = Backups::new();
-    let vault = backups.vault();
-    let progress = Progress::default();
-    let pushes = async {
-        for number in 0..12 {
-            // Collection may take a blob between its push and the manifest's: there is no grace.
-            let (config, layer) =
-                (Blob::new(&format!("c{number}"), 500), Blob::new(&format!("l{number}"), 150_000));
-            let mut pushed = false;
-            while !pushed {
-                for blob in [&config, &layer] {
-                    registry.push_blob(&repository, blob).await.unwrap();
-                }
+    let vault = Arc::new(backups.vault());
+    let pushes = tokio::spawn({
+        let (registry, repository) = (Arc::clone(&registry), repository.clone());
+        async move {
+            for number in 0..12 {
+                let config = Blob::new(&format!("c{number}"), 500);
+                let layer = Blob::new(&format!("l{number}"), 150_000);
                 let image = Pushed::image(&config, &[&layer]);
-                pushed = registry.put(&repository, &image, Some("moving")).await.is_ok();
+                // Collection may take a blob before the manifest comes: there is no grace.
+                let mut pushed = false;
+                while !pushed {
+                    for blob in [&config, &layer] {
+                        registry.push_blob(&repository, blob).await.unwrap();
+                    }
+                    pushed = registry.put(&repository, &image, Some("moving")).await.is_ok();
+                }
+                if number % 2 == 0 {
+                    registry.batch_delete(&repository, vec![by_tag("moving")]).await.unwrap();
+                }
             }
-            registry.batch_delete(&repository, vec![by_tag("moving")]).await.unwrap();
         }
-    };
-    let copies = async {
-        let mut made = Vec::new();
-        for _ in 0..4 {
-            registry.clock.advance_seconds(1);
-            let created = backup::create(&registry.app, &vault, None, &progress).await.unwrap();
-            assert_eq!(created.snapshot.lost, 0);
-            made.push(created.snapshot);
+    });
+    let sweeps = tokio::spawn({
+        let registry = Arc::clone(&registry);
+        async move {
+            for _ in 0..30 {
+                registry.clock.advance_seconds(1);
+                registry.sweep().await;
+            }
         }
-        made
-    };
-    let sweeps = async {
-        for _ in 0..30 {
-            registry.clock.advance_seconds(1);
-            registry.sweep().await;
+    });
+    let copies = tokio::spawn({
+        let (registry, vault) = (Arc::clone(&registry), Arc::clone(&vault));
+        async move {
+            let mut made = Vec::new();
+            for _ in 0..4 {
+                registry.clock.advance_seconds(1);
+                let progress = Progress::default();
+                let created = backup::create(&registry.app, vault.as_ref(), None, &progress).await;
+                let created = created.unwrap();
+                assert_eq!(created.snapshot.lost, 0);
+                made.push(created.snapshot);
+            }
+            made
         }
-    };
-    let ((), snapshots, ()) = tokio::join!(pushes, copies, sweeps);
+    });
+    pushes.await.unwrap();
+    sweeps.await.unwrap();
+    let snapshots = copies.await.unwrap();
     drop(vault);
     backups.check_whole().await;
     for snapshot in snapshots {
