@@ -23,10 +23,9 @@ def check(server: Server, images: dict[str, SmallImage]) -> None:
             assert registry.get_manifest(REPOSITORY, reference).expect(200).body == image.manifest
         for blob in image.blobs:
             assert registry.get_blob(REPOSITORY, digest_of(blob)).expect(200).body == blob
-    got = ecr.batch_get_image(
-        repositoryName=REPOSITORY, imageIds=[{"imageTag": tag} for tag in images]
-    )
-    assert {image["imageId"]["imageTag"] for image in got["images"]} == set(images)
+    some = list(images)[:100]  # what one request takes
+    got = ecr.batch_get_image(repositoryName=REPOSITORY, imageIds=[{"imageTag": tag} for tag in some])
+    assert [image["imageId"]["imageTag"] for image in got["images"]] == some
 
 
 def restored(binary: Path, directory: Path, backups: Path, root_key: Path) -> Server:
