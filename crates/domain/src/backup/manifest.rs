@@ -33,8 +33,8 @@ pub struct Manifest {
     pub created_at: i64,
     /// The release that made it.
     pub release: String,
-    /// The schema of its rows.
-    pub schema: i64,
+    /// The migrations that made the schema of its rows.
+    pub schema: Vec<i64>,
     /// The deployment that it is of.
     pub deployment_id: String,
     /// The proof of the root key, in hexadecimal.
@@ -73,8 +73,8 @@ pub enum Snapshot {
 }
 
 /// The schema of this release.
-fn schema() -> i64 {
-    MIGRATIONS.last().map_or(0, |migration| migration.version)
+fn schema() -> Vec<i64> {
+    MIGRATIONS.iter().map(|migration| migration.version).collect()
 }
 
 impl Manifest {
@@ -121,11 +121,9 @@ impl Manifest {
             return Ok(());
         }
         Err(BackupError::Refused(format!(
-            "the snapshot was made by release {} with schema {}, and this release has schema {}; \
-             restore it with that release, then start this one on it",
-            self.release,
-            self.schema,
-            schema()
+            "the snapshot was made by release {}, which has another schema than this one; restore \
+             it with that release, then start this one on it",
+            self.release
         )))
     }
 
