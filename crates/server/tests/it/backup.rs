@@ -26,9 +26,21 @@ fn restore(place: &Place, from: &Path) -> Command {
 /// An empty place with the root key of another.
 fn place_with_key_of(other: &Place) -> Place {
     let place = Place::new();
-    fs::create_dir(place.data()).unwrap();
-    fs::copy(other.file("root.key"), place.file("root.key")).unwrap();
+    fs::create_dir(place.data()).expect("a directory");
+    fs::copy(other.file("root.key"), place.file("root.key")).expect("a copy");
     place
+}
+
+/// Whether any file below a directory holds these bytes.
+fn holds(directory: &Path, needle: &[u8]) -> bool {
+    let entries = fs::read_dir(directory).expect("a directory");
+    entries.map(|entry| entry.expect("an entry").path()).any(|path| {
+        if path.is_dir() {
+            return holds(&path, needle);
+        }
+        let content = fs::read(path).expect("a file");
+        content.windows(needle.len()).any(|window| window == needle)
+    })
 }
 
 fn snapshots(listed: &str) -> Vec<&str> {
@@ -60,15 +72,6 @@ fn a_backup_of_a_running_server_is_restored_elsewhere() {
     assert!(refused.contains("tonnage serve"), "{refused}");
 
     let key = fs::read(place.file("root.key")).unwrap();
-    fn holds(directory: &Path, needle: &[u8]) -> bool {
-        fs::read_dir(directory).unwrap().any(|entry| {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                return holds(&path, needle);
-            }
-            fs::read(path).unwrap().windows(needle.len()).any(|window| window == needle)
-        })
-    }
     assert!(!holds(&directory, key.trim_ascii()), "the root key is in the backup");
 
     let other = place_with_key_of(&place);
