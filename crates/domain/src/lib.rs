@@ -7,6 +7,7 @@ pub mod accounts;
 pub mod app;
 pub mod audit;
 pub mod authorize;
+pub mod backup;
 pub mod blobs;
 pub mod clock;
 pub mod context;

@@ -1,6 +1,7 @@
 //! The table of operations: every operation there is, once.
 
 use crate::accounts::{CreateAccount, ListAccounts, SetAccountState};
+use crate::backup::operations::CreateBackup;
 use crate::blobs::batch_check_layer_availability::BatchCheckLayerAvailability;
 use crate::blobs::get_blob::{GetBlob, HeadBlob};
 use crate::blobs::get_download_url_for_layer::GetDownloadUrlForLayer;
@@ -95,6 +96,7 @@ pub const OPERATIONS: &[Entry] = &[
     CancelJob::ENTRY,
     CancelUpload::ENTRY,
     CreateAccount::ENTRY,
+    CreateBackup::ENTRY,
     DeleteManifest::ENTRY,
     DescribeGarbageCollection::ENTRY,
     DescribeJob::ENTRY,

@@ -98,6 +98,33 @@ Examples:
     #[command(subcommand, arg_required_else_help = true)]
     Jobs(JobsCommands),
 
+    /// Copy the running server's registry into a directory of backups, and look after those.
+    ///
+    /// The server makes the copy, so the directory is one that it can write to; clients notice
+    /// nothing. Every backup is a snapshot of its own, but only objects that are not there yet are
+    /// copied. The root key is not in it: keep that elsewhere, nothing can be restored without it.
+    /// Ends with 1 if the registry has lost objects, or if old snapshots could not be removed.
+    #[command(after_help = "\
+Examples:
+  tonnage backup --to /mnt/backups/tonnage
+  tonnage backup --to /mnt/backups/tonnage --keep 14
+  tonnage backup --list /mnt/backups/tonnage
+  tonnage backup --verify /mnt/backups/tonnage")]
+    Backup(BackupArguments),
+
+    /// Make a registry from a backup, in an empty data directory.
+    ///
+    /// The root key is given as to `tonnage serve`: in the environment, in a file, or as `root.key`
+    /// in the otherwise empty data directory. With `metadata_url` the metadata go into that
+    /// PostgreSQL database, which must be empty too; either engine takes a backup of either. A
+    /// restore that broke off is repeated with the same command; nothing serves the directory
+    /// before it has ended.
+    #[command(after_help = "\
+Examples:
+  tonnage restore --from /mnt/backups/tonnage --data-dir /srv/tonnage
+  tonnage restore --from /mnt/backups/tonnage --snapshot 20261125T031500Z-0f3c9a21")]
+    Restore(RestoreArguments),
+
     /// Change the keys that seal what is stored, while the server is stopped.
     #[command(subcommand, arg_required_else_help = true)]
     Keys(KeysCommands),
@@ -336,6 +363,47 @@ pub(crate) enum JobState {
     Dead,
     /// Somebody cancelled it.
     Cancelled,
+}
+
+/// What `tonnage backup` takes.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("what").required(true).args(["to", "list", "verify"]))]
+pub(crate) struct BackupArguments {
+    #[command(flatten)]
+    pub(crate) place: PlaceArguments,
+    /// Make a backup in this directory, which holds nothing else; made when it is not there.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: Option<PathBuf>,
+    /// Then remove all but so many of the latest snapshots, the new one included, and the objects
+    /// that only they needed. [default: all stay]
+    #[arg(long, value_name = "NUMBER", requires = "to", value_parser = parse_keep)]
+    pub(crate) keep: Option<usize>,
+    /// List the snapshots in a directory of backups.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) list: Option<PathBuf>,
+    /// Read everything in a directory of backups, and compare it with its checksums.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) verify: Option<PathBuf>,
+}
+
+fn parse_keep(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err("it must be a number from 1".to_owned()),
+    }
+}
+
+/// What `tonnage restore` takes.
+#[derive(Debug, Args)]
+pub(crate) struct RestoreArguments {
+    #[command(flatten)]
+    pub(crate) place: PlaceArguments,
+    /// The directory of backups.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) from: PathBuf,
+    /// Which snapshot, as `tonnage backup --list` names them. [default: the latest]
+    #[arg(long, value_name = "ID")]
+    pub(crate) snapshot: Option<String>,
 }
 
 /// What may be done with keys.

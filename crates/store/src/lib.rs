@@ -12,3 +12,4 @@ pub mod files;
 pub mod postgres;
 pub mod schema;
 pub mod sqlite;
+pub mod vault;

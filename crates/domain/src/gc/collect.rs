@@ -3,6 +3,7 @@
 use tokio::sync::Mutex;
 
 use super::freshness::{Claim, Freshness, refresh};
+use super::pins::Pins;
 use super::{Edge, Removed, Swept, begin};
 use crate::app::App;
 use crate::clock::Millis;
@@ -19,6 +20,8 @@ const BATCH: i64 = 100;
 pub(crate) struct Collector {
     /// What clients were told of.
     pub(crate) freshness: Freshness,
+    /// What keeps objects in the store.
+    pub(crate) pins: Pins,
     /// Held while one transaction examines candidates, so that there is one at a time.
     alone: Mutex<()>,
     /// When a sweep last ended well, in this process.

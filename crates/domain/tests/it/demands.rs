@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use tonnage_domain::accounts::{CreateAccount, ListAccounts, SetAccountState};
+use tonnage_domain::backup::operations::CreateBackup;
 use tonnage_domain::blobs::batch_check_layer_availability::BatchCheckLayerAvailability;
 use tonnage_domain::blobs::get_blob::{GetBlob, HeadBlob};
 use tonnage_domain::blobs::get_download_url_for_layer::GetDownloadUrlForLayer;
@@ -65,10 +67,12 @@ use tonnage_domain::uploads::finish::CompleteLayerUpload;
 use tonnage_domain::uploads::initiate::InitiateLayerUpload;
 use tonnage_domain::uploads::{UploadId, UploadRules};
 
+use tonnage_store::vault::FileVault;
+
 use crate::content::{Blob, Pushed};
 use crate::registry::{
     ACCOUNT, START, address, body, by_both, by_digest, by_tag, context, create_repository, page,
-    put_image, resource_tags,
+    put_image, resource_tags, temporary_directory,
 };
 
 struct Table {
@@ -322,6 +326,10 @@ fn accounts_and_identities(table: &mut Table, management_account: AccountId) {
     table.add("", &CreateAccount { management_account, id, name: "team".to_owned() });
     table.add("", &ListAccounts { management_account });
     table.add("suspend", &SetAccountState { management_account, id, active: false });
+    let directory = temporary_directory();
+    let vault = Arc::new(FileVault::create(directory.path()).unwrap());
+    let progress = Arc::default();
+    table.add("", &CreateBackup { management_account, vault, keep: None, progress });
     table.add("", &DescribeGarbageCollection { management_account });
     table.add("", &RunGarbageCollection { management_account });
     table.add("", &DescribeScrub { management_account });

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests panic like tests")]
 
 mod authorization;
+mod backup;
 mod bootstrap;
 mod collection;
 mod content;

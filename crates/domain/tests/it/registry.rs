@@ -102,7 +102,24 @@ impl Registry {
 
     /// A registry on a database that the test may open beside it.
     pub(crate) async fn on(metadata: Arc<dyn Metadata>, settings: Settings) -> Self {
-        let directory = temporary_directory();
+        Self::assemble(metadata, temporary_directory(), settings, None).await
+    }
+
+    /// A registry that was made in these stores before, with its root access key.
+    pub(crate) async fn made_before(
+        metadata: Arc<dyn Metadata>,
+        directory: TempDir,
+        access_key: &AccessKey,
+    ) -> Self {
+        Self::assemble(metadata, directory, Settings::default(), Some(access_key.clone())).await
+    }
+
+    async fn assemble(
+        metadata: Arc<dyn Metadata>,
+        directory: TempDir,
+        settings: Settings,
+        access_key: Option<AccessKey>,
+    ) -> Self {
         let plan = FaultPlan::new();
         let faulty = FaultyMetadata::new(Arc::clone(&metadata), Arc::clone(&plan));
         let interposed = Arc::new(Interposed::new(Arc::new(faulty), Arc::clone(&metadata)));
@@ -112,7 +129,8 @@ impl Registry {
         let clock = Arc::new(ManualClock::new(START));
         let root_key = RootKey::new(&root_key(ROOT_KEY)).unwrap();
         let opened = open(&interposed, &objects, &clock, settings, root_key).await.unwrap();
-        let (app, first_access_key) = (opened.app, opened.first_access_key.unwrap());
+        let first_access_key = opened.first_access_key.or(access_key).unwrap();
+        let app = opened.app;
         let root = accounts::management_root(&app).await.unwrap();
         Self {
             app,

@@ -2,6 +2,7 @@
 //! in the data directory. Whoever may open it owns the data directory, so it takes no credentials
 //! and acts as the root of the management account.
 
+mod backups;
 pub(crate) mod client;
 mod jobs;
 pub(crate) mod server;
@@ -179,6 +180,58 @@ pub(crate) struct Jobs {
     pub(crate) jobs: Vec<Job>,
     /// What to ask for as `after` when there are more.
     pub(crate) next: Option<String>,
+}
+
+/// What `POST /backups` takes.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewBackup {
+    /// The directory of backups, absolute, as the server sees it.
+    pub(crate) directory: PathBuf,
+    /// How many snapshots stay; all of them when absent.
+    pub(crate) keep: Option<usize>,
+}
+
+/// What `POST /backups` and `GET /backups` answer.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Backup {
+    /// Counts the backups of this process.
+    pub(crate) number: u64,
+    /// Rows read so far.
+    pub(crate) rows: u64,
+    /// Objects there are.
+    pub(crate) objects: u64,
+    /// Objects done with so far.
+    pub(crate) objects_done: u64,
+    /// Bytes of objects copied so far.
+    pub(crate) bytes: u64,
+    /// Once it is made.
+    pub(crate) made: Option<BackupMade>,
+    /// Once it failed: why, in one sentence.
+    pub(crate) failed: Option<String>,
+}
+
+/// A backup that was made.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct BackupMade {
+    /// The name of the snapshot.
+    pub(crate) snapshot: String,
+    /// Its rows.
+    pub(crate) rows: u64,
+    /// Its objects.
+    pub(crate) objects: u64,
+    /// Their bytes.
+    pub(crate) object_bytes: u64,
+    /// Objects that were copied; the others were there.
+    pub(crate) copied: u64,
+    /// Their bytes.
+    pub(crate) copied_bytes: u64,
+    /// Objects that the registry has lost.
+    pub(crate) lost: u64,
+    /// Older snapshots that were removed.
+    pub(crate) pruned: u64,
+    /// Why older ones stay that should have been removed.
+    pub(crate) not_pruned: Option<String>,
 }
 
 /// What every refusal carries.

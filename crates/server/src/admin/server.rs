@@ -30,9 +30,10 @@ use tonnage_domain::root_key::RootKey;
 use tonnage_domain::scrub::operations::{DescribeScrub, StartScrub};
 use tonnage_domain::{gc, scrub};
 
+use super::backups::Backups;
 use super::{
     Account, Accounts, BODY_BYTES_MAX, CreatedAccount, Garbage, GarbageCollected,
-    GarbageCollection, NewAccount, Refusal, Scrub, ScrubPass, with_short_path,
+    GarbageCollection, NewAccount, NewBackup, Refusal, Scrub, ScrubPass, with_short_path,
 };
 use crate::data_directory::runtime::Runtime;
 use crate::data_directory::{Layout, remove};
@@ -50,6 +51,7 @@ const ID_TRIES: usize = 5;
 pub(super) struct Admin {
     pub(super) app: Arc<App>,
     runtime: Runtime,
+    backups: Backups,
 }
 
 /// Listens until the server stops.
@@ -68,7 +70,11 @@ pub(crate) fn start(
     let listener = remove(&path)
         .and_then(|()| with_short_path(&path, |path| UnixListener::bind(path)))
         .with_context(|| format!("the admin socket {} cannot be made", path.display()))?;
-    let admin = Arc::new(Admin { app: Arc::clone(app), runtime: runtime.clone() });
+    let admin = Arc::new(Admin {
+        app: Arc::clone(app),
+        runtime: runtime.clone(),
+        backups: Backups::new(lifecycle.clone()),
+    });
     lifecycle.background.spawn(accept(listener, admin, lifecycle.clone()));
     Ok(())
 }
@@ -158,6 +164,16 @@ impl Admin {
                 let new = serde_json::from_slice(&body)
                     .map_err(|error| malformed("an account").caused_by(error))?;
                 self.create_account(new).await
+            }
+            (&Method::GET, ["backups"]) => Ok(json(StatusCode::OK, &self.backups.latest()?)),
+            (&Method::POST, ["backups"]) => {
+                let body = Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await;
+                let body = body.map_err(|_| malformed("a body of at most 4 MiB"))?.to_bytes();
+                let new: NewBackup = serde_json::from_slice(&body)
+                    .map_err(|error| malformed("a backup").caused_by(error))?;
+                let context = self.context().await?;
+                let begun = self.backups.begin(Arc::clone(&self.app), context, new).await?;
+                Ok(json(StatusCode::ACCEPTED, &begun))
             }
             (&Method::GET, ["gc"]) => self.describe_garbage_collection().await,
             (&Method::POST, ["gc", "run"]) => self.run_garbage_collection().await,

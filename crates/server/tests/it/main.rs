@@ -1,5 +1,6 @@
 //! The shipped binary, started and stopped as an operator does.
 
+mod backup;
 mod configuration;
 mod environment;
 mod first_start;
