@@ -2,6 +2,7 @@
 
 use crate::accounts::{CreateAccount, ListAccounts, SetAccountState};
 use crate::blobs::batch_check_layer_availability::BatchCheckLayerAvailability;
+use crate::blobs::delete_blob::DeleteBlob;
 use crate::blobs::get_blob::{GetBlob, HeadBlob};
 use crate::blobs::get_download_url_for_layer::GetDownloadUrlForLayer;
 use crate::execute::{Entry, Operation};
@@ -21,6 +22,7 @@ use crate::pull_time_exclusions::{
     DeregisterPullTimeUpdateExclusion, ListPullTimeUpdateExclusions,
     RegisterPullTimeUpdateExclusion,
 };
+use crate::registries::account_settings::{GetAccountSetting, PutAccountSetting};
 use crate::registries::describe::DescribeRegistry;
 use crate::replication::put_replication_configuration::PutReplicationConfiguration;
 use crate::repositories::create::CreateRepository;
@@ -43,6 +45,7 @@ use crate::uploads::cancel::CancelUpload;
 use crate::uploads::describe::DescribeUpload;
 use crate::uploads::finish::CompleteLayerUpload;
 use crate::uploads::initiate::InitiateLayerUpload;
+use crate::uploads::mount::MountLayer;
 
 /// Every operation, by service and name.
 pub const OPERATIONS: &[Entry] = &[
@@ -60,6 +63,7 @@ pub const OPERATIONS: &[Entry] = &[
     DescribeRegistry::ENTRY,
     DescribeRepositories::ENTRY,
     DescribeRepositoryCreationTemplates::ENTRY,
+    GetAccountSetting::ENTRY,
     GetAuthorizationToken::ENTRY,
     GetDownloadUrlForLayer::ENTRY,
     GetRegistryScanningConfiguration::ENTRY,
@@ -68,6 +72,7 @@ pub const OPERATIONS: &[Entry] = &[
     ListImages::ENTRY,
     ListPullTimeUpdateExclusions::ENTRY,
     ListTagsForResource::ENTRY,
+    PutAccountSetting::ENTRY,
     PutImage::ENTRY,
     PutImageScanningConfiguration::ENTRY,
     PutImageTagMutability::ENTRY,
@@ -81,6 +86,7 @@ pub const OPERATIONS: &[Entry] = &[
     GetCallerIdentity::ENTRY,
     CancelUpload::ENTRY,
     CreateAccount::ENTRY,
+    DeleteBlob::ENTRY,
     DeleteManifest::ENTRY,
     DescribeGarbageCollection::ENTRY,
     DescribeScrub::ENTRY,
@@ -90,6 +96,7 @@ pub const OPERATIONS: &[Entry] = &[
     HeadBlob::ENTRY,
     ListAccounts::ENTRY,
     ListTags::ENTRY,
+    MountLayer::ENTRY,
     RunGarbageCollection::ENTRY,
     SetAccountState::ENTRY,
     StartScrub::ENTRY,

@@ -1,6 +1,8 @@
 //! Paths under `/v2/`. A repository name may have parts called `blobs` or `manifests`, so paths
 //! are read from the right.
 
+use super::profile::Rules;
+
 /// A path of the distribution specification. Names and references are as the client sent them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Route<'p> {
@@ -24,14 +26,14 @@ pub(super) enum Route<'p> {
 
 impl Route<'_> {
     /// The methods of the path.
-    pub(super) fn methods(self) -> &'static str {
+    pub(super) fn methods(self, rules: &Rules) -> &'static str {
         match self {
-            Self::Ping => "GET, HEAD",
-            Self::Catalog | Self::Tags { .. } | Self::Referrers { .. } => "GET",
+            Self::Ping | Self::Catalog | Self::Tags { .. } | Self::Referrers { .. } => "GET, HEAD",
             Self::Manifest { .. } => "GET, HEAD, PUT, DELETE",
+            Self::Blob { .. } if rules.blob_delete => "GET, HEAD, DELETE",
             Self::Blob { .. } => "GET, HEAD",
             Self::Uploads { .. } => "POST",
-            Self::Upload { .. } => "GET, PATCH, PUT, DELETE",
+            Self::Upload { .. } => "GET, HEAD, PATCH, PUT, DELETE",
         }
     }
 }

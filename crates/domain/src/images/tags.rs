@@ -2,6 +2,7 @@
 //! rule is enforced in one place, in the transaction of the change.
 
 use super::ImageRecord;
+use super::put_image::PutCondition;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Call, Tx};
 use crate::names::{Digest, Tag};
@@ -26,14 +27,37 @@ pub(super) struct Movable<'t> {
     current: Option<ImageRecord>,
 }
 
-/// Whether `tag` may come to name an image. The refusal is [`ErrorKind::ImageTagAlreadyExists`]
+/// Whether `tag` may come to name an image. The refusal is [`ErrorKind::TagMoved`] when it is not
+/// what the client said, and [`ErrorKind::ImageTagAlreadyExists`]
 /// when the tag exists and may not move, even to the image it already names, as in ECR.
 pub(super) async fn movable<'t>(
     tx: &mut Tx,
     repository: &Repository,
     tag: &'t Tag,
+    condition: &PutCondition,
 ) -> Result<Result<Movable<'t>, Error>> {
     let current = super::find_by_tag(tx, repository, tag).await?;
+    let is_met = match (condition, &current) {
+        (PutCondition::None, _) | (PutCondition::Absent, None) => true,
+        (PutCondition::Absent, Some(_)) | (PutCondition::Present(_), None) => false,
+        (PutCondition::Present(expected), Some(current)) => {
+            expected.is_empty() || expected.contains(&current.digest)
+        }
+    };
+    if !is_met {
+        let found = current.map_or_else(
+            || "names no image".to_owned(),
+            |current| format!("names {}", current.digest),
+        );
+        return Ok(Err(Error::new(
+            ErrorKind::TagMoved,
+            format!(
+                "The image tag '{tag}' in the '{}' repository {found}, which the condition of the \
+                 request excludes; read the tag again.",
+                repository.address.name
+            ),
+        )));
+    }
     if current.is_some() && !repository.tag_mutability.may_move(tag) {
         return Ok(Err(Error::new(
             ErrorKind::ImageTagAlreadyExists,

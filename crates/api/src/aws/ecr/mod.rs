@@ -3,6 +3,7 @@
 //! Every operation is one function: it decodes its own wire shape, runs one operation of the
 //! domain and encodes what that gives back. Shapes were validated before.
 
+mod account_settings;
 mod images;
 mod layers;
 mod listings;
@@ -31,6 +32,7 @@ pub(super) use shapes::ecr::SERVICE;
 pub(super) fn body_bytes_max(operation: &str) -> usize {
     match operation {
         "UploadLayerPart" => 32 * 1024 * 1024,
+        "PutAccountSetting" => account_settings::put_account_setting,
         "PutImage" => 8 * 1024 * 1024,
         _ => BODY_BYTES_MAX,
     }
@@ -71,6 +73,7 @@ operations! {
     "DescribeRegistry" => registry_settings::describe_registry,
     "DescribeRepositories" => repositories::describe_repositories,
     "DescribeRepositoryCreationTemplates" => templates::describe_repository_creation_templates,
+    "GetAccountSetting" => account_settings::get_account_setting,
     "GetAuthorizationToken" => tokens::get_authorization_token,
     "GetDownloadUrlForLayer" => layers::get_download_url_for_layer,
     "GetRegistryScanningConfiguration" => scanning::get_registry_scanning_configuration,
