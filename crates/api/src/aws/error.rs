@@ -200,8 +200,11 @@ pub fn json_code(kind: ErrorKind) -> Code {
         Kind::ImageAlreadyExists => ("ImageAlreadyExistsException", 400),
         Kind::ImageTagAlreadyExists => ("ImageTagAlreadyExistsException", 400),
         Kind::ImageDigestDoesNotMatch => ("ImageDigestDoesNotMatchException", 400),
-        // Only ever a failure of one identifier, never of a call.
-        Kind::ImageReferencedByManifestList => ("InvalidParameterException", 400),
+        // Only ever a failure of one identifier, never of a call; the others are of requests that
+        // this API does not have.
+        Kind::ImageReferencedByManifestList | Kind::BlobReferenced | Kind::TagMoved => {
+            ("InvalidParameterException", 400)
+        }
         Kind::LayersNotFound | Kind::BlobNotFound => ("LayersNotFoundException", 400),
         Kind::ReferencedImagesNotFound => ("ReferencedImagesNotFoundException", 400),
         Kind::LayerAlreadyExists => ("LayerAlreadyExistsException", 400),
@@ -246,6 +249,8 @@ pub fn query_code(kind: ErrorKind) -> Code {
         | Kind::ImageTagAlreadyExists
         | Kind::ImageDigestDoesNotMatch
         | Kind::ImageReferencedByManifestList
+        | Kind::BlobReferenced
+        | Kind::TagMoved
         | Kind::LayersNotFound
         | Kind::ReferencedImagesNotFound
         | Kind::BlobNotFound

@@ -91,13 +91,8 @@ pub(super) async fn put(call: Call<'_>, name: &str, reference: &str) -> Result<R
         .and_then(|value| value.to_str().ok())
         .map(str::to_owned);
     let origin = call.origin();
-    let reported: Vec<String> = match reference.digest() {
-        Some(_) => tags.iter().map(ToString::to_string).collect(),
-        None => call
-            .query("tag")
-            .map(|_| tags.iter().map(ToString::to_string).collect())
-            .unwrap_or_default(),
-    };
+    let is_told = reference.digest().is_some() || call.query("tag").is_some();
+    let reported = if is_told { tags.clone() } else { Vec::new() };
     let manifest =
         read(call.request.into_body(), MAXIMUM_BYTES).await.map_err(|error| match error {
             ReadError::TooLarge => Error::new(
@@ -127,7 +122,7 @@ pub(super) async fn put(call: Call<'_>, name: &str, reference: &str) -> Result<R
         headers.insert(SUBJECT, header(subject.as_str())?);
     }
     for tag in reported {
-        headers.append(TAG, header(&tag)?);
+        headers.append(TAG, header(tag.as_str())?);
     }
     for warning in stored.warnings {
         headers.append(WARNING, header(&format!("299 - \"{warning}\""))?);

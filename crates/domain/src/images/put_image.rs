@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::manifest::{Child, Descriptor, MAXIMUM_BYTES, Manifest, ManifestKind};
 use super::tags::{self, Put};
-use super::{ImageIdentifier, MANIFEST, demands, find_by_digest, warnings};
+use super::{ImageIdentifier, ImageRecord, MANIFEST, demands, find_by_digest, warnings};
 use crate::blobs;
 use crate::context::RequestContext;
 use crate::encryption::{self, EncryptionDomain};
@@ -54,6 +54,32 @@ pub enum PutCondition {
     Absent,
     /// It names one of these; any image when there are none.
     Present(Vec<Digest>),
+}
+
+impl PutCondition {
+    /// The refusal, unless the condition holds of what is there now.
+    pub(super) fn refusal(&self, what: &str, current: Option<&ImageRecord>) -> Option<Error> {
+        let holds = match (self, current) {
+            (Self::None, _) | (Self::Absent, None) => true,
+            (Self::Absent, Some(_)) | (Self::Present(_), None) => false,
+            (Self::Present(expected), Some(current)) => {
+                expected.is_empty() || expected.contains(&current.digest)
+            }
+        };
+        let found = || {
+            current.map_or_else(
+                || "names no image".to_owned(),
+                |current| format!("names {}", current.digest),
+            )
+        };
+        (!holds).then(|| {
+            let message = format!(
+                "{what} {}, which the condition of the request excludes; read it again.",
+                found()
+            );
+            Error::new(ErrorKind::TagMoved, message)
+        })
+    }
 }
 
 /// A stored image.
@@ -112,6 +138,11 @@ impl Operation for PutImage {
             }
         }
         let existing = find_by_digest(&mut tx, &repository, &digest).await?;
+        if self.tags.is_empty()
+            && let Some(refusal) = self.condition.refusal("The digest", existing.as_ref())
+        {
+            return call.refuse(tx, refusal).await;
+        }
         let existed = existing.is_some();
         let image_id = match existing {
             Some(image) => {

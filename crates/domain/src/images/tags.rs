@@ -37,26 +37,8 @@ pub(super) async fn movable<'t>(
     condition: &PutCondition,
 ) -> Result<Result<Movable<'t>, Error>> {
     let current = super::find_by_tag(tx, repository, tag).await?;
-    let is_met = match (condition, &current) {
-        (PutCondition::None, _) | (PutCondition::Absent, None) => true,
-        (PutCondition::Absent, Some(_)) | (PutCondition::Present(_), None) => false,
-        (PutCondition::Present(expected), Some(current)) => {
-            expected.is_empty() || expected.contains(&current.digest)
-        }
-    };
-    if !is_met {
-        let found = current.map_or_else(
-            || "names no image".to_owned(),
-            |current| format!("names {}", current.digest),
-        );
-        return Ok(Err(Error::new(
-            ErrorKind::TagMoved,
-            format!(
-                "The image tag '{tag}' in the '{}' repository {found}, which the condition of the \
-                 request excludes; read the tag again.",
-                repository.address.name
-            ),
-        )));
+    if let Some(refusal) = condition.refusal(&format!("The image tag '{tag}'"), current.as_ref()) {
+        return Ok(Err(refusal));
     }
     if current.is_some() && !repository.tag_mutability.may_move(tag) {
         return Ok(Err(Error::new(

@@ -32,7 +32,6 @@ pub(super) use shapes::ecr::SERVICE;
 pub(super) fn body_bytes_max(operation: &str) -> usize {
     match operation {
         "UploadLayerPart" => 32 * 1024 * 1024,
-        "PutAccountSetting" => account_settings::put_account_setting,
         "PutImage" => 8 * 1024 * 1024,
         _ => BODY_BYTES_MAX,
     }
@@ -82,6 +81,7 @@ operations! {
     "ListImages" => listings::list_images,
     "ListPullTimeUpdateExclusions" => registry_settings::list_pull_time_update_exclusions,
     "ListTagsForResource" => tags::list_tags_for_resource,
+    "PutAccountSetting" => account_settings::put_account_setting,
     "PutImage" => images::put_image,
     "PutImageScanningConfiguration" => scanning::put_image_scanning_configuration,
     "PutImageTagMutability" => repositories::put_image_tag_mutability,
