@@ -33,7 +33,7 @@ pub(super) async fn start(call: Call<'_>, name: &str) -> Result<Response, Refusa
         return Err(OciError::new(StatusCode::BAD_REQUEST, "DIGEST_INVALID", message).into());
     }
     if let Some(digest) = call.query("mount") {
-        return mount(&call, name, repository, &digest).await;
+        return mount(call, name, repository, &digest).await;
     }
     let digest = call.query("digest").map(|digest| parse_digest(&digest)).transpose()?;
     let operation =
@@ -47,7 +47,7 @@ pub(super) async fn start(call: Call<'_>, name: &str) -> Result<Response, Refusa
 
 /// Mounts a blob (end-11), or starts an upload. A source that cannot be one is none.
 async fn mount(
-    call: &Call<'_>,
+    call: Call<'_>,
     name: &str,
     repository: RepositoryAddress,
     digest: &str,
@@ -67,8 +67,8 @@ async fn mount(
         }
     };
     match mounted {
-        Mounted::Blob => Ok(created(call, name, &digest)?),
-        Mounted::Upload(id) => progress(call, name, &id, 0, StatusCode::ACCEPTED),
+        Mounted::Blob => Ok(created(&call, name, &digest)?),
+        Mounted::Upload(id) => progress(&call, name, &id, 0, StatusCode::ACCEPTED),
     }
 }
 
