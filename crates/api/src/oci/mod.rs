@@ -11,7 +11,7 @@ mod manifests;
 pub mod profile;
 mod ranges;
 mod referrers;
-mod routes;
+pub mod routes;
 mod tags;
 mod uploads;
 

@@ -254,17 +254,15 @@ async fn hold(
     // arrived: its body may have taken longer than the grace period.
     let edge = Edge { repository_id: repository.id, blob_id };
     gc::put_candidate(tx, edge, call.app.clock.now()).await?;
-    if added > 0 {
-        let adopted = tx
-            .execute(
-                "UPDATE image_blobs SET blob_id = $2 WHERE repository_id = $1 AND digest = $3 \
-                 AND size = $4 AND blob_id IS NULL",
-                params![repository.id, blob_id, digest.as_str(), size],
-            )
-            .await?;
-        if adopted > 0 {
-            gc::remove_candidate(tx, edge).await?;
-        }
+    let adopted = tx
+        .execute(
+            "UPDATE image_blobs SET blob_id = $2 WHERE repository_id = $1 AND digest = $3 \
+             AND size = $4 AND blob_id IS NULL",
+            params![repository.id, blob_id, digest.as_str(), size],
+        )
+        .await?;
+    if adopted > 0 {
+        gc::remove_candidate(tx, edge).await?;
     }
     Ok(added > 0)
 }
