@@ -8,7 +8,8 @@ use crate::content::{self, CONFIG, LAYER, OCI_IMAGE, OCI_INDEX, descriptor, imag
 use crate::registry::Registry;
 
 async fn sparse() -> Registry {
-    let settings = Settings { sparse_manifests: true, ..Settings::default() };
+    let settings =
+        Settings { sparse_manifests: true, gc_grace_seconds: 3600, ..Settings::default() };
     let registry = Registry::with(settings).await;
     registry.create("app").await;
     registry
