@@ -4,6 +4,7 @@ use super::initiate::{CREATE, get_or_create, insert};
 use super::{UploadId, UploadRules};
 use crate::blobs::mount::{self, SOURCE_ACTION, Source};
 use crate::context::RequestContext;
+use crate::encryption;
 use crate::error::Result;
 use crate::execute::{Call, Demand, Entry, Operation, Service};
 use crate::names::{Digest, RepositoryName};
@@ -76,6 +77,7 @@ impl Operation for MountLayer {
             }
             None => None,
         };
+        let domain = encryption::ensure_account_domain(&call, &self.repository).await?;
         let mut tx = call.write().await?;
         let target =
             get_or_create(&mut tx, &call, &self.repository, UploadRules::Distribution).await?;
@@ -90,7 +92,7 @@ impl Operation for MountLayer {
         };
         let mounted = match is_mounted {
             true => Mounted::Blob,
-            false => Mounted::Upload(insert(&mut tx, &call, &target).await?),
+            false => Mounted::Upload(insert(&mut tx, &call, &target, &domain).await?),
         };
         call.commit(tx).await?;
         Ok(mounted)
