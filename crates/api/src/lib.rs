@@ -71,19 +71,27 @@ impl Arrival {
 #[derive(Clone)]
 pub struct Api {
     app: Arc<App>,
+    profile: oci::profile::Profile,
 }
 
 impl Api {
-    /// The front ends of a registry.
+    /// The front ends of a registry; the distribution protocol as specified.
     pub fn new(app: Arc<App>) -> Self {
-        Self { app }
+        Self { app, profile: oci::profile::Profile::default() }
+    }
+
+    /// The same, with the distribution protocol as `profile` has it.
+    #[must_use]
+    pub fn with_profile(mut self, profile: oci::profile::Profile) -> Self {
+        self.profile = profile;
+        self
     }
 
     /// Answers a request of any protocol served here.
     pub async fn handle(&self, request: Request, arrival: &Arrival) -> Response {
         let path = request.uri().path();
         if path == "/v2" || path.starts_with("/v2/") || path.starts_with(oci::DOWNLOAD_PREFIX) {
-            oci::handle(&self.app, request, arrival).await
+            oci::handle(&self.app, self.profile, request, arrival).await
         } else {
             aws::handle(&self.app, request, arrival).await
         }

@@ -23,6 +23,12 @@ pub struct Settings {
     /// Whether a push to a repository that does not exist makes it. The pusher needs
     /// `ecr:CreateRepository` too.
     pub create_on_push: bool,
+    /// What registries do that never set `BLOB_MOUNTING`; also lets a client mount without naming
+    /// a source, which ECR never does.
+    pub blob_mounting: bool,
+    /// Whether a manifest may refer to layers and children that the repository does not have. ECR
+    /// refuses it; mirrors of single platforms need it.
+    pub sparse_manifests: bool,
     /// Whether blobs and manifests are sealed from now on. What was stored under the other setting
     /// stays readable. Off only where the disk itself is encrypted.
     pub encrypt_at_rest: bool,
@@ -45,6 +51,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             create_on_push: false,
+            blob_mounting: false,
+            sparse_manifests: false,
             encrypt_at_rest: true,
             token_seconds: 12 * 3600,
             download_link_seconds: 3600,

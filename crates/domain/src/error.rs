@@ -42,6 +42,8 @@ pub enum ErrorKind {
     ImageAlreadyExists,
     /// The tag exists and may not move.
     ImageTagAlreadyExists,
+    /// The tag is not where the client said it would be.
+    TagMoved,
     /// The manifest has another digest than the client said.
     ImageDigestDoesNotMatch,
     /// The image is a child of an index and cannot be deleted alone.
@@ -56,6 +58,8 @@ pub enum ErrorKind {
     ReferencedImagesNotFound,
     /// There is no such blob in the repository.
     BlobNotFound,
+    /// An image refers to the blob, so it cannot be deleted.
+    BlobReferenced,
     /// The layer was uploaded before.
     LayerAlreadyExists,
     /// No image refers to the layer, so it cannot be downloaded.
@@ -110,7 +114,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind, in the order of their declaration.
-    pub const ALL: [Self; 46] = [
+    pub const ALL: [Self; 48] = [
         Self::Unauthenticated,
         Self::TokenExpired,
         Self::TokenInvalid,
@@ -125,6 +129,7 @@ impl ErrorKind {
         Self::ImageNotFound,
         Self::ImageAlreadyExists,
         Self::ImageTagAlreadyExists,
+        Self::TagMoved,
         Self::ImageDigestDoesNotMatch,
         Self::ImageReferencedByManifestList,
         Self::ManifestInvalid,
@@ -132,6 +137,7 @@ impl ErrorKind {
         Self::LayersNotFound,
         Self::ReferencedImagesNotFound,
         Self::BlobNotFound,
+        Self::BlobReferenced,
         Self::LayerAlreadyExists,
         Self::LayerInaccessible,
         Self::InvalidLayer,

@@ -3,6 +3,7 @@
 use crate::accounts::{CreateAccount, ListAccounts, SetAccountState};
 use crate::backup::operations::CreateBackup;
 use crate::blobs::batch_check_layer_availability::BatchCheckLayerAvailability;
+use crate::blobs::delete_blob::DeleteBlob;
 use crate::blobs::get_blob::{GetBlob, HeadBlob};
 use crate::blobs::get_download_url_for_layer::GetDownloadUrlForLayer;
 use crate::execute::{Entry, Operation};
@@ -30,6 +31,7 @@ use crate::pull_time_exclusions::{
     DeregisterPullTimeUpdateExclusion, ListPullTimeUpdateExclusions,
     RegisterPullTimeUpdateExclusion,
 };
+use crate::registries::account_settings::{GetAccountSetting, PutAccountSetting};
 use crate::registries::describe::DescribeRegistry;
 use crate::replication::put_replication_configuration::PutReplicationConfiguration;
 use crate::repositories::create::CreateRepository;
@@ -52,6 +54,7 @@ use crate::uploads::cancel::CancelUpload;
 use crate::uploads::describe::DescribeUpload;
 use crate::uploads::finish::CompleteLayerUpload;
 use crate::uploads::initiate::InitiateLayerUpload;
+use crate::uploads::mount::MountLayer;
 
 /// Every operation, by service and name.
 pub const OPERATIONS: &[Entry] = &[
@@ -70,6 +73,7 @@ pub const OPERATIONS: &[Entry] = &[
     DescribeRegistry::ENTRY,
     DescribeRepositories::ENTRY,
     DescribeRepositoryCreationTemplates::ENTRY,
+    GetAccountSetting::ENTRY,
     GetAuthorizationToken::ENTRY,
     GetDownloadUrlForLayer::ENTRY,
     GetLifecyclePolicy::ENTRY,
@@ -80,6 +84,7 @@ pub const OPERATIONS: &[Entry] = &[
     ListImages::ENTRY,
     ListPullTimeUpdateExclusions::ENTRY,
     ListTagsForResource::ENTRY,
+    PutAccountSetting::ENTRY,
     PutImage::ENTRY,
     PutImageScanningConfiguration::ENTRY,
     PutImageTagMutability::ENTRY,
@@ -97,6 +102,7 @@ pub const OPERATIONS: &[Entry] = &[
     CancelUpload::ENTRY,
     CreateAccount::ENTRY,
     CreateBackup::ENTRY,
+    DeleteBlob::ENTRY,
     DeleteManifest::ENTRY,
     DescribeGarbageCollection::ENTRY,
     DescribeJob::ENTRY,
@@ -111,6 +117,7 @@ pub const OPERATIONS: &[Entry] = &[
     ListJobs::ENTRY,
     ListTags::ENTRY,
     RetryJob::ENTRY,
+    MountLayer::ENTRY,
     RunGarbageCollection::ENTRY,
     SetAccountState::ENTRY,
     StartScrub::ENTRY,

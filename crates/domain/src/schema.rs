@@ -30,4 +30,9 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "registry_settings",
         sql: include_str!("../migrations/0025_registry_settings.sql"),
     },
+    Migration {
+        version: 30,
+        name: "sparse_manifests",
+        sql: include_str!("../migrations/0030_sparse_manifests.sql"),
+    },
 ];

@@ -208,6 +208,8 @@ pub fn json_code(kind: ErrorKind) -> Code {
         Kind::LifecyclePolicyPreviewInProgress => {
             ("LifecyclePolicyPreviewInProgressException", 400)
         }
+        // Of requests that this API does not have.
+        Kind::BlobReferenced | Kind::TagMoved => ("InvalidParameterException", 400),
         Kind::LayersNotFound | Kind::BlobNotFound => ("LayersNotFoundException", 400),
         Kind::ReferencedImagesNotFound => ("ReferencedImagesNotFoundException", 400),
         Kind::LayerAlreadyExists => ("LayerAlreadyExistsException", 400),
@@ -252,6 +254,8 @@ pub fn query_code(kind: ErrorKind) -> Code {
         | Kind::ImageTagAlreadyExists
         | Kind::ImageDigestDoesNotMatch
         | Kind::ImageReferencedByManifestList
+        | Kind::BlobReferenced
+        | Kind::TagMoved
         | Kind::LayersNotFound
         | Kind::ReferencedImagesNotFound
         | Kind::BlobNotFound

@@ -1,43 +1,71 @@
 //! Paths under `/v2/`. A repository name may have parts called `blobs` or `manifests`, so paths
 //! are read from the right.
 
+use super::profile::Rules;
+
 /// A path of the distribution specification. Names and references are as the client sent them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Route<'p> {
+pub enum Route<'p> {
     /// `/v2/` (end-1).
     Ping,
     /// `/v2/_catalog`.
     Catalog,
     /// `/v2/{name}/tags/list` (end-8).
-    Tags { name: &'p str },
+    Tags {
+        /// The repository.
+        name: &'p str,
+    },
     /// `/v2/{name}/manifests/{reference}` (end-3, end-7, end-9).
-    Manifest { name: &'p str, reference: &'p str },
+    Manifest {
+        /// The repository.
+        name: &'p str,
+        /// The tag or digest.
+        reference: &'p str,
+    },
     /// `/v2/{name}/blobs/{digest}` (end-2).
-    Blob { name: &'p str, digest: &'p str },
+    Blob {
+        /// The repository.
+        name: &'p str,
+        /// The digest.
+        digest: &'p str,
+    },
     /// `/v2/{name}/blobs/uploads/` (end-4, end-11).
-    Uploads { name: &'p str },
+    Uploads {
+        /// The repository.
+        name: &'p str,
+    },
     /// `/v2/{name}/blobs/uploads/{id}` (end-5, end-6, end-13).
-    Upload { name: &'p str, id: &'p str },
+    Upload {
+        /// The repository.
+        name: &'p str,
+        /// The upload.
+        id: &'p str,
+    },
     /// `/v2/{name}/referrers/{digest}` (end-12).
-    Referrers { name: &'p str, digest: &'p str },
+    Referrers {
+        /// The repository.
+        name: &'p str,
+        /// The digest of the subject.
+        digest: &'p str,
+    },
 }
 
 impl Route<'_> {
     /// The methods of the path.
-    pub(super) fn methods(self) -> &'static str {
+    pub(super) fn methods(self, rules: &Rules) -> &'static str {
         match self {
-            Self::Ping => "GET, HEAD",
-            Self::Catalog | Self::Tags { .. } | Self::Referrers { .. } => "GET",
+            Self::Ping | Self::Catalog | Self::Tags { .. } | Self::Referrers { .. } => "GET, HEAD",
             Self::Manifest { .. } => "GET, HEAD, PUT, DELETE",
+            Self::Blob { .. } if rules.blob_delete => "GET, HEAD, DELETE",
             Self::Blob { .. } => "GET, HEAD",
             Self::Uploads { .. } => "POST",
-            Self::Upload { .. } => "GET, PATCH, PUT, DELETE",
+            Self::Upload { .. } => "GET, HEAD, PATCH, PUT, DELETE",
         }
     }
 }
 
 /// Reads a path; `None` when it is none of the specification's.
-pub(super) fn parse(path: &str) -> Option<Route<'_>> {
+pub fn parse(path: &str) -> Option<Route<'_>> {
     if matches!(path, "/v2" | "/v2/") {
         return Some(Route::Ping);
     }

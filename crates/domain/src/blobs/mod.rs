@@ -4,8 +4,10 @@
 //! another account, holds the same bytes shows nowhere.
 
 pub mod batch_check_layer_availability;
+pub mod delete_blob;
 pub mod get_blob;
 pub mod get_download_url_for_layer;
+pub(crate) mod mount;
 pub(crate) mod verify;
 
 use bytes::Bytes;
@@ -227,6 +229,20 @@ pub(crate) async fn add(
         .await?;
         id
     };
+    let is_new = hold(tx, call, repository, blob_id, digest, size).await?;
+    Ok(!is_new && !healed)
+}
+
+/// Makes `repository` hold a blob of the account; whether it did not before. Images that were
+/// pushed before this blob of theirs refer to it from now on.
+async fn hold(
+    tx: &mut Tx,
+    call: &Call<'_>,
+    repository: &Repository,
+    blob_id: i64,
+    digest: &Digest,
+    size: u64,
+) -> Result<bool> {
     let added = tx
         .execute(
             "INSERT INTO repository_blobs (repository_id, blob_id, added_at) VALUES ($1, $2, $3) \
@@ -238,7 +254,17 @@ pub(crate) async fn add(
     // arrived: its body may have taken longer than the grace period.
     let edge = Edge { repository_id: repository.id, blob_id };
     gc::put_candidate(tx, edge, call.app.clock.now()).await?;
-    Ok(added == 0 && !healed)
+    let adopted = tx
+        .execute(
+            "UPDATE image_blobs SET blob_id = $2 WHERE repository_id = $1 AND digest = $3 \
+             AND size = $4 AND blob_id IS NULL",
+            params![repository.id, blob_id, digest.as_str(), size],
+        )
+        .await?;
+    if adopted > 0 {
+        gc::remove_candidate(tx, edge).await?;
+    }
+    Ok(added > 0)
 }
 
 /// How a blob's bytes stand in its row.

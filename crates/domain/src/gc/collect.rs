@@ -44,6 +44,16 @@ pub(crate) async fn put_candidate(tx: &mut Tx, edge: Edge, since: Millis) -> Res
     Ok(())
 }
 
+/// An image refers to the blob from now on.
+pub(crate) async fn remove_candidate(tx: &mut Tx, edge: Edge) -> Result<()> {
+    tx.execute(
+        "DELETE FROM garbage_candidates WHERE repository_id = $1 AND blob_id = $2",
+        params![edge.repository_id, edge.blob_id],
+    )
+    .await?;
+    Ok(())
+}
+
 /// The blobs that an image refers to are no candidates any more.
 pub(crate) async fn remove_candidates_of_image(
     tx: &mut Tx,

@@ -16,7 +16,7 @@ use std::sync::{Arc, PoisonError};
 use tokio::sync::Notify;
 
 pub(crate) use self::collect::{
-    Collector, must_be_refreshed, put_candidate, remove_candidates_of_image,
+    Collector, must_be_refreshed, put_candidate, remove_candidate, remove_candidates_of_image,
 };
 pub use self::freshness::flush;
 pub use self::pins::Pin;

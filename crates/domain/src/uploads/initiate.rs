@@ -48,7 +48,7 @@ impl Operation for InitiateLayerUpload {
     }
 }
 
-async fn insert(
+pub(super) async fn insert(
     tx: &mut Tx,
     call: &Call<'_>,
     repository: &Repository,
@@ -91,11 +91,11 @@ async fn insert(
     Ok(upload.id)
 }
 
-const CREATE: &str = "ecr:CreateRepository";
+pub(super) const CREATE: &str = "ecr:CreateRepository";
 
 /// The repository a push goes to. A push makes it where a template for that applies, or the
 /// operator turned it on for all, and the pusher may create it.
-async fn get_or_create(
+pub(super) async fn get_or_create(
     tx: &mut Tx,
     call: &Call<'_>,
     address: &RepositoryAddress,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tonnage_domain::accounts::{CreateAccount, ListAccounts, SetAccountState};
 use tonnage_domain::backup::operations::CreateBackup;
 use tonnage_domain::blobs::batch_check_layer_availability::BatchCheckLayerAvailability;
+use tonnage_domain::blobs::delete_blob::DeleteBlob;
 use tonnage_domain::blobs::get_blob::{GetBlob, HeadBlob};
 use tonnage_domain::blobs::get_download_url_for_layer::GetDownloadUrlForLayer;
 use tonnage_domain::context::{Principal, PrincipalKind, RequestContext};
@@ -33,11 +34,14 @@ use tonnage_domain::lifecycle::preview_operations::{
     GetLifecyclePolicyPreview, StartLifecyclePolicyPreview,
 };
 use tonnage_domain::lifecycle::put_lifecycle_policy::PutLifecyclePolicy;
-use tonnage_domain::names::{AccountId, Digest, Reference, RepositoryName};
+use tonnage_domain::names::{AccountId, Digest, Reference, RepositoryName, Tag};
 use tonnage_domain::operations::OPERATIONS;
 use tonnage_domain::pull_time_exclusions::{
     DeregisterPullTimeUpdateExclusion, ListPullTimeUpdateExclusions,
     RegisterPullTimeUpdateExclusion,
+};
+use tonnage_domain::registries::account_settings::{
+    AccountSettingValue, GetAccountSetting, PutAccountSetting,
 };
 use tonnage_domain::registries::describe::DescribeRegistry;
 use tonnage_domain::replication::ReplicationConfiguration;
@@ -65,6 +69,7 @@ use tonnage_domain::uploads::cancel::CancelUpload;
 use tonnage_domain::uploads::describe::DescribeUpload;
 use tonnage_domain::uploads::finish::CompleteLayerUpload;
 use tonnage_domain::uploads::initiate::InitiateLayerUpload;
+use tonnage_domain::uploads::mount::MountLayer;
 use tonnage_domain::uploads::{UploadId, UploadRules};
 
 use tonnage_store::vault::FileVault;
@@ -176,6 +181,8 @@ fn images(table: &mut Table) {
     let digest = Digest::of_sha256(b"one");
     table.add("without tag", &put);
     table.add("with tag", &tagged);
+    let tags = ["v1", "v2"].map(|tag| Tag::parse(tag).unwrap()).to_vec();
+    table.add("with two tags", &PutImage { tags, ..put.clone() });
     table.add("with tag and digest", &PutImage { digest: Some(digest.clone()), ..tagged });
 
     let batch = vec![by_tag("v1"), by_digest(&digest), by_both(&digest, "v2")];
@@ -241,6 +248,11 @@ fn layers(table: &mut Table) {
     table.add("", &GetDownloadUrlForLayer { repository: repository(), digest: digest.clone() });
     table.add("", &GetBlob { repository: repository(), digest: digest.clone() });
     table.add("", &HeadBlob { repository: repository(), digest: digest.clone() });
+    table.add("", &DeleteBlob { repository: repository(), digest: digest.clone() });
+    let from = Some(RepositoryName::parse("source").unwrap());
+    let mount = MountLayer { repository: repository(), digest: digest.clone(), from };
+    table.add("from a repository", &mount);
+    table.add("from anywhere", &MountLayer { from: None, ..mount });
     table.add("by docker", &InitiateLayerUpload { repository: repository(), rules });
     let by_parts = InitiateLayerUpload { repository: repository(), rules: UploadRules::LayerParts };
     table.add("by the layer-part API", &by_parts);
@@ -278,6 +290,9 @@ fn registry_settings(table: &mut Table) {
     let configuration = RegistryScanningConfiguration::default();
     table.add("", &PutRegistryScanningConfiguration { configuration });
     table.add("", &DescribeRegistry);
+    let (name, value) = ("BLOB_MOUNTING".to_owned(), "ENABLED".to_owned());
+    table.add("", &GetAccountSetting { name: name.clone() });
+    table.add("", &PutAccountSetting { setting: AccountSettingValue { name, value } });
     let configuration = ReplicationConfiguration::default();
     table.add("", &PutReplicationConfiguration { configuration });
     let principal_arn = format!("arn:aws:iam::{ACCOUNT}:role/ci");

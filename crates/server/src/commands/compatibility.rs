@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use tonnage_api::aws::shapes::{Service as Model, ecr, ecr_public};
+use tonnage_api::oci::profile::DEVIATIONS;
 use tonnage_domain::execute::Service;
 use tonnage_domain::operations::OPERATIONS;
 
@@ -12,25 +13,31 @@ const ROUTES: &[(&str, &str)] = &[
     ("`GET`, `HEAD /v2/{name}/manifests/{reference}`", "by tag and by digest, `If-None-Match`"),
     (
         "`PUT /v2/{name}/manifests/{reference}`",
-        "Docker schema 2, manifest lists, OCI images, indexes and artifacts; `OCI-Subject`",
+        "Docker schema 2, manifest lists, OCI images, indexes and artifacts; `tag` in the query and `OCI-Tag`; `OCI-Subject`; `If-Match`, `If-None-Match: *`; `Warning`",
     ),
     ("`DELETE /v2/{name}/manifests/{reference}`", "by tag and by digest"),
     (
         "`GET`, `HEAD /v2/{name}/blobs/{digest}`",
         "whole, one range or several, `If-None-Match`, `If-Range`; SHA-256 and SHA-512",
     ),
-    ("`DELETE /v2/{name}/blobs/{digest}`", "not served, as in ECR: 405 `UNSUPPORTED`"),
+    (
+        "`DELETE /v2/{name}/blobs/{digest}`",
+        "202 when no image of the repository refers to it, 409 `DENIED` otherwise; needs `ecr:BatchDeleteImage`",
+    ),
     (
         "`POST /v2/{name}/blobs/uploads/`",
-        "sessions and single-request uploads; `mount` is answered with a session, as in ECR unless an account turns mounting on",
+        "sessions and single-request uploads; `mount` and `from`, see below",
     ),
     (
-        "`GET`, `PATCH`, `PUT`, `DELETE /v2/{name}/blobs/uploads/{id}`",
+        "`GET`, `HEAD`, `PATCH`, `PUT`, `DELETE /v2/{name}/blobs/uploads/{id}`",
         "streamed, in chunks, resumable",
     ),
-    ("`GET /v2/{name}/tags/list`", "in lexical order; `n` up to 1000, `last`, `Link`"),
-    ("`GET /v2/{name}/referrers/{digest}`", "`artifactType`, `OCI-Filters-Applied`, `Link`"),
-    ("`GET /v2/_catalog`", "for principals that may list all repositories"),
+    ("`GET`, `HEAD /v2/{name}/tags/list`", "in lexical order; `n` up to 1000, `last`, `Link`"),
+    (
+        "`GET`, `HEAD /v2/{name}/referrers/{digest}`",
+        "`artifactType`, `OCI-Filters-Applied`, `Link`",
+    ),
+    ("`GET`, `HEAD /v2/_catalog`", "for principals that may list all repositories"),
 ];
 
 /// Where ECR's behaviour is not documented, or where we chose otherwise: what we do and why.
@@ -65,9 +72,21 @@ const DECISIONS: &[(&str, &str)] = &[
     ),
     (
         "Codes of the distribution protocol",
-        "The specification's codes and statuses: 400 `MANIFEST_INVALID` and `DIGEST_INVALID` where ECR answers 405 `UNSUPPORTED` or other codes; 202 for `PATCH` where ECR answers 201. Messages are ECR's where they are known.",
+        "The specification's codes and statuses; with `oci_profile = \"ecr\"` those of the table above. Messages are ECR's where they are known.",
     ),
-    ("`n` above 1000 in listings", "405 `UNSUPPORTED` with ECR's message."),
+    (
+        "Mounting",
+        "As in ECR once `PutAccountSetting` made `BLOB_MOUNTING` `ENABLED`: the source is named, in the same registry, an image of it refers to the blob, and the pusher has `ecr:GetDownloadUrlForLayer` there. `blob_mounting` of the server makes `ENABLED` the default, takes blobs that no image refers to, and looks for a source the pusher may pull from when none is named. Every other case is answered with an upload, so nobody learns what a repository has.",
+    ),
+    (
+        "Account settings",
+        "`BASIC_SCAN_TYPE_VERSION`, `REGISTRY_POLICY_SCOPE` and `BLOB_MOUNTING`, per registry. Unknown names and values are refused with `InvalidParameterException`.",
+    ),
+    (
+        "Sparse manifests",
+        "A manifest whose layers or children are not in the repository is refused, as in ECR, unless the server runs with `sparse_manifests`.",
+    ),
+    ("Chunks", "Of any size, in order; there is no `OCI-Chunk-Min-Length` to keep."),
     (
         "Deleting the last tag of an image that an index refers to",
         "`BatchDeleteImage` answers `ImageReferencedByManifestList`; `DELETE` of the manifest by tag removes the tag and keeps the image.",
@@ -110,6 +129,18 @@ pub(super) fn page(note: &str) -> String {
     page.push_str("\n## OCI distribution\n\n| request | served |\n|---|---|\n");
     for (request, served) in ROUTES {
         let _ = writeln!(page, "| {request} | {served} |");
+    }
+    page.push_str(
+        "\n### Two profiles\n\n\
+         `oci_profile` chooses between the specification and what was seen of ECR.\n\n\
+         | subject | `specification` (default) | `ecr` | source |\n|---|---|---|---|\n",
+    );
+    for deviation in DEVIATIONS {
+        let _ = writeln!(
+            page,
+            "| {} | {} | {} | {} |",
+            deviation.subject, deviation.specification, deviation.ecr, deviation.source
+        );
     }
     page.push_str("\n## Decisions\n\n");
     for (subject, decision) in DECISIONS {

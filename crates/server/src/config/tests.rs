@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tonnage_api::oci::profile::Profile;
+
 use super::{Config, Flags, LogFormat, settings};
 
 /// Flags by key, variables by name, the text of the file.
@@ -86,6 +88,9 @@ fn a_whole_file_and_its_defaults() {
         region = "eu-west-1"
         domain = "Example.com:8443"
         create_on_push = true
+        blob_mounting = true
+        sparse_manifests = true
+        oci_profile = "ecr"
         encrypt_at_rest = false
         gc_grace = "90m"
         scrub_rate = "512KiB"
@@ -107,6 +112,9 @@ fn a_whole_file_and_its_defaults() {
     assert_eq!(config.registry.region.unwrap().as_str(), "eu-west-1");
     assert_eq!(config.registry.domain.as_deref(), Some("example.com:8443"));
     assert!(config.registry.create_on_push);
+    assert!(config.registry.blob_mounting);
+    assert!(config.registry.sparse_manifests);
+    assert_eq!(config.registry.oci_profile, Profile::Ecr);
     assert!(!config.registry.encrypt_at_rest);
     assert_eq!(config.registry.gc_grace_seconds, 90 * 60);
     assert_eq!(config.registry.scrub_bytes_per_second, 512 * 1024);
@@ -131,6 +139,9 @@ fn a_whole_file_and_its_defaults() {
     assert!(config.listeners.trusted_proxies.contains("127.0.0.1".parse().unwrap()));
     assert!(config.listeners.trusted_proxies.contains("::1".parse().unwrap()));
     assert!(!config.registry.create_on_push);
+    assert!(!config.registry.blob_mounting);
+    assert!(!config.registry.sparse_manifests);
+    assert_eq!(config.registry.oci_profile, Profile::Specification);
     assert!(config.registry.encrypt_at_rest);
     assert_eq!(config.registry.gc_grace_seconds, 24 * 3600);
     assert_eq!(config.registry.scrub_bytes_per_second, 8 * 1024 * 1024);
@@ -160,6 +171,7 @@ fn a_wrong_file_is_refused_by_the_name_of_the_key() {
     check_file_refused("listen = []", &["`listen`"]);
     check_file_refused("listen = [\"localhost:1\"]", &["`listen`", "localhost:1"]);
     check_file_refused("create_on_push = \"yes\"", &["`create_on_push`", "true or false"]);
+    check_file_refused("oci_profile = \"docker\"", &["`oci_profile`", "docker", "`ecr`"]);
     check_file_refused("connections_max = 0", &["`connections_max`", "from 1"]);
     check_file_refused("connections_max = -1", &["`connections_max`"]);
     check_file_refused("connections_max = \"7\"", &["`connections_max`", "an integer"]);

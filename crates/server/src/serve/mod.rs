@@ -84,7 +84,7 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
     let lifecycle = Lifecycle::default();
     let metrics = Metrics::new(&app.metrics);
     let responder = Responder::new(
-        Api::new(Arc::clone(&app)),
+        Api::new(Arc::clone(&app)).with_profile(config.registry.oci_profile),
         Arc::clone(&app),
         metrics.clone(),
         metrics::Access::read(&config.metrics)?,

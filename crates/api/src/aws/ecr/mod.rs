@@ -3,6 +3,7 @@
 //! Every operation is one function: it decodes its own wire shape, runs one operation of the
 //! domain and encodes what that gives back. Shapes were validated before.
 
+mod account_settings;
 mod images;
 mod layers;
 mod lifecycle;
@@ -73,6 +74,7 @@ operations! {
     "DescribeRegistry" => registry_settings::describe_registry,
     "DescribeRepositories" => repositories::describe_repositories,
     "DescribeRepositoryCreationTemplates" => templates::describe_repository_creation_templates,
+    "GetAccountSetting" => account_settings::get_account_setting,
     "GetAuthorizationToken" => tokens::get_authorization_token,
     "GetDownloadUrlForLayer" => layers::get_download_url_for_layer,
     "GetLifecyclePolicy" => lifecycle::get_lifecycle_policy,
@@ -83,6 +85,7 @@ operations! {
     "ListImages" => listings::list_images,
     "ListPullTimeUpdateExclusions" => registry_settings::list_pull_time_update_exclusions,
     "ListTagsForResource" => tags::list_tags_for_resource,
+    "PutAccountSetting" => account_settings::put_account_setting,
     "PutImage" => images::put_image,
     "PutImageScanningConfiguration" => scanning::put_image_scanning_configuration,
     "PutImageTagMutability" => repositories::put_image_tag_mutability,
