@@ -23,6 +23,14 @@ use crate::pull_time_exclusions::{
 };
 use crate::registries::describe::DescribeRegistry;
 use crate::replication::put_replication_configuration::PutReplicationConfiguration;
+use crate::policies::account_limit::{DeleteAccountLimit, GetAccountLimit, PutAccountLimit};
+use crate::policies::explain::ExplainPolicy;
+use crate::policies::registry_policy::{
+    DeleteRegistryPolicy, GetRegistryPolicy, PutRegistryPolicy,
+};
+use crate::policies::repository_policy::{
+    DeleteRepositoryPolicy, GetRepositoryPolicy, SetRepositoryPolicy,
+};
 use crate::repositories::create::CreateRepository;
 use crate::repositories::delete::DeleteRepository;
 use crate::repositories::describe::DescribeRepositories;
@@ -53,8 +61,10 @@ pub const OPERATIONS: &[Entry] = &[
     CompleteLayerUpload::ENTRY,
     CreateRepository::ENTRY,
     CreateRepositoryCreationTemplate::ENTRY,
+    DeleteRegistryPolicy::ENTRY,
     DeleteRepository::ENTRY,
     DeleteRepositoryCreationTemplate::ENTRY,
+    DeleteRepositoryPolicy::ENTRY,
     DeregisterPullTimeUpdateExclusion::ENTRY,
     DescribeImages::ENTRY,
     DescribeRegistry::ENTRY,
@@ -62,7 +72,9 @@ pub const OPERATIONS: &[Entry] = &[
     DescribeRepositoryCreationTemplates::ENTRY,
     GetAuthorizationToken::ENTRY,
     GetDownloadUrlForLayer::ENTRY,
+    GetRegistryPolicy::ENTRY,
     GetRegistryScanningConfiguration::ENTRY,
+    GetRepositoryPolicy::ENTRY,
     InitiateLayerUpload::ENTRY,
     ListImageReferrers::ENTRY,
     ListImages::ENTRY,
@@ -71,9 +83,11 @@ pub const OPERATIONS: &[Entry] = &[
     PutImage::ENTRY,
     PutImageScanningConfiguration::ENTRY,
     PutImageTagMutability::ENTRY,
+    PutRegistryPolicy::ENTRY,
     PutRegistryScanningConfiguration::ENTRY,
     PutReplicationConfiguration::ENTRY,
     RegisterPullTimeUpdateExclusion::ENTRY,
+    SetRepositoryPolicy::ENTRY,
     TagResource::ENTRY,
     UntagResource::ENTRY,
     UpdateRepositoryCreationTemplate::ENTRY,
@@ -81,15 +95,19 @@ pub const OPERATIONS: &[Entry] = &[
     GetCallerIdentity::ENTRY,
     CancelUpload::ENTRY,
     CreateAccount::ENTRY,
+    DeleteAccountLimit::ENTRY,
     DeleteManifest::ENTRY,
     DescribeGarbageCollection::ENTRY,
     DescribeScrub::ENTRY,
     DescribeUpload::ENTRY,
+    ExplainPolicy::ENTRY,
+    GetAccountLimit::ENTRY,
     GetBlob::ENTRY,
     GetManifest::ENTRY,
     HeadBlob::ENTRY,
     ListAccounts::ENTRY,
     ListTags::ENTRY,
+    PutAccountLimit::ENTRY,
     RunGarbageCollection::ENTRY,
     SetAccountState::ENTRY,
     StartScrub::ENTRY,

@@ -58,7 +58,11 @@ impl Operation for PutImage {
     type Output = PutImageOutput;
 
     fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
-        let id = ImageIdentifier { digest: self.digest.clone(), tag: self.tag.clone() };
+        // The digest is the manifest's own, so that a condition on it cannot be passed by leaving
+        // it out; one that the client claims wrongly is refused later.
+        let algorithm = self.digest.as_ref().map_or(Algorithm::Sha256, Digest::algorithm);
+        let digest = Digest::of(algorithm, &self.manifest);
+        let id = ImageIdentifier { digest: Some(digest), tag: self.tag.clone() };
         vec![Demand {
             keys: id.condition_keys(),
             ..Demand::new("ecr:PutImage", self.repository.resource())

@@ -72,6 +72,12 @@ pub(crate) struct Condition {
 }
 
 impl Condition {
+    /// Shows `visit` every condition key that the condition reads, in lower case.
+    pub(crate) fn visit_keys(&self, visit: &mut dyn FnMut(&str)) {
+        visit(&self.key);
+        self.values.iter().for_each(|value| value.visit_keys(visit));
+    }
+
     pub(crate) fn evaluate(&self, context: &Context<'_>) -> Truth {
         let found = context.lookup(&self.key);
         if self.operator.base == Base::Null {

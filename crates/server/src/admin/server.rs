@@ -180,7 +180,9 @@ impl Admin {
             source_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             // Nobody can listen in on a socket of this machine.
             secure_transport: true,
+            endpoint: None,
             user_agent: format!("tonnage/{}", env!("CARGO_PKG_VERSION")),
+            referer: String::new(),
             request_id: uuid::Uuid::new_v4().to_string(),
             now: self.app.clock.now(),
         })

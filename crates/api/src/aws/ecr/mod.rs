@@ -6,6 +6,7 @@
 mod images;
 mod layers;
 mod listings;
+mod policies;
 mod referrers;
 mod registry_settings;
 mod repositories;
@@ -64,8 +65,10 @@ operations! {
     "CompleteLayerUpload" => layers::complete_layer_upload,
     "CreateRepository" => repositories::create_repository,
     "CreateRepositoryCreationTemplate" => templates::create_repository_creation_template,
+    "DeleteRegistryPolicy" => policies::delete_registry_policy,
     "DeleteRepository" => repositories::delete_repository,
     "DeleteRepositoryCreationTemplate" => templates::delete_repository_creation_template,
+    "DeleteRepositoryPolicy" => policies::delete_repository_policy,
     "DeregisterPullTimeUpdateExclusion" => registry_settings::deregister_pull_time_update_exclusion,
     "DescribeImages" => listings::describe_images,
     "DescribeRegistry" => registry_settings::describe_registry,
@@ -73,7 +76,9 @@ operations! {
     "DescribeRepositoryCreationTemplates" => templates::describe_repository_creation_templates,
     "GetAuthorizationToken" => tokens::get_authorization_token,
     "GetDownloadUrlForLayer" => layers::get_download_url_for_layer,
+    "GetRegistryPolicy" => policies::get_registry_policy,
     "GetRegistryScanningConfiguration" => scanning::get_registry_scanning_configuration,
+    "GetRepositoryPolicy" => policies::get_repository_policy,
     "InitiateLayerUpload" => layers::initiate_layer_upload,
     "ListImageReferrers" => referrers::list_image_referrers,
     "ListImages" => listings::list_images,
@@ -82,9 +87,11 @@ operations! {
     "PutImage" => images::put_image,
     "PutImageScanningConfiguration" => scanning::put_image_scanning_configuration,
     "PutImageTagMutability" => repositories::put_image_tag_mutability,
+    "PutRegistryPolicy" => policies::put_registry_policy,
     "PutRegistryScanningConfiguration" => scanning::put_registry_scanning_configuration,
     "PutReplicationConfiguration" => registry_settings::put_replication_configuration,
     "RegisterPullTimeUpdateExclusion" => registry_settings::register_pull_time_update_exclusion,
+    "SetRepositoryPolicy" => policies::set_repository_policy,
     "TagResource" => tags::tag_resource,
     "UntagResource" => tags::untag_resource,
     "UpdateRepositoryCreationTemplate" => templates::update_repository_creation_template,
