@@ -187,12 +187,9 @@ async fn decide(
         let keys = condition_keys(context, demand, &tags);
         let decision = question.decide(&own, &policies.named(demand.action), &keys);
         let denial = (!decision.is_allowed()).then(|| {
-            // What is told is what would be if there were no such thing: neither its policies nor
-            // its tags. Only who is allowed on their own side learns of a policy that denies.
-            let keys = condition_keys(context, demand, &[]);
-            let absent = question.decide(&own, &[], &keys);
-            let told = if absent.is_allowed() { &decision } else { &absent };
-            Denial { told: told_of(told, demand.action), known: known_of(&decision) }
+            let absent = question.decide(&own, &[], &condition_keys(context, demand, &[]));
+            let told = told_of(&decision, &absent, demand.action);
+            Denial { told, known: known_of(&decision) }
         });
         if let (true, Some(denial)) = (demand.required, &denial) {
             return Err(denied(context, demand.action, &question.arn, denial));
@@ -289,14 +286,21 @@ impl Question<'_> {
     }
 }
 
-/// The end of AWS's message, and which statement it was where one denied.
-pub(crate) fn told_of(decision: &Decision, action: &str) -> String {
-    let mut told = decision.denial(action).unwrap_or_default();
-    if let Reason::DeniedBy(StatementReference { sid: Some(sid), .. }) = &decision.reason {
-        let sid: String = sid.chars().filter(|character| !character.is_control()).collect();
-        told.push_str(&format!(" (statement \"{sid}\")"));
+/// The end of AWS's message, and which statement it was where one denied; empty when allowed.
+///
+/// What is told is what would be if there were no such resource: neither its policies nor its tags.
+/// Only whoever is allowed on their own side learns of a policy of the resource that denies.
+pub(crate) fn told_of(decision: &Decision, absent: &Decision, action: &str) -> String {
+    if decision.is_allowed() {
+        return String::new();
     }
-    told
+    let told = if absent.is_allowed() { decision } else { absent };
+    let mut text = told.denial(action).unwrap_or_default();
+    if let Reason::DeniedBy(StatementReference { sid: Some(sid), .. }) = &told.reason {
+        let sid: String = sid.chars().filter(|character| !character.is_control()).collect();
+        text.push_str(&format!(" (statement \"{sid}\")"));
+    }
+    text
 }
 
 /// Everything that is known of a denial.

@@ -26,12 +26,6 @@ pub(crate) fn repository_policy(address: &RepositoryAddress) -> String {
     format!("repository-policy:{account}:{region}:{name}")
 }
 
-/// The current version; 0 for what never changed.
-pub(crate) async fn get(tx: &mut Tx, name: &str) -> Result<i64, MetadataError> {
-    let row = tx.optional("SELECT version FROM versions WHERE name = $1", params![name]).await?;
-    row.map_or(Ok(0), |row| row.get(0))
-}
-
 /// The current versions of `names`, in their order; one read for all of them.
 pub(crate) async fn get_all(tx: &mut Tx, names: &[String]) -> Result<Vec<i64>, MetadataError> {
     let rows = tx

@@ -50,6 +50,11 @@ impl ResourcePattern {
         self.0.visit_keys(visit);
     }
 
+    /// Whether it is a lone `*`.
+    pub(crate) fn is_everything(&self) -> bool {
+        self.0.is_everything()
+    }
+
     /// `Err` says why the pattern has no meaning for this request.
     pub(crate) fn matches(
         &self,

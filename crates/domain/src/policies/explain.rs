@@ -1,7 +1,7 @@
 //! Why a principal may or may not do something: the decision of the authorizer, with everything it
 //! was made from.
 
-use tonnage_policy::{Outcome, Reason};
+use tonnage_policy::{Context, Outcome, Reason};
 
 use super::governing::{Basis, Governed, Remember};
 use crate::authorize::{OwnPolicies, Question, condition_keys, tags_of, told_of};
@@ -47,7 +47,8 @@ pub struct Explanation {
     /// Why, for the operator: every statement that allowed, the one that denied, or the kind of
     /// policy that does not allow.
     pub because: Vec<String>,
-    /// The end of the message that the principal gets; empty when allowed.
+    /// The end of the message that the principal gets, which tells nothing of what is kept from it;
+    /// empty when allowed.
     pub told: String,
     /// Every policy that has a say: its kind and its name.
     pub considered: Vec<(String, String)>,
@@ -90,13 +91,14 @@ impl Operation for ExplainPolicy {
         let tags = tags_of(&mut tx, &resource).await?;
         // The action is not one of the table's, and the keys of a demand do not depend on it.
         let demand = Demand::new("tonnage:ExplainPolicy", resource.clone());
-        let mut keys = condition_keys(&context, &demand, &tags);
-        for key in KEYS_OF_THE_ASKER {
-            keys.remove(key);
-        }
-        for (key, values) in &self.keys {
-            keys.set_all(key.as_str(), values.iter().map(String::as_str));
-        }
+        let put_given = |keys: &mut Context<'_>| {
+            for key in KEYS_OF_THE_ASKER {
+                keys.remove(key);
+            }
+            for (key, values) in &self.keys {
+                keys.set_all(key.clone(), values.iter().cloned());
+            }
+        };
         let question = Question {
             principal: &context.principal,
             action: &self.action,
@@ -104,7 +106,12 @@ impl Operation for ExplainPolicy {
             account: *resource.account().unwrap_or(&context.account),
         };
         let resource_policies = policies.named(&self.action);
+        let mut keys = condition_keys(&context, &demand, &tags);
+        put_given(&mut keys);
+        let mut keys_if_absent = condition_keys(&context, &demand, &[]);
+        put_given(&mut keys_if_absent);
         let decision = question.decide(&own, &resource_policies, &keys);
+        let absent = question.decide(&own, &[], &keys_if_absent);
         let mut considered = own.names();
         considered.extend(
             resource_policies
@@ -121,7 +128,7 @@ impl Operation for ExplainPolicy {
         Ok(Explanation {
             allowed: decision.outcome == Outcome::Allow,
             because,
-            told: told_of(&decision, &self.action),
+            told: told_of(&decision, &absent, &self.action),
             considered,
             passed_over: decision.unevaluated.iter().map(ToString::to_string).collect(),
             keys: keys

@@ -11,7 +11,7 @@ use super::{Stored, account_limit};
 use crate::app::App;
 use crate::context::RequestContext;
 use crate::error::{Error, Result};
-use crate::execute::{Demand, Resource, Tx};
+use crate::execute::{Resource, Tx};
 use crate::names::{AccountId, Region};
 use crate::repositories::RepositoryAddress;
 use crate::{params, versions};
