@@ -27,6 +27,7 @@ use tonnage_domain::repositories::RepositoryAddress;
 
 use self::authenticate::Challenge;
 use self::error::OciError;
+pub use self::routes::ROUTES;
 use self::routes::Route;
 use crate::Arrival;
 use crate::body::Body;

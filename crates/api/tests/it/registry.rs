@@ -40,7 +40,7 @@ pub(crate) struct Registry {
     pub(crate) app: Arc<App>,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) credentials: Credentials,
-    api: Api,
+    pub(crate) api: Api,
     _blobs: tempfile::TempDir,
 }
 
@@ -230,7 +230,7 @@ impl Registry {
     }
 }
 
-fn credentials(key: &AccessKey) -> Credentials {
+pub(crate) fn credentials(key: &AccessKey) -> Credentials {
     Credentials { access_key_id: key.id.clone(), secret: key.secret.clone(), session_token: None }
 }
 

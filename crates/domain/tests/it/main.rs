@@ -14,6 +14,7 @@ mod images;
 mod interposed;
 mod key_wrapper;
 mod listing;
+mod policies;
 mod registry;
 mod repositories;
 mod resource_tags;
