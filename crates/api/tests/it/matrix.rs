@@ -35,6 +35,8 @@ use tonnage_domain::policies::explain::ExplainPolicy;
 use crate::registry::{ACCOUNT, Answer, Plain, REGION, REQUEST_ID, Registry, foreign_credentials};
 
 const AWAY: &str = "210987654321";
+/// The account that the operations of the admin socket are about.
+const THIRD: &str = "333333333333";
 const DIGEST: &str = "sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae";
 const UPLOAD: &str = "6a0d56f3-9a0f-4c8e-9d62-6c1f6a1f9a3e";
 const MANIFEST: &str =
@@ -81,6 +83,7 @@ struct Asking {
 impl Asking {
     async fn new(identity: Identity) -> Self {
         let registry = Registry::open().await;
+        registry.create_account(THIRD).await;
         let create = r#"{"repositoryName":"app"}"#;
         ecr(&registry, "CreateRepository", create).await;
         if identity == Identity::Shared {
@@ -269,14 +272,12 @@ fn input(operation: &str, name: &str) -> Value {
 /// What the admin socket alone has.
 async fn administrate(asking: &Asking, operation: &str) -> String {
     let management_account = AccountId::parse(ACCOUNT).unwrap();
-    let account = AccountId::parse("333333333333").unwrap();
-    if !matches!(operation, "CreateAccount") {
-        asking.registry.create_account("333333333333").await;
-    }
+    let account = AccountId::parse(THIRD).unwrap();
     match operation {
         "CreateAccount" => {
+            let id = AccountId::parse("444444444444").unwrap();
             let name = "new".to_owned();
-            asking.run(CreateAccount { management_account, id: account, name }).await
+            asking.run(CreateAccount { management_account, id, name }).await
         }
         "ListAccounts" => asking.run(ListAccounts { management_account }).await,
         "SetAccountState" => {
