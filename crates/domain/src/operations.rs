@@ -17,12 +17,6 @@ use crate::images::list_image_referrers::ListImageReferrers;
 use crate::images::list_images::ListImages;
 use crate::images::list_tags::ListTags;
 use crate::images::put_image::PutImage;
-use crate::pull_time_exclusions::{
-    DeregisterPullTimeUpdateExclusion, ListPullTimeUpdateExclusions,
-    RegisterPullTimeUpdateExclusion,
-};
-use crate::registries::describe::DescribeRegistry;
-use crate::replication::put_replication_configuration::PutReplicationConfiguration;
 use crate::policies::account_limit::{DeleteAccountLimit, GetAccountLimit, PutAccountLimit};
 use crate::policies::explain::ExplainPolicy;
 use crate::policies::registry_policy::{
@@ -31,6 +25,12 @@ use crate::policies::registry_policy::{
 use crate::policies::repository_policy::{
     DeleteRepositoryPolicy, GetRepositoryPolicy, SetRepositoryPolicy,
 };
+use crate::pull_time_exclusions::{
+    DeregisterPullTimeUpdateExclusion, ListPullTimeUpdateExclusions,
+    RegisterPullTimeUpdateExclusion,
+};
+use crate::registries::describe::DescribeRegistry;
+use crate::replication::put_replication_configuration::PutReplicationConfiguration;
 use crate::repositories::create::CreateRepository;
 use crate::repositories::delete::DeleteRepository;
 use crate::repositories::describe::DescribeRepositories;

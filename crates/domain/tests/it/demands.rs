@@ -24,13 +24,6 @@ use tonnage_domain::images::list_tags::ListTags;
 use tonnage_domain::images::put_image::PutImage;
 use tonnage_domain::names::{AccountId, Digest, Reference, RepositoryName};
 use tonnage_domain::operations::OPERATIONS;
-use tonnage_domain::pull_time_exclusions::{
-    DeregisterPullTimeUpdateExclusion, ListPullTimeUpdateExclusions,
-    RegisterPullTimeUpdateExclusion,
-};
-use tonnage_domain::registries::describe::DescribeRegistry;
-use tonnage_domain::replication::ReplicationConfiguration;
-use tonnage_domain::replication::put_replication_configuration::PutReplicationConfiguration;
 use tonnage_domain::policies::account_limit::{
     DeleteAccountLimit, GetAccountLimit, PutAccountLimit,
 };
@@ -41,6 +34,13 @@ use tonnage_domain::policies::registry_policy::{
 use tonnage_domain::policies::repository_policy::{
     DeleteRepositoryPolicy, GetRepositoryPolicy, SetRepositoryPolicy,
 };
+use tonnage_domain::pull_time_exclusions::{
+    DeregisterPullTimeUpdateExclusion, ListPullTimeUpdateExclusions,
+    RegisterPullTimeUpdateExclusion,
+};
+use tonnage_domain::registries::describe::DescribeRegistry;
+use tonnage_domain::replication::ReplicationConfiguration;
+use tonnage_domain::replication::put_replication_configuration::PutReplicationConfiguration;
 use tonnage_domain::repositories::TagMutabilityRule;
 use tonnage_domain::repositories::create::CreateRepository;
 use tonnage_domain::repositories::delete::DeleteRepository;
