@@ -62,7 +62,7 @@ pub const ROUTES: &[(&str, &[(&str, &str)])] = &[
             ("DELETE", "CancelUpload"),
         ],
     ),
-    ("/v2/{name}/referrers/{digest}", &[("GET", "ListReferrers")]),
+    ("/v2/{name}/referrers/{digest}", &[("GET", "ListImageReferrers")]),
 ];
 
 /// Reads a path; `None` when it is none of the specification's.
@@ -167,7 +167,7 @@ mod tests {
             let path = path
                 .replace("{name}", "team/app")
                 .replace("{reference}", "v1")
-                .replace("{digest}", D)
+                .replace("{digest}", "sha256:abc")
                 .replace("{id}", "x");
             let route = parse(&path).unwrap();
             assert_eq!(row(route), index, "{path}");

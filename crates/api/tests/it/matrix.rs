@@ -32,6 +32,8 @@ use tonnage_domain::policies::account_limit::{
 };
 use tonnage_domain::policies::explain::ExplainPolicy;
 
+use tonnage_domain::scrub::operations::{DescribeScrub, StartScrub};
+
 use crate::registry::{ACCOUNT, Answer, Plain, REGION, REQUEST_ID, Registry, foreign_credentials};
 
 const AWAY: &str = "210987654321";
@@ -226,7 +228,26 @@ fn outcome(answer: &Answer) -> String {
 fn input(operation: &str, name: &str) -> Value {
     let mut input = json!({ "registryId": ACCOUNT, "repositoryName": name });
     let more = match operation {
-        "GetRegistryPolicy" | "DeleteRegistryPolicy" => return json!({}),
+        "GetRegistryPolicy"
+        | "DeleteRegistryPolicy"
+        | "DescribeRegistry"
+        | "DescribeRepositoryCreationTemplates"
+        | "GetRegistryScanningConfiguration"
+        | "ListPullTimeUpdateExclusions"
+        | "PutRegistryScanningConfiguration" => return json!({}),
+        "CreateRepositoryCreationTemplate" => {
+            return json!({ "prefix": name, "appliedFor": ["CREATE_ON_PUSH"] });
+        }
+        "DeleteRepositoryCreationTemplate" | "UpdateRepositoryCreationTemplate" => {
+            return json!({ "prefix": name });
+        }
+        "DeregisterPullTimeUpdateExclusion" | "RegisterPullTimeUpdateExclusion" => {
+            return json!({ "principalArn": format!("arn:aws:iam::{ACCOUNT}:role/{name}") });
+        }
+        "PutReplicationConfiguration" => {
+            return json!({ "replicationConfiguration": { "rules": [] } });
+        }
+        "BatchGetRepositoryScanningConfiguration" => return json!({ "repositoryNames": [name] }),
         "PutRegistryPolicy" => return json!({ "policyText": SHARED.replace(AWAY, ACCOUNT) }),
         "GetAuthorizationToken" => return json!({ "registryIds": [ACCOUNT] }),
         "DescribeRepositories" => {
@@ -249,6 +270,10 @@ fn input(operation: &str, name: &str) -> Value {
         | "GetRepositoryPolicy"
         | "InitiateLayerUpload"
         | "ListImages" => json!({}),
+        "ListImageReferrers" => json!({ "subjectId": { "imageDigest": DIGEST } }),
+        "PutImageScanningConfiguration" => {
+            json!({ "imageScanningConfiguration": { "scanOnPush": false } })
+        }
         "BatchCheckLayerAvailability" => json!({ "layerDigests": [DIGEST] }),
         "BatchDeleteImage" | "BatchGetImage" => json!({ "imageIds": [{ "imageTag": "v1" }] }),
         "CompleteLayerUpload" => json!({ "uploadId": UPLOAD, "layerDigests": [DIGEST] }),
@@ -287,6 +312,8 @@ async fn administrate(asking: &Asking, operation: &str) -> String {
             asking.run(DescribeGarbageCollection { management_account }).await
         }
         "RunGarbageCollection" => asking.run(RunGarbageCollection { management_account }).await,
+        "DescribeScrub" => asking.run(DescribeScrub { management_account }).await,
+        "StartScrub" => asking.run(StartScrub { management_account }).await,
         "PutAccountLimit" => {
             let text = LOGIN_ONLY.to_owned();
             asking.run(PutAccountLimit { management_account, account, text }).await

@@ -18,10 +18,10 @@ use crate::clock::Millis;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Call, Demand, Resource, Tx};
 use crate::names::AccountId;
-use crate::registries;
 use crate::repositories::create::NewRepository;
 use crate::repositories::{self, Repository, RepositoryAddress, TagMutabilityRule};
 use crate::resource_tags::{self, ResourceTag};
+use crate::{policies, registries};
 
 /// The prefix of the template that serves what no other does.
 const ROOT: &str = "ROOT";
@@ -156,6 +156,11 @@ pub(crate) async fn create_repository(
     let new = NewRepository { tag_mutability: settings.tag_mutability, scan_on_push: false };
     let repository = repositories::create::insert(tx, call, address, new).await?;
     resource_tags::put(tx, repository.id, &settings.resource_tags).await?;
+    if let Some(text) = settings.repository_policy.filter(|text| !text.is_empty()) {
+        let checked = policies::check(tx, policies::Subject::Repository, &text).await?;
+        let policy = policies::repository_policy::put;
+        policy(tx, &repository, &text, &checked, call.now()).await?;
+    }
     Ok(repository)
 }
 

@@ -4,7 +4,6 @@
 use tonnage_domain::accounts::CreateAccount;
 use tonnage_domain::context::{Endpoint, Principal, RequestContext};
 use tonnage_domain::error::{ErrorKind, Result, chain};
-use tonnage_domain::execute::Operation;
 use tonnage_domain::identities::access_keys;
 use tonnage_domain::identities::get_authorization_token::GetAuthorizationToken;
 use tonnage_domain::identities::get_caller_identity::GetCallerIdentity;

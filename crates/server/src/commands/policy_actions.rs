@@ -41,12 +41,14 @@ const TONNAGE: &[&str] = &[
     "CreateAccount",
     "DeleteAccountLimit",
     "DescribeGarbageCollection",
+    "DescribeScrub",
     "ExplainPolicy",
     "GetAccountLimit",
     "ListAccounts",
     "PutAccountLimit",
     "RunGarbageCollection",
     "SetAccountState",
+    "StartScrub",
 ];
 
 /// Operations of botocore's `sts`, and its permission-only actions.
