@@ -2,6 +2,9 @@
 //! who may do what in one file. `UPDATE_SNAPSHOTS=1` writes it anew. An operation or route without
 //! a row fails the test.
 //!
+//! Operations on a registry as a whole act on the registry of whoever asks, so that the root of
+//! another account may do there what it likes.
+//!
 //! Every cell is a registry of its own, with the empty repository `app`. A cell that a policy
 //! decides is asked again for a repository that does not exist, and must be told the same.
 

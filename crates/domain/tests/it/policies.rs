@@ -468,7 +468,8 @@ async fn conditions_of_resource_policies() {
 
     let endpoint =
         |name: &str| Endpoint { name: name.to_owned(), network: Some("vpc-1".to_owned()) };
-    let rows: [(&str, fn(&mut RequestContext, Endpoint), bool); 6] = [
+    type Change = fn(&mut RequestContext, Endpoint);
+    let rows: [(&str, Change, bool); 6] = [
         (r#""StringEquals":{"aws:SourceVpce":"vpce-build"}"#, |_, _| {}, false),
         (
             r#""StringEquals":{"aws:SourceVpce":"vpce-build","aws:SourceVpc":"vpc-1"}"#,
