@@ -83,6 +83,8 @@ async fn main() {
 async fn run<O: Operation>(app: &App, operation: O) -> O::Output {
     let principal = management_root(app).await.unwrap();
     let context = RequestContext {
+        endpoint: None,
+        referer: String::new(),
         account: principal.account,
         principal,
         region: app.default_region.clone(),

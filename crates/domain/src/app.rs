@@ -14,6 +14,7 @@ use crate::metadata::Metadata;
 use crate::metrics::Metrics;
 use crate::names::{AccountId, Region};
 use crate::objects::Objects;
+use crate::policies::governing::ResourcePolicyCache;
 use crate::root_key::RootKey;
 use crate::uploads::UploadLocks;
 
@@ -86,6 +87,7 @@ pub struct App {
     pub(crate) domain_keys: DomainKeys,
     pub(crate) token_keys: TokenKeys,
     pub(crate) policies: PolicyCache,
+    pub(crate) resource_policies: ResourcePolicyCache,
     pub(crate) upload_locks: UploadLocks,
     pub(crate) garbage: Wake,
     pub(crate) collector: Collector,

@@ -5,13 +5,18 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tonnage_policy::{Context, Policy, PolicyKind, PolicySet, Request};
+use tonnage_policy::{
+    Context, Decision, NamedPolicy, Policy, PolicyKind, PolicySet, PolicySource, Reason, Request,
+    StatementReference,
+};
 
 use crate::app::App;
-use crate::context::{PrincipalKind, RequestContext};
+use crate::context::{Principal, PrincipalKind, RequestContext};
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Demand, Resource, Tx};
 use crate::metadata::Mode;
+use crate::names::AccountId;
+use crate::policies::governing::{self, Basis, Compiled, Governed, Remember};
 use crate::resource_tags::ResourceTag;
 use crate::{params, repositories, resource_tags, services, versions};
 
@@ -21,21 +26,27 @@ pub struct Permit {
     granted: Vec<Decided>,
     /// The demands, to decide them again if the versions moved.
     demands: Vec<Demand>,
-    basis: Basis,
+    /// Absent for maintenance.
+    from: Option<DecidedFrom>,
 }
 
 struct Decided {
     action: &'static str,
     arn: String,
-    denial: Option<String>,
+    denial: Option<Denial>,
 }
 
-/// What the decision was made from; absent for maintenance.
-type Basis = Option<Versions>;
+/// Why a demand was denied.
+struct Denial {
+    /// The end of AWS's message.
+    told: String,
+    /// All of it, for the operator only.
+    known: String,
+}
 
-struct Versions {
-    /// The version name of the principal's account, and its version.
-    identities: (String, i64),
+/// What the decision was made from.
+struct DecidedFrom {
+    basis: Basis,
     /// Whether the tags of resources mattered; they have no version.
     read_resource_tags: bool,
 }
@@ -43,7 +54,7 @@ struct Versions {
 impl Permit {
     /// For work that no principal asked for: collecting garbage, the first start, migrations.
     pub(crate) fn maintenance() -> Self {
-        Self { granted: Vec::new(), demands: Vec::new(), basis: None }
+        Self { granted: Vec::new(), demands: Vec::new(), from: None }
     }
 
     /// Whether an optional demand was allowed.
@@ -61,8 +72,8 @@ impl Permit {
             self.granted.iter().find(|decided| decided.action == action && decided.arn == arn);
         match decided {
             Some(Decided { denial: None, .. }) => Ok(()),
-            Some(Decided { denial: Some(reason), .. }) => {
-                Err(denied(context, action, &arn, reason))
+            Some(Decided { denial: Some(denial), .. }) => {
+                Err(denied(context, action, &arn, denial))
             }
             None => Err(Error::internal(format!("{action} on {arn} was never demanded"))),
         }
@@ -77,12 +88,10 @@ impl Permit {
 
     /// Whether what the decision was made from is still what is stored.
     pub(crate) async fn still_holds(&self, tx: &mut Tx) -> Result<bool> {
-        match &self.basis {
+        match &self.from {
             None => Ok(true),
-            Some(Versions { read_resource_tags: true, .. }) => Ok(false),
-            Some(Versions { identities: (name, version), .. }) => {
-                Ok(versions::get(tx, name).await? == *version)
-            }
+            Some(DecidedFrom { read_resource_tags: true, .. }) => Ok(false),
+            Some(DecidedFrom { basis, .. }) => basis.still_holds(tx).await,
         }
     }
 }
@@ -99,7 +108,7 @@ pub(crate) async fn authorize(
 ) -> Result<Permit> {
     // The only transaction that is opened without a decision: it reads what decisions need.
     let mut tx = Tx::begin(app.metadata.as_ref(), Mode::Read, &Permit::maintenance()).await?;
-    decide(app, context, demands, &mut tx).await
+    decide(app, context, demands, &mut tx, Remember::Yes).await
 }
 
 /// Decides the demands of a permit once more, inside the transaction that is about to act.
@@ -112,7 +121,7 @@ pub(crate) async fn decide_again(
     permit: &Permit,
     tx: &mut Tx,
 ) -> Result<()> {
-    let now = decide(app, context, &permit.demands, tx).await?;
+    let now = decide(app, context, &permit.demands, tx, Remember::No).await?;
     let weaker = permit
         .granted
         .iter()
@@ -128,72 +137,191 @@ pub(crate) async fn decide_again(
     Ok(())
 }
 
+/// Decides one more demand from what a transaction shows, its own changes included: for what an
+/// operation learns only while it runs.
+///
+/// # Errors
+/// As [`authorize`].
+pub(crate) async fn require_now(
+    app: &App,
+    context: &RequestContext,
+    demand: Demand,
+    tx: &mut Tx,
+) -> Result<()> {
+    decide(app, context, &[demand], tx, Remember::No).await.map(|_| ())
+}
+
 async fn decide(
     app: &App,
     context: &RequestContext,
     demands: &[Demand],
     tx: &mut Tx,
+    remember: Remember,
 ) -> Result<Permit> {
-    let account = &context.principal.account;
-    let name = versions::identities(account);
-    let version = versions::get(tx, &name).await?;
+    let governed: Vec<Governed> = demands
+        .iter()
+        .map(|demand| Governed::by(context, demand.action, &demand.resource))
+        .collect();
+    let identities = versions::identities(&context.principal.account);
+    let names = governed.iter().flat_map(Governed::versions).chain([identities.clone()]).collect();
+    let basis = Basis::read(tx, names).await?;
     refuse_inactive(tx, context).await?;
-    let policies = match context.principal.kind {
-        PrincipalKind::Root => app.policies.get(tx, context.principal.id, &name, version).await?,
-        PrincipalKind::Service => {
-            let document = services::policy_of(&context.principal.arn)?;
-            Arc::new(IdentityPolicies::built_in(&name, version, document)?)
-        }
-    };
-    let identity: Vec<_> =
-        policies.documents.iter().map(|(name, policy)| (name.as_str(), policy)).collect();
-    let set = PolicySet { identity: &identity, ..PolicySet::default() };
+    let own = OwnPolicies::read(app, tx, &context.principal, &basis, remember).await?;
 
     let mut granted = Vec::with_capacity(demands.len());
-    for demand in demands {
-        let arn = demand.resource.arn();
-        let tags = if policies.mention_resource_tags {
+    let mut read_resource_tags = false;
+    for (demand, governed) in demands.iter().zip(&governed) {
+        let policies = governed.policies(app, tx, &basis, remember).await?;
+        let tags = if own.read_resource_tags() || policies.reads_resource_tags() {
+            read_resource_tags = true;
             tags_of(tx, &demand.resource).await?
         } else {
             Vec::new()
         };
-        let resource_account =
-            demand.resource.account().unwrap_or(&context.account).as_str().to_owned();
+        let question = Question {
+            principal: &context.principal,
+            action: demand.action,
+            arn: demand.resource.arn(),
+            account: *demand.resource.account().unwrap_or(&context.account),
+        };
         let keys = condition_keys(context, demand, &tags);
-        let decision = tonnage_policy::evaluate(
+        let decision = question.decide(&own, &policies.named(demand.action), &keys);
+        let denial = (!decision.is_allowed()).then(|| {
+            let absent = question.decide(&own, &[], &condition_keys(context, demand, &[]));
+            let told = told_of(&decision, &absent, demand.action);
+            Denial { told, known: known_of(&decision) }
+        });
+        if let (true, Some(denial)) = (demand.required, &denial) {
+            return Err(denied(context, demand.action, &question.arn, denial));
+        }
+        granted.push(Decided { action: demand.action, arn: question.arn, denial });
+    }
+    let from = DecidedFrom { basis, read_resource_tags };
+    Ok(Permit { granted, demands: demands.to_vec(), from: Some(from) })
+}
+
+/// The policies on the side of the principal.
+pub(crate) struct OwnPolicies {
+    identity: Arc<IdentityPolicies>,
+    limit: Option<Arc<Compiled>>,
+}
+
+impl OwnPolicies {
+    /// Reads them under the version of the principal's account.
+    pub(crate) async fn read(
+        app: &App,
+        tx: &mut Tx,
+        principal: &Principal,
+        basis: &Basis,
+        remember: Remember,
+    ) -> Result<Self> {
+        let name = versions::identities(&principal.account);
+        let version = basis.version(&name)?;
+        if principal.kind == PrincipalKind::Service {
+            let document = services::policy_of(&principal.arn)?;
+            let identity = Arc::new(IdentityPolicies::built_in(&name, version, document)?);
+            return Ok(Self { identity, limit: None });
+        }
+        let identity = app.policies.get(tx, principal.id, &name, version, remember).await?;
+        let limit = governing::limit(app, tx, &principal.account, basis, remember).await?;
+        Ok(Self { identity, limit })
+    }
+
+    /// The kind and the name of each.
+    pub(crate) fn names(&self) -> Vec<(String, String)> {
+        let identity =
+            self.identity.documents.iter().map(|(name, _)| (PolicySource::Identity, name.as_str()));
+        let limits = self
+            .limit
+            .iter()
+            .filter_map(|limit| limit.named(governing::ACCOUNT_LIMIT))
+            .map(|(name, _)| (PolicySource::AccountLimit, name));
+        identity.chain(limits).map(|(kind, name)| (kind.to_string(), name.to_owned())).collect()
+    }
+
+    /// Whether one of them asks for tags of the resource.
+    pub(crate) fn read_resource_tags(&self) -> bool {
+        self.identity.mention_resource_tags
+            || self.limit.as_ref().is_some_and(|limit| limit.reads_resource_tags())
+    }
+}
+
+/// One thing that somebody wants to do.
+pub(crate) struct Question<'a> {
+    pub(crate) principal: &'a Principal,
+    pub(crate) action: &'a str,
+    /// The resource as policies match it.
+    pub(crate) arn: String,
+    /// The account that owns the resource.
+    pub(crate) account: AccountId,
+}
+
+impl Question<'_> {
+    /// Asks the policy engine.
+    pub(crate) fn decide(
+        &self,
+        own: &OwnPolicies,
+        resource: &[NamedPolicy<'_>],
+        keys: &Context<'_>,
+    ) -> Decision {
+        let identity: Vec<_> =
+            own.identity.documents.iter().map(|(name, policy)| (name.as_str(), policy)).collect();
+        let limits: Vec<_> =
+            own.limit.iter().filter_map(|limit| limit.named(governing::ACCOUNT_LIMIT)).collect();
+        let set =
+            PolicySet { identity: &identity, resource, limits: &limits, ..PolicySet::default() };
+        tonnage_policy::evaluate(
             &Request {
-                action: demand.action,
-                resource: &arn,
-                resource_account: &resource_account,
+                action: self.action,
+                resource: &self.arn,
+                resource_account: self.account.as_str(),
                 principal: tonnage_policy::Principal {
-                    kind: match context.principal.kind {
+                    kind: match self.principal.kind {
                         PrincipalKind::Root => tonnage_policy::PrincipalKind::Root,
                         PrincipalKind::Service => tonnage_policy::PrincipalKind::Service,
                     },
-                    arn: &context.principal.arn,
-                    account: Some(account.as_str()),
+                    arn: &self.principal.arn,
+                    account: Some(self.principal.account.as_str()),
                     role_arn: None,
-                    ids: &[&context.principal.unique_id],
+                    ids: &[&self.principal.unique_id],
                 },
-                context: &keys,
+                context: keys,
             },
             &set,
-        );
-        let denial = if decision.is_allowed() {
-            None
-        } else {
-            Some(decision.denial(demand.action).unwrap_or_default())
-        };
-        if let (true, Some(reason)) = (demand.required, &denial) {
-            return Err(denied(context, demand.action, &arn, reason));
-        }
-        granted.push(Decided { action: demand.action, arn, denial });
+        )
     }
-    let basis = Versions {
-        identities: (name, version),
-        read_resource_tags: policies.mention_resource_tags,
-    };
-    Ok(Permit { granted, demands: demands.to_vec(), basis: Some(basis) })
+}
+
+/// The end of AWS's message, and which statement it was where one denied; empty when allowed.
+///
+/// What is told is what would be if there were no such resource: neither its policies nor its tags.
+/// Only whoever is allowed on their own side learns of a policy of the resource that denies.
+pub(crate) fn told_of(decision: &Decision, absent: &Decision, action: &str) -> String {
+    if decision.is_allowed() {
+        return String::new();
+    }
+    let told = if absent.is_allowed() { decision } else { absent };
+    let mut text = told.denial(action).unwrap_or_default();
+    if let Reason::DeniedBy(StatementReference { sid: Some(sid), .. }) = &told.reason {
+        let sid: String = sid.chars().filter(|character| !character.is_control()).collect();
+        text.push_str(&format!(" (statement \"{sid}\")"));
+    }
+    text
+}
+
+/// Everything that is known of a denial.
+fn known_of(decision: &Decision) -> String {
+    match &decision.reason {
+        Reason::AllowedBy(_) => String::new(),
+        Reason::DeniedBy(statement) => format!("denied by {statement}"),
+        Reason::NotAllowedBy(source) => {
+            let mut known = format!("no {source} allows it");
+            for statement in &decision.unevaluated {
+                known.push_str(&format!("; passed over {statement}"));
+            }
+            known
+        }
+    }
 }
 
 /// A suspended account, or a key that was switched off after it signed, may do nothing.
@@ -235,15 +363,17 @@ fn inactive() -> Error {
     Error::new(ErrorKind::Unauthenticated, "The security token included in the request is invalid.")
 }
 
-fn denied(context: &RequestContext, action: &str, arn: &str, reason: &str) -> Error {
+fn denied(context: &RequestContext, action: &str, arn: &str, denial: &Denial) -> Error {
     let who = &context.principal.arn;
+    let told = &denial.told;
     Error::new(
         ErrorKind::AccessDenied,
-        format!("User: {who} is not authorized to perform: {action} on resource: {arn} {reason}"),
+        format!("User: {who} is not authorized to perform: {action} on resource: {arn} {told}"),
     )
+    .caused_by(denial.known.clone())
 }
 
-async fn tags_of(tx: &mut Tx, resource: &Resource) -> Result<Vec<ResourceTag>> {
+pub(crate) async fn tags_of(tx: &mut Tx, resource: &Resource) -> Result<Vec<ResourceTag>> {
     let Resource::Repository { account, region, name } = resource else { return Ok(Vec::new()) };
     let address = repositories::RepositoryAddress {
         account: *account,
@@ -258,7 +388,7 @@ async fn tags_of(tx: &mut Tx, resource: &Resource) -> Result<Vec<ResourceTag>> {
 
 /// The global condition keys, the resource's tags, and what the demand brought.
 /// Source: IAM user guide, "AWS global condition context keys".
-fn condition_keys<'a>(
+pub(crate) fn condition_keys<'a>(
     context: &'a RequestContext,
     demand: &'a Demand,
     tags: &'a [ResourceTag],
@@ -281,6 +411,16 @@ fn condition_keys<'a>(
     keys.set("aws:viaawsservice", "false");
     if !context.user_agent.is_empty() {
         keys.set("aws:useragent", context.user_agent.as_str());
+    }
+    if !context.referer.is_empty() {
+        keys.set("aws:referer", context.referer.as_str());
+    }
+    if let Some(endpoint) = &context.endpoint {
+        keys.set("aws:sourcevpce", endpoint.name.as_str());
+        keys.set("aws:vpcsourceip", context.source_address.to_string());
+        if let Some(network) = &endpoint.network {
+            keys.set("aws:sourcevpc", network.as_str());
+        }
     }
     for tag in tags {
         keys.add(format!("aws:resourcetag/{}", tag.key), tag.value.as_str());
@@ -328,6 +468,7 @@ impl PolicyCache {
         principal_id: i64,
         name: &str,
         version: i64,
+        remember: Remember,
     ) -> Result<Arc<IdentityPolicies>> {
         let cached = self
             .0
@@ -350,9 +491,9 @@ impl PolicyCache {
         let mut mention_resource_tags = false;
         for row in rows {
             let text: String = row.get(1)?;
-            mention_resource_tags |= text.to_ascii_lowercase().contains("resourcetag/");
             let policy = Policy::parse(&text, PolicyKind::Identity)
                 .map_err(|error| Error::internal(format!("stored policy: {error}")))?;
+            mention_resource_tags |= governing::reads_resource_tags(&policy);
             documents.push((row.get(0)?, policy));
         }
         let policies = Arc::new(IdentityPolicies {
@@ -360,6 +501,9 @@ impl PolicyCache {
             documents,
             mention_resource_tags,
         });
+        if remember == Remember::No {
+            return Ok(policies);
+        }
         let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if cache.len() >= CACHED_PRINCIPALS_MAX {
             cache.clear();

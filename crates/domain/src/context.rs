@@ -49,6 +49,15 @@ pub struct Principal {
     pub access_key_id: Option<String>,
 }
 
+/// A listener with a name of its own, which policies know as a VPC endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// `aws:SourceVpce`, for instance `vpce-build`.
+    pub name: String,
+    /// `aws:SourceVpc`, for instance `vpc-office`.
+    pub network: Option<String>,
+}
+
 /// Everything about a request that is not its input.
 #[derive(Clone, Debug)]
 pub struct RequestContext {
@@ -62,8 +71,12 @@ pub struct RequestContext {
     pub source_address: IpAddr,
     /// Whether it came over TLS.
     pub secure_transport: bool,
+    /// The endpoint it came through, where the listener is one.
+    pub endpoint: Option<Endpoint>,
     /// The client's `User-Agent`, at most 512 bytes of it.
     pub user_agent: String,
+    /// The client's `Referer`, at most 512 bytes of it; empty when it sent none.
+    pub referer: String,
     /// The id that the answer, the log and the access record carry.
     pub request_id: String,
     /// When the request arrived.

@@ -34,6 +34,10 @@ pub enum ErrorKind {
     RepositoryAlreadyExists,
     /// There is no such repository.
     RepositoryNotFound,
+    /// The repository has no policy.
+    RepositoryPolicyNotFound,
+    /// The registry has no policy.
+    RegistryPolicyNotFound,
     /// The repository still has images.
     RepositoryNotEmpty,
     /// There is no such image.
@@ -114,7 +118,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind, in the order of their declaration.
-    pub const ALL: [Self; 48] = [
+    pub const ALL: [Self; 50] = [
         Self::Unauthenticated,
         Self::TokenExpired,
         Self::TokenInvalid,
@@ -125,6 +129,8 @@ impl ErrorKind {
         Self::LimitExceeded,
         Self::RepositoryAlreadyExists,
         Self::RepositoryNotFound,
+        Self::RepositoryPolicyNotFound,
+        Self::RegistryPolicyNotFound,
         Self::RepositoryNotEmpty,
         Self::ImageNotFound,
         Self::ImageAlreadyExists,

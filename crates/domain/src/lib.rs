@@ -29,6 +29,7 @@ pub mod names;
 pub mod objects;
 pub mod operations;
 pub mod pages;
+pub mod policies;
 pub mod pull_time_exclusions;
 pub mod registries;
 pub mod replication;

@@ -27,6 +27,14 @@ use crate::lifecycle::preview_operations::{
     GetLifecyclePolicyPreview, StartLifecyclePolicyPreview,
 };
 use crate::lifecycle::put_lifecycle_policy::PutLifecyclePolicy;
+use crate::policies::account_limit::{DeleteAccountLimit, GetAccountLimit, PutAccountLimit};
+use crate::policies::explain::ExplainPolicy;
+use crate::policies::registry_policy::{
+    DeleteRegistryPolicy, GetRegistryPolicy, PutRegistryPolicy,
+};
+use crate::policies::repository_policy::{
+    DeleteRepositoryPolicy, GetRepositoryPolicy, SetRepositoryPolicy,
+};
 use crate::pull_time_exclusions::{
     DeregisterPullTimeUpdateExclusion, ListPullTimeUpdateExclusions,
     RegisterPullTimeUpdateExclusion,
@@ -66,8 +74,10 @@ pub const OPERATIONS: &[Entry] = &[
     CreateRepository::ENTRY,
     CreateRepositoryCreationTemplate::ENTRY,
     DeleteLifecyclePolicy::ENTRY,
+    DeleteRegistryPolicy::ENTRY,
     DeleteRepository::ENTRY,
     DeleteRepositoryCreationTemplate::ENTRY,
+    DeleteRepositoryPolicy::ENTRY,
     DeregisterPullTimeUpdateExclusion::ENTRY,
     DescribeImages::ENTRY,
     DescribeRegistry::ENTRY,
@@ -78,7 +88,9 @@ pub const OPERATIONS: &[Entry] = &[
     GetDownloadUrlForLayer::ENTRY,
     GetLifecyclePolicy::ENTRY,
     GetLifecyclePolicyPreview::ENTRY,
+    GetRegistryPolicy::ENTRY,
     GetRegistryScanningConfiguration::ENTRY,
+    GetRepositoryPolicy::ENTRY,
     InitiateLayerUpload::ENTRY,
     ListImageReferrers::ENTRY,
     ListImages::ENTRY,
@@ -89,9 +101,11 @@ pub const OPERATIONS: &[Entry] = &[
     PutImageScanningConfiguration::ENTRY,
     PutImageTagMutability::ENTRY,
     PutLifecyclePolicy::ENTRY,
+    PutRegistryPolicy::ENTRY,
     PutRegistryScanningConfiguration::ENTRY,
     PutReplicationConfiguration::ENTRY,
     RegisterPullTimeUpdateExclusion::ENTRY,
+    SetRepositoryPolicy::ENTRY,
     StartLifecyclePolicyPreview::ENTRY,
     TagResource::ENTRY,
     UntagResource::ENTRY,
@@ -103,6 +117,7 @@ pub const OPERATIONS: &[Entry] = &[
     CreateAccount::ENTRY,
     CreateBackup::ENTRY,
     DeleteBlob::ENTRY,
+    DeleteAccountLimit::ENTRY,
     DeleteManifest::ENTRY,
     DescribeGarbageCollection::ENTRY,
     DescribeJob::ENTRY,
@@ -110,6 +125,8 @@ pub const OPERATIONS: &[Entry] = &[
     DescribeUpload::ENTRY,
     ExpireImages::ENTRY,
     ExpireReferrers::ENTRY,
+    ExplainPolicy::ENTRY,
+    GetAccountLimit::ENTRY,
     GetBlob::ENTRY,
     GetManifest::ENTRY,
     HeadBlob::ENTRY,
@@ -118,6 +135,7 @@ pub const OPERATIONS: &[Entry] = &[
     ListTags::ENTRY,
     RetryJob::ENTRY,
     MountLayer::ENTRY,
+    PutAccountLimit::ENTRY,
     RunGarbageCollection::ENTRY,
     SetAccountState::ENTRY,
     StartScrub::ENTRY,

@@ -26,6 +26,11 @@ pub const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../migrations/0021_lifecycle.sql"),
     },
     Migration {
+        version: 15,
+        name: "resource_policies",
+        sql: include_str!("../migrations/0015_resource_policies.sql"),
+    },
+    Migration {
         version: 25,
         name: "registry_settings",
         sql: include_str!("../migrations/0025_registry_settings.sql"),

@@ -57,6 +57,8 @@ impl ServicePrincipal {
             // It does not leave the process.
             secure_transport: true,
             user_agent: self.name.to_owned(),
+            endpoint: None,
+            referer: String::new(),
             request_id,
             now: app.clock.now(),
         }

@@ -72,6 +72,10 @@ Examples:
     #[command(subcommand, arg_required_else_help = true)]
     Account(AccountCommands),
 
+    /// Ask why somebody may or may not do something, and look for mistakes in policies.
+    #[command(subcommand, arg_required_else_help = true)]
+    Policy(PolicyCommands),
+
     /// Remove what nothing needs from the running server, now.
     ///
     /// The server does this by itself, every minute; this shows what it comes to. A blob that no
@@ -259,6 +263,9 @@ Examples:
         #[command(flatten)]
         place: PlaceArguments,
     },
+    /// Read and change what an account's principals may be allowed at most.
+    #[command(subcommand, arg_required_else_help = true)]
+    Limit(AccountLimitCommands),
     /// Refuse everything an account's keys, tokens and links ask for; its images stay.
     #[command(after_help = "Examples:\n  tonnage account suspend 111122223333")]
     Suspend {
@@ -277,6 +284,109 @@ Examples:
         #[arg(value_name = "ID")]
         id: String,
     },
+}
+
+/// What may be done with the limit of an account.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccountLimitCommands {
+    /// Set the most that an account's principals may be allowed, its root included.
+    ///
+    /// The document is a policy without principals. It allows nothing by itself: what it does not
+    /// allow, no other policy of the account can. The management account cannot be limited.
+    #[command(after_help = "\
+Examples:
+  tonnage account limit put 111122223333 limit.json
+  tonnage account limit put 111122223333 - < limit.json")]
+    Put {
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// 12 digits.
+        #[arg(value_name = "ID")]
+        id: String,
+        /// The document; `-` is the standard input.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Print the limit of an account, byte for byte; nothing when it has none.
+    #[command(after_help = "Examples:\n  tonnage account limit get 111122223333")]
+    Get {
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// 12 digits.
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+    /// Take the limit of an account away.
+    #[command(after_help = "Examples:\n  tonnage account limit delete 111122223333")]
+    Delete {
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// 12 digits.
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+}
+
+/// What may be asked of policies.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommands {
+    /// Say whether a principal may do something, and which statement or missing allow decides.
+    ///
+    /// Asks the running server, which decides as for a request of the principal, from every policy
+    /// that has a say. Changes nothing. Ends with 0 if it is allowed and with 1 if it is denied.
+    #[command(after_help = "\
+Examples:
+  tonnage policy explain --principal arn:aws:iam::111122223333:root --action ecr:PutImage --resource arn:aws:ecr:us-east-1:123456789012:repository/app
+  tonnage policy explain --principal arn:aws:iam::123456789012:root --action ecr:BatchGetImage --resource arn:aws:ecr:us-east-1:123456789012:repository/app --context aws:SourceIp=192.0.2.7 --context tonnage:ImageTag=v1")]
+    Explain {
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// The ARN of a principal.
+        #[arg(long, value_name = "ARN")]
+        principal: String,
+        /// The action, such as `ecr:BatchGetImage`.
+        #[arg(long, value_name = "ACTION")]
+        action: String,
+        /// The ARN of a resource, or `*`.
+        #[arg(long, value_name = "ARN")]
+        resource: String,
+        /// A condition key of the request; may be repeated, also for several values of one key.
+        #[arg(long, value_name = "KEY=VALUE")]
+        context: Vec<String>,
+        /// How to print it.
+        #[arg(long, value_enum, value_name = "FORMAT", default_value_t = ReportFormat::Text)]
+        format: ReportFormat,
+    },
+    /// Look for mistakes in the text of a policy, without a server.
+    ///
+    /// Ends with 0 if there are none, with 1 if there are, and with 2 if the file cannot be read.
+    #[command(after_help = "\
+Examples:
+  tonnage policy lint policy.json
+  tonnage policy lint --kind repository - < policy.json")]
+    Lint {
+        /// The policy; `-` is the standard input.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// What it is attached to. [default: a resource if it names principals, else an identity]
+        #[arg(long, value_enum, value_name = "KIND")]
+        kind: Option<LintKind>,
+    },
+}
+
+/// What a policy is attached to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum LintKind {
+    /// A user, a group or a role.
+    Identity,
+    /// A repository.
+    Repository,
+    /// A registry.
+    Registry,
+    /// A role, saying who may assume it.
+    Trust,
+    /// An account.
+    Limit,
 }
 
 /// What `tonnage gc` takes.

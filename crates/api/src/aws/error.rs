@@ -196,6 +196,8 @@ pub fn json_code(kind: ErrorKind) -> Code {
         Kind::LimitExceeded => ("LimitExceededException", 400),
         Kind::RepositoryAlreadyExists => ("RepositoryAlreadyExistsException", 400),
         Kind::RepositoryNotFound => ("RepositoryNotFoundException", 400),
+        Kind::RepositoryPolicyNotFound => ("RepositoryPolicyNotFoundException", 400),
+        Kind::RegistryPolicyNotFound => ("RegistryPolicyNotFoundException", 400),
         Kind::RepositoryNotEmpty => ("RepositoryNotEmptyException", 400),
         Kind::ImageNotFound => ("ImageNotFoundException", 400),
         Kind::ImageAlreadyExists => ("ImageAlreadyExistsException", 400),
@@ -248,6 +250,8 @@ pub fn query_code(kind: ErrorKind) -> Code {
         | Kind::LimitExceeded
         | Kind::RepositoryAlreadyExists
         | Kind::RepositoryNotFound
+        | Kind::RepositoryPolicyNotFound
+        | Kind::RegistryPolicyNotFound
         | Kind::RepositoryNotEmpty
         | Kind::ImageNotFound
         | Kind::ImageAlreadyExists

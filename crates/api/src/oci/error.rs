@@ -112,6 +112,8 @@ pub(super) fn code(kind: ErrorKind) -> (StatusCode, &'static str) {
         | ErrorKind::InvalidTagParameter
         | ErrorKind::TooManyTags
         | ErrorKind::RepositoryAlreadyExists
+        | ErrorKind::RepositoryPolicyNotFound
+        | ErrorKind::RegistryPolicyNotFound
         | ErrorKind::RepositoryNotEmpty
         | ErrorKind::ImageAlreadyExists
         | ErrorKind::TemplateAlreadyExists

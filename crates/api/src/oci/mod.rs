@@ -29,6 +29,7 @@ use tonnage_domain::repositories::RepositoryAddress;
 use self::authenticate::Challenge;
 use self::error::OciError;
 use self::profile::{Profile, Rules};
+pub use self::routes::ROUTES;
 use self::routes::Route;
 use crate::Arrival;
 use crate::body::Body;

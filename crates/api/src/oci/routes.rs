@@ -64,6 +64,42 @@ impl Route<'_> {
     }
 }
 
+/// Every path of the distribution specification that is served, with its methods and the
+/// operations of the domain they run.
+pub const ROUTES: &[(&str, &[(&str, &str)])] = &[
+    ("/v2/", &[("GET", ""), ("HEAD", "")]),
+    ("/v2/_catalog", &[("GET", "DescribeRepositories"), ("HEAD", "DescribeRepositories")]),
+    ("/v2/{name}/tags/list", &[("GET", "ListTags"), ("HEAD", "ListTags")]),
+    (
+        "/v2/{name}/manifests/{reference}",
+        &[
+            ("GET", "GetManifest"),
+            ("HEAD", "GetManifest"),
+            ("PUT", "PutImage"),
+            ("DELETE", "DeleteManifest"),
+        ],
+    ),
+    (
+        "/v2/{name}/blobs/{digest}",
+        &[("GET", "GetBlob"), ("HEAD", "HeadBlob"), ("DELETE", "DeleteBlob")],
+    ),
+    ("/v2/{name}/blobs/uploads/", &[("POST", "InitiateLayerUpload")]),
+    (
+        "/v2/{name}/blobs/uploads/{id}",
+        &[
+            ("GET", "DescribeUpload"),
+            ("HEAD", "DescribeUpload"),
+            ("PATCH", "UploadLayerPart"),
+            ("PUT", "CompleteLayerUpload"),
+            ("DELETE", "CancelUpload"),
+        ],
+    ),
+    (
+        "/v2/{name}/referrers/{digest}",
+        &[("GET", "ListImageReferrers"), ("HEAD", "ListImageReferrers")],
+    ),
+];
+
 /// Reads a path; `None` when it is none of the specification's.
 pub fn parse(path: &str) -> Option<Route<'_>> {
     if matches!(path, "/v2" | "/v2/") {
@@ -103,6 +139,7 @@ pub fn parse(path: &str) -> Option<Route<'_>> {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::profile::Profile;
     use super::*;
 
     #[track_caller]
@@ -143,6 +180,35 @@ mod tests {
             "/v2/manifests/x",
         ] {
             check(path, None);
+        }
+    }
+
+    /// The row of [`ROUTES`]; a new route has no arm here until it has a row.
+    fn row(route: Route<'_>) -> usize {
+        match route {
+            Route::Ping => 0,
+            Route::Catalog => 1,
+            Route::Tags { .. } => 2,
+            Route::Manifest { .. } => 3,
+            Route::Blob { .. } => 4,
+            Route::Uploads { .. } => 5,
+            Route::Upload { .. } => 6,
+            Route::Referrers { .. } => 7,
+        }
+    }
+
+    #[test]
+    fn the_table_has_every_route_with_its_methods() {
+        for (index, (path, methods)) in ROUTES.iter().enumerate() {
+            let path = path
+                .replace("{name}", "team/app")
+                .replace("{reference}", "v1")
+                .replace("{digest}", "sha256:abc")
+                .replace("{id}", "x");
+            let route = parse(&path).unwrap();
+            assert_eq!(row(route), index, "{path}");
+            let methods: Vec<&str> = methods.iter().map(|(method, _)| *method).collect();
+            assert_eq!(route.methods(Profile::Specification.rules()), methods.join(", "), "{path}");
         }
     }
 

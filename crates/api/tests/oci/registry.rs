@@ -96,7 +96,9 @@ impl Registry {
             region: Region::parse(region).unwrap(),
             source_address: [127, 0, 0, 1].into(),
             secure_transport: false,
+            endpoint: None,
             user_agent: String::new(),
+            referer: String::new(),
             request_id: "test".to_owned(),
             now: self.clock.now(),
         }

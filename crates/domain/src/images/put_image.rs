@@ -100,7 +100,11 @@ impl Operation for PutImage {
     type Output = PutImageOutput;
 
     fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
-        let id = |tag| ImageIdentifier { digest: self.digest.clone(), tag };
+        // The digest is the manifest's own, so that a condition on it cannot be passed by leaving
+        // it out; one that the client claims wrongly is refused later.
+        let algorithm = self.digest.as_ref().map_or(Algorithm::Sha256, Digest::algorithm);
+        let digest = Digest::of(algorithm, &self.manifest);
+        let id = |tag| ImageIdentifier { digest: Some(digest.clone()), tag };
         let ids: Vec<ImageIdentifier> = match self.tags.is_empty() {
             true => vec![id(None)],
             false => self.tags.iter().map(|tag| id(Some(tag.clone()))).collect(),

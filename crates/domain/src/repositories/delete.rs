@@ -6,7 +6,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::events::{self, Event};
 use crate::execute::{Call, Demand, Entry, Operation, Service};
 use crate::names::{AccountId, RepositoryName};
-use crate::params;
+use crate::{params, policies};
 
 /// Deletes a repository; with `force`, with everything in it.
 #[derive(Clone, Debug)]
@@ -84,6 +84,7 @@ impl Operation for DeleteRepository {
         for statement in QUEUE_GARBAGE {
             tx.execute(statement, params![repository.id, call.now()]).await?;
         }
+        policies::repository_policy::remove(&mut tx, &repository).await?;
         for statement in DELETE_IN_ORDER {
             tx.execute(statement, params![repository.id]).await?;
         }

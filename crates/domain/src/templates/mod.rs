@@ -19,10 +19,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Call, Demand, Resource, Tx};
 use crate::lifecycle;
 use crate::names::AccountId;
-use crate::registries;
 use crate::repositories::create::NewRepository;
 use crate::repositories::{self, Repository, RepositoryAddress, TagMutabilityRule};
 use crate::resource_tags::{self, ResourceTag};
+use crate::{policies, registries};
 
 /// The prefix of the template that serves what no other does.
 const ROOT: &str = "ROOT";
@@ -162,6 +162,11 @@ pub(crate) async fn create_repository(
     resource_tags::put(tx, repository.id, &settings.resource_tags).await?;
     if let Some(text) = settings.lifecycle_policy.as_deref().filter(|text| !text.is_empty()) {
         lifecycle::put(tx, call, &repository, text).await?;
+    }
+    if let Some(text) = settings.repository_policy.filter(|text| !text.is_empty()) {
+        let checked = policies::check(tx, policies::Subject::Repository, &text).await?;
+        let policy = policies::repository_policy::put;
+        policy(tx, &repository, &text, &checked, call.now()).await?;
     }
     Ok(repository)
 }

@@ -36,6 +36,16 @@ use tonnage_domain::lifecycle::preview_operations::{
 use tonnage_domain::lifecycle::put_lifecycle_policy::PutLifecyclePolicy;
 use tonnage_domain::names::{AccountId, Digest, Reference, RepositoryName, Tag};
 use tonnage_domain::operations::OPERATIONS;
+use tonnage_domain::policies::account_limit::{
+    DeleteAccountLimit, GetAccountLimit, PutAccountLimit,
+};
+use tonnage_domain::policies::explain::ExplainPolicy;
+use tonnage_domain::policies::registry_policy::{
+    DeleteRegistryPolicy, GetRegistryPolicy, PutRegistryPolicy,
+};
+use tonnage_domain::policies::repository_policy::{
+    DeleteRepositoryPolicy, GetRepositoryPolicy, SetRepositoryPolicy,
+};
 use tonnage_domain::pull_time_exclusions::{
     DeregisterPullTimeUpdateExclusion, ListPullTimeUpdateExclusions,
     RegisterPullTimeUpdateExclusion,
@@ -144,6 +154,7 @@ fn table() -> Table {
     layers(&mut table);
     registry_settings(&mut table);
     lifecycle(&mut table);
+    policies(&mut table, account);
     accounts_and_identities(&mut table, account);
     table
 }
@@ -328,6 +339,23 @@ fn registry_settings(table: &mut Table) {
     table.add("", &DeleteRepositoryCreationTemplate { prefix: prefix() });
     let describe = DescribeRepositoryCreationTemplates { prefixes: vec![], page: page(None, 100) };
     table.add("", &describe);
+}
+
+fn policies(table: &mut Table, management_account: AccountId) {
+    let (repository, text) = (address("team/app"), String::new());
+    table.add("", &SetRepositoryPolicy { repository: repository.clone(), text, force: false });
+    table.add("", &GetRepositoryPolicy { repository: repository.clone() });
+    table.add("", &DeleteRepositoryPolicy { repository });
+    table.add("", &PutRegistryPolicy { text: String::new() });
+    table.add("", &GetRegistryPolicy);
+    table.add("", &DeleteRegistryPolicy);
+    let account = AccountId::parse("210987654321").unwrap();
+    table.add("", &PutAccountLimit { management_account, account, text: String::new() });
+    table.add("", &GetAccountLimit { management_account, account });
+    table.add("", &DeleteAccountLimit { management_account, account });
+    let (principal, action) = (String::new(), "ecr:PutImage".to_owned());
+    let (resource, keys) = ("*".to_owned(), Vec::new());
+    table.add("", &ExplainPolicy { management_account, principal, action, resource, keys });
 }
 
 fn accounts_and_identities(table: &mut Table, management_account: AccountId) {

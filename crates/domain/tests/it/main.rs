@@ -17,6 +17,7 @@ mod jobs;
 mod key_wrapper;
 mod lifecycle;
 mod listing;
+mod policies;
 mod registry;
 mod repositories;
 mod resource_tags;

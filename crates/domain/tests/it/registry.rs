@@ -571,7 +571,9 @@ pub(crate) fn context(principal: &Principal, now: Millis) -> RequestContext {
         region: Region::parse("us-east-1").unwrap(),
         source_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
         secure_transport: false,
+        endpoint: None,
         user_agent: "test/1".to_owned(),
+        referer: String::new(),
         request_id: "request-1".to_owned(),
         now,
     }

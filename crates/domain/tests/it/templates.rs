@@ -2,6 +2,7 @@
 
 use tonnage_domain::error::ErrorKind;
 use tonnage_domain::lifecycle::get_lifecycle_policy::GetLifecyclePolicy;
+use tonnage_domain::policies::repository_policy::GetRepositoryPolicy;
 use tonnage_domain::pull_time_exclusions::RegisterPullTimeUpdateExclusion;
 use tonnage_domain::repositories::{TagMutability, TagMutabilityRule};
 use tonnage_domain::resource_tags::ListTagsForResource;
@@ -82,6 +83,28 @@ async fn the_rule_of_the_template_holds() {
         .unwrap();
     let found: &TagMutabilityRule = &described.items[0].tag_mutability;
     assert_eq!(found.setting(), TagMutability::Immutable);
+}
+
+#[tokio::test]
+async fn the_policy_of_the_template_holds() {
+    let registry = Registry::new().await;
+    let text = r#"{"Statement":{"Effect":"Deny","Principal":"*","Action":"ecr:ListImages"}}"#;
+    let with_policy = |prefix: &str, text: &str| {
+        let mut create = template(prefix, AppliedFor::CreateOnPush);
+        create.settings.repository_policy = Some(text.to_owned());
+        create
+    };
+    registry.run(with_policy("denied", text)).await.unwrap();
+    registry.run(with_policy("wrong", "{}")).await.unwrap();
+    let denied = address("denied/app");
+    registry.initiate(&denied).await.unwrap();
+    let get = GetRepositoryPolicy { repository: denied.clone() };
+    assert_eq!(registry.run(get).await.unwrap().text, text);
+    check_kind(registry.tags(&denied).await, ErrorKind::AccessDenied);
+    // A policy that cannot be given leaves no repository without it.
+    let wrong = address("wrong/app");
+    check_kind(registry.initiate(&wrong).await, ErrorKind::InvalidParameter);
+    check_kind(registry.tags(&wrong).await, ErrorKind::RepositoryNotFound);
 }
 
 #[tokio::test]

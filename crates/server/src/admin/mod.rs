@@ -59,6 +59,45 @@ pub(crate) struct Accounts {
     pub(crate) accounts: Vec<Account>,
 }
 
+/// What `PUT /accounts/{id}/limit` takes and `GET` answers.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AccountLimit {
+    /// The policy, byte for byte; absent in an answer when the account has no limit.
+    pub(crate) document: Option<String>,
+}
+
+/// What `POST /policies/explain` takes.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ExplainRequest {
+    /// The ARN of a principal.
+    pub(crate) principal: String,
+    /// `service:Action`.
+    pub(crate) action: String,
+    /// The ARN of a resource, or `*`.
+    pub(crate) resource: String,
+    /// Condition keys with their values.
+    pub(crate) keys: Vec<(String, Vec<String>)>,
+}
+
+/// What `POST /policies/explain` answers.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Explained {
+    /// Whether the request would be allowed.
+    pub(crate) allowed: bool,
+    /// What decided.
+    pub(crate) because: Vec<String>,
+    /// The end of the message that the principal gets.
+    pub(crate) told: String,
+    /// The kind and the name of every policy that has a say.
+    pub(crate) considered: Vec<(String, String)>,
+    /// Statements that could not be evaluated.
+    pub(crate) passed_over: Vec<String>,
+    /// Condition keys with their values.
+    pub(crate) keys: Vec<(String, Vec<String>)>,
+}
+
 /// What garbage collection removed, or would remove.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Garbage {

@@ -16,6 +16,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use secrecy::ExposeSecret;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tonnage_domain::accounts::{self, CreateAccount, ListAccounts, SetAccountState};
@@ -26,14 +27,19 @@ use tonnage_domain::error::{Error, ErrorKind};
 use tonnage_domain::execute::execute;
 use tonnage_domain::gc::operations::{DescribeGarbageCollection, RunGarbageCollection};
 use tonnage_domain::names::AccountId;
+use tonnage_domain::policies::account_limit::{
+    DeleteAccountLimit, GetAccountLimit, PutAccountLimit,
+};
+use tonnage_domain::policies::explain::ExplainPolicy;
 use tonnage_domain::root_key::RootKey;
 use tonnage_domain::scrub::operations::{DescribeScrub, StartScrub};
 use tonnage_domain::{gc, scrub};
 
 use super::backups::Backups;
 use super::{
-    Account, Accounts, BODY_BYTES_MAX, CreatedAccount, Garbage, GarbageCollected,
-    GarbageCollection, NewAccount, NewBackup, Refusal, Scrub, ScrubPass, with_short_path,
+    Account, AccountLimit, Accounts, BODY_BYTES_MAX, CreatedAccount, ExplainRequest, Explained,
+    Garbage, GarbageCollected, GarbageCollection, NewAccount, NewBackup, Refusal, Scrub, ScrubPass,
+    with_short_path,
 };
 use crate::data_directory::runtime::Runtime;
 use crate::data_directory::{Layout, remove};
@@ -159,11 +165,16 @@ impl Admin {
             (&Method::GET, ["status"]) => Ok(json(StatusCode::OK, &self.runtime)),
             (&Method::GET, ["accounts"]) => self.list_accounts().await,
             (&Method::POST, ["accounts"]) => {
-                let body = Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await;
-                let body = body.map_err(|_| malformed("a body of at most 4 MiB"))?.to_bytes();
-                let new = serde_json::from_slice(&body)
-                    .map_err(|error| malformed("an account").caused_by(error))?;
-                self.create_account(new).await
+                self.create_account(read(request, "an account").await?).await
+            }
+            (&Method::GET, ["accounts", id, "limit"]) => self.get_limit(id).await,
+            (&Method::PUT, ["accounts", id, "limit"]) => {
+                let id = parse_id(id)?;
+                self.put_limit(id, read(request, "a limit").await?).await
+            }
+            (&Method::DELETE, ["accounts", id, "limit"]) => self.delete_limit(id).await,
+            (&Method::POST, ["policies", "explain"]) => {
+                self.explain(read(request, "a question").await?).await
             }
             (&Method::GET, ["backups"]) => Ok(json(StatusCode::OK, &self.backups.latest()?)),
             (&Method::POST, ["backups"]) => {
@@ -201,7 +212,9 @@ impl Admin {
             source_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             // Nobody can listen in on a socket of this machine.
             secure_transport: true,
+            endpoint: None,
             user_agent: format!("tonnage/{}", env!("CARGO_PKG_VERSION")),
+            referer: String::new(),
             request_id: uuid::Uuid::new_v4().to_string(),
             now: self.app.clock.now(),
         })
@@ -243,6 +256,44 @@ impl Admin {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    async fn get_limit(&self, id: &str) -> Result<Answer, Error> {
+        let management_account = self.app.management_account;
+        let operation = GetAccountLimit { management_account, account: parse_id(id)? };
+        let document = execute(&self.app, &self.context().await?, operation).await?;
+        Ok(json(StatusCode::OK, &AccountLimit { document }))
+    }
+
+    async fn put_limit(&self, account: AccountId, limit: AccountLimit) -> Result<Answer, Error> {
+        let text = limit.document.ok_or_else(|| malformed("the document of a limit"))?;
+        let management_account = self.app.management_account;
+        let operation = PutAccountLimit { management_account, account, text };
+        execute(&self.app, &self.context().await?, operation).await?;
+        Ok(json(StatusCode::OK, &serde_json::json!({})))
+    }
+
+    async fn delete_limit(&self, id: &str) -> Result<Answer, Error> {
+        let management_account = self.app.management_account;
+        let operation = DeleteAccountLimit { management_account, account: parse_id(id)? };
+        execute(&self.app, &self.context().await?, operation).await?;
+        Ok(json(StatusCode::OK, &serde_json::json!({})))
+    }
+
+    async fn explain(&self, question: ExplainRequest) -> Result<Answer, Error> {
+        let ExplainRequest { principal, action, resource, keys } = question;
+        let management_account = self.app.management_account;
+        let operation = ExplainPolicy { management_account, principal, action, resource, keys };
+        let answer = execute(&self.app, &self.context().await?, operation).await?;
+        let explained = Explained {
+            allowed: answer.allowed,
+            because: answer.because,
+            told: answer.told,
+            considered: answer.considered,
+            passed_over: answer.passed_over,
+            keys: answer.keys,
+        };
+        Ok(json(StatusCode::OK, &explained))
     }
 
     async fn describe_garbage_collection(&self) -> Result<Answer, Error> {
@@ -336,6 +387,15 @@ fn random_id() -> Result<AccountId, Error> {
     const IDS: u64 = 1_000_000_000_000;
     let id = u64::from_le_bytes(RootKey::random()?) % IDS;
     AccountId::parse(&format!("{id:012}")).map_err(Error::internal)
+}
+
+async fn read<T: DeserializeOwned>(
+    request: http::Request<Incoming>,
+    wanted: &str,
+) -> Result<T, Error> {
+    let body = Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await;
+    let body = body.map_err(|_| malformed("a body of at most 4 MiB"))?.to_bytes();
+    serde_json::from_slice(&body).map_err(|error| malformed(wanted).caused_by(error))
 }
 
 pub(super) fn malformed(wanted: &str) -> Error {

@@ -101,6 +101,22 @@ const DECISIONS: &[(&str, &str)] = &[
         "Valid for 12 hours. They end at once when the access key is switched off or the account suspended. On a named host a token of another region is refused with 400.",
     ),
     (
+        "Policies of repositories and registries",
+        "Kept byte for byte, where ECR writes them anew with other white space. `Resource` may stand in a repository policy or not. Sids may repeat. Refusals have ECR's `Invalid repository policy provided` or `Invalid registry policy provided`, and then place and reason; an unknown principal is `Principal not found`. Actions of other services and `CanonicalUser` are refused.",
+    ),
+    (
+        "Registry policy",
+        "Scope V2: every action of ECR. `GetRegistryPolicy`, `PutRegistryPolicy` and `DeleteRegistryPolicy` are decided without it, so that no policy locks a registry for good.",
+    ),
+    (
+        "Access denied",
+        "AWS's message; where a statement with a Sid denied, the Sid follows in parentheses. A principal whose own side does not allow an action is told that, whatever the resource's policy says.",
+    ),
+    (
+        "Condition keys",
+        "`tonnage:ImageTag` and `tonnage:ImageDigest` beside AWS's; a batch is decided for each image, a deletion by digest for each tag. `docs/policies.md` lists them.",
+    ),
+    (
         "`lastRecordedPullTime`",
         "A `GET` of a manifest counts, a `HEAD` does not; written within a second. Principals of the exclusion list are matched when it is written.",
     ),

@@ -14,6 +14,8 @@ mod jobs;
 mod keys;
 mod migrate;
 mod place;
+mod policy;
+mod policy_actions;
 mod profile;
 mod programs;
 mod reference;
@@ -45,6 +47,7 @@ pub(crate) fn run(command: Subcommands) -> Result<ExitCode> {
         Subcommands::DockerLogin(arguments) => block_on(docker_login::run(arguments)),
         Subcommands::Doctor(arguments) => block_on(doctor::run(arguments)),
         Subcommands::Account(command) => block_on(account::run(command)),
+        Subcommands::Policy(command) => policy::run(command),
         Subcommands::Gc(arguments) => block_on(gc::run(arguments)),
         Subcommands::Scrub(arguments) => block_on(scrub::run(arguments)),
         Subcommands::Backup(arguments) => block_on(backup::run(arguments)),

@@ -96,6 +96,7 @@ fn a_whole_file_and_its_defaults() {
         scrub_rate = "512KiB"
         scrub_interval = "1h"
         listen = ["0.0.0.0:80"]
+        endpoint = ["vpce-a=0.0.0.0:80"]
         trusted_proxy = ["10.0.0.0/8", "192.0.2.1"]
         connections_max = 7
         drain_seconds = 0
@@ -119,6 +120,7 @@ fn a_whole_file_and_its_defaults() {
     assert_eq!(config.registry.gc_grace_seconds, 90 * 60);
     assert_eq!(config.registry.scrub_bytes_per_second, 512 * 1024);
     assert_eq!(config.registry.scrub_interval_seconds, 3600);
+    assert_eq!(config.listeners.endpoints.len(), 1);
     assert_eq!(config.listeners.connections_max, 7);
     assert_eq!(config.listeners.drain, Duration::ZERO);
     for (address, trusted) in
@@ -243,4 +245,47 @@ fn a_file_that_is_named_must_be_there() {
         BTreeMap::from([("TONNAGE_CONFIG".to_owned(), "/no/such/file.toml".to_owned())]);
     let error = Config::load(&Flags::new(), None, &environment).unwrap_err();
     assert!(error.to_string().contains("/no/such/file.toml"), "{error}");
+}
+
+#[track_caller]
+fn check_endpoints(listen: &[&str], endpoint: &[&str], expected: Result<&[(&str, &str)], &str>) {
+    let flags: &[(&str, &[&str])] = &[("listen", listen), ("endpoint", endpoint)];
+    let found = load(Given { flags, ..Given::default() });
+    match (found, expected) {
+        (Ok(config), Ok(expected)) => {
+            let found: Vec<(String, String)> = config
+                .listeners
+                .endpoints
+                .into_iter()
+                .map(|(address, endpoint)| {
+                    let network = endpoint.network.unwrap_or_else(|| "-".to_owned());
+                    (address.to_string(), format!("{} {network}", endpoint.name))
+                })
+                .collect();
+            let expected: Vec<(String, String)> =
+                expected.iter().map(|(a, e)| ((*a).to_owned(), (*e).to_owned())).collect();
+            assert_eq!(found, expected);
+        }
+        (Err(error), Err(expected)) => {
+            let text = format!("{error:#}");
+            assert!(text.contains(expected), "{text}");
+        }
+        (Ok(_), Err(expected)) => panic!("{endpoint:?} should be refused: {expected}"),
+        (Err(error), Ok(_)) => panic!("{endpoint:?}: {error:#}"),
+    }
+}
+
+#[test]
+fn endpoints_are_names_of_listeners() {
+    let listen = &["127.0.0.1:1", "[::1]:2"];
+    check_endpoints(
+        listen,
+        &["vpce-a=127.0.0.1:1", "vpce-b/vpc-c=[::1]:2"],
+        Ok(&[("127.0.0.1:1", "vpce-a -"), ("[::1]:2", "vpce-b vpc-c")]),
+    );
+    check_endpoints(listen, &["vpce-a=127.0.0.1:3"], Err("which `listen` does not"));
+    check_endpoints(listen, &["a=127.0.0.1:1", "b=127.0.0.1:1"], Err("twice"));
+    for text in ["127.0.0.1:1", "=127.0.0.1:1", "a/=127.0.0.1:1", "a b=127.0.0.1:1", "a=here"] {
+        check_endpoints(listen, &[text], Err("is not an endpoint"));
+    }
 }

@@ -8,6 +8,7 @@ mod garbage_collection;
 mod http;
 mod lifecycle;
 mod offline;
+mod policies;
 mod postgres;
 mod scrub;
 mod support;
