@@ -43,7 +43,6 @@ def test_account_settings(ecr: Any) -> None:
     for parameters, field in (
         ({"name": "NOTHING", "value": "V2"}, "name"),
         ({"name": "BLOB_MOUNTING", "value": "V2"}, "value"),
-        ({"name": "REGISTRY_POLICY_SCOPE", "value": "V1"}, "value"),
     ):
         refused = failure(ecr.put_account_setting, **parameters)
         assert refused.code == "InvalidParameterException"

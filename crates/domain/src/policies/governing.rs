@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tonnage_policy::{NamedPolicy, Policy, PolicyKind};
 
-use super::registry_policy::{RegistryPolicyScope, scope};
+use super::registry_policy::RegistryPolicyScope;
 use super::{Stored, account_limit};
 use crate::app::App;
 use crate::context::{PrincipalKind, RequestContext};
 use crate::error::{Error, Result};
 use crate::execute::{Resource, Tx};
 use crate::names::{AccountId, Region};
+use crate::registries::account_settings::registry_policy_scope;
 use crate::repositories::RepositoryAddress;
 use crate::{params, versions};
 
@@ -242,7 +243,7 @@ async fn read_registry(tx: &mut Tx, account: &AccountId, region: &Region) -> Res
         )
         .await?;
     let policy = row.map(|row| Stored::from_row(&row)?.compile()).transpose()?;
-    Ok(Compiled::new(policy, scope(tx, account, region).await?))
+    Ok(Compiled::new(policy, registry_policy_scope(tx, account, region).await?))
 }
 
 async fn read_repository(tx: &mut Tx, address: &RepositoryAddress) -> Result<Compiled> {

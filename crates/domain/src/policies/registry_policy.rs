@@ -8,6 +8,7 @@ use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Call, Demand, Entry, Operation, Resource, Service, Tx};
 use crate::names::{AccountId, Region};
+use crate::registries::account_settings::registry_policy_scope;
 use crate::{params, registries, versions};
 
 /// What a registry's policy governs.
@@ -35,16 +36,6 @@ impl RegistryPolicyScope {
     fn lists(action: &str) -> bool {
         Self::ACTIONS_OF_V1.iter().any(|known| known.eq_ignore_ascii_case(action))
     }
-}
-
-/// The account setting `REGISTRY_POLICY_SCOPE` of a registry. Whoever stores that setting bumps
-/// `versions::registry_policy` with it.
-pub(crate) async fn scope(
-    _tx: &mut Tx,
-    _account: &AccountId,
-    _region: &Region,
-) -> Result<RegistryPolicyScope> {
-    Ok(RegistryPolicyScope::V2)
 }
 
 /// Sets the policy of the addressed registry; what stood there before is gone. Binds every request
@@ -76,7 +67,7 @@ impl Operation for PutRegistryPolicy {
         let (account, region) = (call.context.account, &call.context.region);
         let mut tx = call.write().await?;
         let checked = check(&mut tx, Subject::Registry, &self.text).await?;
-        if scope(&mut tx, &account, region).await? == RegistryPolicyScope::V1 {
+        if registry_policy_scope(&mut tx, &account, region).await? == RegistryPolicyScope::V1 {
             let mut actions =
                 checked.policy().statements().iter().flat_map(|statement| statement.actions());
             if let Some(action) = actions.find(|action| !RegistryPolicyScope::lists(action)) {

@@ -10,6 +10,9 @@ use crate::app::App;
 use crate::context::RequestContext;
 use crate::error::{Error, Result};
 use crate::execute::{Call, Demand, Entry, Operation, Resource, Service, Tx};
+use crate::names::{AccountId, Region};
+use crate::policies::registry_policy::RegistryPolicyScope;
+use crate::versions;
 
 /// A setting that ECR knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +34,8 @@ struct Rule {
 
 const ENABLED: &str = "ENABLED";
 const DISABLED: &str = "DISABLED";
+const SCOPE_V1: &str = "V1";
+const SCOPE_V2: &str = "V2";
 
 const RULES: [Rule; 3] = [
     Rule {
@@ -41,7 +46,7 @@ const RULES: [Rule; 3] = [
     Rule {
         setting: AccountSetting::RegistryPolicyScope,
         name: "REGISTRY_POLICY_SCOPE",
-        values: &["V2"],
+        values: &[SCOPE_V2, SCOPE_V1],
     },
     Rule {
         setting: AccountSetting::BlobMounting,
@@ -160,6 +165,10 @@ impl Operation for PutAccountSetting {
         let mut stored = Stored::load(&mut tx, Some(registry_id)).await?;
         *stored.place(rule.setting) = Some(self.setting.value.clone());
         stored.store(&mut tx, registry_id).await?;
+        if rule.setting == AccountSetting::RegistryPolicyScope {
+            let (account, region) = (&call.context.account, &call.context.region);
+            versions::bump(&mut tx, &versions::registry_policy(account, region)).await?;
+        }
         call.commit(tx).await?;
         Ok(self.setting)
     }
@@ -169,4 +178,18 @@ impl Operation for PutAccountSetting {
 pub(crate) async fn blob_mounting(tx: &mut Tx, app: &App, registry_id: i64) -> Result<bool> {
     let rule = rule("BLOB_MOUNTING")?;
     Ok(Stored::load(tx, Some(registry_id)).await?.value(app, rule) == ENABLED)
+}
+
+/// What the policy of a registry governs.
+pub(crate) async fn registry_policy_scope(
+    tx: &mut Tx,
+    account: &AccountId,
+    region: &Region,
+) -> Result<RegistryPolicyScope> {
+    let registry_id = super::find(tx, account, region).await?;
+    let mut stored = Stored::load(tx, registry_id).await?;
+    Ok(match stored.place(AccountSetting::RegistryPolicyScope).as_deref() {
+        Some(SCOPE_V1) => RegistryPolicyScope::V1,
+        _ => RegistryPolicyScope::V2,
+    })
 }

@@ -22,6 +22,7 @@ use tonnage_domain::policies::registry_policy::{
 use tonnage_domain::policies::repository_policy::{
     DeleteRepositoryPolicy, GetRepositoryPolicy, SetRepositoryPolicy,
 };
+use tonnage_domain::registries::account_settings::{AccountSettingValue, PutAccountSetting};
 use tonnage_domain::repositories::create::CreateRepository;
 use tonnage_domain::repositories::delete::DeleteRepository;
 use tonnage_domain::resource_tags::TagResource;
@@ -371,6 +372,33 @@ async fn the_registry_policy_governs_every_repository() {
     registry.run_as(&stranger, create_repository("new")).await.unwrap();
     assert_eq!(registry.run(DeleteRegistryPolicy).await.unwrap().text, deny);
     registry.run(list("team/app")).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_old_scope_governs_three_actions_only() {
+    let registry = Registry::new().await;
+    registry.create("app").await;
+    let deny = policy("Deny", r#""*""#, r#""*""#, r#","Resource":"*""#);
+    registry.run(PutRegistryPolicy { text: deny.clone() }).await.unwrap();
+    check_kind(registry.run(list("app")).await, ErrorKind::AccessDenied);
+
+    // The setting is under the policy too.
+    registry.run(DeleteRegistryPolicy).await.unwrap();
+    let scope = |value: &str| PutAccountSetting {
+        setting: AccountSettingValue {
+            name: "REGISTRY_POLICY_SCOPE".to_owned(),
+            value: value.to_owned(),
+        },
+    };
+    registry.run(scope("V1")).await.unwrap();
+    check_kind(registry.run(PutRegistryPolicy { text: deny }).await, ErrorKind::InvalidParameter);
+    let create = r#"["ecr:CreateRepository","ecr:ReplicateImage"]"#;
+    let deny = policy("Deny", r#""*""#, create, r#","Resource":"*""#);
+    registry.run(PutRegistryPolicy { text: deny }).await.unwrap();
+    registry.run(list("app")).await.unwrap();
+    check_kind(registry.run(create_repository("new")).await, ErrorKind::AccessDenied);
+    registry.run(scope("V2")).await.unwrap();
+    registry.run(list("app")).await.unwrap();
 }
 
 /// As somebody would write it who wants one team alone to make and remove repositories.
