@@ -6,6 +6,7 @@ use crate::authorize::PolicyCache;
 use crate::clock::Clock;
 use crate::encryption::{DomainKeys, KeyWrapper};
 use crate::gc::{Collector, Wake};
+use crate::identities::access_keys::uses::Uses;
 use crate::identities::token_keys::TokenKeys;
 use crate::ids::Ids;
 use crate::images::pulls::Pulls;
@@ -77,6 +78,7 @@ pub struct App {
     pub(crate) domain_keys: DomainKeys,
     pub(crate) token_keys: TokenKeys,
     pub(crate) policies: PolicyCache,
+    pub(crate) key_uses: Uses,
     pub(crate) upload_locks: UploadLocks,
     pub(crate) garbage: Wake,
     pub(crate) collector: Collector,

@@ -2,18 +2,23 @@
 //! policies that are stored. There is no shortcut for anybody; the root of an account is allowed
 //! because an allow-all identity policy is stored for it.
 
+pub(crate) mod principals;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tonnage_policy::{Context, Policy, PolicyKind, PolicySet, Request};
+use tonnage_policy::{Context, NamedPolicy, Policy, PolicySet, Request};
 
 use crate::app::App;
-use crate::context::{PrincipalKind, RequestContext};
+use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Demand, Resource, Tx};
+use crate::identities::effective::{self, Effective};
+use crate::identities::sessions::policies::SessionPolicies;
+use crate::identities::{entities, sessions};
 use crate::metadata::Mode;
 use crate::resource_tags::ResourceTag;
-use crate::{params, repositories, resource_tags, versions};
+use crate::{repositories, resource_tags, versions};
 
 /// What was allowed, and under which versions of the stored policies. Whoever holds a permit may
 /// open transactions; it can only be had from the authorizer, and not copied.
@@ -34,8 +39,8 @@ struct Decided {
 type Basis = Option<Versions>;
 
 struct Versions {
-    /// The version name of the principal's account, and its version.
-    identities: (String, i64),
+    /// Names of versions, and what they were.
+    read: Vec<(String, i64)>,
     /// Whether the tags of resources mattered; they have no version.
     read_resource_tags: bool,
 }
@@ -80,8 +85,13 @@ impl Permit {
         match &self.basis {
             None => Ok(true),
             Some(Versions { read_resource_tags: true, .. }) => Ok(false),
-            Some(Versions { identities: (name, version), .. }) => {
-                Ok(versions::get(tx, name).await? == *version)
+            Some(Versions { read, .. }) => {
+                for (name, version) in read {
+                    if versions::get(tx, name).await? != *version {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
             }
         }
     }
@@ -134,40 +144,48 @@ async fn decide(
     demands: &[Demand],
     tx: &mut Tx,
 ) -> Result<Permit> {
-    let account = &context.principal.account;
-    let name = versions::identities(account);
-    let version = versions::get(tx, &name).await?;
-    refuse_inactive(tx, context).await?;
-    let policies = app.policies.get(tx, context.principal.id, &name, version).await?;
-    let identity: Vec<_> =
-        policies.documents.iter().map(|(name, policy)| (name.as_str(), policy)).collect();
-    let set = PolicySet { identity: &identity, ..PolicySet::default() };
+    let principal = &context.principal;
+    let mut read = Vec::new();
+    for name in principals::version_names(principal) {
+        let version = versions::get(tx, &name).await?;
+        read.push((name, version));
+    }
+    principals::refuse_inactive(tx, context).await?;
+    let policies = app.policies.get(tx, principal.id, &read).await?;
+    let session = sessions::policies::load(tx, principal).await?;
+    let owned = Owned::of(&policies, &session);
+    let mention_resource_tags = policies.mention_resource_tags || session.mention_resource_tags;
 
+    let mut basis = read;
     let mut granted = Vec::with_capacity(demands.len());
     for demand in demands {
-        let arn = demand.resource.arn();
-        let tags = if policies.mention_resource_tags {
-            tags_of(tx, &demand.resource).await?
+        let resource = resolved(tx, &demand.resource).await?;
+        let arn = resource.arn();
+        let trust = principals::trust_policy(tx, demand.action, &arn).await?;
+        if let (Some(_), Some(account)) = (&trust, resource.account()) {
+            let name = versions::identities(account);
+            basis.push((name.clone(), versions::get(tx, &name).await?));
+        }
+        let tags = if mention_resource_tags || trust.is_some() {
+            tags_of(tx, &resource).await?
         } else {
             Vec::new()
         };
-        let resource_account =
-            demand.resource.account().unwrap_or(&context.account).as_str().to_owned();
-        let keys = condition_keys(context, demand, &tags);
+        let resource_account = resource.account().unwrap_or(&context.account).as_str().to_owned();
+        let mut keys = condition_keys(context, demand, &resource, &tags);
+        principals::add_condition_keys(&mut keys, principal, &policies.tags);
+        let trusting: Vec<_> = trust.iter().map(|policy| ("trust", policy)).collect();
+        let set = if matches!(resource, Resource::Caller) {
+            PolicySet { identity: &[("everybody", &principals::EVERYBODY)], ..Default::default() }
+        } else {
+            PolicySet { resource: &trusting, ..owned.set() }
+        };
         let decision = tonnage_policy::evaluate(
             &Request {
                 action: demand.action,
                 resource: &arn,
                 resource_account: &resource_account,
-                principal: tonnage_policy::Principal {
-                    kind: match context.principal.kind {
-                        PrincipalKind::Root => tonnage_policy::PrincipalKind::Root,
-                    },
-                    arn: &context.principal.arn,
-                    account: Some(account.as_str()),
-                    role_arn: None,
-                    ids: &[&context.principal.unique_id],
-                },
+                principal: principals::for_policies(principal, &principals::ids(principal)),
                 context: &keys,
             },
             &set,
@@ -182,45 +200,53 @@ async fn decide(
         }
         granted.push(Decided { action: demand.action, arn, denial });
     }
-    let basis = Versions {
-        identities: (name, version),
-        read_resource_tags: policies.mention_resource_tags,
-    };
+    let basis = Versions { read: basis, read_resource_tags: mention_resource_tags };
     Ok(Permit { granted, demands: demands.to_vec(), basis: Some(basis) })
 }
 
-/// A suspended account, or a key that was switched off after it signed, may do nothing.
-async fn refuse_inactive(tx: &mut Tx, context: &RequestContext) -> Result<()> {
-    let principal = &context.principal;
-    let active = tx
-        .optional(
-            "SELECT 1 FROM principals JOIN accounts ON accounts.id = principals.account_id \
-             WHERE principals.id = $1 AND accounts.state = 'ACTIVE'",
-            params![principal.id],
-        )
-        .await?
-        .is_some();
-    let key_active = match &principal.access_key_id {
-        None => true,
-        Some(key) => tx
-            .optional(
-                "SELECT 1 FROM access_keys \
-                 WHERE id = $1 AND principal_id = $2 AND state = 'ACTIVE'",
-                params![key, principal.id],
-            )
-            .await?
-            .is_some(),
-    };
-    if active && key_active {
-        return Ok(());
-    }
-    Err(Error::new(
-        ErrorKind::Unauthenticated,
-        "The security token included in the request is invalid.",
-    ))
+/// The policies of a principal, in the form that [`PolicySet`] borrows.
+struct Owned<'a> {
+    identity: Vec<NamedPolicy<'a>>,
+    boundary: Option<NamedPolicy<'a>>,
+    session: Vec<NamedPolicy<'a>>,
 }
 
-fn denied(context: &RequestContext, action: &str, arn: &str, reason: &str) -> Error {
+impl<'a> Owned<'a> {
+    fn of(policies: &'a Effective, session: &'a SessionPolicies) -> Self {
+        fn named((name, policy): &(String, Policy)) -> NamedPolicy<'_> {
+            (name.as_str(), policy)
+        }
+        let own = policies.documents.iter().filter(|_| !session.powerless);
+        let kind = session.kind.map(|policy| ("temporary credentials", policy));
+        Self {
+            identity: own.map(named).chain(kind).collect(),
+            boundary: policies.boundary.as_ref().map(named),
+            session: session.documents.iter().map(named).collect(),
+        }
+    }
+
+    fn set(&self) -> PolicySet<'_> {
+        PolicySet {
+            identity: &self.identity,
+            boundary: self.boundary,
+            session: &self.session,
+            ..PolicySet::default()
+        }
+    }
+}
+
+/// What IAM names has a path that only the stored entity knows.
+async fn resolved(tx: &mut Tx, resource: &Resource) -> Result<Resource> {
+    let Resource::Entity { account, kind, path: None, name, .. } = resource else {
+        return Ok(resource.clone());
+    };
+    Ok(match entities::find(tx, account, *kind, name).await? {
+        Some(entity) => Resource::Arn { arn: entity.arn, account: *account },
+        None => resource.clone(),
+    })
+}
+
+pub(crate) fn denied(context: &RequestContext, action: &str, arn: &str, reason: &str) -> Error {
     let who = &context.principal.arn;
     Error::new(
         ErrorKind::AccessDenied,
@@ -229,6 +255,12 @@ fn denied(context: &RequestContext, action: &str, arn: &str, reason: &str) -> Er
 }
 
 async fn tags_of(tx: &mut Tx, resource: &Resource) -> Result<Vec<ResourceTag>> {
+    if let Resource::Arn { arn, .. } = resource {
+        return match entities::find_by_arn(tx, arn).await? {
+            Some(entity) => entities::tags::list(tx, entity.id).await,
+            None => Ok(Vec::new()),
+        };
+    }
     let Resource::Repository { account, region, name } = resource else { return Ok(Vec::new()) };
     let address = repositories::RepositoryAddress {
         account: *account,
@@ -246,14 +278,10 @@ async fn tags_of(tx: &mut Tx, resource: &Resource) -> Result<Vec<ResourceTag>> {
 fn condition_keys<'a>(
     context: &'a RequestContext,
     demand: &'a Demand,
+    resource: &Resource,
     tags: &'a [ResourceTag],
 ) -> Context<'a> {
-    let principal = &context.principal;
     let mut keys = Context::new();
-    keys.set("aws:principalarn", principal.arn.as_str());
-    keys.set("aws:principalaccount", principal.account.as_str());
-    keys.set("aws:principaltype", "Account");
-    keys.set("aws:userid", principal.unique_id.as_str());
     keys.set("aws:sourceip", context.source_address.to_string());
     keys.set("aws:securetransport", if context.secure_transport { "true" } else { "false" });
     keys.set("aws:currenttime", context.now.timestamp().to_string());
@@ -265,7 +293,8 @@ fn condition_keys<'a>(
     }
     for tag in tags {
         keys.add(format!("aws:resourcetag/{}", tag.key), tag.value.as_str());
-        keys.add(format!("ecr:resourcetag/{}", tag.key), tag.value.as_str());
+        let service = if matches!(resource, Resource::Arn { .. }) { "iam" } else { "ecr" };
+        keys.add(format!("{service}:resourcetag/{}", tag.key), tag.value.as_str());
     }
     for (key, values) in &demand.keys {
         // Tag keys that differ only in case share a condition key.
@@ -279,14 +308,13 @@ fn condition_keys<'a>(
 /// How many principals' policies are kept compiled.
 const CACHED_PRINCIPALS_MAX: usize = 10_000;
 
-/// Compiled identity policies, each used only under the version it was read at.
+/// Compiled identity policies, each used only under the versions it was read at.
 #[derive(Default)]
-pub(crate) struct PolicyCache(Mutex<HashMap<i64, Arc<IdentityPolicies>>>);
+pub(crate) struct PolicyCache(Mutex<HashMap<i64, Cached>>);
 
-pub(crate) struct IdentityPolicies {
-    basis: (String, i64),
-    documents: Vec<(String, Policy)>,
-    mention_resource_tags: bool,
+struct Cached {
+    basis: Vec<(String, i64)>,
+    policies: Arc<Effective>,
 }
 
 impl PolicyCache {
@@ -294,45 +322,25 @@ impl PolicyCache {
         &self,
         tx: &mut Tx,
         principal_id: i64,
-        name: &str,
-        version: i64,
-    ) -> Result<Arc<IdentityPolicies>> {
+        basis: &[(String, i64)],
+    ) -> Result<Arc<Effective>> {
         let cached = self
             .0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .get(&principal_id)
-            .filter(|policies| policies.basis.1 == version && policies.basis.0 == name)
-            .cloned();
+            .filter(|cached| cached.basis == basis)
+            .map(|cached| Arc::clone(&cached.policies));
         if let Some(policies) = cached {
             return Ok(policies);
         }
-        let rows = tx
-            .all(
-                "SELECT name, document FROM principal_policies WHERE principal_id = $1 \
-                 ORDER BY name LIMIT 1000",
-                params![principal_id],
-            )
-            .await?;
-        let mut documents = Vec::with_capacity(rows.len());
-        let mut mention_resource_tags = false;
-        for row in rows {
-            let text: String = row.get(1)?;
-            mention_resource_tags |= text.to_ascii_lowercase().contains("resourcetag/");
-            let policy = Policy::parse(&text, PolicyKind::Identity)
-                .map_err(|error| Error::internal(format!("stored policy: {error}")))?;
-            documents.push((row.get(0)?, policy));
-        }
-        let policies = Arc::new(IdentityPolicies {
-            basis: (name.to_owned(), version),
-            documents,
-            mention_resource_tags,
-        });
+        let policies = Arc::new(effective::load(tx, principal_id).await?);
         let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if cache.len() >= CACHED_PRINCIPALS_MAX {
             cache.clear();
         }
-        cache.insert(principal_id, Arc::clone(&policies));
+        let cached = Cached { basis: basis.to_vec(), policies: Arc::clone(&policies) };
+        cache.insert(principal_id, cached);
         Ok(policies)
     }
 }

@@ -90,6 +90,22 @@ pub enum ErrorKind {
     AccountAlreadyExists,
     /// There is no such account.
     AccountNotFound,
+    /// IAM has nothing of this name.
+    NoSuchEntity,
+    /// IAM has something of this name already.
+    EntityAlreadyExists,
+    /// Something still uses what shall be deleted.
+    DeleteConflict,
+    /// A policy document is not one.
+    MalformedPolicyDocument,
+    /// A value is not one that IAM takes.
+    InvalidInput,
+    /// The caller is not of the kind that may ask this.
+    InvalidUserType,
+    /// A password is too weak.
+    PasswordPolicyViolation,
+    /// Policies and tags of a session are too large together.
+    PackedPolicyTooLarge,
     /// Tonnage does not do this.
     Unsupported,
     /// The disk or the quota is full.
@@ -102,7 +118,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind, in the order of their declaration.
-    pub const ALL: [Self; 42] = [
+    pub const ALL: [Self; 50] = [
         Self::Unauthenticated,
         Self::TokenExpired,
         Self::TokenInvalid,
@@ -141,6 +157,14 @@ impl ErrorKind {
         Self::ExclusionNotFound,
         Self::AccountAlreadyExists,
         Self::AccountNotFound,
+        Self::NoSuchEntity,
+        Self::EntityAlreadyExists,
+        Self::DeleteConflict,
+        Self::MalformedPolicyDocument,
+        Self::InvalidInput,
+        Self::InvalidUserType,
+        Self::PasswordPolicyViolation,
+        Self::PackedPolicyTooLarge,
         Self::Unsupported,
         Self::StorageFull,
         Self::Unavailable,

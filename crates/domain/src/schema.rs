@@ -3,7 +3,7 @@
 /// One step of the schema. An applied migration never changes.
 #[derive(Clone, Copy, Debug)]
 pub struct Migration {
-    /// Its number; consecutive from 1.
+    /// Its number; numbers grow and may leave some out.
     pub version: i64,
     /// Its name, as in the file name.
     pub name: &'static str,
@@ -19,6 +19,11 @@ pub const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../migrations/0001_foundation.sql"),
     },
     Migration { version: 3, name: "scrub", sql: include_str!("../migrations/0003_scrub.sql") },
+    Migration {
+        version: 10,
+        name: "identities",
+        sql: include_str!("../migrations/0010_identities.sql"),
+    },
     Migration {
         version: 25,
         name: "registry_settings",

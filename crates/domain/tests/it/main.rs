@@ -10,6 +10,7 @@ mod demands;
 mod faults;
 mod fsck;
 mod histories;
+mod identities;
 mod images;
 mod interposed;
 mod key_wrapper;
