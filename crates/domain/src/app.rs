@@ -6,6 +6,7 @@ use crate::authorize::PolicyCache;
 use crate::clock::Clock;
 use crate::encryption::{DomainKeys, KeyWrapper};
 use crate::gc::{Collector, Wake};
+use crate::identities::access_keys::uses::Uses;
 use crate::identities::token_keys::TokenKeys;
 use crate::ids::Ids;
 use crate::images::pulls::Pulls;
@@ -88,6 +89,7 @@ pub struct App {
     pub(crate) token_keys: TokenKeys,
     pub(crate) policies: PolicyCache,
     pub(crate) resource_policies: ResourcePolicyCache,
+    pub(crate) key_uses: Uses,
     pub(crate) upload_locks: UploadLocks,
     pub(crate) garbage: Wake,
     pub(crate) collector: Collector,

@@ -2,11 +2,13 @@
 //! policies that are stored. There is no shortcut for anybody; the root of an account is allowed
 //! because an allow-all identity policy is stored for it.
 
+pub(crate) mod principals;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tonnage_policy::{
-    Context, Decision, NamedPolicy, Policy, PolicyKind, PolicySet, PolicySource, Reason, Request,
+    Context, Decision, NamedPolicy, Policy, PolicySet, PolicySource, Reason, Request,
     StatementReference,
 };
 
@@ -14,11 +16,14 @@ use crate::app::App;
 use crate::context::{Principal, PrincipalKind, RequestContext};
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Demand, Resource, Tx};
+use crate::identities::effective::{self, Effective};
+use crate::identities::sessions::policies::SessionPolicies;
+use crate::identities::{entities, sessions};
 use crate::metadata::Mode;
 use crate::names::AccountId;
 use crate::policies::governing::{self, Basis, Compiled, Governed, Remember};
 use crate::resource_tags::ResourceTag;
-use crate::{params, repositories, resource_tags, services, versions};
+use crate::{repositories, resource_tags, services, versions};
 
 /// What was allowed, and under which versions of the stored policies. Whoever holds a permit may
 /// open transactions; it can only be had from the authorizer, and not copied.
@@ -158,36 +163,51 @@ async fn decide(
     tx: &mut Tx,
     remember: Remember,
 ) -> Result<Permit> {
+    let principal = &context.principal;
     let governed: Vec<Governed> = demands
         .iter()
         .map(|demand| Governed::by(context, demand.action, &demand.resource))
         .collect();
-    let identities = versions::identities(&context.principal.account);
-    let names = governed.iter().flat_map(Governed::versions).chain([identities.clone()]).collect();
+    let trusting = demands.iter().filter(|demand| principals::is_decided_by_trust(demand.action));
+    let trusting = trusting.filter_map(|demand| demand.resource.account());
+    let names = governed.iter().flat_map(Governed::versions);
+    let names = names.chain(principals::version_names(principal));
+    let names = names.chain(trusting.map(versions::identities)).collect();
     let basis = Basis::read(tx, names).await?;
-    refuse_inactive(tx, context).await?;
-    let own = OwnPolicies::read(app, tx, &context.principal, &basis, remember).await?;
+    principals::refuse_inactive(tx, context).await?;
+    let own = OwnPolicies::read(app, tx, principal, &basis, remember).await?;
 
     let mut granted = Vec::with_capacity(demands.len());
     let mut read_resource_tags = false;
     for (demand, governed) in demands.iter().zip(&governed) {
+        let resource = resolved(tx, &demand.resource).await?;
+        let arn = resource.arn();
+        let trust = principals::trust_policy(tx, demand.action, &arn).await?;
         let policies = governed.policies(app, tx, &basis, remember).await?;
-        let tags = if own.read_resource_tags() || policies.reads_resource_tags() {
+        let tags = if own.read_resource_tags()
+            || policies.reads_resource_tags()
+            || trust.as_ref().is_some_and(governing::reads_resource_tags)
+        {
             read_resource_tags = true;
-            tags_of(tx, &demand.resource).await?
+            tags_of(tx, &resource).await?
         } else {
             Vec::new()
         };
         let question = Question {
-            principal: &context.principal,
+            principal,
             action: demand.action,
-            arn: demand.resource.arn(),
-            account: *demand.resource.account().unwrap_or(&context.account),
+            arn,
+            account: *resource.account().unwrap_or(&context.account),
         };
-        let keys = condition_keys(context, demand, &tags);
-        let decision = question.decide(&own, &policies.named(demand.action), &keys);
+        let mut resource_policies = policies.named(demand.action);
+        resource_policies.extend(trust.iter().map(|policy| ("trust", policy)));
+        let keys = |tags| condition_keys(context, demand, &resource, tags, &own);
+        let decision = match resource {
+            Resource::Caller => question.decide_for_everybody(&keys(&tags)),
+            _ => question.decide(&own, &resource_policies, &keys(&tags)),
+        };
         let denial = (!decision.is_allowed()).then(|| {
-            let absent = question.decide(&own, &[], &condition_keys(context, demand, &[]));
+            let absent = question.decide(&own, &[], &keys(&[]));
             let told = told_of(&decision, &absent, demand.action);
             Denial { told, known: known_of(&decision) }
         });
@@ -202,12 +222,13 @@ async fn decide(
 
 /// The policies on the side of the principal.
 pub(crate) struct OwnPolicies {
-    identity: Arc<IdentityPolicies>,
+    identity: Arc<Effective>,
+    session: SessionPolicies,
     limit: Option<Arc<Compiled>>,
 }
 
 impl OwnPolicies {
-    /// Reads them under the version of the principal's account.
+    /// Reads them under the versions of [`principals::version_names`].
     pub(crate) async fn read(
         app: &App,
         tx: &mut Tx,
@@ -215,35 +236,65 @@ impl OwnPolicies {
         basis: &Basis,
         remember: Remember,
     ) -> Result<Self> {
-        let name = versions::identities(&principal.account);
-        let version = basis.version(&name)?;
         if principal.kind == PrincipalKind::Service {
             let document = services::policy_of(&principal.arn)?;
-            let identity = Arc::new(IdentityPolicies::built_in(&name, version, document)?);
-            return Ok(Self { identity, limit: None });
+            let identity = Arc::new(Effective::built_in("service", document)?);
+            return Ok(Self { identity, session: SessionPolicies::default(), limit: None });
         }
-        let identity = app.policies.get(tx, principal.id, &name, version, remember).await?;
+        let versions = principals::version_names(principal)
+            .into_iter()
+            .map(|name| basis.version(&name).map(|version| (name, version)))
+            .collect::<Result<Vec<_>>>()?;
+        let identity = app.policies.get(tx, principal.id, versions, remember).await?;
+        let session = sessions::policies::load(tx, principal).await?;
         let limit = governing::limit(app, tx, &principal.account, basis, remember).await?;
-        Ok(Self { identity, limit })
+        Ok(Self { identity, session, limit })
+    }
+
+    /// The principal's own policies; a federated user has none but by its session.
+    fn identity(&self) -> Vec<NamedPolicy<'_>> {
+        let own = self.identity.documents.iter().filter(|_| !self.session.powerless);
+        let kind = self.session.kind.map(|policy| ("temporary credentials", policy));
+        own.map(named).chain(kind).collect()
+    }
+
+    fn boundary(&self) -> Option<NamedPolicy<'_>> {
+        self.identity.boundary.as_ref().map(named)
+    }
+
+    fn session(&self) -> Vec<NamedPolicy<'_>> {
+        self.session.documents.iter().map(named).collect()
+    }
+
+    fn limits(&self) -> Vec<NamedPolicy<'_>> {
+        self.limit.iter().filter_map(|limit| limit.named(governing::ACCOUNT_LIMIT)).collect()
     }
 
     /// The kind and the name of each.
     pub(crate) fn names(&self) -> Vec<(String, String)> {
-        let identity =
-            self.identity.documents.iter().map(|(name, _)| (PolicySource::Identity, name.as_str()));
-        let limits = self
-            .limit
-            .iter()
-            .filter_map(|limit| limit.named(governing::ACCOUNT_LIMIT))
-            .map(|(name, _)| (PolicySource::AccountLimit, name));
-        identity.chain(limits).map(|(kind, name)| (kind.to_string(), name.to_owned())).collect()
+        [
+            (PolicySource::Identity, self.identity()),
+            (PolicySource::Boundary, self.boundary().into_iter().collect()),
+            (PolicySource::Session, self.session()),
+            (PolicySource::AccountLimit, self.limits()),
+        ]
+        .into_iter()
+        .flat_map(|(kind, policies)| {
+            policies.into_iter().map(move |(name, _)| (kind.to_string(), name.to_owned()))
+        })
+        .collect()
     }
 
     /// Whether one of them asks for tags of the resource.
     pub(crate) fn read_resource_tags(&self) -> bool {
         self.identity.mention_resource_tags
+            || self.session.mention_resource_tags
             || self.limit.as_ref().is_some_and(|limit| limit.reads_resource_tags())
     }
+}
+
+fn named((name, policy): &(String, Policy)) -> NamedPolicy<'_> {
+    (name.as_str(), policy)
 }
 
 /// One thing that somebody wants to do.
@@ -264,32 +315,49 @@ impl Question<'_> {
         resource: &[NamedPolicy<'_>],
         keys: &Context<'_>,
     ) -> Decision {
-        let identity: Vec<_> =
-            own.identity.documents.iter().map(|(name, policy)| (name.as_str(), policy)).collect();
-        let limits: Vec<_> =
-            own.limit.iter().filter_map(|limit| limit.named(governing::ACCOUNT_LIMIT)).collect();
-        let set =
-            PolicySet { identity: &identity, resource, limits: &limits, ..PolicySet::default() };
+        let set = PolicySet {
+            identity: &own.identity(),
+            resource,
+            boundary: own.boundary(),
+            session: &own.session(),
+            limits: &own.limits(),
+            endpoint: None,
+        };
+        self.ask(&set, keys)
+    }
+
+    /// Asks what AWS lets everybody do, whatever their policies say.
+    fn decide_for_everybody(&self, keys: &Context<'_>) -> Decision {
+        let identity = [("everybody", &*principals::EVERYBODY)];
+        self.ask(&PolicySet { identity: &identity, ..PolicySet::default() }, keys)
+    }
+
+    fn ask(&self, policies: &PolicySet<'_>, keys: &Context<'_>) -> Decision {
         tonnage_policy::evaluate(
             &Request {
                 action: self.action,
                 resource: &self.arn,
                 resource_account: self.account.as_str(),
-                principal: tonnage_policy::Principal {
-                    kind: match self.principal.kind {
-                        PrincipalKind::Root => tonnage_policy::PrincipalKind::Root,
-                        PrincipalKind::Service => tonnage_policy::PrincipalKind::Service,
-                    },
-                    arn: &self.principal.arn,
-                    account: Some(self.principal.account.as_str()),
-                    role_arn: None,
-                    ids: &[&self.principal.unique_id],
-                },
+                principal: principals::for_policies(
+                    self.principal,
+                    &principals::ids(self.principal),
+                ),
                 context: keys,
             },
-            &set,
+            policies,
         )
     }
+}
+
+/// What IAM names has a path that only the stored entity knows.
+async fn resolved(tx: &mut Tx, resource: &Resource) -> Result<Resource> {
+    let Resource::Entity { account, kind, path: None, name, .. } = resource else {
+        return Ok(resource.clone());
+    };
+    Ok(match entities::find(tx, account, *kind, name).await? {
+        Some(entity) => Resource::Arn { arn: entity.arn, account: *account },
+        None => resource.clone(),
+    })
 }
 
 /// The end of AWS's message, and which statement it was where one denied; empty when allowed.
@@ -324,56 +392,26 @@ fn known_of(decision: &Decision) -> String {
     }
 }
 
-/// A suspended account, or a key that was switched off after it signed, may do nothing.
-async fn refuse_inactive(tx: &mut Tx, context: &RequestContext) -> Result<()> {
-    let principal = &context.principal;
-    if principal.kind == PrincipalKind::Service {
-        // Whoever is suspended has nothing done for them either.
-        let active = tx
-            .optional(
-                "SELECT 1 FROM accounts WHERE id = $1 AND state = 'ACTIVE'",
-                params![principal.account.as_str()],
-            )
-            .await?;
-        return active.map(|_| ()).ok_or_else(inactive);
-    }
-    let active = tx
-        .optional(
-            "SELECT 1 FROM principals JOIN accounts ON accounts.id = principals.account_id \
-             WHERE principals.id = $1 AND accounts.state = 'ACTIVE'",
-            params![principal.id],
-        )
-        .await?
-        .is_some();
-    let key_active = match &principal.access_key_id {
-        None => true,
-        Some(key) => tx
-            .optional(
-                "SELECT 1 FROM access_keys \
-                 WHERE id = $1 AND principal_id = $2 AND state = 'ACTIVE'",
-                params![key, principal.id],
-            )
-            .await?
-            .is_some(),
-    };
-    if active && key_active { Ok(()) } else { Err(inactive()) }
-}
-
-fn inactive() -> Error {
-    Error::new(ErrorKind::Unauthenticated, "The security token included in the request is invalid.")
-}
-
 fn denied(context: &RequestContext, action: &str, arn: &str, denial: &Denial) -> Error {
+    refusal(context, action, arn, &denial.told).caused_by(denial.known.clone())
+}
+
+/// AWS's message; `told` is its end.
+pub(crate) fn refusal(context: &RequestContext, action: &str, arn: &str, told: &str) -> Error {
     let who = &context.principal.arn;
-    let told = &denial.told;
     Error::new(
         ErrorKind::AccessDenied,
         format!("User: {who} is not authorized to perform: {action} on resource: {arn} {told}"),
     )
-    .caused_by(denial.known.clone())
 }
 
 pub(crate) async fn tags_of(tx: &mut Tx, resource: &Resource) -> Result<Vec<ResourceTag>> {
+    if let Resource::Arn { arn, .. } = resource {
+        return match entities::find_by_arn(tx, arn).await? {
+            Some(entity) => entities::tags::list(tx, entity.id).await,
+            None => Ok(Vec::new()),
+        };
+    }
     let Resource::Repository { account, region, name } = resource else { return Ok(Vec::new()) };
     let address = repositories::RepositoryAddress {
         account: *account,
@@ -391,18 +429,12 @@ pub(crate) async fn tags_of(tx: &mut Tx, resource: &Resource) -> Result<Vec<Reso
 pub(crate) fn condition_keys<'a>(
     context: &'a RequestContext,
     demand: &'a Demand,
+    resource: &Resource,
     tags: &'a [ResourceTag],
+    own: &OwnPolicies,
 ) -> Context<'a> {
-    let principal = &context.principal;
     let mut keys = Context::new();
-    keys.set("aws:principalarn", principal.arn.as_str());
-    keys.set("aws:principalaccount", principal.account.as_str());
-    let principal_type = match principal.kind {
-        PrincipalKind::Root => "Account",
-        PrincipalKind::Service => "AWSService",
-    };
-    keys.set("aws:principaltype", principal_type);
-    keys.set("aws:userid", principal.unique_id.as_str());
+    principals::add_condition_keys(&mut keys, &context.principal, &own.identity.tags);
     keys.set("aws:sourceip", context.source_address.to_string());
     keys.set("aws:securetransport", if context.secure_transport { "true" } else { "false" });
     keys.set("aws:currenttime", context.now.timestamp().to_string());
@@ -424,7 +456,8 @@ pub(crate) fn condition_keys<'a>(
     }
     for tag in tags {
         keys.add(format!("aws:resourcetag/{}", tag.key), tag.value.as_str());
-        keys.add(format!("ecr:resourcetag/{}", tag.key), tag.value.as_str());
+        let service = if matches!(resource, Resource::Arn { .. }) { "iam" } else { "ecr" };
+        keys.add(format!("{service}:resourcetag/{}", tag.key), tag.value.as_str());
     }
     for (key, values) in &demand.keys {
         // Tag keys that differ only in case share a condition key.
@@ -438,27 +471,13 @@ pub(crate) fn condition_keys<'a>(
 /// How many principals' policies are kept compiled.
 const CACHED_PRINCIPALS_MAX: usize = 10_000;
 
-/// Compiled identity policies, each used only under the version it was read at.
+/// Compiled identity policies, each used only under the versions it was read at.
 #[derive(Default)]
-pub(crate) struct PolicyCache(Mutex<HashMap<i64, Arc<IdentityPolicies>>>);
+pub(crate) struct PolicyCache(Mutex<HashMap<i64, Cached>>);
 
-pub(crate) struct IdentityPolicies {
-    basis: (String, i64),
-    documents: Vec<(String, Policy)>,
-    mention_resource_tags: bool,
-}
-
-impl IdentityPolicies {
-    /// The one policy of a service.
-    fn built_in(name: &str, version: i64, document: &str) -> Result<Self> {
-        let policy = Policy::parse(document, PolicyKind::Identity)
-            .map_err(|error| Error::internal(format!("built-in policy: {error}")))?;
-        Ok(Self {
-            basis: (name.to_owned(), version),
-            documents: vec![("service".to_owned(), policy)],
-            mention_resource_tags: false,
-        })
-    }
+struct Cached {
+    versions: Vec<(String, i64)>,
+    policies: Arc<Effective>,
 }
 
 impl PolicyCache {
@@ -466,41 +485,20 @@ impl PolicyCache {
         &self,
         tx: &mut Tx,
         principal_id: i64,
-        name: &str,
-        version: i64,
+        versions: Vec<(String, i64)>,
         remember: Remember,
-    ) -> Result<Arc<IdentityPolicies>> {
+    ) -> Result<Arc<Effective>> {
         let cached = self
             .0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .get(&principal_id)
-            .filter(|policies| policies.basis.1 == version && policies.basis.0 == name)
-            .cloned();
+            .filter(|cached| cached.versions == versions)
+            .map(|cached| Arc::clone(&cached.policies));
         if let Some(policies) = cached {
             return Ok(policies);
         }
-        let rows = tx
-            .all(
-                "SELECT name, document FROM principal_policies WHERE principal_id = $1 \
-                 ORDER BY name LIMIT 1000",
-                params![principal_id],
-            )
-            .await?;
-        let mut documents = Vec::with_capacity(rows.len());
-        let mut mention_resource_tags = false;
-        for row in rows {
-            let text: String = row.get(1)?;
-            let policy = Policy::parse(&text, PolicyKind::Identity)
-                .map_err(|error| Error::internal(format!("stored policy: {error}")))?;
-            mention_resource_tags |= governing::reads_resource_tags(&policy);
-            documents.push((row.get(0)?, policy));
-        }
-        let policies = Arc::new(IdentityPolicies {
-            basis: (name.to_owned(), version),
-            documents,
-            mention_resource_tags,
-        });
+        let policies = Arc::new(effective::load(tx, principal_id).await?);
         if remember == Remember::No {
             return Ok(policies);
         }
@@ -508,7 +506,7 @@ impl PolicyCache {
         if cache.len() >= CACHED_PRINCIPALS_MAX {
             cache.clear();
         }
-        cache.insert(principal_id, Arc::clone(&policies));
+        cache.insert(principal_id, Cached { versions, policies: Arc::clone(&policies) });
         Ok(policies)
     }
 }

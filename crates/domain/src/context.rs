@@ -1,8 +1,10 @@
 //! Who asks, where, when and from where: built once per request by the front end.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::clock::Millis;
+use crate::identities::sessions::SessionPrincipal;
 use crate::names::{AccountId, Region};
 
 /// What a principal is.
@@ -12,6 +14,12 @@ pub enum PrincipalKind {
     Root,
     /// A service that acts by its own authority, with the policy that is built in for it.
     Service,
+    /// A user, with a key of its own or with temporary credentials.
+    User,
+    /// A session of a role. Stored principals of this kind are the roles themselves.
+    AssumedRole,
+    /// A session by the name that a user gave it.
+    FederatedUser,
 }
 
 impl PrincipalKind {
@@ -20,6 +28,9 @@ impl PrincipalKind {
         match self {
             Self::Root => "root",
             Self::Service => "service",
+            Self::User => "user",
+            Self::AssumedRole => "role",
+            Self::FederatedUser => "federated-user",
         }
     }
 
@@ -27,7 +38,20 @@ impl PrincipalKind {
     pub fn parse(text: &str) -> Option<Self> {
         match text {
             "root" => Some(Self::Root),
+            "user" => Some(Self::User),
+            "role" => Some(Self::AssumedRole),
             _ => None,
+        }
+    }
+
+    /// The value of `aws:PrincipalType` (IAM user guide, "AWS global condition context keys").
+    pub fn condition_value(self) -> &'static str {
+        match self {
+            Self::Root => "Account",
+            Self::User => "User",
+            Self::AssumedRole => "AssumedRole",
+            Self::FederatedUser => "FederatedUser",
+            Self::Service => "AWSService",
         }
     }
 }
@@ -35,7 +59,7 @@ impl PrincipalKind {
 /// An authenticated identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
-    /// Its row.
+    /// Its row: of a role for its sessions, of the user for a federated user.
     pub id: i64,
     /// What it is.
     pub kind: PrincipalKind,
@@ -47,6 +71,8 @@ pub struct Principal {
     pub unique_id: String,
     /// The access key it signed with, or whose authorization token it presented.
     pub access_key_id: Option<String>,
+    /// What it is a session of, when it signed with temporary credentials.
+    pub session: Option<Arc<SessionPrincipal>>,
 }
 
 /// A listener with a name of its own, which policies know as a VPC endpoint.

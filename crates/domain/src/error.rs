@@ -106,6 +106,22 @@ pub enum ErrorKind {
     LifecyclePolicyPreviewInProgress,
     /// There is no such job.
     JobNotFound,
+    /// IAM has nothing of this name.
+    NoSuchEntity,
+    /// IAM has something of this name already.
+    EntityAlreadyExists,
+    /// Something still uses what shall be deleted.
+    DeleteConflict,
+    /// A policy document is not one.
+    MalformedPolicyDocument,
+    /// A value is not one that IAM takes.
+    InvalidInput,
+    /// The caller is not of the kind that may ask this.
+    InvalidUserType,
+    /// A password is too weak.
+    PasswordPolicyViolation,
+    /// Policies and tags of a session are too large together.
+    PackedPolicyTooLarge,
     /// Tonnage does not do this.
     Unsupported,
     /// The disk or the quota is full.
@@ -118,7 +134,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind, in the order of their declaration.
-    pub const ALL: [Self; 50] = [
+    pub const ALL: [Self; 58] = [
         Self::Unauthenticated,
         Self::TokenExpired,
         Self::TokenInvalid,
@@ -165,6 +181,14 @@ impl ErrorKind {
         Self::LifecyclePolicyPreviewNotFound,
         Self::LifecyclePolicyPreviewInProgress,
         Self::JobNotFound,
+        Self::NoSuchEntity,
+        Self::EntityAlreadyExists,
+        Self::DeleteConflict,
+        Self::MalformedPolicyDocument,
+        Self::InvalidInput,
+        Self::InvalidUserType,
+        Self::PasswordPolicyViolation,
+        Self::PackedPolicyTooLarge,
         Self::Unsupported,
         Self::StorageFull,
         Self::Unavailable,

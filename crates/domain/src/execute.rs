@@ -12,6 +12,7 @@ use crate::authorize::{self, Permit};
 use crate::clock::Millis;
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind, Result};
+use crate::identities::entities::EntityKind;
 use crate::jobs;
 use crate::metadata::{Metadata, MetadataError, Mode, Row, Transaction, Value};
 use crate::names::{AccountId, Arn, Partition, Region, RepositoryName};
@@ -21,6 +22,8 @@ use crate::names::{AccountId, Arn, Partition, Region, RepositoryName};
 pub enum Service {
     /// Amazon ECR private, AWS JSON and its Docker endpoint.
     Ecr,
+    /// AWS IAM.
+    Iam,
     /// AWS STS.
     Sts,
     /// Our own API.
@@ -32,9 +35,31 @@ impl Service {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ecr => "ecr",
+            Self::Iam => "iam",
             Self::Sts => "sts",
             Self::Tonnage => "tonnage",
         }
+    }
+
+    /// The name of the operation that an action of this service is for: what follows the colon.
+    ///
+    /// # Panics
+    /// When the action is not of this service; in a constant, that is an error of compilation.
+    pub(crate) const fn name_in(self, action: &'static str) -> &'static str {
+        let prefix = match self {
+            Self::Iam => "iam:",
+            Self::Ecr => "ecr:",
+            Self::Sts => "sts:",
+            Self::Tonnage => "tonnage:",
+        };
+        let (found, name) = action.split_at(prefix.len());
+        let (found, prefix) = (found.as_bytes(), prefix.as_bytes());
+        let mut index = 0;
+        while index < prefix.len() {
+            assert!(found[index] == prefix[index], "an action of another service");
+            index += 1;
+        }
+        name
     }
 }
 
@@ -68,6 +93,28 @@ pub enum Resource {
         /// The registry's region.
         region: Region,
     },
+    /// What IAM names in an account, whether it exists or not.
+    Entity {
+        /// The partition of its ARN.
+        partition: Partition,
+        /// The account.
+        account: AccountId,
+        /// What it is.
+        kind: EntityKind,
+        /// Its path; when absent, that of the stored entity of this name.
+        path: Option<String>,
+        /// Its name.
+        name: String,
+    },
+    /// Any ARN of IAM or STS.
+    Arn {
+        /// The ARN as it was given.
+        arn: String,
+        /// The account that owns it.
+        account: AccountId,
+    },
+    /// The caller itself: what AWS lets everybody do, whatever their policies say.
+    Caller,
     /// The deployment itself, which belongs to the management account.
     Deployment {
         /// The management account.
@@ -79,7 +126,11 @@ impl Resource {
     /// The ARN as policies match it.
     pub fn arn(&self) -> String {
         match self {
-            Self::Any => "*".to_owned(),
+            Self::Any | Self::Caller => "*".to_owned(),
+            Self::Entity { partition, account, kind, path, name } => {
+                kind.arn(*partition, account, path.as_deref().unwrap_or("/"), name)
+            }
+            Self::Arn { arn, .. } => arn.clone(),
             Self::Repository { account, region, name } => {
                 Arn::repository(Partition::of(region), region, account, name).to_string()
             }
@@ -96,9 +147,11 @@ impl Resource {
     /// The account that owns the resource, where it has one.
     pub fn account(&self) -> Option<&AccountId> {
         match self {
-            Self::Any => None,
+            Self::Any | Self::Caller => None,
             Self::Repository { account, .. }
             | Self::Repositories { account, .. }
+            | Self::Entity { account, .. }
+            | Self::Arn { account, .. }
             | Self::Deployment { account } => Some(account),
         }
     }

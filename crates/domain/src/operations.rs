@@ -8,8 +8,54 @@ use crate::blobs::get_blob::{GetBlob, HeadBlob};
 use crate::blobs::get_download_url_for_layer::GetDownloadUrlForLayer;
 use crate::execute::{Entry, Operation};
 use crate::gc::operations::{DescribeGarbageCollection, RunGarbageCollection};
+use crate::identities::access_keys::operations::{
+    CreateAccessKey, DeleteAccessKey, GetAccessKeyLastUsed, ListAccessKeys, UpdateAccessKey,
+};
+use crate::identities::account::{
+    CreateAccountAlias, DeleteAccountAlias, GetAccountAuthorizationDetails, GetAccountSummary,
+    ListAccountAliases,
+};
+use crate::identities::attachments::{
+    AttachPolicy, DeletePermissionsBoundary, DetachPolicy, ListAttachedPolicies,
+    ListEntitiesForPolicy, PutPermissionsBoundary,
+};
+use crate::identities::entities::tags::{self, ListTags as ListEntityTags, Tag, Untag};
 use crate::identities::get_authorization_token::GetAuthorizationToken;
 use crate::identities::get_caller_identity::GetCallerIdentity;
+use crate::identities::groups::{
+    AddUserToGroup, CreateGroup, DeleteGroup, GetGroup, ListGroups, ListGroupsForUser,
+    RemoveUserFromGroup, UpdateGroup,
+};
+use crate::identities::inline_policies::{self as inline, Group, Role, User};
+use crate::identities::instance_profiles::{
+    AddRoleToInstanceProfile, CreateInstanceProfile, DeleteInstanceProfile, GetInstanceProfile,
+    ListInstanceProfiles, ListInstanceProfilesForRole, RemoveRoleFromInstanceProfile,
+};
+use crate::identities::login_profiles::{
+    ChangePassword, CreateLoginProfile, DeleteLoginProfile, GetLoginProfile, UpdateLoginProfile,
+};
+use crate::identities::oidc_providers::{
+    AddClientIdToOpenIdConnectProvider, CreateOpenIdConnectProvider, DeleteOpenIdConnectProvider,
+    GetOpenIdConnectProvider, ListOpenIdConnectProviders, RemoveClientIdFromOpenIdConnectProvider,
+    UpdateOpenIdConnectProviderThumbprint,
+};
+use crate::identities::policies::versions::{
+    CreatePolicyVersion, DeletePolicyVersion, GetPolicyVersion, ListPolicyVersions,
+    SetDefaultPolicyVersion,
+};
+use crate::identities::policies::{CreatePolicy, DeletePolicy, GetPolicy, ListPolicies};
+use crate::identities::roles::{
+    CreateRole, DeleteRole, GetRole, ListRoles, UpdateAssumeRolePolicy, UpdateRole,
+    UpdateRoleDescription,
+};
+use crate::identities::sessions::assume_role::AssumeRole;
+use crate::identities::sessions::get_access_key_info::GetAccessKeyInfo;
+use crate::identities::sessions::get_federation_token::GetFederationToken;
+use crate::identities::sessions::get_session_token::GetSessionToken;
+use crate::identities::simulation::{SimulateCustomPolicy, SimulatePrincipalPolicy};
+use crate::identities::users::{
+    self, CreateUser, DeleteUser, GetUser, ListCredentials, ListUsers, UpdateUser,
+};
 use crate::images::batch_delete_image::BatchDeleteImage;
 use crate::images::batch_get_image::BatchGetImage;
 use crate::images::delete_manifest::DeleteManifest;
@@ -111,8 +157,118 @@ pub const OPERATIONS: &[Entry] = &[
     UntagResource::ENTRY,
     UpdateRepositoryCreationTemplate::ENTRY,
     UploadLayerPart::ENTRY,
+    AddClientIdToOpenIdConnectProvider::ENTRY,
+    AddRoleToInstanceProfile::ENTRY,
+    AddUserToGroup::ENTRY,
+    AttachPolicy::<Group>::ENTRY,
+    AttachPolicy::<Role>::ENTRY,
+    AttachPolicy::<User>::ENTRY,
+    ChangePassword::ENTRY,
+    CreateAccessKey::ENTRY,
+    CreateAccountAlias::ENTRY,
+    CreateGroup::ENTRY,
+    CreateInstanceProfile::ENTRY,
+    CreateLoginProfile::ENTRY,
+    CreateOpenIdConnectProvider::ENTRY,
+    CreatePolicy::ENTRY,
+    CreatePolicyVersion::ENTRY,
+    CreateRole::ENTRY,
+    CreateUser::ENTRY,
+    DeleteAccessKey::ENTRY,
+    DeleteAccountAlias::ENTRY,
+    DeleteGroup::ENTRY,
+    inline::DeletePolicy::<Group>::ENTRY,
+    DeleteInstanceProfile::ENTRY,
+    DeleteLoginProfile::ENTRY,
+    DeleteOpenIdConnectProvider::ENTRY,
+    DeletePolicy::ENTRY,
+    DeletePolicyVersion::ENTRY,
+    DeleteRole::ENTRY,
+    DeletePermissionsBoundary::<Role>::ENTRY,
+    inline::DeletePolicy::<Role>::ENTRY,
+    DeleteUser::ENTRY,
+    DeletePermissionsBoundary::<User>::ENTRY,
+    inline::DeletePolicy::<User>::ENTRY,
+    DetachPolicy::<Group>::ENTRY,
+    DetachPolicy::<Role>::ENTRY,
+    DetachPolicy::<User>::ENTRY,
+    GetAccessKeyLastUsed::ENTRY,
+    GetAccountAuthorizationDetails::ENTRY,
+    GetAccountSummary::ENTRY,
+    GetGroup::ENTRY,
+    inline::GetPolicy::<Group>::ENTRY,
+    GetInstanceProfile::ENTRY,
+    GetLoginProfile::ENTRY,
+    GetOpenIdConnectProvider::ENTRY,
+    GetPolicy::ENTRY,
+    GetPolicyVersion::ENTRY,
+    GetRole::ENTRY,
+    inline::GetPolicy::<Role>::ENTRY,
+    GetUser::ENTRY,
+    inline::GetPolicy::<User>::ENTRY,
+    ListAccessKeys::ENTRY,
+    ListAccountAliases::ENTRY,
+    ListAttachedPolicies::<Group>::ENTRY,
+    ListAttachedPolicies::<Role>::ENTRY,
+    ListAttachedPolicies::<User>::ENTRY,
+    ListEntitiesForPolicy::ENTRY,
+    inline::ListPolicies::<Group>::ENTRY,
+    ListGroups::ENTRY,
+    ListGroupsForUser::ENTRY,
+    ListEntityTags::<tags::InstanceProfile>::ENTRY,
+    ListInstanceProfiles::ENTRY,
+    ListInstanceProfilesForRole::ENTRY,
+    ListCredentials::<users::MfaDevice>::ENTRY,
+    ListEntityTags::<tags::OidcProvider>::ENTRY,
+    ListOpenIdConnectProviders::ENTRY,
+    ListPolicies::ENTRY,
+    ListEntityTags::<tags::Policy>::ENTRY,
+    ListPolicyVersions::ENTRY,
+    inline::ListPolicies::<Role>::ENTRY,
+    ListEntityTags::<tags::Role>::ENTRY,
+    ListRoles::ENTRY,
+    ListCredentials::<users::SshPublicKey>::ENTRY,
+    ListCredentials::<users::ServiceSpecificCredential>::ENTRY,
+    ListCredentials::<users::SigningCertificate>::ENTRY,
+    inline::ListPolicies::<User>::ENTRY,
+    ListEntityTags::<tags::User>::ENTRY,
+    ListUsers::ENTRY,
+    ListCredentials::<users::VirtualMfaDevice>::ENTRY,
+    inline::PutPolicy::<Group>::ENTRY,
+    PutPermissionsBoundary::<Role>::ENTRY,
+    inline::PutPolicy::<Role>::ENTRY,
+    PutPermissionsBoundary::<User>::ENTRY,
+    inline::PutPolicy::<User>::ENTRY,
+    RemoveClientIdFromOpenIdConnectProvider::ENTRY,
+    RemoveRoleFromInstanceProfile::ENTRY,
+    RemoveUserFromGroup::ENTRY,
+    SetDefaultPolicyVersion::ENTRY,
+    SimulateCustomPolicy::ENTRY,
+    SimulatePrincipalPolicy::ENTRY,
+    Tag::<tags::InstanceProfile>::ENTRY,
+    Tag::<tags::OidcProvider>::ENTRY,
+    Tag::<tags::Policy>::ENTRY,
+    Tag::<tags::Role>::ENTRY,
+    Tag::<tags::User>::ENTRY,
+    Untag::<tags::InstanceProfile>::ENTRY,
+    Untag::<tags::OidcProvider>::ENTRY,
+    Untag::<tags::Policy>::ENTRY,
+    Untag::<tags::Role>::ENTRY,
+    Untag::<tags::User>::ENTRY,
+    UpdateAccessKey::ENTRY,
+    UpdateAssumeRolePolicy::ENTRY,
+    UpdateGroup::ENTRY,
+    UpdateLoginProfile::ENTRY,
+    UpdateOpenIdConnectProviderThumbprint::ENTRY,
+    UpdateRole::ENTRY,
+    UpdateRoleDescription::ENTRY,
+    UpdateUser::ENTRY,
+    AssumeRole::ENTRY,
+    GetAccessKeyInfo::ENTRY,
     GetCallerIdentity::ENTRY,
     CancelJob::ENTRY,
+    GetFederationToken::ENTRY,
+    GetSessionToken::ENTRY,
     CancelUpload::ENTRY,
     CreateAccount::ENTRY,
     CreateBackup::ENTRY,

@@ -31,6 +31,11 @@ pub const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../migrations/0015_resource_policies.sql"),
     },
     Migration {
+        version: 10,
+        name: "identities",
+        sql: include_str!("../migrations/0010_identities.sql"),
+    },
+    Migration {
         version: 25,
         name: "registry_settings",
         sql: include_str!("../migrations/0025_registry_settings.sql"),

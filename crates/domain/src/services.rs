@@ -50,6 +50,7 @@ impl ServicePrincipal {
                 arn: self.name.to_owned(),
                 unique_id: self.name.to_owned(),
                 access_key_id: None,
+                session: None,
             },
             account,
             region,

@@ -3,8 +3,8 @@
 //! Two kinds of failure meet here: those of the domain, and refusals of requests that never became
 //! an operation. Each has one exhaustive table per protocol, so that a new one cannot be forgotten.
 //!
-//! Sources: botocore `ecr` (modelled errors, all 400 but `ServerException`); the Amazon ECR API
-//! reference and the AWS STS API reference, "Common Errors".
+//! Sources: botocore `ecr` (modelled errors, all 400 but `ServerException`), `iam` and `sts`; the
+//! Amazon ECR API reference and the AWS STS API reference, "Common Errors".
 
 use serde_json::{Map, Value};
 use tonnage_domain::error::{Error, ErrorKind};
@@ -40,7 +40,7 @@ impl From<Error> for Failure {
 pub(super) enum Refusal {
     /// It is not signed.
     MissingAuthentication,
-    /// The access key is not known, or there is a session token, which nobody can have.
+    /// The access key is not known.
     InvalidToken,
     /// The signature is not readable; the text says which part.
     IncompleteSignature(String),
@@ -191,6 +191,15 @@ pub fn json_code(kind: ErrorKind) -> Code {
         | Kind::AccountAlreadyExists
         | Kind::AccountNotFound
         | Kind::JobNotFound => ("InvalidParameterException", 400),
+        // Only ever of IAM and STS, which speak AWS Query.
+        Kind::NoSuchEntity
+        | Kind::EntityAlreadyExists
+        | Kind::DeleteConflict
+        | Kind::MalformedPolicyDocument
+        | Kind::InvalidInput
+        | Kind::InvalidUserType
+        | Kind::PasswordPolicyViolation
+        | Kind::PackedPolicyTooLarge => ("InvalidParameterException", 400),
         Kind::InvalidTagParameter => ("InvalidTagParameterException", 400),
         Kind::TooManyTags => ("TooManyTagsException", 400),
         Kind::LimitExceeded => ("LimitExceededException", 400),
@@ -233,13 +242,22 @@ pub fn json_code(kind: ErrorKind) -> Code {
     }
 }
 
-/// AWS Query, for operations of STS, which know few of these.
+/// AWS Query, for operations of IAM and STS, which know few of those of the registry.
 pub fn query_code(kind: ErrorKind) -> Code {
     use ErrorKind as Kind;
     match kind {
         Kind::Unauthenticated | Kind::TokenInvalid => ("InvalidClientTokenId", 403),
         Kind::TokenExpired => ("ExpiredToken", 403),
         Kind::AccessDenied => ("AccessDenied", 403),
+        Kind::NoSuchEntity => ("NoSuchEntity", 404),
+        Kind::EntityAlreadyExists => ("EntityAlreadyExists", 409),
+        Kind::DeleteConflict => ("DeleteConflict", 409),
+        Kind::LimitExceeded => ("LimitExceeded", 409),
+        Kind::MalformedPolicyDocument => ("MalformedPolicyDocument", 400),
+        Kind::InvalidInput => ("InvalidInput", 400),
+        Kind::InvalidUserType => ("InvalidUserType", 400),
+        Kind::PasswordPolicyViolation => ("PasswordPolicyViolation", 400),
+        Kind::PackedPolicyTooLarge => ("PackedPolicyTooLarge", 400),
         Kind::InvalidParameter
         | Kind::NameInvalid
         | Kind::DigestInvalid
@@ -247,7 +265,6 @@ pub fn query_code(kind: ErrorKind) -> Code {
         | Kind::ManifestTooLarge
         | Kind::InvalidTagParameter
         | Kind::TooManyTags
-        | Kind::LimitExceeded
         | Kind::RepositoryAlreadyExists
         | Kind::RepositoryNotFound
         | Kind::RepositoryPolicyNotFound

@@ -125,7 +125,15 @@ pub(super) fn code(kind: ErrorKind) -> (StatusCode, &'static str) {
         | ErrorKind::LifecyclePolicyNotFound
         | ErrorKind::LifecyclePolicyPreviewNotFound
         | ErrorKind::LifecyclePolicyPreviewInProgress
-        | ErrorKind::JobNotFound => (Status::BAD_REQUEST, "UNSUPPORTED"),
+        | ErrorKind::JobNotFound
+        | ErrorKind::NoSuchEntity
+        | ErrorKind::EntityAlreadyExists
+        | ErrorKind::DeleteConflict
+        | ErrorKind::MalformedPolicyDocument
+        | ErrorKind::InvalidInput
+        | ErrorKind::InvalidUserType
+        | ErrorKind::PasswordPolicyViolation
+        | ErrorKind::PackedPolicyTooLarge => (Status::BAD_REQUEST, "UNSUPPORTED"),
         ErrorKind::Unsupported => (Status::METHOD_NOT_ALLOWED, "UNSUPPORTED"),
         ErrorKind::StorageFull => (Status::INSUFFICIENT_STORAGE, "UNKNOWN"),
         ErrorKind::Unavailable => (Status::SERVICE_UNAVAILABLE, "TOOMANYREQUESTS"),

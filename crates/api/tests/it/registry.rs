@@ -85,11 +85,11 @@ impl Plain {
     }
 
     /// A request of AWS Query.
-    pub(crate) fn form(service: &str, body: &'static str) -> Self {
+    pub(crate) fn form(service: &str, body: impl Into<Bytes>) -> Self {
         let content_type = "application/x-www-form-urlencoded; charset=utf-8".to_owned();
         Self {
             headers: vec![("content-type", content_type)],
-            body: Bytes::from(body),
+            body: body.into(),
             service: service.to_owned(),
             ..Self::default()
         }

@@ -167,6 +167,7 @@ pub async fn open(parts: Parts) -> Result<Opened, OpenError> {
         token_keys: crate::identities::token_keys::TokenKeys::default(),
         policies: crate::authorize::PolicyCache::default(),
         resource_policies: crate::policies::governing::ResourcePolicyCache::default(),
+        key_uses: crate::identities::access_keys::uses::Uses::default(),
         upload_locks: crate::uploads::UploadLocks::new(garbage.clone()),
         garbage,
         collector: crate::gc::Collector::default(),

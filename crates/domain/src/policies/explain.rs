@@ -4,12 +4,12 @@
 use tonnage_policy::{Context, Outcome, Reason};
 
 use super::governing::{Basis, Governed, Remember};
-use crate::authorize::{OwnPolicies, Question, condition_keys, tags_of, told_of};
+use crate::authorize::{OwnPolicies, Question, condition_keys, principals, tags_of, told_of};
 use crate::context::{Principal, RequestContext};
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Call, Demand, Entry, Operation, Resource, Service};
 use crate::names::{AccountId, Arn, Region};
-use crate::{identities, params, versions};
+use crate::{identities, params};
 
 /// Condition keys that say how a request came; the asker's own are not the principal's.
 const KEYS_OF_THE_ASKER: [&str; 8] = [
@@ -82,8 +82,8 @@ impl Operation for ExplainPolicy {
             ..call.context.clone()
         };
         let governed = Governed::by(&context, &self.action, &resource);
-        let identities = versions::identities(&context.principal.account);
-        let basis = Basis::read(&mut tx, governed.versions().chain([identities]).collect()).await?;
+        let names = governed.versions().chain(principals::version_names(&context.principal));
+        let basis = Basis::read(&mut tx, names.collect()).await?;
         let remember = Remember::No;
         let own =
             OwnPolicies::read(call.app, &mut tx, &context.principal, &basis, remember).await?;
@@ -106,9 +106,9 @@ impl Operation for ExplainPolicy {
             account: *resource.account().unwrap_or(&context.account),
         };
         let resource_policies = policies.named(&self.action);
-        let mut keys = condition_keys(&context, &demand, &tags);
+        let mut keys = condition_keys(&context, &demand, &resource, &tags, &own);
         put_given(&mut keys);
-        let mut keys_if_absent = condition_keys(&context, &demand, &[]);
+        let mut keys_if_absent = condition_keys(&context, &demand, &resource, &[], &own);
         put_given(&mut keys_if_absent);
         let decision = question.decide(&own, &resource_policies, &keys);
         let absent = question.decide(&own, &[], &keys_if_absent);

@@ -69,9 +69,11 @@ impl Governed {
             Resource::Any if of_ecr && !decided_by_identity(action) => {
                 Self { registry: Some((context.account, context.region.clone())), repository: None }
             }
-            Resource::Any | Resource::Deployment { .. } => {
-                Self { registry: None, repository: None }
-            }
+            Resource::Any
+            | Resource::Entity { .. }
+            | Resource::Arn { .. }
+            | Resource::Caller
+            | Resource::Deployment { .. } => Self { registry: None, repository: None },
         }
     }
 

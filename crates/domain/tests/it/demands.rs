@@ -1,5 +1,7 @@
 //! What every operation demands, as a reviewed text. `UPDATE_SNAPSHOTS=1` writes it anew.
 
+mod identities;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -146,6 +148,7 @@ fn table() -> Table {
         arn: format!("arn:aws:iam::{ACCOUNT}:root"),
         unique_id: ACCOUNT.to_owned(),
         access_key_id: None,
+        session: None,
     };
     let context = context(&principal, START);
     let mut table = Table { context, text: String::new(), seen: BTreeSet::new() };
@@ -156,6 +159,7 @@ fn table() -> Table {
     lifecycle(&mut table);
     policies(&mut table, account);
     accounts_and_identities(&mut table, account);
+    identities::rows(&mut table);
     table
 }
 

@@ -11,6 +11,7 @@ mod demands;
 mod faults;
 mod fsck;
 mod histories;
+mod identities;
 mod images;
 mod interposed;
 mod jobs;

@@ -267,6 +267,7 @@ impl Registry {
             arn,
             unique_id,
             access_key_id: None,
+            session: None,
         }
     }
 

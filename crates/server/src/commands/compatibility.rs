@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use tonnage_api::aws::shapes::{Service as Model, ecr, ecr_public};
+use tonnage_api::aws::shapes::{Service as Model, ecr, ecr_public, iam, sts};
 use tonnage_api::oci::profile::DEVIATIONS;
 use tonnage_domain::execute::Service;
 use tonnage_domain::operations::OPERATIONS;
@@ -117,6 +117,23 @@ const DECISIONS: &[(&str, &str)] = &[
         "`tonnage:ImageTag` and `tonnage:ImageDigest` beside AWS's; a batch is decided for each image, a deletion by digest for each tag. `docs/policies.md` lists them.",
     ),
     (
+        "`sts:GetCallerIdentity`, `sts:GetSessionToken`",
+        "Allowed to everybody, whatever policies say, as in AWS.",
+    ),
+    (
+        "Sessions",
+        "Temporary credentials end when the long-term key that began them is switched off or deleted; in AWS, sessions of roles live on until they expire. They end with their role or user in any case.",
+    ),
+    (
+        "Trust policies and unique ids",
+        "A trust policy keeps the ARNs it was written with; AWS replaces them by unique ids, so there a user made again under the same name is not trusted any more.",
+    ),
+    ("Organizations", "There is none: `aws:PrincipalOrgID` and its like are absent."),
+    (
+        "Multi-factor authentication",
+        "Nobody can have a device; `aws:MultiFactorAuthPresent` is `false` for temporary credentials and absent otherwise.",
+    ),
+    (
         "`lastRecordedPullTime`",
         "A `GET` of a manifest counts, a `HEAD` does not; written within a second. Principals of the exclusion list are matched when it is written.",
     ),
@@ -134,10 +151,8 @@ pub(super) fn page(note: &str) -> String {
          An operation of a known API that is not served answers `UnsupportedOperationException` with a message that names it; a service that is not served says so in the caller's protocol.\n",
     );
     model(&mut page, "Amazon ECR", Service::Ecr, &ecr::SERVICE);
-    let _ = write!(page, "\n## AWS STS\n\n");
-    for entry in OPERATIONS.iter().filter(|entry| entry.service == Service::Sts) {
-        let _ = writeln!(page, "- `{}`", entry.name);
-    }
+    model(&mut page, "AWS IAM", Service::Iam, &iam::SERVICE);
+    model(&mut page, "AWS STS", Service::Sts, &sts::SERVICE);
     page.push_str("\n## Amazon ECR Public\n\nNot served. Its operations are:\n\n");
     let names: Vec<String> =
         ecr_public::SERVICE.operation_names().map(|name| format!("`{name}`")).collect();

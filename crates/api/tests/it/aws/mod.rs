@@ -2,6 +2,7 @@
 
 mod authentication;
 mod errors;
+mod iam;
 mod images;
 mod layers;
 mod lifecycle;
