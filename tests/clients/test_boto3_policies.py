@@ -69,7 +69,7 @@ PULL = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
 def test_text_comes_back_byte_for_byte(two: Two) -> None:
     name = aws.unique_name()
     two.home.create_repository(repositoryName=name)
-    text = '{"Statement" :\t[ {"Action":["ecr:Get\\u002a"],\r\n "Principal":"*" , "Effect":"Deny"} ]}\n '
+    text = '{"Statement" :\t[ {"Action":["ecr:Batch\\u002a"],\r\n "Principal":"*" , "Effect":"Deny"} ]}\n '
     stored = two.home.set_repository_policy(repositoryName=name, policyText=text, force=True)
     expected = {"registryId": ACCOUNT, "repositoryName": name, "policyText": text}
     for answer in (stored, two.home.get_repository_policy(repositoryName=name)):
