@@ -543,11 +543,7 @@ def test_tags_list(registry: Registry, repository: str, count: int, size: int, p
 
 
 def test_tags_list_bound(registry: Registry, repository: str) -> None:
-    message = (
-        "Invalid parameter at 'maxResults' failed to satisfy constraint: "
-        "'Member must have value less than or equal to 1000'"
-    )
-    registry.send("GET", f"/v2/{repository}/tags/list?n=1001").expect_error(405, "UNSUPPORTED", message)
+    registry.send("GET", f"/v2/{repository}/tags/list?n=100000").expect(200)
 
 
 def test_catalog_names_the_repository(registry: Registry, repository: str) -> None:

@@ -11,10 +11,10 @@ pub mod sigv4;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::header::{HeaderMap, USER_AGENT};
+use http::header::{HeaderMap, HeaderName, REFERER, USER_AGENT};
 use tonnage_domain::app::App;
 use tonnage_domain::clock::Millis;
-use tonnage_domain::context::{Principal, RequestContext};
+use tonnage_domain::context::{Endpoint, Principal, RequestContext};
 use tonnage_domain::names::{AccountId, Region};
 
 use crate::host::Host;
@@ -27,6 +27,8 @@ pub struct Arrival {
     pub source_address: IpAddr,
     /// Whether it came over TLS, here or at a trusted proxy.
     pub secure_transport: bool,
+    /// The endpoint it came through, where the listener is one.
+    pub endpoint: Option<Endpoint>,
     /// The host that the client used.
     pub host: Host,
     /// Its id.
@@ -48,19 +50,21 @@ impl Arrival {
         account: AccountId,
         region: Region,
     ) -> RequestContext {
-        const USER_AGENT_BYTES_MAX: usize = 512;
-        let user_agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
+        const HEADER_BYTES_MAX: usize = 512;
+        // Header values that are text are ASCII, so every byte is a boundary.
+        let text_of = |name: HeaderName| {
+            let text = headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+            text.get(..text.len().min(HEADER_BYTES_MAX)).unwrap_or_default().to_owned()
+        };
         RequestContext {
             principal,
             account,
             region,
             source_address: self.source_address,
             secure_transport: self.secure_transport,
-            // Header values that are text are ASCII, so every byte is a boundary.
-            user_agent: user_agent
-                .map(|text| text.get(..text.len().min(USER_AGENT_BYTES_MAX)).unwrap_or_default())
-                .unwrap_or_default()
-                .to_owned(),
+            endpoint: self.endpoint.clone(),
+            user_agent: text_of(USER_AGENT),
+            referer: text_of(REFERER),
             request_id: self.request_id.clone(),
             now: self.now,
         }
@@ -71,19 +75,27 @@ impl Arrival {
 #[derive(Clone)]
 pub struct Api {
     app: Arc<App>,
+    profile: oci::profile::Profile,
 }
 
 impl Api {
-    /// The front ends of a registry.
+    /// The front ends of a registry; the distribution protocol as specified.
     pub fn new(app: Arc<App>) -> Self {
-        Self { app }
+        Self { app, profile: oci::profile::Profile::default() }
+    }
+
+    /// The same, with the distribution protocol as `profile` has it.
+    #[must_use]
+    pub fn with_profile(mut self, profile: oci::profile::Profile) -> Self {
+        self.profile = profile;
+        self
     }
 
     /// Answers a request of any protocol served here.
     pub async fn handle(&self, request: Request, arrival: &Arrival) -> Response {
         let path = request.uri().path();
         if path == "/v2" || path.starts_with("/v2/") || path.starts_with(oci::DOWNLOAD_PREFIX) {
-            oci::handle(&self.app, request, arrival).await
+            oci::handle(&self.app, self.profile, request, arrival).await
         } else {
             aws::handle(&self.app, request, arrival).await
         }

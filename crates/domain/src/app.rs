@@ -4,15 +4,18 @@ use std::sync::Arc;
 
 use crate::authorize::PolicyCache;
 use crate::clock::Clock;
-use crate::encryption::DomainKeys;
+use crate::encryption::{DomainKeys, KeyWrapper};
 use crate::gc::{Collector, Wake};
+use crate::identities::access_keys::uses::Uses;
 use crate::identities::token_keys::TokenKeys;
 use crate::ids::Ids;
 use crate::images::pulls::Pulls;
+use crate::jobs;
 use crate::metadata::Metadata;
 use crate::metrics::Metrics;
 use crate::names::{AccountId, Region};
 use crate::objects::Objects;
+use crate::policies::governing::ResourcePolicyCache;
 use crate::root_key::RootKey;
 use crate::uploads::UploadLocks;
 
@@ -22,6 +25,12 @@ pub struct Settings {
     /// Whether a push to a repository that does not exist makes it. The pusher needs
     /// `ecr:CreateRepository` too.
     pub create_on_push: bool,
+    /// What registries do that never set `BLOB_MOUNTING`; also lets a client mount without naming
+    /// a source, which ECR never does.
+    pub blob_mounting: bool,
+    /// Whether a manifest may refer to layers and children that the repository does not have. ECR
+    /// refuses it; mirrors of single platforms need it.
+    pub sparse_manifests: bool,
     /// Whether blobs and manifests are sealed from now on. What was stored under the other setting
     /// stays readable. Off only where the disk itself is encrypted.
     pub encrypt_at_rest: bool,
@@ -44,6 +53,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             create_on_push: false,
+            blob_mounting: false,
+            sparse_manifests: false,
             encrypt_at_rest: true,
             token_seconds: 12 * 3600,
             download_link_seconds: 3600,
@@ -71,15 +82,27 @@ pub struct App {
     pub default_region: Region,
     /// Counters and histograms.
     pub metrics: Metrics,
-    pub(crate) root_key: RootKey,
+    pub(crate) root_key: Arc<RootKey>,
+    pub(crate) key_wrapper: Arc<dyn KeyWrapper>,
     pub(crate) ids: Ids,
     pub(crate) domain_keys: DomainKeys,
     pub(crate) token_keys: TokenKeys,
     pub(crate) policies: PolicyCache,
+    pub(crate) resource_policies: ResourcePolicyCache,
+    pub(crate) key_uses: Uses,
     pub(crate) upload_locks: UploadLocks,
     pub(crate) garbage: Wake,
     pub(crate) collector: Collector,
     pub(crate) pulls: Pulls,
     /// Tells the scrub that a pass is wanted.
     pub(crate) scrub: tokio::sync::Notify,
+    pub(crate) jobs: jobs::Wake,
+}
+
+impl App {
+    /// Lets a key service wrap the keys of encryption domains, instead of the root key. Before
+    /// anything is stored: what one wrapped, another does not open.
+    pub fn set_key_wrapper(&mut self, wrapper: Arc<dyn KeyWrapper>) {
+        self.key_wrapper = wrapper;
+    }
 }

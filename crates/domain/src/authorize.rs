@@ -2,18 +2,28 @@
 //! policies that are stored. There is no shortcut for anybody; the root of an account is allowed
 //! because an allow-all identity policy is stored for it.
 
+pub(crate) mod principals;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tonnage_policy::{Context, Policy, PolicyKind, PolicySet, Request};
+use tonnage_policy::{
+    Context, Decision, NamedPolicy, Policy, PolicySet, PolicySource, Reason, Request,
+    StatementReference,
+};
 
 use crate::app::App;
-use crate::context::{PrincipalKind, RequestContext};
+use crate::context::{Principal, PrincipalKind, RequestContext};
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Demand, Resource, Tx};
+use crate::identities::effective::{self, Effective};
+use crate::identities::sessions::policies::SessionPolicies;
+use crate::identities::{entities, sessions};
 use crate::metadata::Mode;
+use crate::names::AccountId;
+use crate::policies::governing::{self, Basis, Compiled, Governed, Remember};
 use crate::resource_tags::ResourceTag;
-use crate::{params, repositories, resource_tags, versions};
+use crate::{repositories, resource_tags, services, versions};
 
 /// What was allowed, and under which versions of the stored policies. Whoever holds a permit may
 /// open transactions; it can only be had from the authorizer, and not copied.
@@ -21,21 +31,27 @@ pub struct Permit {
     granted: Vec<Decided>,
     /// The demands, to decide them again if the versions moved.
     demands: Vec<Demand>,
-    basis: Basis,
+    /// Absent for maintenance.
+    from: Option<DecidedFrom>,
 }
 
 struct Decided {
     action: &'static str,
     arn: String,
-    denial: Option<String>,
+    denial: Option<Denial>,
 }
 
-/// What the decision was made from; absent for maintenance.
-type Basis = Option<Versions>;
+/// Why a demand was denied.
+struct Denial {
+    /// The end of AWS's message.
+    told: String,
+    /// All of it, for the operator only.
+    known: String,
+}
 
-struct Versions {
-    /// The version name of the principal's account, and its version.
-    identities: (String, i64),
+/// What the decision was made from.
+struct DecidedFrom {
+    basis: Basis,
     /// Whether the tags of resources mattered; they have no version.
     read_resource_tags: bool,
 }
@@ -43,7 +59,7 @@ struct Versions {
 impl Permit {
     /// For work that no principal asked for: collecting garbage, the first start, migrations.
     pub(crate) fn maintenance() -> Self {
-        Self { granted: Vec::new(), demands: Vec::new(), basis: None }
+        Self { granted: Vec::new(), demands: Vec::new(), from: None }
     }
 
     /// Whether an optional demand was allowed.
@@ -61,8 +77,8 @@ impl Permit {
             self.granted.iter().find(|decided| decided.action == action && decided.arn == arn);
         match decided {
             Some(Decided { denial: None, .. }) => Ok(()),
-            Some(Decided { denial: Some(reason), .. }) => {
-                Err(denied(context, action, &arn, reason))
+            Some(Decided { denial: Some(denial), .. }) => {
+                Err(denied(context, action, &arn, denial))
             }
             None => Err(Error::internal(format!("{action} on {arn} was never demanded"))),
         }
@@ -77,12 +93,10 @@ impl Permit {
 
     /// Whether what the decision was made from is still what is stored.
     pub(crate) async fn still_holds(&self, tx: &mut Tx) -> Result<bool> {
-        match &self.basis {
+        match &self.from {
             None => Ok(true),
-            Some(Versions { read_resource_tags: true, .. }) => Ok(false),
-            Some(Versions { identities: (name, version), .. }) => {
-                Ok(versions::get(tx, name).await? == *version)
-            }
+            Some(DecidedFrom { read_resource_tags: true, .. }) => Ok(false),
+            Some(DecidedFrom { basis, .. }) => basis.still_holds(tx).await,
         }
     }
 }
@@ -99,7 +113,7 @@ pub(crate) async fn authorize(
 ) -> Result<Permit> {
     // The only transaction that is opened without a decision: it reads what decisions need.
     let mut tx = Tx::begin(app.metadata.as_ref(), Mode::Read, &Permit::maintenance()).await?;
-    decide(app, context, demands, &mut tx).await
+    decide(app, context, demands, &mut tx, Remember::Yes).await
 }
 
 /// Decides the demands of a permit once more, inside the transaction that is about to act.
@@ -112,7 +126,7 @@ pub(crate) async fn decide_again(
     permit: &Permit,
     tx: &mut Tx,
 ) -> Result<()> {
-    let now = decide(app, context, &permit.demands, tx).await?;
+    let now = decide(app, context, &permit.demands, tx, Remember::No).await?;
     let weaker = permit
         .granted
         .iter()
@@ -128,107 +142,276 @@ pub(crate) async fn decide_again(
     Ok(())
 }
 
+/// Decides one more demand from what a transaction shows, its own changes included: for what an
+/// operation learns only while it runs.
+///
+/// # Errors
+/// As [`authorize`].
+pub(crate) async fn require_now(
+    app: &App,
+    context: &RequestContext,
+    demand: Demand,
+    tx: &mut Tx,
+) -> Result<()> {
+    decide(app, context, &[demand], tx, Remember::No).await.map(|_| ())
+}
+
 async fn decide(
     app: &App,
     context: &RequestContext,
     demands: &[Demand],
     tx: &mut Tx,
+    remember: Remember,
 ) -> Result<Permit> {
-    let account = &context.principal.account;
-    let name = versions::identities(account);
-    let version = versions::get(tx, &name).await?;
-    refuse_inactive(tx, context).await?;
-    let policies = app.policies.get(tx, context.principal.id, &name, version).await?;
-    let identity: Vec<_> =
-        policies.documents.iter().map(|(name, policy)| (name.as_str(), policy)).collect();
-    let set = PolicySet { identity: &identity, ..PolicySet::default() };
+    let principal = &context.principal;
+    let governed: Vec<Governed> = demands
+        .iter()
+        .map(|demand| Governed::by(context, demand.action, &demand.resource))
+        .collect();
+    let trusting = demands.iter().filter(|demand| principals::is_decided_by_trust(demand.action));
+    let trusting = trusting.filter_map(|demand| demand.resource.account());
+    let names = governed.iter().flat_map(Governed::versions);
+    let names = names.chain(principals::version_names(principal));
+    let names = names.chain(trusting.map(versions::identities)).collect();
+    let basis = Basis::read(tx, names).await?;
+    principals::refuse_inactive(tx, context).await?;
+    let own = OwnPolicies::read(app, tx, principal, &basis, remember).await?;
 
     let mut granted = Vec::with_capacity(demands.len());
-    for demand in demands {
-        let arn = demand.resource.arn();
-        let tags = if policies.mention_resource_tags {
-            tags_of(tx, &demand.resource).await?
+    let mut read_resource_tags = false;
+    for (demand, governed) in demands.iter().zip(&governed) {
+        let resource = resolved(tx, &demand.resource).await?;
+        let arn = resource.arn();
+        let trust = principals::trust_policy(tx, demand.action, &arn).await?;
+        let policies = governed.policies(app, tx, &basis, remember).await?;
+        let tags = if own.read_resource_tags()
+            || policies.reads_resource_tags()
+            || trust.as_ref().is_some_and(governing::reads_resource_tags)
+        {
+            read_resource_tags = true;
+            tags_of(tx, &resource).await?
         } else {
             Vec::new()
         };
-        let resource_account =
-            demand.resource.account().unwrap_or(&context.account).as_str().to_owned();
-        let keys = condition_keys(context, demand, &tags);
-        let decision = tonnage_policy::evaluate(
-            &Request {
-                action: demand.action,
-                resource: &arn,
-                resource_account: &resource_account,
-                principal: tonnage_policy::Principal {
-                    kind: match context.principal.kind {
-                        PrincipalKind::Root => tonnage_policy::PrincipalKind::Root,
-                    },
-                    arn: &context.principal.arn,
-                    account: Some(account.as_str()),
-                    role_arn: None,
-                    ids: &[&context.principal.unique_id],
-                },
-                context: &keys,
-            },
-            &set,
-        );
-        let denial = if decision.is_allowed() {
-            None
-        } else {
-            Some(decision.denial(demand.action).unwrap_or_default())
+        let question = Question {
+            principal,
+            action: demand.action,
+            arn,
+            account: *resource.account().unwrap_or(&context.account),
         };
-        if let (true, Some(reason)) = (demand.required, &denial) {
-            return Err(denied(context, demand.action, &arn, reason));
+        let mut resource_policies = policies.named(demand.action);
+        resource_policies.extend(trust.iter().map(|policy| ("trust", policy)));
+        let keys = |tags| condition_keys(context, demand, &resource, tags, &own);
+        let decision = match resource {
+            Resource::Caller => question.decide_for_everybody(&keys(&tags)),
+            _ => question.decide(&own, &resource_policies, &keys(&tags)),
+        };
+        let denial = (!decision.is_allowed()).then(|| {
+            let absent = question.decide(&own, &[], &keys(&[]));
+            let told = told_of(&decision, &absent, demand.action);
+            Denial { told, known: known_of(&decision) }
+        });
+        if let (true, Some(denial)) = (demand.required, &denial) {
+            return Err(denied(context, demand.action, &question.arn, denial));
         }
-        granted.push(Decided { action: demand.action, arn, denial });
+        granted.push(Decided { action: demand.action, arn: question.arn, denial });
     }
-    let basis = Versions {
-        identities: (name, version),
-        read_resource_tags: policies.mention_resource_tags,
-    };
-    Ok(Permit { granted, demands: demands.to_vec(), basis: Some(basis) })
+    let from = DecidedFrom { basis, read_resource_tags };
+    Ok(Permit { granted, demands: demands.to_vec(), from: Some(from) })
 }
 
-/// A suspended account, or a key that was switched off after it signed, may do nothing.
-async fn refuse_inactive(tx: &mut Tx, context: &RequestContext) -> Result<()> {
-    let principal = &context.principal;
-    let active = tx
-        .optional(
-            "SELECT 1 FROM principals JOIN accounts ON accounts.id = principals.account_id \
-             WHERE principals.id = $1 AND accounts.state = 'ACTIVE'",
-            params![principal.id],
+/// The policies on the side of the principal.
+pub(crate) struct OwnPolicies {
+    identity: Arc<Effective>,
+    session: SessionPolicies,
+    limit: Option<Arc<Compiled>>,
+}
+
+impl OwnPolicies {
+    /// Reads them under the versions of [`principals::version_names`].
+    pub(crate) async fn read(
+        app: &App,
+        tx: &mut Tx,
+        principal: &Principal,
+        basis: &Basis,
+        remember: Remember,
+    ) -> Result<Self> {
+        if principal.kind == PrincipalKind::Service {
+            let document = services::policy_of(&principal.arn)?;
+            let identity = Arc::new(Effective::built_in("service", document)?);
+            return Ok(Self { identity, session: SessionPolicies::default(), limit: None });
+        }
+        let versions = principals::version_names(principal)
+            .into_iter()
+            .map(|name| basis.version(&name).map(|version| (name, version)))
+            .collect::<Result<Vec<_>>>()?;
+        let identity = app.policies.get(tx, principal.id, versions, remember).await?;
+        let session = sessions::policies::load(tx, principal).await?;
+        let limit = governing::limit(app, tx, &principal.account, basis, remember).await?;
+        Ok(Self { identity, session, limit })
+    }
+
+    /// The principal's own policies; a federated user has none but by its session.
+    fn identity(&self) -> Vec<NamedPolicy<'_>> {
+        let own = self.identity.documents.iter().filter(|_| !self.session.powerless);
+        let kind = self.session.kind.map(|policy| ("temporary credentials", policy));
+        own.map(named).chain(kind).collect()
+    }
+
+    fn boundary(&self) -> Option<NamedPolicy<'_>> {
+        self.identity.boundary.as_ref().map(named)
+    }
+
+    fn session(&self) -> Vec<NamedPolicy<'_>> {
+        self.session.documents.iter().map(named).collect()
+    }
+
+    fn limits(&self) -> Vec<NamedPolicy<'_>> {
+        self.limit.iter().filter_map(|limit| limit.named(governing::ACCOUNT_LIMIT)).collect()
+    }
+
+    /// The kind and the name of each.
+    pub(crate) fn names(&self) -> Vec<(String, String)> {
+        [
+            (PolicySource::Identity, self.identity()),
+            (PolicySource::Boundary, self.boundary().into_iter().collect()),
+            (PolicySource::Session, self.session()),
+            (PolicySource::AccountLimit, self.limits()),
+        ]
+        .into_iter()
+        .flat_map(|(kind, policies)| {
+            policies.into_iter().map(move |(name, _)| (kind.to_string(), name.to_owned()))
+        })
+        .collect()
+    }
+
+    /// Whether one of them asks for tags of the resource.
+    pub(crate) fn read_resource_tags(&self) -> bool {
+        self.identity.mention_resource_tags
+            || self.session.mention_resource_tags
+            || self.limit.as_ref().is_some_and(|limit| limit.reads_resource_tags())
+    }
+}
+
+fn named((name, policy): &(String, Policy)) -> NamedPolicy<'_> {
+    (name.as_str(), policy)
+}
+
+/// One thing that somebody wants to do.
+pub(crate) struct Question<'a> {
+    pub(crate) principal: &'a Principal,
+    pub(crate) action: &'a str,
+    /// The resource as policies match it.
+    pub(crate) arn: String,
+    /// The account that owns the resource.
+    pub(crate) account: AccountId,
+}
+
+impl Question<'_> {
+    /// Asks the policy engine.
+    pub(crate) fn decide(
+        &self,
+        own: &OwnPolicies,
+        resource: &[NamedPolicy<'_>],
+        keys: &Context<'_>,
+    ) -> Decision {
+        let set = PolicySet {
+            identity: &own.identity(),
+            resource,
+            boundary: own.boundary(),
+            session: &own.session(),
+            limits: &own.limits(),
+            endpoint: None,
+        };
+        self.ask(&set, keys)
+    }
+
+    /// Asks what AWS lets everybody do, whatever their policies say.
+    fn decide_for_everybody(&self, keys: &Context<'_>) -> Decision {
+        let identity = [("everybody", &*principals::EVERYBODY)];
+        self.ask(&PolicySet { identity: &identity, ..PolicySet::default() }, keys)
+    }
+
+    fn ask(&self, policies: &PolicySet<'_>, keys: &Context<'_>) -> Decision {
+        tonnage_policy::evaluate(
+            &Request {
+                action: self.action,
+                resource: &self.arn,
+                resource_account: self.account.as_str(),
+                principal: principals::for_policies(
+                    self.principal,
+                    &principals::ids(self.principal),
+                ),
+                context: keys,
+            },
+            policies,
         )
-        .await?
-        .is_some();
-    let key_active = match &principal.access_key_id {
-        None => true,
-        Some(key) => tx
-            .optional(
-                "SELECT 1 FROM access_keys \
-                 WHERE id = $1 AND principal_id = $2 AND state = 'ACTIVE'",
-                params![key, principal.id],
-            )
-            .await?
-            .is_some(),
-    };
-    if active && key_active {
-        return Ok(());
     }
-    Err(Error::new(
-        ErrorKind::Unauthenticated,
-        "The security token included in the request is invalid.",
-    ))
 }
 
-fn denied(context: &RequestContext, action: &str, arn: &str, reason: &str) -> Error {
+/// What IAM names has a path that only the stored entity knows.
+async fn resolved(tx: &mut Tx, resource: &Resource) -> Result<Resource> {
+    let Resource::Entity { account, kind, path: None, name, .. } = resource else {
+        return Ok(resource.clone());
+    };
+    Ok(match entities::find(tx, account, *kind, name).await? {
+        Some(entity) => Resource::Arn { arn: entity.arn, account: *account },
+        None => resource.clone(),
+    })
+}
+
+/// The end of AWS's message, and which statement it was where one denied; empty when allowed.
+///
+/// What is told is what would be if there were no such resource: neither its policies nor its tags.
+/// Only whoever is allowed on their own side learns of a policy of the resource that denies.
+pub(crate) fn told_of(decision: &Decision, absent: &Decision, action: &str) -> String {
+    if decision.is_allowed() {
+        return String::new();
+    }
+    let told = if absent.is_allowed() { decision } else { absent };
+    let mut text = told.denial(action).unwrap_or_default();
+    if let Reason::DeniedBy(StatementReference { sid: Some(sid), .. }) = &told.reason {
+        let sid: String = sid.chars().filter(|character| !character.is_control()).collect();
+        text.push_str(&format!(" (statement \"{sid}\")"));
+    }
+    text
+}
+
+/// Everything that is known of a denial.
+fn known_of(decision: &Decision) -> String {
+    match &decision.reason {
+        Reason::AllowedBy(_) => String::new(),
+        Reason::DeniedBy(statement) => format!("denied by {statement}"),
+        Reason::NotAllowedBy(source) => {
+            let mut known = format!("no {source} allows it");
+            for statement in &decision.unevaluated {
+                known.push_str(&format!("; passed over {statement}"));
+            }
+            known
+        }
+    }
+}
+
+fn denied(context: &RequestContext, action: &str, arn: &str, denial: &Denial) -> Error {
+    refusal(context, action, arn, &denial.told).caused_by(denial.known.clone())
+}
+
+/// AWS's message; `told` is its end.
+pub(crate) fn refusal(context: &RequestContext, action: &str, arn: &str, told: &str) -> Error {
     let who = &context.principal.arn;
     Error::new(
         ErrorKind::AccessDenied,
-        format!("User: {who} is not authorized to perform: {action} on resource: {arn} {reason}"),
+        format!("User: {who} is not authorized to perform: {action} on resource: {arn} {told}"),
     )
 }
 
-async fn tags_of(tx: &mut Tx, resource: &Resource) -> Result<Vec<ResourceTag>> {
+pub(crate) async fn tags_of(tx: &mut Tx, resource: &Resource) -> Result<Vec<ResourceTag>> {
+    if let Resource::Arn { arn, .. } = resource {
+        return match entities::find_by_arn(tx, arn).await? {
+            Some(entity) => entities::tags::list(tx, entity.id).await,
+            None => Ok(Vec::new()),
+        };
+    }
     let Resource::Repository { account, region, name } = resource else { return Ok(Vec::new()) };
     let address = repositories::RepositoryAddress {
         account: *account,
@@ -243,17 +426,15 @@ async fn tags_of(tx: &mut Tx, resource: &Resource) -> Result<Vec<ResourceTag>> {
 
 /// The global condition keys, the resource's tags, and what the demand brought.
 /// Source: IAM user guide, "AWS global condition context keys".
-fn condition_keys<'a>(
+pub(crate) fn condition_keys<'a>(
     context: &'a RequestContext,
     demand: &'a Demand,
+    resource: &Resource,
     tags: &'a [ResourceTag],
+    own: &OwnPolicies,
 ) -> Context<'a> {
-    let principal = &context.principal;
     let mut keys = Context::new();
-    keys.set("aws:principalarn", principal.arn.as_str());
-    keys.set("aws:principalaccount", principal.account.as_str());
-    keys.set("aws:principaltype", "Account");
-    keys.set("aws:userid", principal.unique_id.as_str());
+    principals::add_condition_keys(&mut keys, &context.principal, &own.identity.tags);
     keys.set("aws:sourceip", context.source_address.to_string());
     keys.set("aws:securetransport", if context.secure_transport { "true" } else { "false" });
     keys.set("aws:currenttime", context.now.timestamp().to_string());
@@ -263,9 +444,20 @@ fn condition_keys<'a>(
     if !context.user_agent.is_empty() {
         keys.set("aws:useragent", context.user_agent.as_str());
     }
+    if !context.referer.is_empty() {
+        keys.set("aws:referer", context.referer.as_str());
+    }
+    if let Some(endpoint) = &context.endpoint {
+        keys.set("aws:sourcevpce", endpoint.name.as_str());
+        keys.set("aws:vpcsourceip", context.source_address.to_string());
+        if let Some(network) = &endpoint.network {
+            keys.set("aws:sourcevpc", network.as_str());
+        }
+    }
     for tag in tags {
         keys.add(format!("aws:resourcetag/{}", tag.key), tag.value.as_str());
-        keys.add(format!("ecr:resourcetag/{}", tag.key), tag.value.as_str());
+        let service = if matches!(resource, Resource::Arn { .. }) { "iam" } else { "ecr" };
+        keys.add(format!("{service}:resourcetag/{}", tag.key), tag.value.as_str());
     }
     for (key, values) in &demand.keys {
         // Tag keys that differ only in case share a condition key.
@@ -279,14 +471,13 @@ fn condition_keys<'a>(
 /// How many principals' policies are kept compiled.
 const CACHED_PRINCIPALS_MAX: usize = 10_000;
 
-/// Compiled identity policies, each used only under the version it was read at.
+/// Compiled identity policies, each used only under the versions it was read at.
 #[derive(Default)]
-pub(crate) struct PolicyCache(Mutex<HashMap<i64, Arc<IdentityPolicies>>>);
+pub(crate) struct PolicyCache(Mutex<HashMap<i64, Cached>>);
 
-pub(crate) struct IdentityPolicies {
-    basis: (String, i64),
-    documents: Vec<(String, Policy)>,
-    mention_resource_tags: bool,
+struct Cached {
+    versions: Vec<(String, i64)>,
+    policies: Arc<Effective>,
 }
 
 impl PolicyCache {
@@ -294,45 +485,28 @@ impl PolicyCache {
         &self,
         tx: &mut Tx,
         principal_id: i64,
-        name: &str,
-        version: i64,
-    ) -> Result<Arc<IdentityPolicies>> {
+        versions: Vec<(String, i64)>,
+        remember: Remember,
+    ) -> Result<Arc<Effective>> {
         let cached = self
             .0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .get(&principal_id)
-            .filter(|policies| policies.basis.1 == version && policies.basis.0 == name)
-            .cloned();
+            .filter(|cached| cached.versions == versions)
+            .map(|cached| Arc::clone(&cached.policies));
         if let Some(policies) = cached {
             return Ok(policies);
         }
-        let rows = tx
-            .all(
-                "SELECT name, document FROM principal_policies WHERE principal_id = $1 \
-                 ORDER BY name LIMIT 1000",
-                params![principal_id],
-            )
-            .await?;
-        let mut documents = Vec::with_capacity(rows.len());
-        let mut mention_resource_tags = false;
-        for row in rows {
-            let text: String = row.get(1)?;
-            mention_resource_tags |= text.to_ascii_lowercase().contains("resourcetag/");
-            let policy = Policy::parse(&text, PolicyKind::Identity)
-                .map_err(|error| Error::internal(format!("stored policy: {error}")))?;
-            documents.push((row.get(0)?, policy));
+        let policies = Arc::new(effective::load(tx, principal_id).await?);
+        if remember == Remember::No {
+            return Ok(policies);
         }
-        let policies = Arc::new(IdentityPolicies {
-            basis: (name.to_owned(), version),
-            documents,
-            mention_resource_tags,
-        });
         let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if cache.len() >= CACHED_PRINCIPALS_MAX {
             cache.clear();
         }
-        cache.insert(principal_id, Arc::clone(&policies));
+        cache.insert(principal_id, Cached { versions, policies: Arc::clone(&policies) });
         Ok(policies)
     }
 }

@@ -1,8 +1,10 @@
 //! Who asks, where, when and from where: built once per request by the front end.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::clock::Millis;
+use crate::identities::sessions::SessionPrincipal;
 use crate::names::{AccountId, Region};
 
 /// What a principal is.
@@ -10,6 +12,14 @@ use crate::names::{AccountId, Region};
 pub enum PrincipalKind {
     /// The root of an account.
     Root,
+    /// A service that acts by its own authority, with the policy that is built in for it.
+    Service,
+    /// A user, with a key of its own or with temporary credentials.
+    User,
+    /// A session of a role. Stored principals of this kind are the roles themselves.
+    AssumedRole,
+    /// A session by the name that a user gave it.
+    FederatedUser,
 }
 
 impl PrincipalKind {
@@ -17,6 +27,10 @@ impl PrincipalKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Root => "root",
+            Self::Service => "service",
+            Self::User => "user",
+            Self::AssumedRole => "role",
+            Self::FederatedUser => "federated-user",
         }
     }
 
@@ -24,7 +38,20 @@ impl PrincipalKind {
     pub fn parse(text: &str) -> Option<Self> {
         match text {
             "root" => Some(Self::Root),
+            "user" => Some(Self::User),
+            "role" => Some(Self::AssumedRole),
             _ => None,
+        }
+    }
+
+    /// The value of `aws:PrincipalType` (IAM user guide, "AWS global condition context keys").
+    pub fn condition_value(self) -> &'static str {
+        match self {
+            Self::Root => "Account",
+            Self::User => "User",
+            Self::AssumedRole => "AssumedRole",
+            Self::FederatedUser => "FederatedUser",
+            Self::Service => "AWSService",
         }
     }
 }
@@ -32,7 +59,7 @@ impl PrincipalKind {
 /// An authenticated identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
-    /// Its row.
+    /// Its row: of a role for its sessions, of the user for a federated user.
     pub id: i64,
     /// What it is.
     pub kind: PrincipalKind,
@@ -44,6 +71,17 @@ pub struct Principal {
     pub unique_id: String,
     /// The access key it signed with, or whose authorization token it presented.
     pub access_key_id: Option<String>,
+    /// What it is a session of, when it signed with temporary credentials.
+    pub session: Option<Arc<SessionPrincipal>>,
+}
+
+/// A listener with a name of its own, which policies know as a VPC endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// `aws:SourceVpce`, for instance `vpce-build`.
+    pub name: String,
+    /// `aws:SourceVpc`, for instance `vpc-office`.
+    pub network: Option<String>,
 }
 
 /// Everything about a request that is not its input.
@@ -59,8 +97,12 @@ pub struct RequestContext {
     pub source_address: IpAddr,
     /// Whether it came over TLS.
     pub secure_transport: bool,
+    /// The endpoint it came through, where the listener is one.
+    pub endpoint: Option<Endpoint>,
     /// The client's `User-Agent`, at most 512 bytes of it.
     pub user_agent: String,
+    /// The client's `Referer`, at most 512 bytes of it; empty when it sent none.
+    pub referer: String,
     /// The id that the answer, the log and the access record carry.
     pub request_id: String,
     /// When the request arrived.

@@ -34,6 +34,10 @@ pub enum ErrorKind {
     RepositoryAlreadyExists,
     /// There is no such repository.
     RepositoryNotFound,
+    /// The repository has no policy.
+    RepositoryPolicyNotFound,
+    /// The registry has no policy.
+    RegistryPolicyNotFound,
     /// The repository still has images.
     RepositoryNotEmpty,
     /// There is no such image.
@@ -42,6 +46,8 @@ pub enum ErrorKind {
     ImageAlreadyExists,
     /// The tag exists and may not move.
     ImageTagAlreadyExists,
+    /// The tag is not where the client said it would be.
+    TagMoved,
     /// The manifest has another digest than the client said.
     ImageDigestDoesNotMatch,
     /// The image is a child of an index and cannot be deleted alone.
@@ -56,6 +62,8 @@ pub enum ErrorKind {
     ReferencedImagesNotFound,
     /// There is no such blob in the repository.
     BlobNotFound,
+    /// An image refers to the blob, so it cannot be deleted.
+    BlobReferenced,
     /// The layer was uploaded before.
     LayerAlreadyExists,
     /// No image refers to the layer, so it cannot be downloaded.
@@ -90,6 +98,30 @@ pub enum ErrorKind {
     AccountAlreadyExists,
     /// There is no such account.
     AccountNotFound,
+    /// The repository has no lifecycle policy.
+    LifecyclePolicyNotFound,
+    /// There is no preview of a lifecycle policy.
+    LifecyclePolicyPreviewNotFound,
+    /// A preview is being made.
+    LifecyclePolicyPreviewInProgress,
+    /// There is no such job.
+    JobNotFound,
+    /// IAM has nothing of this name.
+    NoSuchEntity,
+    /// IAM has something of this name already.
+    EntityAlreadyExists,
+    /// Something still uses what shall be deleted.
+    DeleteConflict,
+    /// A policy document is not one.
+    MalformedPolicyDocument,
+    /// A value is not one that IAM takes.
+    InvalidInput,
+    /// The caller is not of the kind that may ask this.
+    InvalidUserType,
+    /// A password is too weak.
+    PasswordPolicyViolation,
+    /// Policies and tags of a session are too large together.
+    PackedPolicyTooLarge,
     /// Tonnage does not do this.
     Unsupported,
     /// The disk or the quota is full.
@@ -102,7 +134,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind, in the order of their declaration.
-    pub const ALL: [Self; 42] = [
+    pub const ALL: [Self; 58] = [
         Self::Unauthenticated,
         Self::TokenExpired,
         Self::TokenInvalid,
@@ -113,10 +145,13 @@ impl ErrorKind {
         Self::LimitExceeded,
         Self::RepositoryAlreadyExists,
         Self::RepositoryNotFound,
+        Self::RepositoryPolicyNotFound,
+        Self::RegistryPolicyNotFound,
         Self::RepositoryNotEmpty,
         Self::ImageNotFound,
         Self::ImageAlreadyExists,
         Self::ImageTagAlreadyExists,
+        Self::TagMoved,
         Self::ImageDigestDoesNotMatch,
         Self::ImageReferencedByManifestList,
         Self::ManifestInvalid,
@@ -124,6 +159,7 @@ impl ErrorKind {
         Self::LayersNotFound,
         Self::ReferencedImagesNotFound,
         Self::BlobNotFound,
+        Self::BlobReferenced,
         Self::LayerAlreadyExists,
         Self::LayerInaccessible,
         Self::InvalidLayer,
@@ -141,6 +177,18 @@ impl ErrorKind {
         Self::ExclusionNotFound,
         Self::AccountAlreadyExists,
         Self::AccountNotFound,
+        Self::LifecyclePolicyNotFound,
+        Self::LifecyclePolicyPreviewNotFound,
+        Self::LifecyclePolicyPreviewInProgress,
+        Self::JobNotFound,
+        Self::NoSuchEntity,
+        Self::EntityAlreadyExists,
+        Self::DeleteConflict,
+        Self::MalformedPolicyDocument,
+        Self::InvalidInput,
+        Self::InvalidUserType,
+        Self::PasswordPolicyViolation,
+        Self::PackedPolicyTooLarge,
         Self::Unsupported,
         Self::StorageFull,
         Self::Unavailable,

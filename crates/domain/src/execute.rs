@@ -12,6 +12,8 @@ use crate::authorize::{self, Permit};
 use crate::clock::Millis;
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind, Result};
+use crate::identities::entities::EntityKind;
+use crate::jobs;
 use crate::metadata::{Metadata, MetadataError, Mode, Row, Transaction, Value};
 use crate::names::{AccountId, Arn, Partition, Region, RepositoryName};
 
@@ -20,6 +22,8 @@ use crate::names::{AccountId, Arn, Partition, Region, RepositoryName};
 pub enum Service {
     /// Amazon ECR private, AWS JSON and its Docker endpoint.
     Ecr,
+    /// AWS IAM.
+    Iam,
     /// AWS STS.
     Sts,
     /// Our own API.
@@ -31,9 +35,31 @@ impl Service {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ecr => "ecr",
+            Self::Iam => "iam",
             Self::Sts => "sts",
             Self::Tonnage => "tonnage",
         }
+    }
+
+    /// The name of the operation that an action of this service is for: what follows the colon.
+    ///
+    /// # Panics
+    /// When the action is not of this service; in a constant, that is an error of compilation.
+    pub(crate) const fn name_in(self, action: &'static str) -> &'static str {
+        let prefix = match self {
+            Self::Iam => "iam:",
+            Self::Ecr => "ecr:",
+            Self::Sts => "sts:",
+            Self::Tonnage => "tonnage:",
+        };
+        let (found, name) = action.split_at(prefix.len());
+        let (found, prefix) = (found.as_bytes(), prefix.as_bytes());
+        let mut index = 0;
+        while index < prefix.len() {
+            assert!(found[index] == prefix[index], "an action of another service");
+            index += 1;
+        }
+        name
     }
 }
 
@@ -67,6 +93,28 @@ pub enum Resource {
         /// The registry's region.
         region: Region,
     },
+    /// What IAM names in an account, whether it exists or not.
+    Entity {
+        /// The partition of its ARN.
+        partition: Partition,
+        /// The account.
+        account: AccountId,
+        /// What it is.
+        kind: EntityKind,
+        /// Its path; when absent, that of the stored entity of this name.
+        path: Option<String>,
+        /// Its name.
+        name: String,
+    },
+    /// Any ARN of IAM or STS.
+    Arn {
+        /// The ARN as it was given.
+        arn: String,
+        /// The account that owns it.
+        account: AccountId,
+    },
+    /// The caller itself: what AWS lets everybody do, whatever their policies say.
+    Caller,
     /// The deployment itself, which belongs to the management account.
     Deployment {
         /// The management account.
@@ -78,7 +126,11 @@ impl Resource {
     /// The ARN as policies match it.
     pub fn arn(&self) -> String {
         match self {
-            Self::Any => "*".to_owned(),
+            Self::Any | Self::Caller => "*".to_owned(),
+            Self::Entity { partition, account, kind, path, name } => {
+                kind.arn(*partition, account, path.as_deref().unwrap_or("/"), name)
+            }
+            Self::Arn { arn, .. } => arn.clone(),
             Self::Repository { account, region, name } => {
                 Arn::repository(Partition::of(region), region, account, name).to_string()
             }
@@ -95,9 +147,11 @@ impl Resource {
     /// The account that owns the resource, where it has one.
     pub fn account(&self) -> Option<&AccountId> {
         match self {
-            Self::Any => None,
+            Self::Any | Self::Caller => None,
             Self::Repository { account, .. }
             | Self::Repositories { account, .. }
+            | Self::Entity { account, .. }
+            | Self::Arn { account, .. }
             | Self::Deployment { account } => Some(account),
         }
     }
@@ -250,7 +304,11 @@ impl Call<'_> {
 }
 
 /// An open transaction. It can only be had with a permit; features put their SQL on it.
-pub struct Tx(Box<dyn Transaction>);
+pub struct Tx {
+    inner: Box<dyn Transaction>,
+    /// Who is told when this is committed that there is a job to do.
+    enqueued: Option<jobs::Wake>,
+}
 
 impl Tx {
     /// Opens a transaction for whoever holds a permit.
@@ -258,7 +316,7 @@ impl Tx {
     /// # Errors
     /// When the database is unavailable.
     pub async fn begin(metadata: &dyn Metadata, mode: Mode, _permit: &Permit) -> Result<Self> {
-        Ok(Self(metadata.begin(mode).await?))
+        Ok(Self { inner: metadata.begin(mode).await?, enqueued: None })
     }
 
     /// Runs a statement; how many rows it changed.
@@ -270,7 +328,7 @@ impl Tx {
         sql: &'static str,
         params: &[Value],
     ) -> Result<u64, MetadataError> {
-        self.0.execute(sql, params).await
+        self.inner.execute(sql, params).await
     }
 
     /// All rows of a query.
@@ -282,7 +340,7 @@ impl Tx {
         sql: &'static str,
         params: &[Value],
     ) -> Result<Vec<Row>, MetadataError> {
-        self.0.query(sql, params).await
+        self.inner.query(sql, params).await
     }
 
     /// The first row of a query, if there is one.
@@ -294,7 +352,7 @@ impl Tx {
         sql: &'static str,
         params: &[Value],
     ) -> Result<Option<Row>, MetadataError> {
-        Ok(self.0.query(sql, params).await?.into_iter().next())
+        Ok(self.inner.query(sql, params).await?.into_iter().next())
     }
 
     /// Commits without an access record: for jobs, for the first start, for what changed nothing.
@@ -302,7 +360,16 @@ impl Tx {
     /// # Errors
     /// As [`Transaction::commit`].
     pub(crate) async fn commit(self) -> Result<(), MetadataError> {
-        self.0.commit().await
+        self.inner.commit().await?;
+        if let Some(wake) = self.enqueued {
+            wake.wake();
+        }
+        Ok(())
+    }
+
+    /// Has the workers of this process woken once this is committed.
+    pub(crate) fn wake_on_commit(&mut self, wake: jobs::Wake) {
+        self.enqueued = Some(wake);
     }
 }
 

@@ -12,6 +12,7 @@ use prometheus_client::registry::Registry;
 use crate::error::ErrorKind;
 use crate::execute::Entry;
 use crate::gc::Removed;
+use crate::jobs::Outcome;
 use crate::scrub::Scrubbed;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -41,6 +42,12 @@ struct ScrubLabels {
     outcome: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct JobLabels {
+    kind: &'static str,
+    outcome: &'static str,
+}
+
 /// The counters of the domain.
 #[derive(Clone)]
 pub struct Metrics {
@@ -52,6 +59,8 @@ pub struct Metrics {
     garbage_bytes: Counter<u64, AtomicU64>,
     scrub_bytes: Counter<u64, AtomicU64>,
     scrub_checked: Family<ScrubLabels, Counter<u64, AtomicU64>>,
+    job_runs: Family<JobLabels, Counter<u64, AtomicU64>>,
+    job_seconds: Histogram,
 }
 
 impl Default for Metrics {
@@ -65,6 +74,8 @@ impl Default for Metrics {
             garbage_bytes: Counter::default(),
             scrub_bytes: Counter::default(),
             scrub_checked: Family::default(),
+            job_runs: Family::default(),
+            job_seconds: Histogram::new(exponential_buckets(0.001, 4.0, 10)),
         }
     }
 }
@@ -112,6 +123,12 @@ impl Metrics {
             "Blobs and manifests that the scrub looked at, by outcome",
             self.scrub_checked.clone(),
         );
+        registry.register(
+            "job_runs",
+            "Runs of jobs by kind and outcome: done, continued, failed, dead, cancelled, lost",
+            self.job_runs.clone(),
+        );
+        registry.register("job_seconds", "Time that runs of jobs took", self.job_seconds.clone());
     }
 
     pub(crate) fn record_operation(
@@ -156,6 +173,11 @@ impl Metrics {
 
     pub(crate) fn record_reclaimed(&self, bytes: u64) {
         self.garbage_bytes.inc_by(bytes);
+    }
+
+    pub(crate) fn record_job(&self, kind: &'static str, outcome: Outcome, elapsed: Duration) {
+        self.job_runs.get_or_create(&JobLabels { kind, outcome: outcome.as_str() }).inc();
+        self.job_seconds.observe(elapsed.as_secs_f64());
     }
 
     /// Counts bytes of a blob that were handed to the socket.

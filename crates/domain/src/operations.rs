@@ -1,13 +1,61 @@
 //! The table of operations: every operation there is, once.
 
 use crate::accounts::{CreateAccount, ListAccounts, SetAccountState};
+use crate::backup::operations::CreateBackup;
 use crate::blobs::batch_check_layer_availability::BatchCheckLayerAvailability;
+use crate::blobs::delete_blob::DeleteBlob;
 use crate::blobs::get_blob::{GetBlob, HeadBlob};
 use crate::blobs::get_download_url_for_layer::GetDownloadUrlForLayer;
 use crate::execute::{Entry, Operation};
 use crate::gc::operations::{DescribeGarbageCollection, RunGarbageCollection};
+use crate::identities::access_keys::operations::{
+    CreateAccessKey, DeleteAccessKey, GetAccessKeyLastUsed, ListAccessKeys, UpdateAccessKey,
+};
+use crate::identities::account::{
+    CreateAccountAlias, DeleteAccountAlias, GetAccountAuthorizationDetails, GetAccountSummary,
+    ListAccountAliases,
+};
+use crate::identities::attachments::{
+    AttachPolicy, DeletePermissionsBoundary, DetachPolicy, ListAttachedPolicies,
+    ListEntitiesForPolicy, PutPermissionsBoundary,
+};
+use crate::identities::entities::tags::{self, ListTags as ListEntityTags, Tag, Untag};
 use crate::identities::get_authorization_token::GetAuthorizationToken;
 use crate::identities::get_caller_identity::GetCallerIdentity;
+use crate::identities::groups::{
+    AddUserToGroup, CreateGroup, DeleteGroup, GetGroup, ListGroups, ListGroupsForUser,
+    RemoveUserFromGroup, UpdateGroup,
+};
+use crate::identities::inline_policies::{self as inline, Group, Role, User};
+use crate::identities::instance_profiles::{
+    AddRoleToInstanceProfile, CreateInstanceProfile, DeleteInstanceProfile, GetInstanceProfile,
+    ListInstanceProfiles, ListInstanceProfilesForRole, RemoveRoleFromInstanceProfile,
+};
+use crate::identities::login_profiles::{
+    ChangePassword, CreateLoginProfile, DeleteLoginProfile, GetLoginProfile, UpdateLoginProfile,
+};
+use crate::identities::oidc_providers::{
+    AddClientIdToOpenIdConnectProvider, CreateOpenIdConnectProvider, DeleteOpenIdConnectProvider,
+    GetOpenIdConnectProvider, ListOpenIdConnectProviders, RemoveClientIdFromOpenIdConnectProvider,
+    UpdateOpenIdConnectProviderThumbprint,
+};
+use crate::identities::policies::versions::{
+    CreatePolicyVersion, DeletePolicyVersion, GetPolicyVersion, ListPolicyVersions,
+    SetDefaultPolicyVersion,
+};
+use crate::identities::policies::{CreatePolicy, DeletePolicy, GetPolicy, ListPolicies};
+use crate::identities::roles::{
+    CreateRole, DeleteRole, GetRole, ListRoles, UpdateAssumeRolePolicy, UpdateRole,
+    UpdateRoleDescription,
+};
+use crate::identities::sessions::assume_role::AssumeRole;
+use crate::identities::sessions::get_access_key_info::GetAccessKeyInfo;
+use crate::identities::sessions::get_federation_token::GetFederationToken;
+use crate::identities::sessions::get_session_token::GetSessionToken;
+use crate::identities::simulation::{SimulateCustomPolicy, SimulatePrincipalPolicy};
+use crate::identities::users::{
+    self, CreateUser, DeleteUser, GetUser, ListCredentials, ListUsers, UpdateUser,
+};
 use crate::images::batch_delete_image::BatchDeleteImage;
 use crate::images::batch_get_image::BatchGetImage;
 use crate::images::delete_manifest::DeleteManifest;
@@ -17,10 +65,27 @@ use crate::images::list_image_referrers::ListImageReferrers;
 use crate::images::list_images::ListImages;
 use crate::images::list_tags::ListTags;
 use crate::images::put_image::PutImage;
+use crate::jobs::operations::{CancelJob, DescribeJob, ListJobs, RetryJob};
+use crate::lifecycle::delete_lifecycle_policy::DeleteLifecyclePolicy;
+use crate::lifecycle::expire::{ExpireImages, ExpireReferrers};
+use crate::lifecycle::get_lifecycle_policy::GetLifecyclePolicy;
+use crate::lifecycle::preview_operations::{
+    GetLifecyclePolicyPreview, StartLifecyclePolicyPreview,
+};
+use crate::lifecycle::put_lifecycle_policy::PutLifecyclePolicy;
+use crate::policies::account_limit::{DeleteAccountLimit, GetAccountLimit, PutAccountLimit};
+use crate::policies::explain::ExplainPolicy;
+use crate::policies::registry_policy::{
+    DeleteRegistryPolicy, GetRegistryPolicy, PutRegistryPolicy,
+};
+use crate::policies::repository_policy::{
+    DeleteRepositoryPolicy, GetRepositoryPolicy, SetRepositoryPolicy,
+};
 use crate::pull_time_exclusions::{
     DeregisterPullTimeUpdateExclusion, ListPullTimeUpdateExclusions,
     RegisterPullTimeUpdateExclusion,
 };
+use crate::registries::account_settings::{GetAccountSetting, PutAccountSetting};
 use crate::registries::describe::DescribeRegistry;
 use crate::replication::put_replication_configuration::PutReplicationConfiguration;
 use crate::repositories::create::CreateRepository;
@@ -43,6 +108,7 @@ use crate::uploads::cancel::CancelUpload;
 use crate::uploads::describe::DescribeUpload;
 use crate::uploads::finish::CompleteLayerUpload;
 use crate::uploads::initiate::InitiateLayerUpload;
+use crate::uploads::mount::MountLayer;
 
 /// Every operation, by service and name.
 pub const OPERATIONS: &[Entry] = &[
@@ -53,43 +119,179 @@ pub const OPERATIONS: &[Entry] = &[
     CompleteLayerUpload::ENTRY,
     CreateRepository::ENTRY,
     CreateRepositoryCreationTemplate::ENTRY,
+    DeleteLifecyclePolicy::ENTRY,
+    DeleteRegistryPolicy::ENTRY,
     DeleteRepository::ENTRY,
     DeleteRepositoryCreationTemplate::ENTRY,
+    DeleteRepositoryPolicy::ENTRY,
     DeregisterPullTimeUpdateExclusion::ENTRY,
     DescribeImages::ENTRY,
     DescribeRegistry::ENTRY,
     DescribeRepositories::ENTRY,
     DescribeRepositoryCreationTemplates::ENTRY,
+    GetAccountSetting::ENTRY,
     GetAuthorizationToken::ENTRY,
     GetDownloadUrlForLayer::ENTRY,
+    GetLifecyclePolicy::ENTRY,
+    GetLifecyclePolicyPreview::ENTRY,
+    GetRegistryPolicy::ENTRY,
     GetRegistryScanningConfiguration::ENTRY,
+    GetRepositoryPolicy::ENTRY,
     InitiateLayerUpload::ENTRY,
     ListImageReferrers::ENTRY,
     ListImages::ENTRY,
     ListPullTimeUpdateExclusions::ENTRY,
     ListTagsForResource::ENTRY,
+    PutAccountSetting::ENTRY,
     PutImage::ENTRY,
     PutImageScanningConfiguration::ENTRY,
     PutImageTagMutability::ENTRY,
+    PutLifecyclePolicy::ENTRY,
+    PutRegistryPolicy::ENTRY,
     PutRegistryScanningConfiguration::ENTRY,
     PutReplicationConfiguration::ENTRY,
     RegisterPullTimeUpdateExclusion::ENTRY,
+    SetRepositoryPolicy::ENTRY,
+    StartLifecyclePolicyPreview::ENTRY,
     TagResource::ENTRY,
     UntagResource::ENTRY,
     UpdateRepositoryCreationTemplate::ENTRY,
     UploadLayerPart::ENTRY,
+    AddClientIdToOpenIdConnectProvider::ENTRY,
+    AddRoleToInstanceProfile::ENTRY,
+    AddUserToGroup::ENTRY,
+    AttachPolicy::<Group>::ENTRY,
+    AttachPolicy::<Role>::ENTRY,
+    AttachPolicy::<User>::ENTRY,
+    ChangePassword::ENTRY,
+    CreateAccessKey::ENTRY,
+    CreateAccountAlias::ENTRY,
+    CreateGroup::ENTRY,
+    CreateInstanceProfile::ENTRY,
+    CreateLoginProfile::ENTRY,
+    CreateOpenIdConnectProvider::ENTRY,
+    CreatePolicy::ENTRY,
+    CreatePolicyVersion::ENTRY,
+    CreateRole::ENTRY,
+    CreateUser::ENTRY,
+    DeleteAccessKey::ENTRY,
+    DeleteAccountAlias::ENTRY,
+    DeleteGroup::ENTRY,
+    inline::DeletePolicy::<Group>::ENTRY,
+    DeleteInstanceProfile::ENTRY,
+    DeleteLoginProfile::ENTRY,
+    DeleteOpenIdConnectProvider::ENTRY,
+    DeletePolicy::ENTRY,
+    DeletePolicyVersion::ENTRY,
+    DeleteRole::ENTRY,
+    DeletePermissionsBoundary::<Role>::ENTRY,
+    inline::DeletePolicy::<Role>::ENTRY,
+    DeleteUser::ENTRY,
+    DeletePermissionsBoundary::<User>::ENTRY,
+    inline::DeletePolicy::<User>::ENTRY,
+    DetachPolicy::<Group>::ENTRY,
+    DetachPolicy::<Role>::ENTRY,
+    DetachPolicy::<User>::ENTRY,
+    GetAccessKeyLastUsed::ENTRY,
+    GetAccountAuthorizationDetails::ENTRY,
+    GetAccountSummary::ENTRY,
+    GetGroup::ENTRY,
+    inline::GetPolicy::<Group>::ENTRY,
+    GetInstanceProfile::ENTRY,
+    GetLoginProfile::ENTRY,
+    GetOpenIdConnectProvider::ENTRY,
+    GetPolicy::ENTRY,
+    GetPolicyVersion::ENTRY,
+    GetRole::ENTRY,
+    inline::GetPolicy::<Role>::ENTRY,
+    GetUser::ENTRY,
+    inline::GetPolicy::<User>::ENTRY,
+    ListAccessKeys::ENTRY,
+    ListAccountAliases::ENTRY,
+    ListAttachedPolicies::<Group>::ENTRY,
+    ListAttachedPolicies::<Role>::ENTRY,
+    ListAttachedPolicies::<User>::ENTRY,
+    ListEntitiesForPolicy::ENTRY,
+    inline::ListPolicies::<Group>::ENTRY,
+    ListGroups::ENTRY,
+    ListGroupsForUser::ENTRY,
+    ListEntityTags::<tags::InstanceProfile>::ENTRY,
+    ListInstanceProfiles::ENTRY,
+    ListInstanceProfilesForRole::ENTRY,
+    ListCredentials::<users::MfaDevice>::ENTRY,
+    ListEntityTags::<tags::OidcProvider>::ENTRY,
+    ListOpenIdConnectProviders::ENTRY,
+    ListPolicies::ENTRY,
+    ListEntityTags::<tags::Policy>::ENTRY,
+    ListPolicyVersions::ENTRY,
+    inline::ListPolicies::<Role>::ENTRY,
+    ListEntityTags::<tags::Role>::ENTRY,
+    ListRoles::ENTRY,
+    ListCredentials::<users::SshPublicKey>::ENTRY,
+    ListCredentials::<users::ServiceSpecificCredential>::ENTRY,
+    ListCredentials::<users::SigningCertificate>::ENTRY,
+    inline::ListPolicies::<User>::ENTRY,
+    ListEntityTags::<tags::User>::ENTRY,
+    ListUsers::ENTRY,
+    ListCredentials::<users::VirtualMfaDevice>::ENTRY,
+    inline::PutPolicy::<Group>::ENTRY,
+    PutPermissionsBoundary::<Role>::ENTRY,
+    inline::PutPolicy::<Role>::ENTRY,
+    PutPermissionsBoundary::<User>::ENTRY,
+    inline::PutPolicy::<User>::ENTRY,
+    RemoveClientIdFromOpenIdConnectProvider::ENTRY,
+    RemoveRoleFromInstanceProfile::ENTRY,
+    RemoveUserFromGroup::ENTRY,
+    SetDefaultPolicyVersion::ENTRY,
+    SimulateCustomPolicy::ENTRY,
+    SimulatePrincipalPolicy::ENTRY,
+    Tag::<tags::InstanceProfile>::ENTRY,
+    Tag::<tags::OidcProvider>::ENTRY,
+    Tag::<tags::Policy>::ENTRY,
+    Tag::<tags::Role>::ENTRY,
+    Tag::<tags::User>::ENTRY,
+    Untag::<tags::InstanceProfile>::ENTRY,
+    Untag::<tags::OidcProvider>::ENTRY,
+    Untag::<tags::Policy>::ENTRY,
+    Untag::<tags::Role>::ENTRY,
+    Untag::<tags::User>::ENTRY,
+    UpdateAccessKey::ENTRY,
+    UpdateAssumeRolePolicy::ENTRY,
+    UpdateGroup::ENTRY,
+    UpdateLoginProfile::ENTRY,
+    UpdateOpenIdConnectProviderThumbprint::ENTRY,
+    UpdateRole::ENTRY,
+    UpdateRoleDescription::ENTRY,
+    UpdateUser::ENTRY,
+    AssumeRole::ENTRY,
+    GetAccessKeyInfo::ENTRY,
     GetCallerIdentity::ENTRY,
+    CancelJob::ENTRY,
+    GetFederationToken::ENTRY,
+    GetSessionToken::ENTRY,
     CancelUpload::ENTRY,
     CreateAccount::ENTRY,
+    CreateBackup::ENTRY,
+    DeleteBlob::ENTRY,
+    DeleteAccountLimit::ENTRY,
     DeleteManifest::ENTRY,
     DescribeGarbageCollection::ENTRY,
+    DescribeJob::ENTRY,
     DescribeScrub::ENTRY,
     DescribeUpload::ENTRY,
+    ExpireImages::ENTRY,
+    ExpireReferrers::ENTRY,
+    ExplainPolicy::ENTRY,
+    GetAccountLimit::ENTRY,
     GetBlob::ENTRY,
     GetManifest::ENTRY,
     HeadBlob::ENTRY,
     ListAccounts::ENTRY,
+    ListJobs::ENTRY,
     ListTags::ENTRY,
+    RetryJob::ENTRY,
+    MountLayer::ENTRY,
+    PutAccountLimit::ENTRY,
     RunGarbageCollection::ENTRY,
     SetAccountState::ENTRY,
     StartScrub::ENTRY,

@@ -23,6 +23,14 @@ impl PageRequest {
         let next = if more { items.last().map(key) } else { None };
         Page { items, next }
     }
+
+    /// The page of items that were all read, in the order of their keys.
+    pub(crate) fn cut_all<T>(&self, items: Vec<T>, key: impl Fn(&T) -> String) -> Page<T> {
+        let after = self.after.as_deref();
+        let rest =
+            items.into_iter().filter(|item| after.is_none_or(|after| key(item).as_str() > after));
+        self.cut(rest.collect(), &key)
+    }
 }
 
 /// A page.

@@ -3,7 +3,7 @@
 /// One step of the schema. An applied migration never changes.
 #[derive(Clone, Copy, Debug)]
 pub struct Migration {
-    /// Its number; consecutive from 1.
+    /// Its number; numbers grow, and may leave gaps.
     pub version: i64,
     /// Its name, as in the file name.
     pub name: &'static str,
@@ -19,9 +19,30 @@ pub const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../migrations/0001_foundation.sql"),
     },
     Migration { version: 3, name: "scrub", sql: include_str!("../migrations/0003_scrub.sql") },
+    Migration { version: 20, name: "jobs", sql: include_str!("../migrations/0020_jobs.sql") },
+    Migration {
+        version: 21,
+        name: "lifecycle",
+        sql: include_str!("../migrations/0021_lifecycle.sql"),
+    },
+    Migration {
+        version: 15,
+        name: "resource_policies",
+        sql: include_str!("../migrations/0015_resource_policies.sql"),
+    },
+    Migration {
+        version: 10,
+        name: "identities",
+        sql: include_str!("../migrations/0010_identities.sql"),
+    },
     Migration {
         version: 25,
         name: "registry_settings",
         sql: include_str!("../migrations/0025_registry_settings.sql"),
+    },
+    Migration {
+        version: 30,
+        name: "sparse_manifests",
+        sql: include_str!("../migrations/0030_sparse_manifests.sql"),
     },
 ];

@@ -1,21 +1,41 @@
 //! Version numbers of what decisions are made from. Whoever changes such a thing bumps its version
 //! in the same transaction; whoever decided from it compares before acting.
 
+use std::collections::HashMap;
+
 use crate::error::Result;
 use crate::execute::Tx;
-use crate::metadata::MetadataError;
-use crate::names::AccountId;
+use crate::metadata::{MetadataError, Value};
+use crate::names::{AccountId, Region};
 use crate::params;
+use crate::repositories::RepositoryAddress;
 
-/// The version of an account's state, principals, keys and identity policies.
+/// The version of an account's state, principals, keys, identity policies and limit.
 pub(crate) fn identities(account: &AccountId) -> String {
     format!("identities:{account}")
 }
 
-/// The current version; 0 for what never changed.
-pub(crate) async fn get(tx: &mut Tx, name: &str) -> Result<i64, MetadataError> {
-    let row = tx.optional("SELECT version FROM versions WHERE name = $1", params![name]).await?;
-    row.map_or(Ok(0), |row| row.get(0))
+/// The version of a registry's policy, and of how much it governs.
+pub(crate) fn registry_policy(account: &AccountId, region: &Region) -> String {
+    format!("registry-policy:{account}:{region}")
+}
+
+/// The version of a repository's policy, whichever repository has the name.
+pub(crate) fn repository_policy(address: &RepositoryAddress) -> String {
+    let RepositoryAddress { account, region, name } = address;
+    format!("repository-policy:{account}:{region}:{name}")
+}
+
+/// The current versions of `names`, in their order; one read for all of them.
+pub(crate) async fn get_all(tx: &mut Tx, names: &[String]) -> Result<Vec<i64>, MetadataError> {
+    let rows = tx
+        .all("SELECT name, version FROM versions WHERE name IN_LIST($1)", &[Value::list(names)])
+        .await?;
+    let mut found = HashMap::with_capacity(rows.len());
+    for row in rows {
+        found.insert(row.get::<String>(0)?, row.get::<i64>(1)?);
+    }
+    Ok(names.iter().map(|name| found.get(name).copied().unwrap_or(0)).collect())
 }
 
 /// Makes decisions from the old state worthless.

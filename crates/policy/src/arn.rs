@@ -45,6 +45,16 @@ impl ResourcePattern {
         Ok(Self(Pattern::from_parts(parts)))
     }
 
+    /// Shows `visit` every condition key that a variable reads.
+    pub(crate) fn visit_keys(&self, visit: &mut dyn FnMut(&str)) {
+        self.0.visit_keys(visit);
+    }
+
+    /// Whether it is a lone `*`.
+    pub(crate) fn is_everything(&self) -> bool {
+        self.0.is_everything()
+    }
+
     /// `Err` says why the pattern has no meaning for this request.
     pub(crate) fn matches(
         &self,
@@ -83,6 +93,13 @@ impl ArnPattern {
             return Err("an ARN has six parts separated by colons".to_owned());
         }
         Ok(Self::Components(components))
+    }
+
+    /// Shows `visit` every condition key that a variable reads.
+    pub(crate) fn visit_keys(&self, visit: &mut dyn FnMut(&str)) {
+        if let Self::Components(components) = self {
+            components.iter().for_each(|component| component.visit_keys(visit));
+        }
     }
 
     /// `Err` says why the two cannot be compared.

@@ -59,6 +59,11 @@ impl<'a> Context<'a> {
         self.lookup(&key.to_lowercase())
     }
 
+    /// Every key, in lower case, with its values.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[Cow<'a, str>])> {
+        self.values.iter().map(|(key, values)| (key.as_ref(), values.as_slice()))
+    }
+
     /// The values of a key that is already in lower case.
     pub(crate) fn lookup(&self, key: &str) -> &[Cow<'a, str>] {
         self.values.get(key).map_or(&[], Vec::as_slice)

@@ -122,6 +122,36 @@ impl Policy {
         self.id.as_deref()
     }
 
+    /// Whether a condition or a policy variable reads a condition key, given in lower case, for
+    /// which `wanted` holds. A caller can leave out what it would cost to find such a key's value.
+    pub fn reads_key(&self, wanted: impl Fn(&str) -> bool) -> bool {
+        let mut found = false;
+        let mut visit = |key: &str| found |= wanted(key);
+        for statement in &self.statements {
+            statement.conditions.iter().for_each(|condition| condition.visit_keys(&mut visit));
+            for resource in statement.resources.iter().flat_map(|resources| &resources.entries) {
+                resource.visit_keys(&mut visit);
+            }
+        }
+        found
+    }
+
+    /// Replaces each principal named by ARN whose unique id `unique_id` knows by that id, so that
+    /// a principal made again under the same name is not the one the policy meant (IAM guide,
+    /// "AWS JSON policy elements: Principal", deleted principals).
+    pub fn bind_principals(&mut self, unique_id: impl Fn(&str) -> Option<String>) {
+        for statement in &mut self.statements {
+            let entries = statement.principals.iter_mut().flat_map(|named| &mut named.entries);
+            for entry in entries {
+                if let PrincipalPattern::Arn(arn) = entry
+                    && let Some(id) = unique_id(arn)
+                {
+                    *entry = PrincipalPattern::UniqueId(id);
+                }
+            }
+        }
+    }
+
     /// The statements in the order of the document.
     #[must_use]
     pub fn statements(&self) -> &[Statement] {

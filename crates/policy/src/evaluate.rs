@@ -4,7 +4,8 @@
 //! then account limits and the endpoint must allow; then either side of an account boundary has
 //! its say:
 //!
-//! - Same account: an identity policy or a resource policy must allow. How the resource policy
+//! - Same account: an identity policy or a resource policy must allow; a role's trust policy must
+//!   allow in any case. How the resource policy
 //!   names the principal decides what still limits it. A user or session named itself is allowed
 //!   outright. A session covered through its role is still limited by boundary and session
 //!   policies. Naming the account only hands the choice to the account's identity policies, so
@@ -140,6 +141,11 @@ impl Evaluator<'_> {
                     false
                 }
                 Some(Grant::Role) => {
+                    require(resource_source, resource)?;
+                    true
+                }
+                // A role that does not trust is not assumed, whatever the caller's policies say.
+                None if resource_source == PolicySource::Trust => {
                     require(resource_source, resource)?;
                     true
                 }

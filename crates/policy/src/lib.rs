@@ -64,6 +64,7 @@ mod error;
 mod evaluate;
 mod glob;
 mod json;
+pub mod lint;
 mod parse;
 mod pattern;
 mod principal;

@@ -64,6 +64,22 @@ impl Pattern {
         Self { form }
     }
 
+    /// Whether it is a lone `*`.
+    pub(crate) fn is_everything(&self) -> bool {
+        matches!(&self.form, Form::Fixed(tokens) if matches!(tokens.as_slice(), [Token::Any]))
+    }
+
+    /// Shows `visit` every condition key that a variable reads.
+    pub(crate) fn visit_keys(&self, visit: &mut dyn FnMut(&str)) {
+        if let Form::Variable(parts) = &self.form {
+            for part in parts {
+                if let Part::Variable { key, .. } = part {
+                    visit(key);
+                }
+            }
+        }
+    }
+
     pub(crate) fn expand(&self, context: &Context<'_>) -> Expanded<'_> {
         let parts = match &self.form {
             Form::Fixed(tokens) => return Expanded::Tokens(Cow::Borrowed(tokens)),

@@ -627,3 +627,77 @@ proptest! {
         prop_assert_eq!(word(&decision.reason, decision.outcome), expected);
     }
 }
+
+#[test]
+fn keys_that_are_read_are_found_wherever_they_stand() {
+    for (member, expected) in [
+        (r#""Resource":"*""#, false),
+        (r#""Resource":"arn:aws:ecr:r:1:repository/${aws:ResourceTag/Team}""#, true),
+        (r#""NotResource":"arn:aws:ecr:r:1:repository/${aws:ResourceTag/Team, 'x'}*""#, true),
+        (r#""Resource":"*","Condition":{"StringEquals":{"AWS:RESOURCETAG/a":"x"}}"#, true),
+        (r#""Resource":"*","Condition":{"Null":{"aws:\u0052esourceTag/a":"true"}}"#, true),
+        (
+            r#""Resource":"*","Condition":{"StringLike":{"aws:userid":"${aws:resourcetag/a}*"}}"#,
+            true,
+        ),
+        (r#""Resource":"*","Condition":{"ArnLike":{"aws:userid":"${aws:resourcetag/a}"}}"#, true),
+        (r#""Resource":"*","Condition":{"StringLike":{"aws:userid":"aws:ResourceTag/a"}}"#, false),
+        (r#""Resource":"*","Condition":{"StringLike":{"aws:RequestTag/a":"x"}}"#, false),
+    ] {
+        let text = format!(
+            r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":"*",{member}}}]}}"#
+        );
+        let policy = Policy::parse(&text, PolicyKind::Identity).expect(member);
+        assert_eq!(
+            policy.reads_key(|key| key.starts_with("aws:resourcetag/")),
+            expected,
+            "{member}"
+        );
+    }
+}
+
+#[test]
+fn a_bound_principal_is_the_one_with_the_id() {
+    const ALICE: &str = "arn:aws:iam::111122223333:user/alice";
+    const ROLE: &str = "arn:aws:iam::111122223333:role/teams/build";
+    let text = format!(
+        r#"{{"Statement":[{{"Effect":"Allow","Principal":{{"AWS":["{ALICE}","{ROLE}"]}},"Action":"*"}}]}}"#
+    );
+    let mut policy = Policy::parse(&text, PolicyKind::Resource).expect("a policy");
+    policy.bind_principals(|arn| match arn {
+        ALICE => Some("AIDAALICE".to_owned()),
+        ROLE => Some("AROABUILD".to_owned()),
+        _ => None,
+    });
+    let user = |ids: &'static [&'static str]| Principal {
+        kind: PrincipalKind::User,
+        arn: ALICE,
+        account: Some(HOME),
+        role_arn: None,
+        ids,
+    };
+    let session = |ids: &'static [&'static str]| Principal {
+        kind: PrincipalKind::RoleSession,
+        arn: "arn:aws:sts::111122223333:assumed-role/build/ci",
+        role_arn: Some(ROLE),
+        ..user(ids)
+    };
+    let context = Context::new();
+    for (principal, allowed) in [
+        (user(&["AIDAALICE"]), true),
+        (user(&["AIDAANOTHERALICE"]), false),
+        (user(&[]), false),
+        (session(&["AROABUILD", "AROABUILD:ci"]), true),
+        (session(&["AROAANOTHERBUILD"]), false),
+    ] {
+        let request = Request {
+            action: "ecr:PutImage",
+            resource: "*",
+            resource_account: HOME,
+            principal,
+            context: &context,
+        };
+        let set = PolicySet { resource: &[("bound", &policy)], ..PolicySet::default() };
+        assert_eq!(evaluate(&request, &set).is_allowed(), allowed, "{principal:?}");
+    }
+}

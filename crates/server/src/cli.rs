@@ -72,6 +72,10 @@ Examples:
     #[command(subcommand, arg_required_else_help = true)]
     Account(AccountCommands),
 
+    /// Ask why somebody may or may not do something, and look for mistakes in policies.
+    #[command(subcommand, arg_required_else_help = true)]
+    Policy(PolicyCommands),
+
     /// Remove what nothing needs from the running server, now.
     ///
     /// The server does this by itself, every minute; this shows what it comes to. A blob that no
@@ -93,6 +97,37 @@ Examples:
   tonnage scrub
   tonnage scrub --status")]
     Scrub(ScrubArguments),
+
+    /// Look at the jobs of the running server, cancel them or have them tried again.
+    #[command(subcommand, arg_required_else_help = true)]
+    Jobs(JobsCommands),
+
+    /// Copy the running server's registry into a directory of backups, and look after those.
+    ///
+    /// The server makes the copy, so the directory is one that it can write to; clients notice
+    /// nothing. Every backup is a snapshot of its own, but only objects that are not there yet are
+    /// copied. The root key is not in it: keep that elsewhere, nothing can be restored without it.
+    /// Ends with 1 if the registry has lost objects, or if old snapshots could not be removed.
+    #[command(after_help = "\
+Examples:
+  tonnage backup --to /mnt/backups/tonnage
+  tonnage backup --to /mnt/backups/tonnage --keep 14
+  tonnage backup --list /mnt/backups/tonnage
+  tonnage backup --verify /mnt/backups/tonnage")]
+    Backup(BackupArguments),
+
+    /// Make a registry from a backup, in an empty data directory.
+    ///
+    /// The root key is given as to `tonnage serve`: in the environment, in a file, or as `root.key`
+    /// in the otherwise empty data directory. With `metadata_url` the metadata go into that
+    /// PostgreSQL database, which must be empty too; either engine takes a backup of either. A
+    /// restore that broke off is repeated with the same command; nothing serves the directory
+    /// before it has ended.
+    #[command(after_help = "\
+Examples:
+  tonnage restore --from /mnt/backups/tonnage --data-dir /srv/tonnage
+  tonnage restore --from /mnt/backups/tonnage --snapshot 20261125T031500Z-0f3c9a21")]
+    Restore(RestoreArguments),
 
     /// Change the keys that seal what is stored, while the server is stopped.
     #[command(subcommand, arg_required_else_help = true)]
@@ -228,6 +263,9 @@ Examples:
         #[command(flatten)]
         place: PlaceArguments,
     },
+    /// Read and change what an account's principals may be allowed at most.
+    #[command(subcommand, arg_required_else_help = true)]
+    Limit(AccountLimitCommands),
     /// Refuse everything an account's keys, tokens and links ask for; its images stay.
     #[command(after_help = "Examples:\n  tonnage account suspend 111122223333")]
     Suspend {
@@ -246,6 +284,109 @@ Examples:
         #[arg(value_name = "ID")]
         id: String,
     },
+}
+
+/// What may be done with the limit of an account.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccountLimitCommands {
+    /// Set the most that an account's principals may be allowed, its root included.
+    ///
+    /// The document is a policy without principals. It allows nothing by itself: what it does not
+    /// allow, no other policy of the account can. The management account cannot be limited.
+    #[command(after_help = "\
+Examples:
+  tonnage account limit put 111122223333 limit.json
+  tonnage account limit put 111122223333 - < limit.json")]
+    Put {
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// 12 digits.
+        #[arg(value_name = "ID")]
+        id: String,
+        /// The document; `-` is the standard input.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Print the limit of an account, byte for byte; nothing when it has none.
+    #[command(after_help = "Examples:\n  tonnage account limit get 111122223333")]
+    Get {
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// 12 digits.
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+    /// Take the limit of an account away.
+    #[command(after_help = "Examples:\n  tonnage account limit delete 111122223333")]
+    Delete {
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// 12 digits.
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+}
+
+/// What may be asked of policies.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommands {
+    /// Say whether a principal may do something, and which statement or missing allow decides.
+    ///
+    /// Asks the running server, which decides as for a request of the principal, from every policy
+    /// that has a say. Changes nothing. Ends with 0 if it is allowed and with 1 if it is denied.
+    #[command(after_help = "\
+Examples:
+  tonnage policy explain --principal arn:aws:iam::111122223333:root --action ecr:PutImage --resource arn:aws:ecr:us-east-1:123456789012:repository/app
+  tonnage policy explain --principal arn:aws:iam::123456789012:root --action ecr:BatchGetImage --resource arn:aws:ecr:us-east-1:123456789012:repository/app --context aws:SourceIp=192.0.2.7 --context tonnage:ImageTag=v1")]
+    Explain {
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// The ARN of a principal.
+        #[arg(long, value_name = "ARN")]
+        principal: String,
+        /// The action, such as `ecr:BatchGetImage`.
+        #[arg(long, value_name = "ACTION")]
+        action: String,
+        /// The ARN of a resource, or `*`.
+        #[arg(long, value_name = "ARN")]
+        resource: String,
+        /// A condition key of the request; may be repeated, also for several values of one key.
+        #[arg(long, value_name = "KEY=VALUE")]
+        context: Vec<String>,
+        /// How to print it.
+        #[arg(long, value_enum, value_name = "FORMAT", default_value_t = ReportFormat::Text)]
+        format: ReportFormat,
+    },
+    /// Look for mistakes in the text of a policy, without a server.
+    ///
+    /// Ends with 0 if there are none, with 1 if there are, and with 2 if the file cannot be read.
+    #[command(after_help = "\
+Examples:
+  tonnage policy lint policy.json
+  tonnage policy lint --kind repository - < policy.json")]
+    Lint {
+        /// The policy; `-` is the standard input.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// What it is attached to. [default: a resource if it names principals, else an identity]
+        #[arg(long, value_enum, value_name = "KIND")]
+        kind: Option<LintKind>,
+    },
+}
+
+/// What a policy is attached to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum LintKind {
+    /// A user, a group or a role.
+    Identity,
+    /// A repository.
+    Repository,
+    /// A registry.
+    Registry,
+    /// A role, saying who may assume it.
+    Trust,
+    /// An account.
+    Limit,
 }
 
 /// What `tonnage gc` takes.
@@ -269,6 +410,110 @@ pub(crate) struct ScrubArguments {
     /// Say what was read and what is damaged, and begin nothing.
     #[arg(long)]
     pub(crate) status: bool,
+}
+
+/// What may be done with jobs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum JobsCommands {
+    /// List jobs, oldest first.
+    #[command(after_help = "\
+Examples:
+  tonnage jobs list
+  tonnage jobs list --state dead
+  tonnage jobs list --kind expire-images")]
+    List {
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// Only those in this state.
+        #[arg(long, value_enum, value_name = "STATE")]
+        state: Option<JobState>,
+        /// Only those of this kind.
+        #[arg(long, value_name = "KIND")]
+        kind: Option<String>,
+    },
+    /// Show all about a job: how far it has come, and what went wrong.
+    #[command(after_help = "Examples:\n  tonnage jobs show 252201579132747776")]
+    Show {
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// Its id.
+        #[arg(value_name = "ID")]
+        id: i64,
+    },
+    /// Cancel a job that waits or runs; what it did stays.
+    #[command(after_help = "Examples:\n  tonnage jobs cancel 252201579132747776")]
+    Cancel {
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// Its id.
+        #[arg(value_name = "ID")]
+        id: i64,
+    },
+    /// Have a job run now that failed too often, was cancelled or waits.
+    #[command(after_help = "Examples:\n  tonnage jobs retry 252201579132747776")]
+    Retry {
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// Its id.
+        #[arg(value_name = "ID")]
+        id: i64,
+    },
+}
+
+/// Where a job stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum JobState {
+    /// It runs when its time comes.
+    Waiting,
+    /// A worker has it.
+    Running,
+    /// It ended well.
+    Done,
+    /// It failed too often.
+    Dead,
+    /// Somebody cancelled it.
+    Cancelled,
+}
+
+/// What `tonnage backup` takes.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("what").required(true).args(["to", "list", "verify"]))]
+pub(crate) struct BackupArguments {
+    #[command(flatten)]
+    pub(crate) place: PlaceArguments,
+    /// Make a backup in this directory, which holds nothing else; made when it is not there.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: Option<PathBuf>,
+    /// Then remove all but so many of the latest snapshots, the new one included, and the objects
+    /// that only they needed. [default: all stay]
+    #[arg(long, value_name = "NUMBER", requires = "to", value_parser = parse_keep)]
+    pub(crate) keep: Option<usize>,
+    /// List the snapshots in a directory of backups.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) list: Option<PathBuf>,
+    /// Read everything in a directory of backups, and compare it with its checksums.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) verify: Option<PathBuf>,
+}
+
+fn parse_keep(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err("it must be a number from 1".to_owned()),
+    }
+}
+
+/// What `tonnage restore` takes.
+#[derive(Debug, Args)]
+pub(crate) struct RestoreArguments {
+    #[command(flatten)]
+    pub(crate) place: PlaceArguments,
+    /// The directory of backups.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) from: PathBuf,
+    /// Which snapshot, as `tonnage backup --list` names them. [default: the latest]
+    #[arg(long, value_name = "ID")]
+    pub(crate) snapshot: Option<String>,
 }
 
 /// What may be done with keys.

@@ -13,3 +13,4 @@ mod group;
 pub mod postgres;
 pub mod schema;
 pub mod sqlite;
+pub mod vault;

@@ -88,7 +88,10 @@ impl Model {
         let document: Value = serde_json::from_str(text).context("parse JSON")?;
         let metadata = object(&document, "metadata")?;
         let protocol = string(metadata, "protocol")?;
-        ensure!(protocol == "json", "protocol `{protocol}` has other wire shapes than `json`");
+        ensure!(
+            matches!(protocol.as_str(), "json" | "query"),
+            "protocol `{protocol}` has other wire shapes than `json` and `query`"
+        );
         let signing_name =
             string(metadata, "signingName").or_else(|_| string(metadata, "endpointPrefix"))?;
         let mut operations = Vec::new();
@@ -96,7 +99,9 @@ impl Model {
             let shape = |key: &str| -> Result<Option<String>> {
                 operation.get(key).map(shape_of).transpose()
             };
-            let errors = operation.get("errors").and_then(Value::as_array);
+            // Of AWS Query services only requests are checked; their errors are the domain's.
+            let errors =
+                operation.get("errors").and_then(Value::as_array).filter(|_| protocol == "json");
             operations.push(Operation {
                 name: name.clone(),
                 input: shape("input")?,
@@ -112,7 +117,11 @@ impl Model {
         }
         Ok(Self {
             signing_name,
-            target_prefix: string(metadata, "targetPrefix")?,
+            // AWS Query names an operation by its parameter `Action` alone.
+            target_prefix: match protocol.as_str() {
+                "query" => String::new(),
+                _ => string(metadata, "targetPrefix")?,
+            },
             api_version: string(metadata, "apiVersion")?,
             operations,
             shapes,

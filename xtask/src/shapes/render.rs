@@ -172,7 +172,7 @@ fn item(name: &str, shape: &Shape, module: Module) -> Result<Item> {
         }
         Kind::String { length, pattern, values, sensitive } => {
             let mut text = format!("Text::ANY{}", bounds(length.min, length.max));
-            if let Some(pattern) = pattern {
+            if let Some(pattern) = pattern.as_ref().filter(|it| !patterns::is_left_out(it)) {
                 patterns::check(pattern).with_context(|| format!("shape {name}"))?;
                 let literal = raw_string(pattern);
                 writeln!(
@@ -236,8 +236,12 @@ fn operations(model: &Model) -> Item {
         };
         let (input, output) = (document(&operation.input), document(&operation.output));
         let errors: Vec<String> = operation.errors.iter().map(|name| refer(name)).collect();
-        let errors = errors.join(", ");
         let name = &operation.name;
+        if errors.is_empty() {
+            source += &format!("Operation::plain({name:?}, {input}, {output}),");
+            continue;
+        }
+        let errors = errors.join(", ");
         source += &format!(
             "Operation {{ name: {name:?}, input: {input}, output: {output}, errors: &[{errors}] }},"
         );

@@ -1,10 +1,12 @@
 //! Who signed a request: signature version 4 to a principal, and to the context of its operation.
 
 use http::request::Parts;
+use secrecy::ExposeSecret;
 use tonnage_domain::app::App;
 use tonnage_domain::context::RequestContext;
 use tonnage_domain::error::{Error, chain};
-use tonnage_domain::identities::access_keys::{self, ActiveKey};
+use tonnage_domain::identities::access_keys::{ActiveKey, uses};
+use tonnage_domain::identities::sessions;
 use tonnage_domain::names::Region;
 
 use super::error::{Failure, Refusal, Result};
@@ -55,11 +57,8 @@ pub(super) async fn claim(
     if let Some(addressed) = arrival.host.region().filter(|addressed| **addressed != region) {
         return Err(SignatureError::wrong_region(region.as_str(), addressed.as_str()).into());
     }
-    // There are no temporary credentials, so no session token can be right.
-    if claim.session_token.is_some() {
-        return Err(Refusal::InvalidToken.into());
-    }
-    let key = access_keys::find_active(app, &claim.access_key_id)
+    let token = claim.session_token.as_ref().map(ExposeSecret::expose_secret);
+    let key = sessions::authenticate(app, &claim.access_key_id, token, arrival.now)
         .await
         .map_err(|error| logged(error, arrival))?
         .ok_or(Refusal::InvalidToken)?;
@@ -70,6 +69,7 @@ impl Claimed {
     /// Checks the signature over the body that was received.
     pub(super) async fn verify(
         self,
+        app: &App,
         parts: &Parts,
         body: &bytes::Bytes,
         arrival: &Arrival,
@@ -80,6 +80,7 @@ impl Claimed {
         let signing_key =
             SigningKey::derive(&key.secret, &claim.date, &claim.region, &claim.service);
         sigv4::verify(&claim, &view(parts), &body_hash, &signing_key, arrival.now.timestamp())?;
+        uses::note(app, &key.principal, &claim.service, &claim.region, arrival.now);
         let account = key.principal.account;
         Ok(arrival.context(&parts.headers, key.principal, account, region))
     }

@@ -3,8 +3,8 @@
 //! Two kinds of failure meet here: those of the domain, and refusals of requests that never became
 //! an operation. Each has one exhaustive table per protocol, so that a new one cannot be forgotten.
 //!
-//! Sources: botocore `ecr` (modelled errors, all 400 but `ServerException`); the Amazon ECR API
-//! reference and the AWS STS API reference, "Common Errors".
+//! Sources: botocore `ecr` (modelled errors, all 400 but `ServerException`), `iam` and `sts`; the
+//! Amazon ECR API reference and the AWS STS API reference, "Common Errors".
 
 use serde_json::{Map, Value};
 use tonnage_domain::error::{Error, ErrorKind};
@@ -40,7 +40,7 @@ impl From<Error> for Failure {
 pub(super) enum Refusal {
     /// It is not signed.
     MissingAuthentication,
-    /// The access key is not known, or there is a session token, which nobody can have.
+    /// The access key is not known.
     InvalidToken,
     /// The signature is not readable; the text says which part.
     IncompleteSignature(String),
@@ -189,12 +189,24 @@ pub fn json_code(kind: ErrorKind) -> Code {
         | Kind::ManifestInvalid
         | Kind::ManifestTooLarge
         | Kind::AccountAlreadyExists
-        | Kind::AccountNotFound => ("InvalidParameterException", 400),
+        | Kind::AccountNotFound
+        | Kind::JobNotFound => ("InvalidParameterException", 400),
+        // Only ever of IAM and STS, which speak AWS Query.
+        Kind::NoSuchEntity
+        | Kind::EntityAlreadyExists
+        | Kind::DeleteConflict
+        | Kind::MalformedPolicyDocument
+        | Kind::InvalidInput
+        | Kind::InvalidUserType
+        | Kind::PasswordPolicyViolation
+        | Kind::PackedPolicyTooLarge => ("InvalidParameterException", 400),
         Kind::InvalidTagParameter => ("InvalidTagParameterException", 400),
         Kind::TooManyTags => ("TooManyTagsException", 400),
         Kind::LimitExceeded => ("LimitExceededException", 400),
         Kind::RepositoryAlreadyExists => ("RepositoryAlreadyExistsException", 400),
         Kind::RepositoryNotFound => ("RepositoryNotFoundException", 400),
+        Kind::RepositoryPolicyNotFound => ("RepositoryPolicyNotFoundException", 400),
+        Kind::RegistryPolicyNotFound => ("RegistryPolicyNotFoundException", 400),
         Kind::RepositoryNotEmpty => ("RepositoryNotEmptyException", 400),
         Kind::ImageNotFound => ("ImageNotFoundException", 400),
         Kind::ImageAlreadyExists => ("ImageAlreadyExistsException", 400),
@@ -202,6 +214,13 @@ pub fn json_code(kind: ErrorKind) -> Code {
         Kind::ImageDigestDoesNotMatch => ("ImageDigestDoesNotMatchException", 400),
         // Only ever a failure of one identifier, never of a call.
         Kind::ImageReferencedByManifestList => ("InvalidParameterException", 400),
+        Kind::LifecyclePolicyNotFound => ("LifecyclePolicyNotFoundException", 400),
+        Kind::LifecyclePolicyPreviewNotFound => ("LifecyclePolicyPreviewNotFoundException", 400),
+        Kind::LifecyclePolicyPreviewInProgress => {
+            ("LifecyclePolicyPreviewInProgressException", 400)
+        }
+        // Of requests that this API does not have.
+        Kind::BlobReferenced | Kind::TagMoved => ("InvalidParameterException", 400),
         Kind::LayersNotFound | Kind::BlobNotFound => ("LayersNotFoundException", 400),
         Kind::ReferencedImagesNotFound => ("ReferencedImagesNotFoundException", 400),
         Kind::LayerAlreadyExists => ("LayerAlreadyExistsException", 400),
@@ -223,13 +242,22 @@ pub fn json_code(kind: ErrorKind) -> Code {
     }
 }
 
-/// AWS Query, for operations of STS, which know few of these.
+/// AWS Query, for operations of IAM and STS, which know few of those of the registry.
 pub fn query_code(kind: ErrorKind) -> Code {
     use ErrorKind as Kind;
     match kind {
         Kind::Unauthenticated | Kind::TokenInvalid => ("InvalidClientTokenId", 403),
         Kind::TokenExpired => ("ExpiredToken", 403),
         Kind::AccessDenied => ("AccessDenied", 403),
+        Kind::NoSuchEntity => ("NoSuchEntity", 404),
+        Kind::EntityAlreadyExists => ("EntityAlreadyExists", 409),
+        Kind::DeleteConflict => ("DeleteConflict", 409),
+        Kind::LimitExceeded => ("LimitExceeded", 409),
+        Kind::MalformedPolicyDocument => ("MalformedPolicyDocument", 400),
+        Kind::InvalidInput => ("InvalidInput", 400),
+        Kind::InvalidUserType => ("InvalidUserType", 400),
+        Kind::PasswordPolicyViolation => ("PasswordPolicyViolation", 400),
+        Kind::PackedPolicyTooLarge => ("PackedPolicyTooLarge", 400),
         Kind::InvalidParameter
         | Kind::NameInvalid
         | Kind::DigestInvalid
@@ -237,15 +265,18 @@ pub fn query_code(kind: ErrorKind) -> Code {
         | Kind::ManifestTooLarge
         | Kind::InvalidTagParameter
         | Kind::TooManyTags
-        | Kind::LimitExceeded
         | Kind::RepositoryAlreadyExists
         | Kind::RepositoryNotFound
+        | Kind::RepositoryPolicyNotFound
+        | Kind::RegistryPolicyNotFound
         | Kind::RepositoryNotEmpty
         | Kind::ImageNotFound
         | Kind::ImageAlreadyExists
         | Kind::ImageTagAlreadyExists
         | Kind::ImageDigestDoesNotMatch
         | Kind::ImageReferencedByManifestList
+        | Kind::BlobReferenced
+        | Kind::TagMoved
         | Kind::LayersNotFound
         | Kind::ReferencedImagesNotFound
         | Kind::BlobNotFound
@@ -261,7 +292,11 @@ pub fn query_code(kind: ErrorKind) -> Code {
         | Kind::ExclusionAlreadyExists
         | Kind::ExclusionNotFound
         | Kind::AccountAlreadyExists
-        | Kind::AccountNotFound => ("ValidationError", 400),
+        | Kind::AccountNotFound
+        | Kind::LifecyclePolicyNotFound
+        | Kind::LifecyclePolicyPreviewNotFound
+        | Kind::LifecyclePolicyPreviewInProgress
+        | Kind::JobNotFound => ("ValidationError", 400),
         Kind::BodyIncomplete => ("RequestTimeout", 400),
         Kind::UploadBusy | Kind::Unavailable => ("ServiceUnavailable", 503),
         Kind::Unsupported => ("UnsupportedOperation", 400),

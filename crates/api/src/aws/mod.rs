@@ -7,6 +7,7 @@
 mod authenticate;
 mod ecr;
 pub mod error;
+mod iam;
 mod json;
 mod query;
 mod scope;
@@ -101,13 +102,14 @@ async fn dispatch(app: &App, parts: &Parts, body: BodyStream, arrival: &Arrival)
         return query::s3_error(&refusal.wire(refusal.s3_code()), path, &arrival.request_id);
     }
     if is_query(parts) {
-        return match sts::handle(app, parts, body, arrival, service.as_deref()).await {
-            Ok(response) => response,
-            Err(failure) if service.as_deref() == Some("ec2") => {
-                query::ec2_error(&failure.query(), &arrival.request_id)
-            }
-            Err(failure) => query::error(&failure.query(), sts::NAMESPACE, &arrival.request_id),
+        let (answer, namespace) = match service.as_deref() {
+            Some("iam") => (iam::handle(app, parts, body, arrival).await, iam::NAMESPACE),
+            other => (sts::handle(app, parts, body, arrival, other).await, sts::NAMESPACE),
         };
+        return answer.unwrap_or_else(|failure| match service.as_deref() {
+            Some("ec2") => query::ec2_error(&failure.query(), &arrival.request_id),
+            _ => query::error(&failure.query(), namespace, &arrival.request_id),
+        });
     }
     let refusal = match service {
         Some(service) => Refusal::ServiceNotServed(service),
@@ -194,7 +196,7 @@ async fn authenticated(
         ReadError::TooLarge => Refusal::TooLarge(limit),
         ReadError::Broken => Refusal::BodyIncomplete,
     })?;
-    let context = claimed.verify(parts, &body, arrival).await?;
+    let context = claimed.verify(app, parts, &body, arrival).await?;
     Ok((body, context))
 }
 

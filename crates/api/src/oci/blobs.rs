@@ -1,4 +1,4 @@
-//! Blobs: `GET` and `HEAD` (end-2), whole or in ranges, and downloads by link.
+//! Blobs: `GET` and `HEAD` (end-2), whole or in ranges, `DELETE` (end-10), and downloads by link.
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use http::header::{
 use http::{HeaderMap, Method, StatusCode};
 use tonnage_domain::app::App;
 use tonnage_domain::blobs::BlobReader;
+use tonnage_domain::blobs::delete_blob::DeleteBlob;
 use tonnage_domain::blobs::get_blob::{GetBlob, HeadBlob};
 use tonnage_domain::execute::execute;
 use tonnage_domain::identities::download_link::DownloadLink;
@@ -66,6 +67,16 @@ pub(super) async fn download(
     let operation = GetBlob { repository: link.repository, digest: link.digest.clone() };
     let blob = execute(app, &context, operation).await?;
     serve(app, method, headers, &link.digest, blob)
+}
+
+/// Takes a blob out of the repository (end-10).
+pub(super) async fn delete(call: Call<'_>, name: &str, digest: &str) -> Result<Response, Refusal> {
+    let repository = call.repository(name)?;
+    let digest = parse_digest(digest)?;
+    execute(call.app, &call.context, DeleteBlob { repository, digest }).await?;
+    let mut response = http::Response::new(Body::empty());
+    *response.status_mut() = StatusCode::ACCEPTED;
+    Ok(response)
 }
 
 fn describe(headers: &mut HeaderMap, digest: &Digest) -> Result<(), OciError> {

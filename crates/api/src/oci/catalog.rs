@@ -5,7 +5,7 @@ use http::header::LINK;
 use tonnage_domain::execute::execute;
 use tonnage_domain::repositories::describe::DescribeRepositories;
 
-use super::{Call, Refusal, header, json, tags};
+use super::{Call, Refusal, json, tags};
 use crate::request::Response;
 
 pub(super) async fn list(call: Call<'_>) -> Result<Response, Refusal> {
@@ -22,8 +22,7 @@ pub(super) async fn list(call: Call<'_>) -> Result<Response, Refusal> {
             .append_pair("last", &last)
             .append_pair("n", &limit.to_string())
             .finish();
-        let link = format!("</v2/_catalog?{query}>; rel=\"next\"");
-        response.headers_mut().insert(LINK, header(&link)?);
+        response.headers_mut().insert(LINK, call.next(&format!("/v2/_catalog?{query}"))?);
     }
     Ok(response)
 }

@@ -4,6 +4,7 @@ use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use tonnage_domain::error::{Detail, Error, ErrorKind};
 
+use super::profile::Rules;
 use crate::body::Body;
 use crate::request::Response;
 
@@ -14,11 +15,25 @@ pub(super) struct OciError {
     code: &'static str,
     message: String,
     detail: Option<Detail>,
+    /// What it was in the domain.
+    kind: Option<ErrorKind>,
 }
 
 impl OciError {
     pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), detail: None }
+        Self { status, code, message: message.into(), detail: None, kind: None }
+    }
+
+    /// The error as a profile has it.
+    pub(super) fn under(mut self, rules: &Rules) -> Self {
+        let code = match self.kind {
+            Some(ErrorKind::ManifestInvalid) => rules.manifest_invalid,
+            Some(ErrorKind::ImageDigestDoesNotMatch) => rules.manifest_digest,
+            Some(ErrorKind::InvalidLayer) => rules.blob_digest,
+            _ => return self,
+        };
+        (self.status, self.code) = code;
+        self
     }
 
     pub(super) fn into_response(self) -> Response {
@@ -47,7 +62,13 @@ impl OciError {
 impl From<Error> for OciError {
     fn from(error: Error) -> Self {
         let (status, code) = code(error.kind());
-        Self { status, code, message: error.message().to_owned(), detail: error.detail().cloned() }
+        Self {
+            status,
+            code,
+            message: error.message().to_owned(),
+            detail: error.detail().cloned(),
+            kind: Some(error.kind()),
+        }
     }
 }
 
@@ -71,7 +92,10 @@ pub(super) fn code(kind: ErrorKind) -> (StatusCode, &'static str) {
         ErrorKind::LayersNotFound | ErrorKind::ReferencedImagesNotFound => {
             (Status::NOT_FOUND, "MANIFEST_BLOB_UNKNOWN")
         }
-        ErrorKind::ImageReferencedByManifestList => (Status::CONFLICT, "DENIED"),
+        ErrorKind::ImageReferencedByManifestList | ErrorKind::BlobReferenced => {
+            (Status::CONFLICT, "DENIED")
+        }
+        ErrorKind::TagMoved => (Status::PRECONDITION_FAILED, "DENIED"),
         ErrorKind::BlobNotFound | ErrorKind::LayerInaccessible => {
             (Status::NOT_FOUND, "BLOB_UNKNOWN")
         }
@@ -88,6 +112,8 @@ pub(super) fn code(kind: ErrorKind) -> (StatusCode, &'static str) {
         | ErrorKind::InvalidTagParameter
         | ErrorKind::TooManyTags
         | ErrorKind::RepositoryAlreadyExists
+        | ErrorKind::RepositoryPolicyNotFound
+        | ErrorKind::RegistryPolicyNotFound
         | ErrorKind::RepositoryNotEmpty
         | ErrorKind::ImageAlreadyExists
         | ErrorKind::TemplateAlreadyExists
@@ -95,7 +121,19 @@ pub(super) fn code(kind: ErrorKind) -> (StatusCode, &'static str) {
         | ErrorKind::ExclusionAlreadyExists
         | ErrorKind::ExclusionNotFound
         | ErrorKind::AccountAlreadyExists
-        | ErrorKind::AccountNotFound => (Status::BAD_REQUEST, "UNSUPPORTED"),
+        | ErrorKind::AccountNotFound
+        | ErrorKind::LifecyclePolicyNotFound
+        | ErrorKind::LifecyclePolicyPreviewNotFound
+        | ErrorKind::LifecyclePolicyPreviewInProgress
+        | ErrorKind::JobNotFound
+        | ErrorKind::NoSuchEntity
+        | ErrorKind::EntityAlreadyExists
+        | ErrorKind::DeleteConflict
+        | ErrorKind::MalformedPolicyDocument
+        | ErrorKind::InvalidInput
+        | ErrorKind::InvalidUserType
+        | ErrorKind::PasswordPolicyViolation
+        | ErrorKind::PackedPolicyTooLarge => (Status::BAD_REQUEST, "UNSUPPORTED"),
         ErrorKind::Unsupported => (Status::METHOD_NOT_ALLOWED, "UNSUPPORTED"),
         ErrorKind::StorageFull => (Status::INSUFFICIENT_STORAGE, "UNKNOWN"),
         ErrorKind::Unavailable => (Status::SERVICE_UNAVAILABLE, "TOOMANYREQUESTS"),

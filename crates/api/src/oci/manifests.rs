@@ -2,7 +2,8 @@
 
 use http::StatusCode;
 use http::header::{
-    CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, IF_NONE_MATCH, LOCATION,
+    CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH, LOCATION,
+    WARNING,
 };
 use http::{HeaderMap, Method};
 use tonnage_domain::error::{Error, ErrorKind};
@@ -10,8 +11,8 @@ use tonnage_domain::execute::execute;
 use tonnage_domain::images::delete_manifest::DeleteManifest;
 use tonnage_domain::images::get_manifest::GetManifest;
 use tonnage_domain::images::manifest::MAXIMUM_BYTES;
-use tonnage_domain::images::put_image::PutImage;
-use tonnage_domain::names::{NameKind, Reference};
+use tonnage_domain::images::put_image::{PutCondition, PutImage};
+use tonnage_domain::names::{Digest, NameKind, Reference, Tag};
 use tonnage_domain::uploads::UploadRules;
 
 use super::error::OciError;
@@ -20,6 +21,10 @@ use crate::body::Body;
 use crate::request::{ReadError, Response, read};
 
 const SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
+const TAG: HeaderName = HeaderName::from_static("oci-tag");
+
+/// Tags of one push at most.
+const TAGS_MAX: usize = 100;
 
 pub(super) async fn get(call: Call<'_>, name: &str, reference: &str) -> Result<Response, Refusal> {
     let repository = call.repository(name)?;
@@ -75,8 +80,10 @@ pub(super) async fn put(call: Call<'_>, name: &str, reference: &str) -> Result<R
     let repository = call.repository(name)?;
     let reference = Reference::parse(reference).map_err(|error| match error.kind() {
         NameKind::Digest => invalid_digest(&error.to_string()),
-        _ => OciError::new(StatusCode::BAD_REQUEST, "TAG_INVALID", error.to_string()),
+        _ => invalid_tag(&call, &error.to_string()),
     })?;
+    let tags = tags(&call, &reference)?;
+    let condition = condition(call.request.headers())?;
     let media_type = call
         .request
         .headers()
@@ -84,6 +91,8 @@ pub(super) async fn put(call: Call<'_>, name: &str, reference: &str) -> Result<R
         .and_then(|value| value.to_str().ok())
         .map(str::to_owned);
     let origin = call.origin();
+    let is_told = reference.digest().is_some() || call.query("tag").is_some();
+    let reported = if is_told { tags.clone() } else { Vec::new() };
     let manifest =
         read(call.request.into_body(), MAXIMUM_BYTES).await.map_err(|error| match error {
             ReadError::TooLarge => Error::new(
@@ -98,8 +107,9 @@ pub(super) async fn put(call: Call<'_>, name: &str, reference: &str) -> Result<R
         repository,
         manifest,
         media_type,
-        tag: reference.tag().cloned(),
+        tags,
         digest: reference.digest().cloned(),
+        condition,
         rules: UploadRules::Distribution,
     };
     let stored = execute(call.app, &call.context, operation).await?;
@@ -111,7 +121,73 @@ pub(super) async fn put(call: Call<'_>, name: &str, reference: &str) -> Result<R
     if let Some(subject) = stored.subject {
         headers.insert(SUBJECT, header(subject.as_str())?);
     }
+    for tag in reported {
+        headers.append(TAG, header(tag.as_str())?);
+    }
+    for warning in stored.warnings {
+        headers.append(WARNING, header(&format!("299 - \"{warning}\""))?);
+    }
     Ok(response)
+}
+
+/// The tags of a push: of the path, and of `tag` in the query (end-7b), each once.
+fn tags(call: &Call<'_>, reference: &Reference) -> Result<Vec<Tag>, OciError> {
+    let mut tags: Vec<Tag> = reference.tag().cloned().into_iter().collect();
+    for text in call.queries("tag") {
+        let tag = Tag::parse(&text).map_err(|error| invalid_tag(call, &error.to_string()))?;
+        if !tags.contains(&tag) {
+            tags.push(tag);
+        }
+        if tags.len() > TAGS_MAX {
+            return Err(OciError::new(
+                StatusCode::URI_TOO_LONG,
+                "UNSUPPORTED",
+                format!("A manifest is pushed under at most {TAGS_MAX} tags at a time."),
+            ));
+        }
+    }
+    Ok(tags)
+}
+
+fn invalid_tag(call: &Call<'_>, message: &str) -> OciError {
+    match call.rules.manifest_invalid {
+        (StatusCode::METHOD_NOT_ALLOWED, code) => {
+            OciError::new(StatusCode::METHOD_NOT_ALLOWED, code, message)
+        }
+        _ => OciError::new(StatusCode::BAD_REQUEST, "TAG_INVALID", message),
+    }
+}
+
+/// What `If-Match` and `If-None-Match` of a push say (RFC 9110, sections 13.1.1 and 13.1.2). The
+/// entity tags are those that a `GET` of the tag answers: digests.
+fn condition(headers: &HeaderMap) -> Result<PutCondition, OciError> {
+    let invalid = || {
+        OciError::new(
+            StatusCode::BAD_REQUEST,
+            "UNSUPPORTED",
+            "A push takes `If-None-Match: *`, or `If-Match` with what ETag said or `*`.",
+        )
+    };
+    if let Some(value) = headers.get(IF_NONE_MATCH) {
+        return if value == "*" { Ok(PutCondition::Absent) } else { Err(invalid()) };
+    }
+    let mut expected = Vec::new();
+    let mut is_conditional = false;
+    for value in headers.get_all(IF_MATCH) {
+        is_conditional = true;
+        for entity in value.to_str().map_err(|_| invalid())?.split(',').map(str::trim) {
+            if entity == "*" {
+                return Ok(PutCondition::Present(Vec::new()));
+            }
+            let digest = entity.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+            let digest = digest.and_then(|text| Digest::parse(text).ok()).ok_or_else(invalid)?;
+            expected.push(digest);
+        }
+    }
+    match is_conditional {
+        true => Ok(PutCondition::Present(expected)),
+        false => Ok(PutCondition::None),
+    }
 }
 
 pub(super) async fn delete(

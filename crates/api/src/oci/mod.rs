@@ -1,16 +1,17 @@
 //! The distribution protocol under `/v2/`, and download links.
 //!
 //! A request is routed, authenticated, and becomes one operation of the domain. What differs
-//! between the specification and ECR stands in `error.rs` and in the docs of each handler.
+//! between the specification and ECR stands in `profile.rs`.
 
 mod authenticate;
 mod blobs;
 mod catalog;
 mod error;
 mod manifests;
+pub mod profile;
 mod ranges;
 mod referrers;
-mod routes;
+pub mod routes;
 mod tags;
 mod uploads;
 
@@ -27,6 +28,8 @@ use tonnage_domain::repositories::RepositoryAddress;
 
 use self::authenticate::Challenge;
 use self::error::OciError;
+use self::profile::{Profile, Rules};
+pub use self::routes::ROUTES;
 use self::routes::Route;
 use crate::Arrival;
 use crate::body::Body;
@@ -41,6 +44,7 @@ const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-diges
 /// A request with everything its handler needs.
 struct Call<'a> {
     app: &'a Arc<App>,
+    rules: &'static Rules,
     arrival: &'a Arrival,
     context: RequestContext,
     request: Request,
@@ -59,10 +63,21 @@ impl Call<'_> {
 
     /// A parameter of the query string, decoded; the first one of this name.
     fn query(&self, name: &str) -> Option<String> {
-        let query = self.request.uri().query()?;
+        self.queries(name).next()
+    }
+
+    /// Every parameter of this name, decoded.
+    fn queries(&self, name: &str) -> impl Iterator<Item = String> {
+        let query = self.request.uri().query().unwrap_or_default();
         form_urlencoded::parse(query.as_bytes())
-            .find(|(key, _)| key == name)
+            .filter(move |(key, _)| key == name)
             .map(|(_, value)| value.into_owned())
+    }
+
+    /// The link to the next page of a listing.
+    fn next(&self, target: &str) -> Result<HeaderValue, OciError> {
+        let origin = if self.rules.absolute_links { self.origin() } else { String::new() };
+        header(&format!("<{origin}{target}>; rel=\"next\""))
     }
 }
 
@@ -77,11 +92,17 @@ fn parse_digest(text: &str) -> Result<Digest, OciError> {
 }
 
 /// Answers a request of the distribution protocol.
-pub(crate) async fn handle(app: &Arc<App>, request: Request, arrival: &Arrival) -> Response {
+pub(crate) async fn handle(
+    app: &Arc<App>,
+    profile: Profile,
+    request: Request,
+    arrival: &Arrival,
+) -> Response {
+    let rules = profile.rules();
     let is_head = request.method() == Method::HEAD;
-    let methods = routes::parse(request.uri().path()).map(Route::methods);
-    let answer = answer(app, request, arrival).await;
-    let mut response = answer.unwrap_or_else(Refusal::into_response);
+    let methods = routes::parse(request.uri().path()).map(|route| route.methods(rules));
+    let answer = answer(app, rules, request, arrival).await;
+    let mut response = answer.unwrap_or_else(|refusal| refusal.into_response(rules));
     complete(&mut response, methods, arrival);
     if is_head {
         without_content(&mut response);
@@ -140,7 +161,7 @@ impl From<tonnage_domain::error::Error> for Refusal {
 }
 
 impl Refusal {
-    fn into_response(self) -> Response {
+    fn into_response(self, rules: &Rules) -> Response {
         match self {
             Self::Challenge(challenge) => challenge.into_response(),
             Self::NotFound => {
@@ -162,7 +183,7 @@ impl Refusal {
                 response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
                 response
             }
-            Self::Error(error) => error.into_response(),
+            Self::Error(error) => error.under(rules).into_response(),
         }
     }
 }
@@ -176,7 +197,12 @@ fn text(status: StatusCode, body: &'static str) -> Response {
     response
 }
 
-async fn answer(app: &Arc<App>, request: Request, arrival: &Arrival) -> Result<Response, Refusal> {
+async fn answer(
+    app: &Arc<App>,
+    rules: &'static Rules,
+    request: Request,
+    arrival: &Arrival,
+) -> Result<Response, Refusal> {
     let path = request.uri().path().to_owned();
     if let Some(token) = path.strip_prefix(DOWNLOAD_PREFIX) {
         return blobs::download(app, request.method(), request.headers(), arrival, token).await;
@@ -188,12 +214,12 @@ async fn answer(app: &Arc<App>, request: Request, arrival: &Arrival) -> Result<R
     let context =
         arrival.context(request.headers(), identity.principal, identity.account, identity.region);
     let method = request.method().clone();
-    let call = Call { app, arrival, context, request };
+    let call = Call { app, rules, arrival, context, request };
     let route = routes::parse(&path).ok_or(Refusal::NotFound)?;
     let response = match (route, method.as_str()) {
         (Route::Ping, "GET" | "HEAD") => ping(),
-        (Route::Catalog, "GET") => catalog::list(call).await?,
-        (Route::Tags { name }, "GET") => tags::list(call, name).await?,
+        (Route::Catalog, "GET" | "HEAD") => catalog::list(call).await?,
+        (Route::Tags { name }, "GET" | "HEAD") => tags::list(call, name).await?,
         (Route::Manifest { name, reference }, "GET" | "HEAD") => {
             manifests::get(call, name, reference).await?
         }
@@ -204,13 +230,18 @@ async fn answer(app: &Arc<App>, request: Request, arrival: &Arrival) -> Result<R
             manifests::delete(call, name, reference).await?
         }
         (Route::Blob { name, digest }, "GET" | "HEAD") => blobs::get(call, name, digest).await?,
+        (Route::Blob { name, digest }, "DELETE") if rules.blob_delete => {
+            blobs::delete(call, name, digest).await?
+        }
         (Route::Uploads { name }, "POST") => uploads::start(call, name).await?,
-        (Route::Upload { name, id }, "GET") => uploads::status(call, name, id).await?,
+        (Route::Upload { name, id }, "GET" | "HEAD") => uploads::status(call, name, id).await?,
         (Route::Upload { name, id }, "PATCH") => uploads::append(call, name, id).await?,
         (Route::Upload { name, id }, "PUT") => uploads::finish(call, name, id).await?,
         (Route::Upload { name, id }, "DELETE") => uploads::cancel(call, name, id).await?,
-        (Route::Referrers { name, digest }, "GET") => referrers::list(call, name, digest).await?,
-        (route, _) => return Err(Refusal::MethodNotAllowed(route.methods())),
+        (Route::Referrers { name, digest }, "GET" | "HEAD") => {
+            referrers::list(call, name, digest).await?
+        }
+        (route, _) => return Err(Refusal::MethodNotAllowed(route.methods(rules))),
     };
     Ok(response)
 }

@@ -9,7 +9,7 @@ use tonnage_domain::identities::page_token;
 use tonnage_domain::images::list_image_referrers::{ListImageReferrers, Referrer};
 use tonnage_domain::pages::PageRequest;
 
-use super::{Call, Refusal, header, parse_digest};
+use super::{Call, Refusal, parse_digest};
 use crate::request::Response;
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -50,8 +50,8 @@ pub(super) async fn list(call: Call<'_>, name: &str, digest: &str) -> Result<Res
         if let Some(artifact_type) = &artifact_type {
             query.append_pair("artifactType", artifact_type);
         }
-        let link = format!("</v2/{name}/referrers/{subject}?{}>; rel=\"next\"", query.finish());
-        response.headers_mut().insert(LINK, header(&link)?);
+        let target = format!("/v2/{name}/referrers/{subject}?{}", query.finish());
+        response.headers_mut().insert(LINK, call.next(&target)?);
     }
     Ok(response)
 }

@@ -1,43 +1,107 @@
 //! Paths under `/v2/`. A repository name may have parts called `blobs` or `manifests`, so paths
 //! are read from the right.
 
+use super::profile::Rules;
+
 /// A path of the distribution specification. Names and references are as the client sent them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Route<'p> {
+pub enum Route<'p> {
     /// `/v2/` (end-1).
     Ping,
     /// `/v2/_catalog`.
     Catalog,
     /// `/v2/{name}/tags/list` (end-8).
-    Tags { name: &'p str },
+    Tags {
+        /// The repository.
+        name: &'p str,
+    },
     /// `/v2/{name}/manifests/{reference}` (end-3, end-7, end-9).
-    Manifest { name: &'p str, reference: &'p str },
+    Manifest {
+        /// The repository.
+        name: &'p str,
+        /// The tag or digest.
+        reference: &'p str,
+    },
     /// `/v2/{name}/blobs/{digest}` (end-2).
-    Blob { name: &'p str, digest: &'p str },
+    Blob {
+        /// The repository.
+        name: &'p str,
+        /// The digest.
+        digest: &'p str,
+    },
     /// `/v2/{name}/blobs/uploads/` (end-4, end-11).
-    Uploads { name: &'p str },
+    Uploads {
+        /// The repository.
+        name: &'p str,
+    },
     /// `/v2/{name}/blobs/uploads/{id}` (end-5, end-6, end-13).
-    Upload { name: &'p str, id: &'p str },
+    Upload {
+        /// The repository.
+        name: &'p str,
+        /// The upload.
+        id: &'p str,
+    },
     /// `/v2/{name}/referrers/{digest}` (end-12).
-    Referrers { name: &'p str, digest: &'p str },
+    Referrers {
+        /// The repository.
+        name: &'p str,
+        /// The digest of the subject.
+        digest: &'p str,
+    },
 }
 
 impl Route<'_> {
     /// The methods of the path.
-    pub(super) fn methods(self) -> &'static str {
+    pub(super) fn methods(self, rules: &Rules) -> &'static str {
         match self {
-            Self::Ping => "GET, HEAD",
-            Self::Catalog | Self::Tags { .. } | Self::Referrers { .. } => "GET",
+            Self::Ping | Self::Catalog | Self::Tags { .. } | Self::Referrers { .. } => "GET, HEAD",
             Self::Manifest { .. } => "GET, HEAD, PUT, DELETE",
+            Self::Blob { .. } if rules.blob_delete => "GET, HEAD, DELETE",
             Self::Blob { .. } => "GET, HEAD",
             Self::Uploads { .. } => "POST",
-            Self::Upload { .. } => "GET, PATCH, PUT, DELETE",
+            Self::Upload { .. } => "GET, HEAD, PATCH, PUT, DELETE",
         }
     }
 }
 
+/// Every path of the distribution specification that is served, with its methods and the
+/// operations of the domain they run.
+pub const ROUTES: &[(&str, &[(&str, &str)])] = &[
+    ("/v2/", &[("GET", ""), ("HEAD", "")]),
+    ("/v2/_catalog", &[("GET", "DescribeRepositories"), ("HEAD", "DescribeRepositories")]),
+    ("/v2/{name}/tags/list", &[("GET", "ListTags"), ("HEAD", "ListTags")]),
+    (
+        "/v2/{name}/manifests/{reference}",
+        &[
+            ("GET", "GetManifest"),
+            ("HEAD", "GetManifest"),
+            ("PUT", "PutImage"),
+            ("DELETE", "DeleteManifest"),
+        ],
+    ),
+    (
+        "/v2/{name}/blobs/{digest}",
+        &[("GET", "GetBlob"), ("HEAD", "HeadBlob"), ("DELETE", "DeleteBlob")],
+    ),
+    ("/v2/{name}/blobs/uploads/", &[("POST", "InitiateLayerUpload")]),
+    (
+        "/v2/{name}/blobs/uploads/{id}",
+        &[
+            ("GET", "DescribeUpload"),
+            ("HEAD", "DescribeUpload"),
+            ("PATCH", "UploadLayerPart"),
+            ("PUT", "CompleteLayerUpload"),
+            ("DELETE", "CancelUpload"),
+        ],
+    ),
+    (
+        "/v2/{name}/referrers/{digest}",
+        &[("GET", "ListImageReferrers"), ("HEAD", "ListImageReferrers")],
+    ),
+];
+
 /// Reads a path; `None` when it is none of the specification's.
-pub(super) fn parse(path: &str) -> Option<Route<'_>> {
+pub fn parse(path: &str) -> Option<Route<'_>> {
     if matches!(path, "/v2" | "/v2/") {
         return Some(Route::Ping);
     }
@@ -75,6 +139,7 @@ pub(super) fn parse(path: &str) -> Option<Route<'_>> {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::profile::Profile;
     use super::*;
 
     #[track_caller]
@@ -115,6 +180,35 @@ mod tests {
             "/v2/manifests/x",
         ] {
             check(path, None);
+        }
+    }
+
+    /// The row of [`ROUTES`]; a new route has no arm here until it has a row.
+    fn row(route: Route<'_>) -> usize {
+        match route {
+            Route::Ping => 0,
+            Route::Catalog => 1,
+            Route::Tags { .. } => 2,
+            Route::Manifest { .. } => 3,
+            Route::Blob { .. } => 4,
+            Route::Uploads { .. } => 5,
+            Route::Upload { .. } => 6,
+            Route::Referrers { .. } => 7,
+        }
+    }
+
+    #[test]
+    fn the_table_has_every_route_with_its_methods() {
+        for (index, (path, methods)) in ROUTES.iter().enumerate() {
+            let path = path
+                .replace("{name}", "team/app")
+                .replace("{reference}", "v1")
+                .replace("{digest}", "sha256:abc")
+                .replace("{id}", "x");
+            let route = parse(&path).unwrap();
+            assert_eq!(row(route), index, "{path}");
+            let methods: Vec<&str> = methods.iter().map(|(method, _)| *method).collect();
+            assert_eq!(route.methods(Profile::Specification.rules()), methods.join(", "), "{path}");
         }
     }
 

@@ -8,7 +8,7 @@ use tonnage_domain::images::list_tags::ListTags;
 use tonnage_domain::pages::PageRequest;
 
 use super::error::OciError;
-use super::{Call, Refusal, header, json};
+use super::{Call, Refusal, json};
 use crate::request::Response;
 
 /// Tags on a page when the client does not say; ECR's number.
@@ -24,46 +24,52 @@ pub(super) async fn list(call: Call<'_>, name: &str) -> Result<Response, Refusal
         // The specification asks for an empty list; whether the repository exists still counts.
         let operation = ListTags { repository, page: PageRequest { limit: 1, ..page } };
         execute(call.app, &call.context, operation).await?;
-        return Ok(answer(name, &[]));
+        return Ok(answer(&call, name, &[]));
     }
     let page = execute(call.app, &call.context, ListTags { repository, page }).await?;
     let tags: Vec<&str> = page.items.iter().map(|tag| tag.as_str()).collect();
-    let mut response = answer(name, &tags);
+    let mut response = answer(&call, name, &tags);
     if let Some(last) = page.next {
-        let link = format!("</v2/{name}/tags/list?last={last}&n={limit}>; rel=\"next\"");
-        response.headers_mut().insert(LINK, header(&link)?);
+        let target = format!("/v2/{name}/tags/list?last={last}&n={limit}");
+        response.headers_mut().insert(LINK, call.next(&target)?);
     }
     Ok(response)
 }
 
-fn answer(name: &str, tags: &[&str]) -> Response {
+fn answer(call: &Call<'_>, name: &str, tags: &[&str]) -> Response {
     let body = serde_json::json!({ "name": name, "tags": tags });
-    json(StatusCode::OK, "application/json", &body)
+    json(StatusCode::OK, call.rules.tags_type, &body)
 }
 
 /// `n` and `last` of a listing.
 pub(super) fn page(call: &Call<'_>, default: u32) -> Result<PageRequest, OciError> {
     let limit = match call.query("n") {
         None => default,
-        Some(text) => text
-            .parse::<u32>()
-            .ok()
-            .filter(|&n| n <= PAGE_MAX)
-            .ok_or_else(|| invalid_limit(&text))?,
+        Some(text) => match text.parse::<u32>() {
+            Ok(n) if n <= PAGE_MAX => n,
+            _ if is_number(&text) && !call.rules.page_refused => PAGE_MAX,
+            _ => return Err(invalid_limit(call, &text)),
+        },
     };
     Ok(PageRequest { after: call.query("last").filter(|last| !last.is_empty()), limit })
 }
 
-/// ECR's words and status, as far as they are known.
-fn invalid_limit(text: &str) -> OciError {
-    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let constraint = if is_number {
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// ECR's words.
+fn invalid_limit(call: &Call<'_>, text: &str) -> OciError {
+    let constraint = if is_number(text) {
         format!("Member must have value less than or equal to {PAGE_MAX}")
     } else {
         format!("Member must be a number from 0 to {PAGE_MAX}")
     };
     OciError::new(
-        StatusCode::METHOD_NOT_ALLOWED,
+        match call.rules.page_refused {
+            true => StatusCode::METHOD_NOT_ALLOWED,
+            false => StatusCode::BAD_REQUEST,
+        },
         "UNSUPPORTED",
         Error::invalid_parameter("maxResults", constraint).message(),
     )

@@ -5,13 +5,14 @@ use http::StatusCode;
 use http::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderName, LOCATION, RANGE};
 use tonnage_domain::error::{Error, ErrorKind};
 use tonnage_domain::execute::execute;
-use tonnage_domain::names::{ContentRange, Digest};
+use tonnage_domain::names::{ContentRange, Digest, RepositoryName};
 use tonnage_domain::repositories::RepositoryAddress;
 use tonnage_domain::uploads::append::UploadLayerPart;
 use tonnage_domain::uploads::cancel::CancelUpload;
 use tonnage_domain::uploads::describe::DescribeUpload;
 use tonnage_domain::uploads::finish::CompleteLayerUpload;
 use tonnage_domain::uploads::initiate::InitiateLayerUpload;
+use tonnage_domain::uploads::mount::{MountLayer, Mounted};
 use tonnage_domain::uploads::{BodyStream, UploadId, UploadRules, not_found};
 
 use super::error::{OciError, range_text};
@@ -21,8 +22,8 @@ use crate::request::Response;
 
 const UPLOAD_UUID: HeaderName = HeaderName::from_static("docker-upload-uuid");
 
-/// Starts an upload. With `digest` the body is the whole blob. A mount is answered with an upload,
-/// as the specification allows and as ECR does unless an account turns mounting on.
+/// Starts an upload. With `digest` the body is the whole blob; with `mount` it may be that another
+/// repository has the blob already.
 pub(super) async fn start(call: Call<'_>, name: &str) -> Result<Response, Refusal> {
     let repository = call.repository(name)?;
     if let Some(algorithm) = call.query("digest-algorithm")
@@ -31,16 +32,43 @@ pub(super) async fn start(call: Call<'_>, name: &str) -> Result<Response, Refusa
         let message = "The digest algorithm is not known; it is sha256 or sha512.";
         return Err(OciError::new(StatusCode::BAD_REQUEST, "DIGEST_INVALID", message).into());
     }
-    let digest = match call.query("mount") {
-        Some(_) => None,
-        None => call.query("digest").map(|digest| parse_digest(&digest)).transpose()?,
-    };
+    if let Some(digest) = call.query("mount") {
+        return mount(call, name, repository, &digest).await;
+    }
+    let digest = call.query("digest").map(|digest| parse_digest(&digest)).transpose()?;
     let operation =
         InitiateLayerUpload { repository: repository.clone(), rules: UploadRules::Distribution };
     let id = execute(call.app, &call.context, operation).await?;
     match digest {
         None => progress(&call, name, &id, 0, StatusCode::ACCEPTED),
         Some(digest) => complete(call, name, repository, id, digest).await,
+    }
+}
+
+/// Mounts a blob (end-11), or starts an upload. A source that cannot be one is none.
+async fn mount(
+    call: Call<'_>,
+    name: &str,
+    repository: RepositoryAddress,
+    digest: &str,
+) -> Result<Response, Refusal> {
+    let digest = parse_digest(digest)?;
+    let from = call.query("from").filter(|from| !from.is_empty());
+    let mounted = match from.map(|from| RepositoryName::parse(&from)) {
+        Some(Err(_)) => {
+            let rules = UploadRules::Distribution;
+            let operation = InitiateLayerUpload { repository, rules };
+            Mounted::Upload(execute(call.app, &call.context, operation).await?)
+        }
+        from => {
+            let from = from.and_then(Result::ok);
+            let operation = MountLayer { repository, digest: digest.clone(), from };
+            execute(call.app, &call.context, operation).await?
+        }
+    };
+    match mounted {
+        Mounted::Blob => Ok(created(&call, name, &digest)?),
+        Mounted::Upload(id) => progress(&call, name, &id, 0, StatusCode::ACCEPTED),
     }
 }
 
@@ -65,7 +93,7 @@ pub(super) async fn append(mut call: Call<'_>, name: &str, id: &str) -> Result<R
         rules: UploadRules::Distribution,
     };
     let upload = execute(call.app, &call.context, operation).await?;
-    progress(&call, name, &upload_id, upload.received, StatusCode::ACCEPTED)
+    progress(&call, name, &upload_id, upload.received, call.rules.patched)
 }
 
 pub(super) async fn finish(call: Call<'_>, name: &str, id: &str) -> Result<Response, Refusal> {
@@ -109,11 +137,15 @@ async fn complete(
         rules: UploadRules::Distribution,
     };
     let blob = execute(call.app, &call.context, operation).await?;
+    Ok(created(&call, name, &blob.digest)?)
+}
+
+fn created(call: &Call<'_>, name: &str, digest: &Digest) -> Result<Response, OciError> {
     let mut response = http::Response::new(Body::empty());
     *response.status_mut() = StatusCode::CREATED;
-    let location = format!("{}/v2/{name}/blobs/{}", call.origin(), blob.digest);
+    let location = format!("{}/v2/{name}/blobs/{digest}", call.origin());
     response.headers_mut().insert(LOCATION, header(&location)?);
-    response.headers_mut().insert(CONTENT_DIGEST, header(blob.digest.as_str())?);
+    response.headers_mut().insert(CONTENT_DIGEST, header(digest.as_str())?);
     Ok(response)
 }
 
@@ -177,6 +209,8 @@ fn progress(
     let headers = response.headers_mut();
     headers.insert(LOCATION, header(&location)?);
     headers.insert(RANGE, header(&range_text(received))?);
-    headers.insert(UPLOAD_UUID, header(id.as_str())?);
+    if call.rules.upload_uuid {
+        headers.insert(UPLOAD_UUID, header(id.as_str())?);
+    }
     Ok(response)
 }

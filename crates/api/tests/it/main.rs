@@ -2,4 +2,5 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests panic like tests")]
 
 mod aws;
+mod matrix;
 mod registry;

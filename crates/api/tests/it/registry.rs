@@ -40,7 +40,7 @@ pub(crate) struct Registry {
     pub(crate) app: Arc<App>,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) credentials: Credentials,
-    api: Api,
+    pub(crate) api: Api,
     _blobs: tempfile::TempDir,
 }
 
@@ -85,11 +85,11 @@ impl Plain {
     }
 
     /// A request of AWS Query.
-    pub(crate) fn form(service: &str, body: &'static str) -> Self {
+    pub(crate) fn form(service: &str, body: impl Into<Bytes>) -> Self {
         let content_type = "application/x-www-form-urlencoded; charset=utf-8".to_owned();
         Self {
             headers: vec![("content-type", content_type)],
-            body: Bytes::from(body),
+            body: body.into(),
             service: service.to_owned(),
             ..Self::default()
         }
@@ -154,7 +154,9 @@ impl Registry {
             region: self.app.default_region.clone(),
             source_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             secure_transport: false,
+            endpoint: None,
             user_agent: String::new(),
+            referer: String::new(),
             request_id: REQUEST_ID.to_owned(),
             now: self.clock.now(),
         };
@@ -213,6 +215,7 @@ impl Registry {
         let arrival = Arrival {
             source_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             secure_transport,
+            endpoint: None,
             host: Host::parse(&plain.host).unwrap(),
             request_id: REQUEST_ID.to_owned(),
             now: self.clock.now(),
@@ -227,7 +230,7 @@ impl Registry {
     }
 }
 
-fn credentials(key: &AccessKey) -> Credentials {
+pub(crate) fn credentials(key: &AccessKey) -> Credentials {
     Credentials { access_key_id: key.id.clone(), secret: key.secret.clone(), session_token: None }
 }
 

@@ -92,6 +92,7 @@ impl<'r> Call<'r> {
         let arrival = Arrival {
             source_address: [127, 0, 0, 1].into(),
             secure_transport: self.secure,
+            endpoint: None,
             host: Host::parse(self.host).unwrap(),
             request_id: "test".to_owned(),
             now: self.registry.clock.now(),

@@ -51,6 +51,62 @@ async fn end_9_a_manifest_with_all_its_tags() {
 }
 
 #[tokio::test]
+async fn end_10_a_blob_that_no_image_refers_to() {
+    let registry = Registry::open().await;
+    registry.create("other").await;
+    for content in [b"small".to_vec(), crate::content::bytes(200_000, 9)] {
+        let digest = registry.push("app", &content).await;
+        registry.push("other", &content).await;
+        let path = format!("/v2/app/blobs/{digest}");
+        registry.call(format!("DELETE {path}")).await.check("202", &[]);
+        registry.call(format!("HEAD {path}")).await.check("404", &[]);
+        registry.call(format!("GET {path}")).await.check("404 BLOB_UNKNOWN", &[]);
+        registry.call(format!("DELETE {path}")).await.check("404 BLOB_UNKNOWN", &[]);
+        // What another repository holds stays, and the blob can come back.
+        assert!(registry.pull("other", &digest).await == content);
+        registry.push("app", &content).await;
+        registry.call(format!("HEAD {path}")).await.check("200", &[]);
+    }
+    for (path, expected) in [
+        ("app/blobs/sha256:abc", "400 DIGEST_INVALID"),
+        (
+            "none/blobs/sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+            "404 NAME_UNKNOWN",
+        ),
+    ] {
+        registry.call(format!("DELETE /v2/{path}")).await.check(expected, &[]);
+    }
+}
+
+#[tokio::test]
+async fn end_10_a_blob_of_an_image_stays_as_long_as_the_image() {
+    let registry = Registry::open().await;
+    let manifest = registry.push_image("app", "v1").await;
+    let (layer, image) = (Digest::of_sha256(crate::content::LAYER), Digest::of_sha256(&manifest));
+    registry.call(format!("DELETE /v2/app/blobs/{layer}")).await.check("409 DENIED", &[]).says(
+        &format!(
+            "The image with digest '{image}' refers to the layer with digest '{layer}'; delete the \
+             image first."
+        ),
+    );
+    registry.call(format!("DELETE /v2/app/manifests/{image}")).await.check("202", &[]);
+    registry.call(format!("DELETE /v2/app/blobs/{layer}")).await.check("202", &[]);
+    // The image cannot come back without it.
+    registry.put("app", "v1", OCI_IMAGE, &manifest).await.check("404 MANIFEST_BLOB_UNKNOWN", &[]);
+}
+
+#[tokio::test]
+async fn the_bytes_of_a_deleted_blob_go_after_the_grace_period() {
+    let registry = Registry::open().await;
+    let digest = registry.push("app", &crate::content::bytes(200_000, 10)).await;
+    assert_eq!(registry.objects(), 1);
+    registry.call(format!("DELETE /v2/app/blobs/{digest}")).await.check("202", &[]);
+    registry.clock.advance_seconds(registry.app.settings.gc_grace_seconds + 1);
+    tonnage_domain::gc::sweep(&registry.app).await.unwrap();
+    assert_eq!(registry.objects(), 0);
+}
+
+#[tokio::test]
 async fn what_cannot_be_named_cannot_be_deleted() {
     let registry = Registry::open().await;
     for (reference, expected) in [

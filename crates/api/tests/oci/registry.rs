@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 use tonnage_api::Api;
+use tonnage_api::oci::profile::Profile;
 use tonnage_domain::accounts::{CreateAccount, SetAccountState, bootstrap, management_root};
 use tonnage_domain::app::{App, Settings};
 use tonnage_domain::clock::{Clock as _, ManualClock, Millis};
@@ -12,12 +13,14 @@ use tonnage_domain::context::{Principal, RequestContext};
 use tonnage_domain::execute::execute;
 use tonnage_domain::identities::access_keys;
 use tonnage_domain::identities::get_authorization_token::GetAuthorizationToken;
+use tonnage_domain::metadata::Metadata;
 use tonnage_domain::names::{AccountId, Digest, Region, RepositoryName};
 use tonnage_domain::repositories::create::CreateRepository;
 use tonnage_domain::repositories::put_image_tag_mutability::PutImageTagMutability;
 use tonnage_domain::repositories::{TagMutability, TagMutabilityRule};
 use tonnage_domain::root_key::RootKey;
 use tonnage_store::files::FileObjects;
+use tonnage_store::postgres::testing;
 use tonnage_store::sqlite::SqliteMetadata;
 
 use crate::client::{Answer, Call};
@@ -40,6 +43,15 @@ pub(crate) struct Registry {
     directory: TempDir,
 }
 
+/// An empty database: on PostgreSQL when the environment names a server, else on SQLite.
+async fn empty_database() -> Arc<dyn Metadata> {
+    if std::env::var_os(testing::URL_VARIABLE).is_none() {
+        return Arc::new(SqliteMetadata::open_in_memory().unwrap());
+    }
+    let server = testing::server("a registry").unwrap();
+    Arc::new(testing::empty_database(&server).await.unwrap())
+}
+
 impl Registry {
     /// With one empty repository, `app`.
     pub(crate) async fn open() -> Self {
@@ -50,10 +62,15 @@ impl Registry {
 
     /// Without any repository.
     pub(crate) async fn with(settings: Settings) -> Self {
+        Self::under(Profile::Specification, settings).await
+    }
+
+    /// Without any repository, as `profile` has it.
+    pub(crate) async fn under(profile: Profile, settings: Settings) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::new(START));
         let opened = bootstrap::open(bootstrap::Parts {
-            metadata: Arc::new(SqliteMetadata::open_in_memory().unwrap()),
+            metadata: empty_database().await,
             objects: Arc::new(FileObjects::open(directory.path()).unwrap()),
             clock: Arc::clone(&clock) as _,
             root_key: RootKey::new(&[7; 32]).unwrap(),
@@ -66,7 +83,7 @@ impl Registry {
         .unwrap();
         let app = Arc::new(opened.app);
         let root = management_root(&app).await.unwrap();
-        let api = Api::new(Arc::clone(&app));
+        let api = Api::new(Arc::clone(&app)).with_profile(profile);
         let mut registry = Self { app, api, clock, root, token: String::new(), directory };
         registry.token = registry.token_of(&registry.root, "us-east-1").await;
         registry
@@ -79,7 +96,9 @@ impl Registry {
             region: Region::parse(region).unwrap(),
             source_address: [127, 0, 0, 1].into(),
             secure_transport: false,
+            endpoint: None,
             user_agent: String::new(),
+            referer: String::new(),
             request_id: "test".to_owned(),
             now: self.clock.now(),
         }

@@ -365,33 +365,6 @@ async fn code_3_uploads_of_nobody_or_of_others_are_unknown() {
 }
 
 #[tokio::test]
-async fn end_11_a_mount_is_answered_with_an_upload() {
-    let registry = Registry::open().await;
-    registry.create("source").await;
-    let digest = registry.push("source", b"shared").await;
-    let missing = Digest::of_sha256(b"missing");
-    for query in [
-        format!("mount={digest}&from=source"),
-        format!("mount={digest}"),
-        format!("mount={missing}&from=source"),
-        format!("mount={digest}&from=none"),
-    ] {
-        let upload = registry
-            .call(format!("POST /v2/app/blobs/uploads/?{query}"))
-            .await
-            .check("202", &[("docker-content-digest", "-")])
-            .location();
-        registry.call(format!("HEAD /v2/app/blobs/{digest}")).await.check("404", &[]);
-        registry.call(format!("DELETE {upload}")).await.check("204", &[]);
-    }
-    let upload = registry
-        .call(format!("POST /v2/app/blobs/uploads/?mount={digest}&from=source"))
-        .await
-        .location();
-    registry.call(format!("PUT {upload}?digest={digest}")).body("shared").await.check("201", &[]);
-}
-
-#[tokio::test]
 async fn a_broken_body_keeps_what_arrived_and_the_client_goes_on_from_there() {
     let registry = Registry::open().await;
     for (arrived, whole) in [

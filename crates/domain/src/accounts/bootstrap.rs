@@ -151,6 +151,7 @@ pub async fn open(parts: Parts) -> Result<Opened, OpenError> {
         return Err(OpenError::OtherAccount { expected: management_account, found });
     }
     let garbage = crate::gc::Wake::default();
+    let root_key = Arc::new(parts.root_key);
     let app = App {
         metadata: parts.metadata,
         objects: parts.objects,
@@ -159,16 +160,20 @@ pub async fn open(parts: Parts) -> Result<Opened, OpenError> {
         management_account,
         default_region: parts.region.unwrap_or(stored_region),
         metrics: crate::metrics::Metrics::default(),
-        root_key: parts.root_key,
+        key_wrapper: root_key.clone(),
+        root_key,
         ids,
         domain_keys: crate::encryption::DomainKeys::default(),
         token_keys: crate::identities::token_keys::TokenKeys::default(),
         policies: crate::authorize::PolicyCache::default(),
+        resource_policies: crate::policies::governing::ResourcePolicyCache::default(),
+        key_uses: crate::identities::access_keys::uses::Uses::default(),
         upload_locks: crate::uploads::UploadLocks::new(garbage.clone()),
         garbage,
         collector: crate::gc::Collector::default(),
         pulls: crate::images::pulls::Pulls::default(),
         scrub: tokio::sync::Notify::new(),
+        jobs: crate::jobs::Wake::default(),
     };
     Ok(Opened { app, first_access_key })
 }

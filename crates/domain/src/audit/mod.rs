@@ -70,6 +70,8 @@ pub(crate) fn log(
         }
         Some(error) if error.kind() == ErrorKind::AccessDenied => {
             let reason = error.message();
+            // Names the statement, also where the client may not know of it.
+            let cause = chain(error);
             tracing::warn!(
                 service,
                 operation,
@@ -77,6 +79,7 @@ pub(crate) fn log(
                 principal,
                 resource,
                 reason,
+                cause,
                 "access denied"
             );
         }

@@ -72,6 +72,7 @@ impl Operation for GetDownloadUrlForLayer {
             digest: self.digest,
             principal_id: call.context.principal.id,
             access_key_id: call.context.principal.access_key_id.clone(),
+            session: call.context.principal.session.as_ref().map(|it| it.session.clone()),
             expires_at,
         };
         Ok(LayerDownload { token: link.sign(call.app).await?, expires_at })

@@ -4,8 +4,10 @@
 //! another account, holds the same bytes shows nowhere.
 
 pub mod batch_check_layer_availability;
+pub mod delete_blob;
 pub mod get_blob;
 pub mod get_download_url_for_layer;
+pub(crate) mod mount;
 pub(crate) mod verify;
 
 use bytes::Bytes;
@@ -178,13 +180,12 @@ pub(crate) enum Stored {
 pub(crate) async fn add(
     tx: &mut Tx,
     call: &Call<'_>,
-    repository: &Repository,
+    (repository, domain): (&Repository, &EncryptionDomain),
     digest: &Digest,
     size: u64,
     stored: Stored,
     lost: Option<&ObjectId>,
 ) -> Result<bool> {
-    let domain = encryption::ensure_account_domain(tx, call, &repository.address.account).await?;
     let existing = tx
         .optional(
             "SELECT id, object_id, damaged_at FROM blobs \
@@ -198,7 +199,7 @@ pub(crate) async fn add(
         let old_object = row.get::<Option<String>>(1)?;
         let is_lost = lost.is_some_and(|lost| old_object.as_deref() == Some(lost.as_str()));
         if is_lost || row.get::<Option<i64>>(2)?.is_some() {
-            let new = columns(call, &domain, digest, stored)?;
+            let new = columns(call, domain, digest, stored)?;
             replace(tx, call, id, old_object, size, new).await?;
             healed = true;
         } else if let Stored::Object { object_id, .. } = &stored {
@@ -208,7 +209,7 @@ pub(crate) async fn add(
     } else {
         let id = call.next_id();
         let Columns { container_version, wrapped_key, object_id, inline_bytes } =
-            columns(call, &domain, digest, stored)?;
+            columns(call, domain, digest, stored)?;
         tx.execute(
             "INSERT INTO blobs (id, encryption_domain_id, digest, size, container_version, \
              wrapped_key, tier, object_id, inline_bytes, created_at) \
@@ -228,6 +229,20 @@ pub(crate) async fn add(
         .await?;
         id
     };
+    let is_new = hold(tx, call, repository, blob_id, digest, size).await?;
+    Ok(!is_new && !healed)
+}
+
+/// Makes `repository` hold a blob of the account; whether it did not before. Images that were
+/// pushed before this blob of theirs refer to it from now on.
+async fn hold(
+    tx: &mut Tx,
+    call: &Call<'_>,
+    repository: &Repository,
+    blob_id: i64,
+    digest: &Digest,
+    size: u64,
+) -> Result<bool> {
     let added = tx
         .execute(
             "INSERT INTO repository_blobs (repository_id, blob_id, added_at) VALUES ($1, $2, $3) \
@@ -239,7 +254,17 @@ pub(crate) async fn add(
     // arrived: its body may have taken longer than the grace period.
     let edge = Edge { repository_id: repository.id, blob_id };
     gc::put_candidate(tx, edge, call.app.clock.now()).await?;
-    Ok(added == 0 && !healed)
+    let adopted = tx
+        .execute(
+            "UPDATE image_blobs SET blob_id = $2 WHERE repository_id = $1 AND digest = $3 \
+             AND size = $4 AND blob_id IS NULL",
+            params![repository.id, blob_id, digest.as_str(), size],
+        )
+        .await?;
+    if adopted > 0 {
+        gc::remove_candidate(tx, edge).await?;
+    }
+    Ok(added > 0)
 }
 
 /// How a blob's bytes stand in its row.

@@ -1,11 +1,12 @@
 //! Encryption at rest.
 //!
-//! The root key seals one key per encryption domain; that key seals manifests and small blobs, and
+//! The root key, or a key service, wraps one key per encryption domain; that key seals manifests and small blobs, and
 //! wraps the random key of each object. A domain is the boundary inside which equal blobs are kept
 //! once: the `AES256` repositories of an account share one. No digest of one domain is ever
 //! compared with those of another.
 
 pub(crate) mod container;
+mod key_wrapper;
 pub(crate) mod sealing_key;
 
 use std::collections::HashMap;
@@ -14,15 +15,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 
 use self::container::{CONTAINER_PLAIN, CONTAINER_SEALED, Container};
+pub use self::key_wrapper::{KeyError, KeyWrapper};
 use self::sealing_key::{KEY_BYTES, SealingKey, random};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::execute::{Call, Tx};
-use crate::metadata::Row;
 use crate::names::{AccountId, Digest};
 use crate::objects::ObjectId;
 use crate::params;
-use crate::root_key::{Purpose, RootKey, rotate};
+use crate::repositories::{self, RepositoryAddress};
+use crate::root_key::rotate;
 
 /// How many domains' keys are kept in memory.
 const CACHED_MAX: usize = 10_000;
@@ -36,6 +38,20 @@ pub(crate) struct EncryptionDomain {
 /// Keys of domains that are known to be committed.
 #[derive(Default)]
 pub(crate) struct DomainKeys(Mutex<HashMap<AccountId, Arc<EncryptionDomain>>>);
+
+impl DomainKeys {
+    fn get(&self, account: &AccountId) -> Option<Arc<EncryptionDomain>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(account).cloned()
+    }
+
+    fn put(&self, account: AccountId, domain: &Arc<EncryptionDomain>) {
+        let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if keys.len() >= CACHED_MAX {
+            keys.clear();
+        }
+        keys.insert(account, Arc::clone(domain));
+    }
+}
 
 /// A key of its own for one object, while it is written.
 pub(crate) struct DataKey {
@@ -158,46 +174,64 @@ pub(crate) async fn account_domain(
     tx: &mut Tx,
     account: &AccountId,
 ) -> Result<Arc<EncryptionDomain>> {
-    let cached =
-        app.domain_keys.0.lock().unwrap_or_else(PoisonError::into_inner).get(account).cloned();
-    if let Some(domain) = cached {
+    if let Some(domain) = app.domain_keys.get(account) {
         return Ok(domain);
     }
-    let domain = find(app, tx, account)
+    let wrapped = find(tx, account)
         .await?
-        .map(Arc::new)
         .ok_or_else(|| Error::internal(format!("account {account} has no encryption domain")))?;
-    let mut keys = app.domain_keys.0.lock().unwrap_or_else(PoisonError::into_inner);
-    if keys.len() >= CACHED_MAX {
-        keys.clear();
-    }
-    keys.insert(*account, Arc::clone(&domain));
-    Ok(domain)
+    unwrap(app, account, wrapped).await
 }
 
-/// The domain of an account's `AES256` repositories, made if need be. Only for transactions that
-/// write; nothing of it is remembered, because it may never be committed.
+/// The domain of the `AES256` repositories of an address's account, made if need be. It is
+/// committed by itself, so this comes before the transaction that stores something under it.
+///
+/// # Errors
+/// [`ErrorKind::RepositoryNotFound`](crate::error::ErrorKind::RepositoryNotFound) when there is no
+/// such account.
 pub(crate) async fn ensure_account_domain(
-    tx: &mut Tx,
     call: &Call<'_>,
-    account: &AccountId,
-) -> Result<EncryptionDomain> {
-    if let Some(domain) = find(call.app, tx, account).await? {
+    address: &RepositoryAddress,
+) -> Result<Arc<EncryptionDomain>> {
+    let (app, account) = (call.app, &address.account);
+    if let Some(domain) = app.domain_keys.get(account) {
         return Ok(domain);
+    }
+    let mut tx = call.read().await?;
+    let found = find(&mut tx, account).await?;
+    drop(tx);
+    if let Some(wrapped) = found {
+        return unwrap(app, account, wrapped).await;
     }
     let id = call.next_id();
     let key: zeroize::Zeroizing<[u8; KEY_BYTES]> = zeroize::Zeroizing::new(random()?);
-    let wrapped = call.app.root_key.seal(Purpose::EncryptionDomain, &owner(id), key.as_slice())?;
+    let wrapped_key = app.key_wrapper.wrap(id, key.as_slice()).await?;
+    let mut tx = call.write().await?;
+    let known =
+        tx.optional("SELECT 1 FROM accounts WHERE id = $1", params![account.as_str()]).await?;
+    if known.is_none() {
+        return call.refuse(tx, repositories::not_found(address)).await;
+    }
+    // Of two requests that make it at a time, the first to commit decides.
     tx.execute(
         "INSERT INTO encryption_domains (id, account_id, region, key_arn, wrapped_key, created_at) \
-         VALUES ($1, $2, '', '', $3, $4)",
-        params![id, account.as_str(), wrapped, call.now()],
+         VALUES ($1, $2, '', '', $3, $4) ON CONFLICT (account_id, region, key_arn) DO NOTHING",
+        params![id, account.as_str(), wrapped_key, call.now()],
     )
     .await?;
-    Ok(EncryptionDomain { id, key: SealingKey::new(&key)? })
+    let wrapped = find(&mut tx, account).await?;
+    tx.commit().await?;
+    let wrapped = wrapped.ok_or_else(|| Error::internal("an encryption domain vanished"))?;
+    unwrap(app, account, wrapped).await
 }
 
-async fn find(app: &App, tx: &mut Tx, account: &AccountId) -> Result<Option<EncryptionDomain>> {
+/// The row of a domain.
+struct Wrapped {
+    id: i64,
+    key: Vec<u8>,
+}
+
+async fn find(tx: &mut Tx, account: &AccountId) -> Result<Option<Wrapped>> {
     let row = tx
         .optional(
             "SELECT id, wrapped_key FROM encryption_domains \
@@ -205,18 +239,24 @@ async fn find(app: &App, tx: &mut Tx, account: &AccountId) -> Result<Option<Encr
             params![account.as_str()],
         )
         .await?;
-    row.map(|row| from_row(app, &row)).transpose()
+    row.map(|row| Ok(Wrapped { id: row.get(0)?, key: row.get(1)? })).transpose()
 }
 
-fn from_row(app: &App, row: &Row) -> Result<EncryptionDomain> {
-    let id: i64 = row.get(0)?;
-    let wrapped: Vec<u8> = row.get(1)?;
-    let key = app.root_key.open(Purpose::EncryptionDomain, &owner(id), &wrapped)?;
-    Ok(EncryptionDomain { id, key: SealingKey::from_slice(&key)? })
+/// Unwraps the key of a committed domain and remembers it.
+async fn unwrap(app: &App, account: &AccountId, wrapped: Wrapped) -> Result<Arc<EncryptionDomain>> {
+    let key = app.key_wrapper.unwrap(wrapped.id, &wrapped.key).await?;
+    let domain = Arc::new(EncryptionDomain { id: wrapped.id, key: SealingKey::from_slice(&key)? });
+    app.domain_keys.put(*account, &domain);
+    Ok(domain)
 }
 
-/// Seals the key of every domain with the new root key; how many there are.
-pub(crate) async fn seal_domains_anew(tx: &mut Tx, old: &RootKey, new: &RootKey) -> Result<u64> {
+/// Wraps the key of every domain anew; how many there are. Only where both wrappers answer at once:
+/// the transaction is open all the time.
+pub(crate) async fn wrap_domains_anew(
+    tx: &mut Tx,
+    old: &dyn KeyWrapper,
+    new: &dyn KeyWrapper,
+) -> Result<u64> {
     let (mut after, mut count) = (i64::MIN, 0);
     loop {
         let rows = tx
@@ -231,7 +271,7 @@ pub(crate) async fn seal_domains_anew(tx: &mut Tx, old: &RootKey, new: &RootKey)
         for row in &rows {
             after = row.get(0)?;
             let wrapped: Vec<u8> = row.get(1)?;
-            let wrapped = new.seal_anew(old, Purpose::EncryptionDomain, &owner(after), &wrapped)?;
+            let wrapped = new.wrap(after, &old.unwrap(after, &wrapped).await?).await?;
             count += tx
                 .execute(
                     "UPDATE encryption_domains SET wrapped_key = $2 WHERE id = $1",
@@ -240,8 +280,4 @@ pub(crate) async fn seal_domains_anew(tx: &mut Tx, old: &RootKey, new: &RootKey)
                 .await?;
         }
     }
-}
-
-fn owner(domain_id: i64) -> String {
-    domain_id.to_string()
 }

@@ -50,10 +50,13 @@ const REFERENCES: &[Reference] = &[
     reference!("principal_policies"."principal_id" => "principals"."id"),
     reference!("access_keys"."principal_id" => "principals"."id"),
     reference!("registries"."account_id" => "accounts"."id"),
+    reference!("account_limits"."account_id" => "accounts"."id"),
     reference!("registry_documents"."registry_id" => "registries"."id"),
+    reference!("registry_policies"."registry_id" => "registries"."id"),
     reference!("repository_creation_templates"."registry_id" => "registries"."id"),
     reference!("pull_time_exclusions"."registry_id" => "registries"."id"),
     reference!("repositories"."registry_id" => "registries"."id"),
+    reference!("repository_policies"."repository_id" => "repositories"."id"),
     reference!("resource_tags"."repository_id" => "repositories"."id"),
     reference!("encryption_domains"."account_id" => "accounts"."id"),
     reference!("blobs"."encryption_domain_id" => "encryption_domains"."id"),
@@ -75,10 +78,35 @@ const REFERENCES: &[Reference] = &[
     reference!("tags"."repository_id" => "repositories"."id"),
     reference!("tags"."image_id" => "images"."id"),
     reference!("uploads"."repository_id" => "repositories"."id"),
+    reference!("lifecycle_policies"."repository_id" => "repositories"."id"),
+    reference!("lifecycle_expired_subjects"."repository_id" => "repositories"."id"),
+    reference!("lifecycle_previews"."repository_id" => "repositories"."id"),
+    reference!("iam_entities"."account_id" => "accounts"."id"),
+    reference!("iam_tags"."entity_id" => "iam_entities"."id"),
+    reference!("iam_memberships"."group_id" => "iam_entities"."id"),
+    reference!("iam_memberships"."user_id" => "iam_entities"."id"),
+    reference!("iam_inline_policies"."entity_id" => "iam_entities"."id"),
+    reference!("iam_policies"."policy_id" => "iam_entities"."id"),
+    reference!("iam_policy_versions"."policy_id" => "iam_entities"."id"),
+    reference!("iam_attachments"."entity_id" => "iam_entities"."id"),
+    reference!("iam_boundaries"."entity_id" => "iam_entities"."id"),
+    reference!("iam_roles"."role_id" => "iam_entities"."id"),
+    reference!("iam_instance_profile_roles"."instance_profile_id" => "iam_entities"."id"),
+    reference!("iam_instance_profile_roles"."role_id" => "iam_entities"."id"),
+    reference!("iam_oidc_providers"."provider_id" => "iam_entities"."id"),
+    reference!("iam_login_profiles"."user_id" => "iam_entities"."id"),
+    reference!("iam_account_aliases"."account_id" => "accounts"."id"),
+    reference!("access_key_uses"."access_key_id" => "access_keys"."id"),
 ];
 
 /// What no foreign key says: a sentence, and the count of rows that contradict it.
 const AGREEMENTS: &[(&str, &str)] = &[
+    (
+        "users and roles are principals under the same id and ARN",
+        "SELECT COUNT(*) FROM iam_entities WHERE kind IN ('user', 'role') AND NOT EXISTS \
+         (SELECT 1 FROM principals WHERE principals.id = iam_entities.id \
+         AND principals.arn = iam_entities.arn)",
+    ),
     (
         "a tag names an image of its own repository",
         "SELECT COUNT(*) FROM tags JOIN images ON images.id = tags.image_id \

@@ -3,6 +3,7 @@
 use tokio::sync::Mutex;
 
 use super::freshness::{Claim, Freshness, refresh};
+use super::pins::Pins;
 use super::{Edge, Removed, Swept, begin};
 use crate::app::App;
 use crate::clock::Millis;
@@ -19,6 +20,8 @@ const BATCH: i64 = 100;
 pub(crate) struct Collector {
     /// What clients were told of.
     pub(crate) freshness: Freshness,
+    /// What keeps objects in the store.
+    pub(crate) pins: Pins,
     /// Held while one transaction examines candidates, so that there is one at a time.
     alone: Mutex<()>,
     /// When a sweep last ended well, in this process.
@@ -36,6 +39,16 @@ pub(crate) async fn put_candidate(tx: &mut Tx, edge: Edge, since: Millis) -> Res
         "INSERT INTO garbage_candidates (repository_id, blob_id, since) VALUES ($1, $2, $3) \
          ON CONFLICT (repository_id, blob_id) DO UPDATE SET since = excluded.since",
         params![edge.repository_id, edge.blob_id, since],
+    )
+    .await?;
+    Ok(())
+}
+
+/// An image refers to the blob from now on.
+pub(crate) async fn remove_candidate(tx: &mut Tx, edge: Edge) -> Result<()> {
+    tx.execute(
+        "DELETE FROM garbage_candidates WHERE repository_id = $1 AND blob_id = $2",
+        params![edge.repository_id, edge.blob_id],
     )
     .await?;
     Ok(())

@@ -8,6 +8,7 @@
 mod collect;
 mod freshness;
 pub mod operations;
+mod pins;
 mod plan;
 
 use std::sync::{Arc, PoisonError};
@@ -15,9 +16,10 @@ use std::sync::{Arc, PoisonError};
 use tokio::sync::Notify;
 
 pub(crate) use self::collect::{
-    Collector, must_be_refreshed, put_candidate, remove_candidates_of_image,
+    Collector, must_be_refreshed, put_candidate, remove_candidate, remove_candidates_of_image,
 };
 pub use self::freshness::flush;
+pub use self::pins::Pin;
 pub use self::plan::{Plan, Status, plan, status};
 use crate::app::App;
 use crate::audit;
@@ -196,6 +198,11 @@ async fn remove_objects(app: &App, swept: &mut Swept) -> Result<bool> {
         .all("SELECT object_id FROM garbage_objects ORDER BY since LIMIT $1", params![BATCH])
         .await?;
     drop(tx);
+    // After the rows were read: a backup that takes its pin later than now takes its snapshot later
+    // still, in which no blob needs these objects.
+    if app.collector.pins.held(app.clock.now()) {
+        return Ok(false);
+    }
     let mut removed = Vec::with_capacity(rows.len());
     for row in &rows {
         let object = parse_object_id(&row.get::<String>(0)?)?;

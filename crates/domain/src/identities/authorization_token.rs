@@ -3,12 +3,14 @@
 //! The password is base64 of a JSON object, like ECR's, and has no colon, because clients split
 //! on it. It carries the account, region, principal and access key it was made for, and is signed;
 //! nothing of it is stored. Whether the key and the account are still active is looked up at every
-//! use, so switching a key off ends its tokens at once.
+//! use, so switching a key off ends its tokens at once. The token of a session carries the session,
+//! and ends with it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
+use super::sessions::{Session, refuse_expired};
 use super::token_keys::{self, Signature};
 use super::{begin, get_principal};
 use crate::app::App;
@@ -20,7 +22,7 @@ use crate::names::{AccountId, Region};
 const PURPOSE: &str = "authorization-token";
 const CLAIMS_VERSION: u32 = 1;
 /// The longest password that is looked at, in bytes.
-const PASSWORD_BYTES_MAX: usize = 8 * 1024;
+const PASSWORD_BYTES_MAX: usize = 24 * 1024;
 
 /// The outer form; the names are those that ECR's tokens show.
 #[derive(Serialize, Deserialize)]
@@ -41,6 +43,8 @@ struct Claims {
     principal: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     access_key: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    session: Option<Session>,
     expires_at: i64,
 }
 
@@ -69,6 +73,7 @@ pub(crate) async fn make(
         region: region.to_string(),
         principal: principal.id,
         access_key: principal.access_key_id.clone(),
+        session: principal.session.as_ref().map(|principal| principal.session.clone()),
         expires_at: expires_at.0,
     })
     .map_err(Error::internal)?;
@@ -105,8 +110,15 @@ pub async fn verify(app: &App, password: &str, now: Millis) -> Result<TokenIdent
         ));
     }
     let mut tx = begin(app).await?;
+    let principal = match claims.session {
+        Some(session) => {
+            refuse_expired(&session, now)?;
+            session.principal(&mut tx, claims.access_key).await?
+        }
+        None => get_principal(&mut tx, claims.principal, claims.access_key).await?,
+    };
     Ok(TokenIdentity {
-        principal: get_principal(&mut tx, claims.principal, claims.access_key).await?,
+        principal,
         account: AccountId::parse(&claims.account).map_err(|_| invalid())?,
         region: Region::parse(&claims.region).map_err(|_| invalid())?,
     })

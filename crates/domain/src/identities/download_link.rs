@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::sessions::Session;
 use super::{begin, get_principal, token_keys};
 use crate::app::App;
 use crate::clock::Millis;
@@ -12,7 +13,7 @@ use crate::repositories::RepositoryAddress;
 
 const PURPOSE: &str = "download-link";
 /// The longest link that is looked at, in bytes.
-const TOKEN_BYTES_MAX: usize = 4 * 1024;
+const TOKEN_BYTES_MAX: usize = 16 * 1024;
 
 /// The right of a principal to download one layer for a while.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub struct DownloadLink {
     pub principal_id: i64,
     /// The key the link was asked for with.
     pub access_key_id: Option<String>,
+    /// The session it was asked for with.
+    pub(crate) session: Option<Session>,
     /// When it stops working.
     pub expires_at: Millis,
 }
@@ -37,6 +40,8 @@ struct Claims {
     digest: String,
     principal: i64,
     access_key: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    session: Option<Session>,
     expires_at: i64,
 }
 
@@ -49,6 +54,7 @@ impl DownloadLink {
             digest: self.digest.to_string(),
             principal: self.principal_id,
             access_key: self.access_key_id.clone(),
+            session: self.session.clone(),
             expires_at: self.expires_at.0,
         };
         let claims = serde_json::to_vec(&claims).map_err(Error::internal)?;
@@ -84,10 +90,14 @@ impl DownloadLink {
             digest: Digest::parse(&claims.digest).map_err(|_| refused())?,
             principal_id: claims.principal,
             access_key_id: claims.access_key.clone(),
+            session: claims.session.clone(),
             expires_at: Millis(claims.expires_at),
         };
         let mut tx = begin(app).await?;
-        let principal = get_principal(&mut tx, claims.principal, claims.access_key).await?;
+        let principal = match claims.session {
+            Some(session) => session.principal(&mut tx, claims.access_key).await?,
+            None => get_principal(&mut tx, claims.principal, claims.access_key).await?,
+        };
         Ok((link, principal))
     }
 }

@@ -40,7 +40,10 @@ impl Operation for GetAuthorizationToken {
         let context = call.context;
         let accounts =
             if self.registry_ids.is_empty() { vec![context.account] } else { self.registry_ids };
-        let expires_at = call.now().plus_seconds(call.app.settings.token_seconds);
+        let mut expires_at = call.now().plus_seconds(call.app.settings.token_seconds);
+        if let Some(session) = &context.principal.session {
+            expires_at = expires_at.min(Millis(session.session.expires_at));
+        }
         let mut tokens = Vec::with_capacity(accounts.len());
         for account in accounts {
             let password = authorization_token::make(

@@ -4,8 +4,7 @@ use crate::context::{Principal, RequestContext};
 use crate::error::Result;
 use crate::execute::{Call, Demand, Entry, Operation, Resource, Service};
 
-/// Says who asks. AWS lets everybody ask, even where a policy denies it; here it is a demand like
-/// any other, which every principal is allowed unless a policy of its own says otherwise.
+/// Says who asks. AWS answers everybody, even where a policy denies it.
 #[derive(Clone, Copy, Debug)]
 pub struct GetCallerIdentity;
 
@@ -14,7 +13,7 @@ impl Operation for GetCallerIdentity {
     type Output = Principal;
 
     fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
-        vec![Demand::new("sts:GetCallerIdentity", Resource::Any)]
+        vec![Demand::new("sts:GetCallerIdentity", Resource::Caller)]
     }
 
     async fn run(self, call: Call<'_>) -> Result<Principal> {

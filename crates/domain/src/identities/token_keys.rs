@@ -50,6 +50,21 @@ pub(crate) async fn sign(app: &App, purpose: &str, message: &[u8]) -> Result<Sig
     Ok(Signature { key_id: key.id.clone(), tag: tag.as_ref().to_vec() })
 }
 
+/// What only we can calculate from `message`, with the key of this id while it verifies.
+pub(crate) async fn derive(
+    app: &App,
+    key_id: &str,
+    purpose: &str,
+    message: &[u8],
+) -> Result<Option<Zeroizing<Vec<u8>>>> {
+    let Some(key) = find(app, key_id).await? else { return Ok(None) };
+    if key.verifies_until <= app.clock.now() {
+        return Ok(None);
+    }
+    let tag = hmac::sign(&key.key, &signed_bytes(purpose, message));
+    Ok(Some(Zeroizing::new(tag.as_ref().to_vec())))
+}
+
 /// Whether a signature is one of ours. The comparison takes the same time wherever they differ.
 pub(crate) async fn verify(
     app: &App,

@@ -1,6 +1,7 @@
 //! `BatchDeleteImage`.
 
 use super::{ImageFailure, ImageIdentifier, ImageRecord, demands, resolve, tags};
+use crate::authorize;
 use crate::context::RequestContext;
 use crate::error::{Error, Result};
 use crate::events::{self, Event};
@@ -8,6 +9,8 @@ use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
 use crate::names::{Digest, Tag};
 use crate::params;
 use crate::repositories::{self, Repository, RepositoryAddress};
+
+const DELETE: &str = "ecr:BatchDeleteImage";
 
 /// Deletes images. By tag, the tag goes, and the image with its last tag; by digest, the image
 /// goes with all its tags. An image that an index refers to stays.
@@ -42,7 +45,7 @@ impl Operation for BatchDeleteImage {
     type Output = BatchDeleteImageOutput;
 
     fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
-        demands("ecr:BatchDeleteImage", &self.repository, &self.ids)
+        demands(DELETE, &self.repository, &self.ids)
     }
 
     async fn run(self, call: Call<'_>) -> Result<BatchDeleteImageOutput> {
@@ -92,7 +95,7 @@ async fn parents_first(
 
 /// What becomes of the last tag of an image that an index refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum OfChild {
+pub(crate) enum OfChild {
     /// It stays: it cannot go without the image.
     Refuse,
     /// It goes, and the image stays.
@@ -100,7 +103,7 @@ pub(super) enum OfChild {
 }
 
 /// Deletes one image, or a tag of it.
-pub(super) async fn delete(
+pub(crate) async fn delete(
     tx: &mut Tx,
     call: &Call<'_>,
     repository: &Repository,
@@ -123,6 +126,18 @@ pub(super) async fn delete(
         }
     }
     let removed_tags = only_this_tag.map_or(tags, |tag| vec![tag.clone()]);
+    if id.tag.is_none() {
+        // A statement about a tag holds for it also where the image is named by its digest.
+        for tag in &removed_tags {
+            let both =
+                ImageIdentifier { digest: Some(image.digest.clone()), tag: Some(tag.clone()) };
+            let demand = Demand {
+                keys: both.condition_keys(),
+                ..Demand::new(DELETE, repository.address.resource())
+            };
+            authorize::require_now(call.app, call.context, demand, tx).await?;
+        }
+    }
     for tag in &removed_tags {
         tags::remove(tx, call, repository, tag, &image).await?;
     }

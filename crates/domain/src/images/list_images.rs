@@ -33,11 +33,11 @@ impl TagStatus {
         }
     }
 
-    pub(super) fn wants_tagged(self) -> bool {
+    pub(crate) fn wants_tagged(self) -> bool {
         matches!(self, Self::Any | Self::Tagged)
     }
 
-    pub(super) fn wants_untagged(self) -> bool {
+    pub(crate) fn wants_untagged(self) -> bool {
         matches!(self, Self::Any | Self::Untagged)
     }
 }

@@ -13,6 +13,7 @@ pub mod pulls;
 pub mod put_image;
 mod tags;
 pub(crate) mod verify;
+mod warnings;
 
 use bytes::Bytes;
 

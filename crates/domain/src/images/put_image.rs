@@ -6,10 +6,10 @@ use bytes::Bytes;
 
 use super::manifest::{Child, Descriptor, MAXIMUM_BYTES, Manifest, ManifestKind};
 use super::tags::{self, Put};
-use super::{ImageIdentifier, MANIFEST, find_by_digest};
+use super::{ImageIdentifier, ImageRecord, MANIFEST, demands, find_by_digest, warnings};
 use crate::blobs;
 use crate::context::RequestContext;
-use crate::encryption;
+use crate::encryption::{self, EncryptionDomain};
 use crate::error::{Error, ErrorKind, Result};
 use crate::events::{self, Event};
 use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
@@ -34,12 +34,52 @@ pub struct PutImage {
     pub manifest: Bytes,
     /// Its media type, if the client said so beside the bytes.
     pub media_type: Option<String>,
-    /// The tag.
-    pub tag: Option<Tag>,
+    /// The tags; none keeps the image untagged. All come to name it, or none.
+    pub tags: Vec<Tag>,
     /// The digest that the client expects.
     pub digest: Option<Digest>,
+    /// What must be true of the tags.
+    pub condition: PutCondition,
     /// Whose rules hold.
     pub rules: UploadRules,
+}
+
+/// What a client says of a tag before it moves it (RFC 9110, section 13.1).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum PutCondition {
+    /// Nothing.
+    #[default]
+    None,
+    /// It names nothing.
+    Absent,
+    /// It names one of these; any image when there are none.
+    Present(Vec<Digest>),
+}
+
+impl PutCondition {
+    /// The refusal, unless the condition holds of what is there now.
+    pub(super) fn refusal(&self, what: &str, current: Option<&ImageRecord>) -> Option<Error> {
+        let holds = match (self, current) {
+            (Self::None, _) | (Self::Absent, None) => true,
+            (Self::Absent, Some(_)) | (Self::Present(_), None) => false,
+            (Self::Present(expected), Some(current)) => {
+                expected.is_empty() || expected.contains(&current.digest)
+            }
+        };
+        let found = || {
+            current.map_or_else(
+                || "names no image".to_owned(),
+                |current| format!("names {}", current.digest),
+            )
+        };
+        (!holds).then(|| {
+            let message = format!(
+                "{what} {}, which the condition of the request excludes; read it again.",
+                found()
+            );
+            Error::new(ErrorKind::TagMoved, message)
+        })
+    }
 }
 
 /// A stored image.
@@ -51,6 +91,8 @@ pub struct PutImageOutput {
     pub media_type: String,
     /// What it refers to as its subject, whether that exists or not.
     pub subject: Option<Digest>,
+    /// What is odd about it, for people: at most ten sentences of visible ASCII.
+    pub warnings: Vec<String>,
 }
 
 impl Operation for PutImage {
@@ -58,11 +100,16 @@ impl Operation for PutImage {
     type Output = PutImageOutput;
 
     fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
-        let id = ImageIdentifier { digest: self.digest.clone(), tag: self.tag.clone() };
-        vec![Demand {
-            keys: id.condition_keys(),
-            ..Demand::new("ecr:PutImage", self.repository.resource())
-        }]
+        // The digest is the manifest's own, so that a condition on it cannot be passed by leaving
+        // it out; one that the client claims wrongly is refused later.
+        let algorithm = self.digest.as_ref().map_or(Algorithm::Sha256, Digest::algorithm);
+        let digest = Digest::of(algorithm, &self.manifest);
+        let id = |tag| ImageIdentifier { digest: Some(digest.clone()), tag };
+        let ids: Vec<ImageIdentifier> = match self.tags.is_empty() {
+            true => vec![id(None)],
+            false => self.tags.iter().map(|tag| id(Some(tag.clone()))).collect(),
+        };
+        demands("ecr:PutImage", &self.repository, &ids)
     }
 
     async fn run(self, call: Call<'_>) -> Result<PutImageOutput> {
@@ -70,6 +117,7 @@ impl Operation for PutImage {
         let algorithm = self.digest.as_ref().map_or(Algorithm::Sha256, Digest::algorithm);
         let digest = Digest::of(algorithm, &self.manifest);
 
+        let domain = encryption::ensure_account_domain(&call, &self.repository).await?;
         let mut tx = call.write().await?;
         let repository = repositories::get(&mut tx, &self.repository).await?;
         // A repository that does not exist is the first thing to say.
@@ -86,29 +134,40 @@ impl Operation for PutImage {
                 ),
             ));
         }
-        let movable = match &self.tag {
-            Some(tag) => match tags::movable(&mut tx, &repository, tag).await? {
-                Ok(movable) => Some(movable),
-                Err(immutable) => return call.refuse(tx, immutable).await,
-            },
-            None => None,
-        };
+        let mut movable = Vec::with_capacity(self.tags.len());
+        for tag in &self.tags {
+            match tags::movable(&mut tx, &repository, tag, &self.condition).await? {
+                Ok(tag) => movable.push(tag),
+                Err(refusal) => return call.refuse(tx, refusal).await,
+            }
+        }
         let existing = find_by_digest(&mut tx, &repository, &digest).await?;
+        if self.tags.is_empty()
+            && let Some(refusal) = self.condition.refusal("The digest", existing.as_ref())
+        {
+            return call.refuse(tx, refusal).await;
+        }
         let existed = existing.is_some();
         let image_id = match existing {
             Some(image) => {
-                heal(&mut tx, &call, &repository, image.id, &self.manifest, &digest).await?;
+                heal(&mut tx, &call, &domain, image.id, &self.manifest, &digest).await?;
                 image.id
             }
-            None => insert(&mut tx, &call, &repository, &manifest, &self.manifest, &digest).await?,
+            None => {
+                insert(&mut tx, &call, (&repository, &domain), &manifest, &self.manifest, &digest)
+                    .await?
+            }
         };
-        let moved = match movable {
-            Some(tag) => tags::put(&mut tx, &call, &repository, tag, image_id, &digest).await?,
-            None => Put::Unchanged,
-        };
-        let changed = !existed || moved == Put::Moved;
+        let mut moved = Vec::with_capacity(movable.len());
+        for (tag, movable) in self.tags.iter().zip(movable) {
+            let put = tags::put(&mut tx, &call, &repository, movable, image_id, &digest).await?;
+            if put == Put::Moved {
+                moved.push(Some(tag.to_string()));
+            }
+        }
+        let changed = !existed || !moved.is_empty();
         if !changed && self.rules == UploadRules::LayerParts {
-            let tag = self.tag.as_ref().map_or("null", Tag::as_str);
+            let tag = self.tags.first().map_or("null", Tag::as_str);
             let exists = Error::new(
                 ErrorKind::ImageAlreadyExists,
                 format!(
@@ -120,22 +179,29 @@ impl Operation for PutImage {
             return call.refuse(tx, exists).await;
         }
         let media_type = manifest.media_type.as_str().to_owned();
-        if changed {
+        if !existed && moved.is_empty() {
+            moved.push(None);
+        }
+        for image_tag in moved {
             let event = Event::ImagePushed {
                 repository_name: self.repository.name.to_string(),
                 image_digest: digest.to_string(),
-                image_tag: self.tag.as_ref().map(ToString::to_string),
+                image_tag,
                 manifest_media_type: media_type.clone(),
                 artifact_media_type: manifest.artifact_type.clone(),
             };
             events::publish(&mut tx, &call, repository.registry_id, &event).await?;
         }
+        let may_miss = call.app.settings.sparse_manifests;
+        let warnings =
+            warnings::of(&mut tx, &repository, &manifest, image_id, &self.tags, may_miss).await?;
         // Also when nothing changed: what was found may be of a commit that is still under way.
         call.commit(tx).await?;
         Ok(PutImageOutput {
             digest,
             media_type,
             subject: manifest.subject.map(|subject| subject.digest),
+            warnings,
         })
     }
 }
@@ -165,7 +231,7 @@ fn parse(bytes: &[u8], media_type: Option<&str>, rules: UploadRules) -> Result<M
 async fn heal(
     tx: &mut Tx,
     call: &Call<'_>,
-    repository: &Repository,
+    domain: &EncryptionDomain,
     image_id: i64,
     bytes: &Bytes,
     digest: &Digest,
@@ -179,7 +245,6 @@ async fn heal(
     if damaged.is_none() {
         return Ok(());
     }
-    let domain = encryption::ensure_account_domain(tx, call, &repository.address.account).await?;
     let container_version = encryption::container_version(call.app);
     tx.execute(
         "UPDATE images SET manifest = $2, container_version = $3, damaged_at = NULL WHERE id = $1",
@@ -196,13 +261,14 @@ async fn heal(
 async fn insert(
     tx: &mut Tx,
     call: &Call<'_>,
-    repository: &Repository,
+    (repository, domain): (&Repository, &EncryptionDomain),
     manifest: &Manifest,
     bytes: &Bytes,
     digest: &Digest,
 ) -> Result<i64> {
-    let blobs = held_blobs(tx, repository, manifest).await?;
-    let children = held_children(tx, repository, manifest).await?;
+    let may_miss = call.app.settings.sparse_manifests;
+    let blobs = held_blobs(tx, repository, manifest, may_miss).await?;
+    let children = held_children(tx, repository, manifest, may_miss).await?;
     let image_size = match manifest.kind() {
         ManifestKind::Index => {
             children.iter().map(|(_, _, image_size)| *image_size).max().unwrap_or(0)
@@ -212,7 +278,6 @@ async fn insert(
             .fold(0_u64, |sum, descriptor| sum.saturating_add(descriptor.size)),
     };
     let id = call.next_id();
-    let domain = encryption::ensure_account_domain(tx, call, &repository.address.account).await?;
     let container_version = encryption::container_version(call.app);
     tx.execute(
         "INSERT INTO images (id, repository_id, digest, kind, media_type, artifact_type, \
@@ -271,7 +336,27 @@ async fn insert(
         )
         .await?;
     }
+    adopt(tx, repository, id, manifest, digest, bytes.len()).await?;
     Ok(id)
+}
+
+/// Indexes that were pushed before this child of theirs refer to it from now on.
+async fn adopt(
+    tx: &mut Tx,
+    repository: &Repository,
+    id: i64,
+    manifest: &Manifest,
+    digest: &Digest,
+    size: usize,
+) -> Result<()> {
+    tx.execute(
+        "UPDATE image_children SET child_image_id = $1 WHERE child_image_id IS NULL \
+         AND digest = $2 AND media_type = $3 AND size = $4 \
+         AND image_id IN (SELECT id FROM images WHERE repository_id = $5)",
+        params![id, digest.as_str(), manifest.media_type.as_str(), size, repository.id],
+    )
+    .await?;
+    Ok(())
 }
 
 pub(super) fn kind_text(kind: ManifestKind) -> &'static str {
@@ -296,12 +381,13 @@ pub(super) fn platform_text(child: &Child) -> String {
 /// The position of the config among an image's blobs; layers follow from 0.
 pub(super) const CONFIG_POSITION: i64 = -1;
 
-/// The blobs of a manifest with their rows; all but foreign layers must be in the repository, with
-/// the size that the manifest says.
+/// The blobs of a manifest with their rows; all but foreign layers must be in the repository, unless
+/// `may_miss`, with the size that the manifest says.
 async fn held_blobs<'m>(
     tx: &mut Tx,
     repository: &Repository,
     manifest: &'m Manifest,
+    may_miss: bool,
 ) -> Result<Vec<(i64, &'m Descriptor, Option<i64>)>> {
     let config = manifest.config.iter().map(|config| (CONFIG_POSITION, config));
     let layers = (0_i64..).zip(&manifest.layers);
@@ -313,7 +399,7 @@ async fn held_blobs<'m>(
             Some(blob) if blob.size != descriptor.size => {
                 return Err(size_differs(descriptor, blob.size));
             }
-            None if !descriptor.is_foreign() => {
+            None if !descriptor.is_foreign() && !may_miss => {
                 missing.insert(descriptor.digest.as_str());
             }
             _ => {}
@@ -326,13 +412,14 @@ async fn held_blobs<'m>(
     Err(Error::new(ErrorKind::LayersNotFound, required("Layers", &missing, repository)))
 }
 
-/// The children of an index with their rows and image sizes; all must be in the repository, with
-/// the size and media type that the index says.
+/// The children of an index with their rows and image sizes; all must be in the repository, unless
+/// `may_miss`, with the size and media type that the index says.
 async fn held_children<'m>(
     tx: &mut Tx,
     repository: &Repository,
     manifest: &'m Manifest,
-) -> Result<Vec<(&'m Child, i64, u64)>> {
+    may_miss: bool,
+) -> Result<Vec<(&'m Child, Option<i64>, u64)>> {
     let mut held = Vec::with_capacity(manifest.children.len());
     let mut missing = BTreeSet::new();
     for child in &manifest.children {
@@ -345,6 +432,10 @@ async fn held_children<'m>(
             )
             .await?;
         let Some(row) = row else {
+            if may_miss {
+                held.push((child, None, 0));
+                continue;
+            }
             missing.insert(descriptor.digest.as_str());
             continue;
         };
@@ -363,7 +454,7 @@ async fn held_children<'m>(
         if size != descriptor.size {
             return Err(size_differs(descriptor, size));
         }
-        held.push((child, row.get(0)?, row.get(3)?));
+        held.push((child, Some(row.get(0)?), row.get(3)?));
     }
     if missing.is_empty() {
         return Ok(held);

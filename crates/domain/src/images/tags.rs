@@ -2,6 +2,7 @@
 //! rule is enforced in one place, in the transaction of the change.
 
 use super::ImageRecord;
+use super::put_image::PutCondition;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Call, Tx};
 use crate::names::{Digest, Tag};
@@ -26,14 +27,19 @@ pub(super) struct Movable<'t> {
     current: Option<ImageRecord>,
 }
 
-/// Whether `tag` may come to name an image. The refusal is [`ErrorKind::ImageTagAlreadyExists`]
+/// Whether `tag` may come to name an image. The refusal is [`ErrorKind::TagMoved`] when it is not
+/// what the client said, and [`ErrorKind::ImageTagAlreadyExists`]
 /// when the tag exists and may not move, even to the image it already names, as in ECR.
 pub(super) async fn movable<'t>(
     tx: &mut Tx,
     repository: &Repository,
     tag: &'t Tag,
+    condition: &PutCondition,
 ) -> Result<Result<Movable<'t>, Error>> {
     let current = super::find_by_tag(tx, repository, tag).await?;
+    if let Some(refusal) = condition.refusal(&format!("The image tag '{tag}'"), current.as_ref()) {
+        return Ok(Err(refusal));
+    }
     if current.is_some() && !repository.tag_mutability.may_move(tag) {
         return Ok(Err(Error::new(
             ErrorKind::ImageTagAlreadyExists,

@@ -1,6 +1,7 @@
 //! Registries: one private registry per account and region. A registry has no create operation in
 //! ECR; its row is made by the first repository or setting.
 
+pub mod account_settings;
 pub mod describe;
 mod documents;
 

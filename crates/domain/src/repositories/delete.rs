@@ -6,7 +6,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::events::{self, Event};
 use crate::execute::{Call, Demand, Entry, Operation, Service};
 use crate::names::{AccountId, RepositoryName};
-use crate::params;
+use crate::{params, policies};
 
 /// Deletes a repository; with `force`, with everything in it.
 #[derive(Clone, Debug)]
@@ -31,7 +31,7 @@ const QUEUE_GARBAGE: [&str; 2] = [
 ];
 
 /// What refers to a repository, referrers before what they refer to.
-const DELETE_IN_ORDER: [&str; 8] = [
+const DELETE_IN_ORDER: [&str; 12] = [
     "DELETE FROM uploads WHERE repository_id = $1",
     "DELETE FROM tags WHERE repository_id = $1",
     "DELETE FROM image_children WHERE image_id IN \
@@ -40,6 +40,11 @@ const DELETE_IN_ORDER: [&str; 8] = [
     "DELETE FROM images WHERE repository_id = $1",
     "DELETE FROM repository_blobs WHERE repository_id = $1",
     "DELETE FROM resource_tags WHERE repository_id = $1",
+    "DELETE FROM lifecycle_preview_images WHERE preview_id IN \
+     (SELECT preview_id FROM lifecycle_previews WHERE repository_id = $1)",
+    "DELETE FROM lifecycle_previews WHERE repository_id = $1",
+    "DELETE FROM lifecycle_expired_subjects WHERE repository_id = $1",
+    "DELETE FROM lifecycle_policies WHERE repository_id = $1",
     "DELETE FROM repositories WHERE id = $1",
 ];
 
@@ -79,6 +84,7 @@ impl Operation for DeleteRepository {
         for statement in QUEUE_GARBAGE {
             tx.execute(statement, params![repository.id, call.now()]).await?;
         }
+        policies::repository_policy::remove(&mut tx, &repository).await?;
         for statement in DELETE_IN_ORDER {
             tx.execute(statement, params![repository.id]).await?;
         }

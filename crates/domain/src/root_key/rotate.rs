@@ -98,7 +98,7 @@ pub async fn rotate(
             }
             Purpose::EncryptionDomain => {
                 rotated.encryption_domains =
-                    encryption::seal_domains_anew(&mut tx, old, new).await?;
+                    encryption::wrap_domains_anew(&mut tx, old, new).await?;
             }
         }
     }

@@ -17,11 +17,12 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Millis;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Call, Demand, Resource, Tx};
+use crate::lifecycle;
 use crate::names::AccountId;
-use crate::registries;
 use crate::repositories::create::NewRepository;
 use crate::repositories::{self, Repository, RepositoryAddress, TagMutabilityRule};
 use crate::resource_tags::{self, ResourceTag};
+use crate::{policies, registries};
 
 /// The prefix of the template that serves what no other does.
 const ROOT: &str = "ROOT";
@@ -108,10 +109,13 @@ impl TemplateSettings {
     /// Checks what the shapes do not say.
     ///
     /// # Errors
-    /// `InvalidParameter`, and those of resource tags.
+    /// `InvalidParameter`, and those of resource tags and of lifecycle policies.
     fn validate(&self) -> Result<()> {
         if self.applied_for.is_empty() {
             return Err(Error::invalid_parameter("appliedFor", "Member must not be empty"));
+        }
+        if let Some(text) = self.lifecycle_policy.as_deref().filter(|text| !text.is_empty()) {
+            lifecycle::read(text)?;
         }
         resource_tags::validate(&self.resource_tags)
     }
@@ -156,6 +160,14 @@ pub(crate) async fn create_repository(
     let new = NewRepository { tag_mutability: settings.tag_mutability, scan_on_push: false };
     let repository = repositories::create::insert(tx, call, address, new).await?;
     resource_tags::put(tx, repository.id, &settings.resource_tags).await?;
+    if let Some(text) = settings.lifecycle_policy.as_deref().filter(|text| !text.is_empty()) {
+        lifecycle::put(tx, call, &repository, text).await?;
+    }
+    if let Some(text) = settings.repository_policy.filter(|text| !text.is_empty()) {
+        let checked = policies::check(tx, policies::Subject::Repository, &text).await?;
+        let policy = policies::repository_policy::put;
+        policy(tx, &repository, &text, &checked, call.now()).await?;
+    }
     Ok(repository)
 }
 

@@ -5,7 +5,7 @@
 
 mod tables;
 
-use self::tables::{TABLES, Table};
+pub(crate) use self::tables::{TABLES, Table};
 use crate::authorize::Permit;
 use crate::error::{Error, Result};
 use crate::execute::Tx;
@@ -128,14 +128,14 @@ pub async fn retire(source: &dyn Metadata) -> Result<()> {
 }
 
 /// The deployment in a database and the object store that belongs to it.
-async fn deployment(tx: &mut Tx) -> Result<Option<(String, String)>> {
+pub(crate) async fn deployment(tx: &mut Tx) -> Result<Option<(String, String)>> {
     let sql = "SELECT deployment_id, object_store_id FROM deployment WHERE id = 1";
     let row = tx.optional(sql, &[]).await?;
     row.map(|row| Ok((row.get(0)?, row.get(1)?))).transpose()
 }
 
 /// The rows of a table by its primary key, some at a time.
-struct Pages<'a> {
+pub(crate) struct Pages<'a> {
     table: &'a Table,
     /// The key of the last row; `None` before the first page.
     after: Option<Vec<Value>>,
@@ -143,11 +143,11 @@ struct Pages<'a> {
 }
 
 impl<'a> Pages<'a> {
-    fn new(table: &'a Table) -> Self {
+    pub(crate) fn new(table: &'a Table) -> Self {
         Self { table, after: None, ended: false }
     }
 
-    async fn next(&mut self, tx: &mut Tx) -> Result<Option<Vec<Vec<Value>>>> {
+    pub(crate) async fn next(&mut self, tx: &mut Tx) -> Result<Option<Vec<Vec<Value>>>> {
         if self.ended {
             return Ok(None);
         }
@@ -163,7 +163,7 @@ impl<'a> Pages<'a> {
     }
 }
 
-async fn insert(tx: &mut Tx, table: &Table, rows: Vec<Vec<Value>>) -> Result<()> {
+pub(crate) async fn insert(tx: &mut Tx, table: &Table, rows: Vec<Vec<Value>>) -> Result<()> {
     for some in rows.chunks(table.rows_of_insert) {
         if some.len() == table.rows_of_insert {
             tx.execute(table.insert_many, &some.concat()).await?;

@@ -18,7 +18,7 @@ const PAGE_OF_BYTES: usize = 16;
 ///
 /// # Panics
 /// When a migration is written in a form this module does not know; a test holds that.
-pub(super) static TABLES: LazyLock<Vec<Table>> = LazyLock::new(|| {
+pub(crate) static TABLES: LazyLock<Vec<Table>> = LazyLock::new(|| {
     columns_of(MIGRATIONS)
         .expect("a test reads every migration")
         .into_iter()
@@ -29,17 +29,18 @@ pub(super) static TABLES: LazyLock<Vec<Table>> = LazyLock::new(|| {
 /// A table with the statements that copy it. They are made once in a process and never freed:
 /// statements are constants everywhere else.
 #[derive(Debug)]
-pub(super) struct Table {
-    pub(super) name: String,
+pub(crate) struct Table {
+    pub(crate) name: String,
+    pub(crate) columns: Vec<String>,
     /// Where the columns of the primary key stand in a row.
     key: Vec<usize>,
-    pub(super) page: usize,
-    pub(super) rows_of_insert: usize,
-    pub(super) first_page: &'static str,
-    pub(super) next_page: &'static str,
-    pub(super) insert_one: &'static str,
-    pub(super) insert_many: &'static str,
-    pub(super) clear: &'static str,
+    pub(crate) page: usize,
+    pub(crate) rows_of_insert: usize,
+    pub(crate) first_page: &'static str,
+    pub(crate) next_page: &'static str,
+    pub(crate) insert_one: &'static str,
+    pub(crate) insert_many: &'static str,
+    pub(crate) clear: &'static str,
 }
 
 /// What the migrations say of a table.
@@ -88,13 +89,14 @@ impl Table {
                 .filter_map(|column| names.iter().position(|name| name == column))
                 .collect(),
             name: table,
+            columns: names,
             page,
             rows_of_insert,
         }
     }
 
     /// The primary key of a row, as the parameters of `next_page`.
-    pub(super) fn key_of(&self, row: &[Value]) -> Vec<Value> {
+    pub(crate) fn key_of(&self, row: &[Value]) -> Vec<Value> {
         self.key.iter().filter_map(|&index| row.get(index).cloned()).collect()
     }
 }

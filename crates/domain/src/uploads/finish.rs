@@ -7,6 +7,7 @@ use super::{BodyStream, PART_BYTES_MIN, Upload, UploadId, UploadRules, part_out_
 use crate::app::App;
 use crate::blobs::{self, Stored};
 use crate::context::RequestContext;
+use crate::encryption;
 use crate::encryption::container::SPAN_PLAIN_BYTES;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Call, Demand, Entry, Operation, Service};
@@ -183,6 +184,7 @@ async fn publish(
     lost: Option<&ObjectId>,
 ) -> Result<bool> {
     let left_object = is_inline(&upload) && may_have_object(call.app, &upload).await;
+    let domain = encryption::ensure_account_domain(call, &repository.address).await?;
     let mut tx = call.write().await?;
     // A name deleted and made again is another repository.
     let current = repositories::get(&mut tx, &repository.address).await?;
@@ -203,7 +205,8 @@ async fn publish(
             key: upload.key,
         }
     };
-    let existed = blobs::add(&mut tx, call, repository, digest, size, stored, lost).await?;
+    let existed =
+        blobs::add(&mut tx, call, (repository, &domain), digest, size, stored, lost).await?;
     call.commit(tx).await?;
     Ok(existed)
 }

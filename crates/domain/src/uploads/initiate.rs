@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{Upload, UploadId, UploadRules, expiry, seal_progress};
 use crate::context::RequestContext;
-use crate::encryption::{self, DataKey};
+use crate::encryption::{self, DataKey, EncryptionDomain};
 use crate::error::{ErrorKind, Result};
 use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
 use crate::names::{Algorithm, Hasher};
@@ -39,16 +39,21 @@ impl Operation for InitiateLayerUpload {
     }
 
     async fn run(self, call: Call<'_>) -> Result<UploadId> {
+        let domain = encryption::ensure_account_domain(&call, &self.repository).await?;
         let mut tx = call.write().await?;
         let repository = get_or_create(&mut tx, &call, &self.repository, self.rules).await?;
-        let id = insert(&mut tx, &call, &repository).await?;
+        let id = insert(&mut tx, &call, &repository, &domain).await?;
         call.commit(tx).await?;
         Ok(id)
     }
 }
 
-async fn insert(tx: &mut Tx, call: &Call<'_>, repository: &Repository) -> Result<UploadId> {
-    let domain = encryption::ensure_account_domain(tx, call, &repository.address.account).await?;
+pub(super) async fn insert(
+    tx: &mut Tx,
+    call: &Call<'_>,
+    repository: &Repository,
+    domain: &EncryptionDomain,
+) -> Result<UploadId> {
     let object_id = ObjectId::random();
     let key = DataKey::random()?;
     let container_version = encryption::container_version(call.app);
@@ -86,11 +91,11 @@ async fn insert(tx: &mut Tx, call: &Call<'_>, repository: &Repository) -> Result
     Ok(upload.id)
 }
 
-const CREATE: &str = "ecr:CreateRepository";
+pub(super) const CREATE: &str = "ecr:CreateRepository";
 
 /// The repository a push goes to. A push makes it where a template for that applies, or the
 /// operator turned it on for all, and the pusher may create it.
-async fn get_or_create(
+pub(super) async fn get_or_create(
     tx: &mut Tx,
     call: &Call<'_>,
     address: &RepositoryAddress,

@@ -10,6 +10,7 @@ pub mod describe;
 pub mod finish;
 mod ingest;
 pub mod initiate;
+pub mod mount;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

@@ -3,6 +3,7 @@
 
 use tonnage_domain::accounts::{CreateAccount, ListAccounts, SetAccountState};
 use tonnage_domain::app::Settings;
+use tonnage_domain::blobs::delete_blob::DeleteBlob;
 use tonnage_domain::context::{Principal, RequestContext};
 use tonnage_domain::error::{Error, ErrorKind, Result};
 use tonnage_domain::execute::Operation;
@@ -21,6 +22,7 @@ use tonnage_domain::resource_tags::{ListTagsForResource, TagResource, UntagResou
 use tonnage_domain::uploads::UploadRules;
 use tonnage_domain::uploads::append::UploadLayerPart;
 use tonnage_domain::uploads::initiate::InitiateLayerUpload;
+use tonnage_domain::uploads::mount::{MountLayer, Mounted};
 
 use crate::content::{Blob, Pushed};
 use crate::interposed::Statement;
@@ -290,6 +292,47 @@ async fn a_push_creates_a_repository_only_for_who_may() {
     let by_parts =
         InitiateLayerUpload { repository: address("team/parts"), rules: UploadRules::LayerParts };
     check_kind(registry.run_as(&creator, by_parts).await, ErrorKind::RepositoryNotFound);
+}
+
+#[tokio::test]
+async fn a_blob_is_mounted_only_for_who_may_pull_it_and_finish_an_upload() {
+    let mounting = Settings { blob_mounting: true, ..Settings::default() };
+    let registry = Registry::with_settings(mounting).await;
+    registry.create("team/app").await;
+    let source = registry.create("secret/source").await;
+    let blob = Blob::new("shared", 10);
+    registry.push_blob(&source, &blob).await.unwrap();
+    let push = r#""ecr:InitiateLayerUpload","ecr:CompleteLayerUpload""#;
+    for (name, actions, denied, is_mounted) in [
+        ("pushes", format!("[{push}]"), "", false),
+        ("pulls", format!("[{push},\"ecr:GetDownloadUrlForLayer\"]"), "", true),
+        (
+            "denied",
+            format!("[{push},\"ecr:GetDownloadUrlForLayer\"]"),
+            r#",{"Effect":"Deny","Action":"ecr:*","Resource":"arn:aws:ecr:*:*:repository/secret/*"}"#,
+            false,
+        ),
+        (
+            "begins",
+            r#"["ecr:InitiateLayerUpload","ecr:GetDownloadUrlForLayer"]"#.to_owned(),
+            "",
+            false,
+        ),
+    ] {
+        let policy = format!(
+            r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":{actions},"Resource":"*"}}{denied}]}}"#
+        );
+        let user = registry.principal(name, &policy).await;
+        for from in [Some(source.name.clone()), None] {
+            let mount =
+                MountLayer { repository: address("team/app"), digest: blob.digest.clone(), from };
+            let mounted = registry.run_as(&user, mount.clone()).await.unwrap();
+            assert_eq!(mounted == Mounted::Blob, is_mounted, "{name}: {mount:?}");
+            let delete =
+                DeleteBlob { repository: address("team/app"), digest: blob.digest.clone() };
+            assert_eq!(registry.run(delete).await.is_ok(), is_mounted, "{name}: {mount:?}");
+        }
+    }
 }
 
 // --- what changes between the decision and the transaction

@@ -67,6 +67,23 @@ impl Pushed {
         }))
     }
 
+    /// An image that refers to another one as its subject.
+    pub(crate) fn referrer(config: &Blob, subject: &Self, label: &str) -> Self {
+        Self::new(&json!({
+            "schemaVersion": 2,
+            "mediaType": IMAGE,
+            "artifactType": "application/vnd.example.signature",
+            "config": config.descriptor(CONFIG),
+            "layers": [],
+            "subject": {
+                "mediaType": IMAGE,
+                "digest": subject.digest.as_str(),
+                "size": subject.bytes.len(),
+            },
+            "annotations": {"label": label},
+        }))
+    }
+
     pub(crate) fn index(children: &[&Self]) -> Self {
         let children: Vec<_> = children
             .iter()

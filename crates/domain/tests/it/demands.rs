@@ -1,11 +1,16 @@
 //! What every operation demands, as a reviewed text. `UPDATE_SNAPSHOTS=1` writes it anew.
 
+mod identities;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use tonnage_domain::accounts::{CreateAccount, ListAccounts, SetAccountState};
+use tonnage_domain::backup::operations::CreateBackup;
 use tonnage_domain::blobs::batch_check_layer_availability::BatchCheckLayerAvailability;
+use tonnage_domain::blobs::delete_blob::DeleteBlob;
 use tonnage_domain::blobs::get_blob::{GetBlob, HeadBlob};
 use tonnage_domain::blobs::get_download_url_for_layer::GetDownloadUrlForLayer;
 use tonnage_domain::context::{Principal, PrincipalKind, RequestContext};
@@ -22,11 +27,33 @@ use tonnage_domain::images::list_image_referrers::ListImageReferrers;
 use tonnage_domain::images::list_images::{ListImages, TagStatus};
 use tonnage_domain::images::list_tags::ListTags;
 use tonnage_domain::images::put_image::PutImage;
-use tonnage_domain::names::{AccountId, Digest, Reference, RepositoryName};
+use tonnage_domain::jobs::Lease;
+use tonnage_domain::jobs::operations::{CancelJob, DescribeJob, ListJobs, RetryJob};
+use tonnage_domain::lifecycle::delete_lifecycle_policy::DeleteLifecyclePolicy;
+use tonnage_domain::lifecycle::expire::{ExpireImages, ExpireReferrers};
+use tonnage_domain::lifecycle::get_lifecycle_policy::GetLifecyclePolicy;
+use tonnage_domain::lifecycle::preview_operations::{
+    GetLifecyclePolicyPreview, StartLifecyclePolicyPreview,
+};
+use tonnage_domain::lifecycle::put_lifecycle_policy::PutLifecyclePolicy;
+use tonnage_domain::names::{AccountId, Digest, Reference, RepositoryName, Tag};
 use tonnage_domain::operations::OPERATIONS;
+use tonnage_domain::policies::account_limit::{
+    DeleteAccountLimit, GetAccountLimit, PutAccountLimit,
+};
+use tonnage_domain::policies::explain::ExplainPolicy;
+use tonnage_domain::policies::registry_policy::{
+    DeleteRegistryPolicy, GetRegistryPolicy, PutRegistryPolicy,
+};
+use tonnage_domain::policies::repository_policy::{
+    DeleteRepositoryPolicy, GetRepositoryPolicy, SetRepositoryPolicy,
+};
 use tonnage_domain::pull_time_exclusions::{
     DeregisterPullTimeUpdateExclusion, ListPullTimeUpdateExclusions,
     RegisterPullTimeUpdateExclusion,
+};
+use tonnage_domain::registries::account_settings::{
+    AccountSettingValue, GetAccountSetting, PutAccountSetting,
 };
 use tonnage_domain::registries::describe::DescribeRegistry;
 use tonnage_domain::replication::ReplicationConfiguration;
@@ -54,12 +81,15 @@ use tonnage_domain::uploads::cancel::CancelUpload;
 use tonnage_domain::uploads::describe::DescribeUpload;
 use tonnage_domain::uploads::finish::CompleteLayerUpload;
 use tonnage_domain::uploads::initiate::InitiateLayerUpload;
+use tonnage_domain::uploads::mount::MountLayer;
 use tonnage_domain::uploads::{UploadId, UploadRules};
+
+use tonnage_store::vault::FileVault;
 
 use crate::content::{Blob, Pushed};
 use crate::registry::{
     ACCOUNT, START, address, body, by_both, by_digest, by_tag, context, create_repository, page,
-    put_image, resource_tags,
+    put_image, resource_tags, temporary_directory,
 };
 
 struct Table {
@@ -118,6 +148,7 @@ fn table() -> Table {
         arn: format!("arn:aws:iam::{ACCOUNT}:root"),
         unique_id: ACCOUNT.to_owned(),
         access_key_id: None,
+        session: None,
     };
     let context = context(&principal, START);
     let mut table = Table { context, text: String::new(), seen: BTreeSet::new() };
@@ -125,7 +156,10 @@ fn table() -> Table {
     images(&mut table);
     layers(&mut table);
     registry_settings(&mut table);
+    lifecycle(&mut table);
+    policies(&mut table, account);
     accounts_and_identities(&mut table, account);
+    identities::rows(&mut table);
     table
 }
 
@@ -162,6 +196,8 @@ fn images(table: &mut Table) {
     let digest = Digest::of_sha256(b"one");
     table.add("without tag", &put);
     table.add("with tag", &tagged);
+    let tags = ["v1", "v2"].map(|tag| Tag::parse(tag).unwrap()).to_vec();
+    table.add("with two tags", &PutImage { tags, ..put.clone() });
     table.add("with tag and digest", &PutImage { digest: Some(digest.clone()), ..tagged });
 
     let batch = vec![by_tag("v1"), by_digest(&digest), by_both(&digest, "v2")];
@@ -191,6 +227,32 @@ fn images(table: &mut Table) {
     table.add("", &ListImageReferrers { repository: repository(), subject, artifact_types, page });
 }
 
+fn lifecycle(table: &mut Table) {
+    let repository = address("team/app");
+    table.add("", &PutLifecyclePolicy { repository: repository.clone(), text: String::new() });
+    table.add("", &GetLifecyclePolicy { repository: repository.clone() });
+    table.add("", &DeleteLifecyclePolicy { repository: repository.clone() });
+    table.add("", &StartLifecyclePolicyPreview { repository: repository.clone(), text: None });
+    let preview = GetLifecyclePolicyPreview {
+        repository: repository.clone(),
+        ids: vec![],
+        tag_status: TagStatus::Any,
+        page: page(None, 100),
+    };
+    table.add("", &preview);
+    let (repository_id, lease) = (1, Lease::new(1, 1));
+    let expire = ExpireImages {
+        repository: repository.clone(),
+        repository_id,
+        policy_version: 1,
+        images: vec![],
+        ground: None,
+        lease,
+    };
+    table.add("", &expire);
+    table.add("", &ExpireReferrers { repository, repository_id, lease });
+}
+
 fn layers(table: &mut Table) {
     let repository = || address("team/app");
     let digest = Digest::of_sha256(b"one");
@@ -201,6 +263,11 @@ fn layers(table: &mut Table) {
     table.add("", &GetDownloadUrlForLayer { repository: repository(), digest: digest.clone() });
     table.add("", &GetBlob { repository: repository(), digest: digest.clone() });
     table.add("", &HeadBlob { repository: repository(), digest: digest.clone() });
+    table.add("", &DeleteBlob { repository: repository(), digest: digest.clone() });
+    let from = Some(RepositoryName::parse("source").unwrap());
+    let mount = MountLayer { repository: repository(), digest: digest.clone(), from };
+    table.add("from a repository", &mount);
+    table.add("from anywhere", &MountLayer { from: None, ..mount });
     table.add("by docker", &InitiateLayerUpload { repository: repository(), rules });
     let by_parts = InitiateLayerUpload { repository: repository(), rules: UploadRules::LayerParts };
     table.add("by the layer-part API", &by_parts);
@@ -238,6 +305,9 @@ fn registry_settings(table: &mut Table) {
     let configuration = RegistryScanningConfiguration::default();
     table.add("", &PutRegistryScanningConfiguration { configuration });
     table.add("", &DescribeRegistry);
+    let (name, value) = ("BLOB_MOUNTING".to_owned(), "ENABLED".to_owned());
+    table.add("", &GetAccountSetting { name: name.clone() });
+    table.add("", &PutAccountSetting { setting: AccountSettingValue { name, value } });
     let configuration = ReplicationConfiguration::default();
     table.add("", &PutReplicationConfiguration { configuration });
     let principal_arn = format!("arn:aws:iam::{ACCOUNT}:role/ci");
@@ -275,6 +345,23 @@ fn registry_settings(table: &mut Table) {
     table.add("", &describe);
 }
 
+fn policies(table: &mut Table, management_account: AccountId) {
+    let (repository, text) = (address("team/app"), String::new());
+    table.add("", &SetRepositoryPolicy { repository: repository.clone(), text, force: false });
+    table.add("", &GetRepositoryPolicy { repository: repository.clone() });
+    table.add("", &DeleteRepositoryPolicy { repository });
+    table.add("", &PutRegistryPolicy { text: String::new() });
+    table.add("", &GetRegistryPolicy);
+    table.add("", &DeleteRegistryPolicy);
+    let account = AccountId::parse("210987654321").unwrap();
+    table.add("", &PutAccountLimit { management_account, account, text: String::new() });
+    table.add("", &GetAccountLimit { management_account, account });
+    table.add("", &DeleteAccountLimit { management_account, account });
+    let (principal, action) = (String::new(), "ecr:PutImage".to_owned());
+    let (resource, keys) = ("*".to_owned(), Vec::new());
+    table.add("", &ExplainPolicy { management_account, principal, action, resource, keys });
+}
+
 fn accounts_and_identities(table: &mut Table, management_account: AccountId) {
     let id = AccountId::parse("210987654321").unwrap();
     table.add("", &GetAuthorizationToken { registry_ids: vec![] });
@@ -286,8 +373,17 @@ fn accounts_and_identities(table: &mut Table, management_account: AccountId) {
     table.add("", &CreateAccount { management_account, id, name: "team".to_owned() });
     table.add("", &ListAccounts { management_account });
     table.add("suspend", &SetAccountState { management_account, id, active: false });
+    let directory = temporary_directory();
+    let vault = Arc::new(FileVault::create(directory.path()).unwrap());
+    let progress = Arc::default();
+    table.add("", &CreateBackup { management_account, vault, keep: None, progress });
     table.add("", &DescribeGarbageCollection { management_account });
     table.add("", &RunGarbageCollection { management_account });
     table.add("", &DescribeScrub { management_account });
     table.add("", &StartScrub { management_account });
+    let (kind, state) = (None, None);
+    table.add("", &ListJobs { management_account, kind, state, page: page(None, 100) });
+    table.add("", &DescribeJob { management_account, id: 1 });
+    table.add("", &CancelJob { management_account, id: 1 });
+    table.add("", &RetryJob { management_account, id: 1 });
 }

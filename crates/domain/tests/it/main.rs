@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests panic like tests")]
 
 mod authorization;
+mod backup;
 mod bootstrap;
 mod collection;
 mod content;
@@ -10,9 +11,14 @@ mod demands;
 mod faults;
 mod fsck;
 mod histories;
+mod identities;
 mod images;
 mod interposed;
+mod jobs;
+mod key_wrapper;
+mod lifecycle;
 mod listing;
+mod policies;
 mod races;
 mod registry;
 mod repositories;

@@ -24,7 +24,7 @@ use tonnage_domain::images::describe_images::{DescribeImages, ImageDetail};
 use tonnage_domain::images::get_manifest::GetManifest;
 use tonnage_domain::images::list_images::TagStatus;
 use tonnage_domain::images::list_tags::ListTags;
-use tonnage_domain::images::put_image::{PutImage, PutImageOutput};
+use tonnage_domain::images::put_image::{PutCondition, PutImage, PutImageOutput};
 use tonnage_domain::metadata::{Metadata, Mode};
 use tonnage_domain::names::{AccountId, Digest, Reference, Region, RepositoryName, Tag};
 use tonnage_domain::objects::{Objects, SPAN_BYTES_MAX};
@@ -116,7 +116,25 @@ impl Registry {
 
     /// A registry on a database that the test may open beside it.
     pub(crate) async fn on(metadata: Arc<dyn Metadata>, settings: Settings) -> Self {
-        let directory = Arc::new(temporary_directory());
+        Self::assemble(metadata, temporary_directory(), settings, None).await
+    }
+
+    /// A registry that was made in these stores before, with its root access key.
+    pub(crate) async fn made_before(
+        metadata: Arc<dyn Metadata>,
+        directory: TempDir,
+        access_key: &AccessKey,
+    ) -> Self {
+        Self::assemble(metadata, directory, Settings::default(), Some(access_key.clone())).await
+    }
+
+    async fn assemble(
+        metadata: Arc<dyn Metadata>,
+        directory: TempDir,
+        settings: Settings,
+        access_key: Option<AccessKey>,
+    ) -> Self {
+        let directory = Arc::new(directory);
         let plan = FaultPlan::new();
         let faulty = FaultyMetadata::new(Arc::clone(&metadata), Arc::clone(&plan));
         let interposed = Arc::new(Interposed::new(Arc::new(faulty), Arc::clone(&metadata)));
@@ -126,7 +144,8 @@ impl Registry {
         let clock = Arc::new(ManualClock::new(START));
         let root_key = RootKey::new(&root_key(ROOT_KEY)).unwrap();
         let opened = open(&interposed, &objects, &clock, settings, root_key).await.unwrap();
-        let (app, first_access_key) = (opened.app, opened.first_access_key.unwrap());
+        let first_access_key = opened.first_access_key.or(access_key).unwrap();
+        let app = opened.app;
         let root = accounts::management_root(&app).await.unwrap();
         Self {
             app,
@@ -285,6 +304,7 @@ impl Registry {
             arn,
             unique_id,
             access_key_id: None,
+            session: None,
         }
     }
 
@@ -589,7 +609,9 @@ pub(crate) fn context(principal: &Principal, now: Millis) -> RequestContext {
         region: Region::parse("us-east-1").unwrap(),
         source_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
         secure_transport: false,
+        endpoint: None,
         user_agent: "test/1".to_owned(),
+        referer: String::new(),
         request_id: "request-1".to_owned(),
         now,
     }
@@ -624,8 +646,9 @@ pub(crate) fn put_image(
         repository: repository.clone(),
         manifest: manifest.bytes.clone(),
         media_type: None,
-        tag: tag.map(|tag| Tag::parse(tag).unwrap()),
+        tags: tag.map(|tag| Tag::parse(tag).unwrap()).into_iter().collect(),
         digest: None,
+        condition: PutCondition::None,
         rules,
     }
 }

@@ -17,6 +17,8 @@ use crate::registry::{Registry, check_kind};
 
 const FAST: Settings = Settings {
     create_on_push: false,
+    blob_mounting: false,
+    sparse_manifests: false,
     encrypt_at_rest: true,
     token_seconds: 3600,
     download_link_seconds: 3600,

@@ -1,6 +1,8 @@
 //! Which template a push gets, and what it gives.
 
 use tonnage_domain::error::ErrorKind;
+use tonnage_domain::lifecycle::get_lifecycle_policy::GetLifecyclePolicy;
+use tonnage_domain::policies::repository_policy::GetRepositoryPolicy;
 use tonnage_domain::pull_time_exclusions::RegisterPullTimeUpdateExclusion;
 use tonnage_domain::repositories::{TagMutability, TagMutabilityRule};
 use tonnage_domain::resource_tags::ListTagsForResource;
@@ -84,6 +86,28 @@ async fn the_rule_of_the_template_holds() {
 }
 
 #[tokio::test]
+async fn the_policy_of_the_template_holds() {
+    let registry = Registry::new().await;
+    let text = r#"{"Statement":{"Effect":"Deny","Principal":"*","Action":"ecr:ListImages"}}"#;
+    let with_policy = |prefix: &str, text: &str| {
+        let mut create = template(prefix, AppliedFor::CreateOnPush);
+        create.settings.repository_policy = Some(text.to_owned());
+        create
+    };
+    registry.run(with_policy("denied", text)).await.unwrap();
+    registry.run(with_policy("wrong", "{}")).await.unwrap();
+    let denied = address("denied/app");
+    registry.initiate(&denied).await.unwrap();
+    let get = GetRepositoryPolicy { repository: denied.clone() };
+    assert_eq!(registry.run(get).await.unwrap().text, text);
+    check_kind(registry.tags(&denied).await, ErrorKind::AccessDenied);
+    // A policy that cannot be given leaves no repository without it.
+    let wrong = address("wrong/app");
+    check_kind(registry.initiate(&wrong).await, ErrorKind::InvalidParameter);
+    check_kind(registry.tags(&wrong).await, ErrorKind::RepositoryNotFound);
+}
+
+#[tokio::test]
 async fn an_excluded_principal_leaves_no_pull_time() {
     let registry = Registry::new().await;
     let app = registry.create("app").await;
@@ -103,4 +127,27 @@ async fn an_excluded_principal_leaves_no_pull_time() {
         let images = registry.images(&app).await.unwrap();
         assert_eq!(images[0].last_pulled_at.is_some(), counts, "{}", principal.arn);
     }
+}
+
+#[tokio::test]
+async fn the_lifecycle_policy_of_the_template_is_carried_out() {
+    let registry = Registry::new().await;
+    let policy = |text: &str| {
+        let mut template = template("ROOT", AppliedFor::CreateOnPush);
+        template.settings.lifecycle_policy = Some(text.to_owned());
+        template
+    };
+    let refused = registry.run(policy(&"x".repeat(100))).await;
+    check_kind(refused, ErrorKind::InvalidParameter);
+    let text = r#"{"rules": [{"rulePriority": 1, "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 1}, "action": {"type": "expire"}}]}"#;
+    registry.run(policy(text)).await.unwrap();
+    let app = address("app");
+    for label in ["one", "two"] {
+        registry.push_image(&app, label, &[label]).await;
+        registry.clock.advance_seconds(1);
+    }
+    let get = GetLifecyclePolicy { repository: app.clone() };
+    assert_eq!(registry.run(get).await.unwrap().text, text.replace(": ", ":").replace(", ", ","));
+    crate::lifecycle::drain(&registry).await;
+    assert_eq!(registry.tags(&app).await.unwrap(), ["two"]);
 }

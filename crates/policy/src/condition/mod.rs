@@ -14,7 +14,8 @@ use crate::error::{ParseError, Path, Problem};
 use crate::json::Json;
 use crate::parse::refuse_duplicates;
 use crate::pattern::has_prefix_and_name;
-use operators::{Base, Operator, Qualifier};
+use operators::Operator;
+pub(crate) use operators::{Base, Qualifier};
 use values::Value;
 
 /// The outcome of matching, where a comparison may be impossible.
@@ -65,13 +66,34 @@ impl Truth {
 /// One operator with one key and the values it is compared with.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Condition {
-    operator: Operator,
+    pub(crate) operator: Operator,
     /// In lower case.
     key: String,
     values: Vec<Value>,
 }
 
 impl Condition {
+    /// The condition key, in lower case.
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Whether all its values are this truth value.
+    pub(crate) fn null_is(&self, expected: bool) -> bool {
+        self.values.iter().all(|value| matches!(value, Value::Bool(found) if *found == expected))
+    }
+
+    /// Whether another condition has every value of this one.
+    pub(crate) fn values_are_among(&self, other: &Self) -> bool {
+        self.values.iter().all(|value| other.values.contains(value))
+    }
+
+    /// Shows `visit` every condition key that the condition reads, in lower case.
+    pub(crate) fn visit_keys(&self, visit: &mut dyn FnMut(&str)) {
+        visit(&self.key);
+        self.values.iter().for_each(|value| value.visit_keys(visit));
+    }
+
     pub(crate) fn evaluate(&self, context: &Context<'_>) -> Truth {
         let found = context.lookup(&self.key);
         if self.operator.base == Base::Null {

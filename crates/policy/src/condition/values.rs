@@ -59,6 +59,21 @@ impl Value {
     }
 }
 
+impl Value {
+    /// Shows `visit` every condition key that a variable reads.
+    pub(crate) fn visit_keys(&self, visit: &mut dyn FnMut(&str)) {
+        match self {
+            Self::Text(pattern) => pattern.visit_keys(visit),
+            Self::Arn(pattern) => pattern.visit_keys(visit),
+            Self::Number(_)
+            | Self::Date(_)
+            | Self::Bool(_)
+            | Self::Binary(_)
+            | Self::Network(_) => {}
+        }
+    }
+}
+
 /// Compares a value of the policy with one of the request. `Err` says why that is impossible.
 pub(crate) fn compare(
     base: Base,

@@ -2,7 +2,9 @@
 //! in the data directory. Whoever may open it owns the data directory, so it takes no credentials
 //! and acts as the root of the management account.
 
+mod backups;
 pub(crate) mod client;
+mod jobs;
 pub(crate) mod server;
 
 use std::io;
@@ -55,6 +57,45 @@ pub(crate) struct CreatedAccount {
 pub(crate) struct Accounts {
     /// By id.
     pub(crate) accounts: Vec<Account>,
+}
+
+/// What `PUT /accounts/{id}/limit` takes and `GET` answers.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AccountLimit {
+    /// The policy, byte for byte; absent in an answer when the account has no limit.
+    pub(crate) document: Option<String>,
+}
+
+/// What `POST /policies/explain` takes.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ExplainRequest {
+    /// The ARN of a principal.
+    pub(crate) principal: String,
+    /// `service:Action`.
+    pub(crate) action: String,
+    /// The ARN of a resource, or `*`.
+    pub(crate) resource: String,
+    /// Condition keys with their values.
+    pub(crate) keys: Vec<(String, Vec<String>)>,
+}
+
+/// What `POST /policies/explain` answers.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Explained {
+    /// Whether the request would be allowed.
+    pub(crate) allowed: bool,
+    /// What decided.
+    pub(crate) because: Vec<String>,
+    /// The end of the message that the principal gets.
+    pub(crate) told: String,
+    /// The kind and the name of every policy that has a say.
+    pub(crate) considered: Vec<(String, String)>,
+    /// Statements that could not be evaluated.
+    pub(crate) passed_over: Vec<String>,
+    /// Condition keys with their values.
+    pub(crate) keys: Vec<(String, Vec<String>)>,
 }
 
 /// What garbage collection removed, or would remove.
@@ -136,6 +177,100 @@ pub(crate) struct Scrub {
     pub(crate) damaged: Vec<String>,
     /// How many more things are.
     pub(crate) damaged_omitted: u64,
+}
+
+/// A job.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Job {
+    /// Its row.
+    pub(crate) id: i64,
+    /// Its kind.
+    pub(crate) kind: String,
+    /// Which one of its kind.
+    pub(crate) key: String,
+    /// The account it works for, if it is not the deployment's.
+    pub(crate) account: Option<String>,
+    /// `WAITING`, `RUNNING`, `DONE`, `DEAD` or `CANCELLED`.
+    pub(crate) state: String,
+    /// When it runs, or ran, in RFC 3339 like the other times.
+    pub(crate) run_at: String,
+    /// How often it was tried since it last got on.
+    pub(crate) attempts: u32,
+    /// Until when its worker has it.
+    pub(crate) lease_expires_at: Option<String>,
+    /// Whether somebody asked to cancel it while it runs.
+    pub(crate) cancel_requested: bool,
+    /// How many things are done.
+    pub(crate) progress_done: u64,
+    /// How many there are, if that is known.
+    pub(crate) progress_total: Option<u64>,
+    /// What its last failure was.
+    pub(crate) last_error: Option<String>,
+    /// When its row was made.
+    pub(crate) created_at: String,
+    /// When its row last changed.
+    pub(crate) updated_at: String,
+}
+
+/// What `GET /jobs` answers.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Jobs {
+    /// Oldest first.
+    pub(crate) jobs: Vec<Job>,
+    /// What to ask for as `after` when there are more.
+    pub(crate) next: Option<String>,
+}
+
+/// What `POST /backups` takes.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewBackup {
+    /// The directory of backups, absolute, as the server sees it.
+    pub(crate) directory: PathBuf,
+    /// How many snapshots stay; all of them when absent.
+    pub(crate) keep: Option<usize>,
+}
+
+/// What `POST /backups` and `GET /backups` answer.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Backup {
+    /// Counts the backups of this process.
+    pub(crate) number: u64,
+    /// Rows read so far.
+    pub(crate) rows: u64,
+    /// Objects there are.
+    pub(crate) objects: u64,
+    /// Objects done with so far.
+    pub(crate) objects_done: u64,
+    /// Bytes of objects copied so far.
+    pub(crate) bytes: u64,
+    /// Once it is made.
+    pub(crate) made: Option<BackupMade>,
+    /// Once it failed: why, in one sentence.
+    pub(crate) failed: Option<String>,
+}
+
+/// A backup that was made.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct BackupMade {
+    /// The name of the snapshot.
+    pub(crate) snapshot: String,
+    /// Its rows.
+    pub(crate) rows: u64,
+    /// Its objects.
+    pub(crate) objects: u64,
+    /// Their bytes.
+    pub(crate) object_bytes: u64,
+    /// Objects that were copied; the others were there.
+    pub(crate) copied: u64,
+    /// Their bytes.
+    pub(crate) copied_bytes: u64,
+    /// Objects that the registry has lost.
+    pub(crate) lost: u64,
+    /// Older snapshots that were removed.
+    pub(crate) pruned: u64,
+    /// Why older ones stay that should have been removed.
+    pub(crate) not_pruned: Option<String>,
 }
 
 /// What every refusal carries.

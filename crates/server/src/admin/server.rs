@@ -16,6 +16,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use secrecy::ExposeSecret;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tonnage_domain::accounts::{self, CreateAccount, ListAccounts, SetAccountState};
@@ -26,13 +27,19 @@ use tonnage_domain::error::{Error, ErrorKind};
 use tonnage_domain::execute::execute;
 use tonnage_domain::gc::operations::{DescribeGarbageCollection, RunGarbageCollection};
 use tonnage_domain::names::AccountId;
+use tonnage_domain::policies::account_limit::{
+    DeleteAccountLimit, GetAccountLimit, PutAccountLimit,
+};
+use tonnage_domain::policies::explain::ExplainPolicy;
 use tonnage_domain::root_key::RootKey;
 use tonnage_domain::scrub::operations::{DescribeScrub, StartScrub};
 use tonnage_domain::{gc, scrub};
 
+use super::backups::Backups;
 use super::{
-    Account, Accounts, BODY_BYTES_MAX, CreatedAccount, Garbage, GarbageCollected,
-    GarbageCollection, NewAccount, Refusal, Scrub, ScrubPass, with_short_path,
+    Account, AccountLimit, Accounts, BODY_BYTES_MAX, CreatedAccount, ExplainRequest, Explained,
+    Garbage, GarbageCollected, GarbageCollection, NewAccount, NewBackup, Refusal, Scrub, ScrubPass,
+    with_short_path,
 };
 use crate::data_directory::runtime::Runtime;
 use crate::data_directory::{Layout, remove};
@@ -47,9 +54,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Tries to find an account id that nobody has: of 10^12 there are at most 10^4 in use.
 const ID_TRIES: usize = 5;
 
-struct Admin {
-    app: Arc<App>,
+pub(super) struct Admin {
+    pub(super) app: Arc<App>,
     runtime: Runtime,
+    backups: Backups,
 }
 
 /// Listens until the server stops.
@@ -68,7 +76,11 @@ pub(crate) fn start(
     let listener = remove(&path)
         .and_then(|()| with_short_path(&path, |path| UnixListener::bind(path)))
         .with_context(|| format!("the admin socket {} cannot be made", path.display()))?;
-    let admin = Arc::new(Admin { app: Arc::clone(app), runtime: runtime.clone() });
+    let admin = Arc::new(Admin {
+        app: Arc::clone(app),
+        runtime: runtime.clone(),
+        backups: Backups::new(lifecycle.clone()),
+    });
     lifecycle.background.spawn(accept(listener, admin, lifecycle.clone()));
     Ok(())
 }
@@ -126,7 +138,7 @@ async fn serve(stream: UnixStream, admin: Arc<Admin>, lifecycle: Lifecycle) {
     }
 }
 
-type Answer = http::Response<Full<Bytes>>;
+pub(super) type Answer = http::Response<Full<Bytes>>;
 
 impl Admin {
     async fn answer(&self, request: http::Request<Incoming>) -> Answer {
@@ -146,22 +158,42 @@ impl Admin {
 
     async fn route(&self, request: http::Request<Incoming>) -> Result<Answer, Error> {
         let path = request.uri().path().to_owned();
+        let query = request.uri().query().unwrap_or_default().to_owned();
         let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         let method = request.method().clone();
         match (&method, segments.as_slice()) {
             (&Method::GET, ["status"]) => Ok(json(StatusCode::OK, &self.runtime)),
             (&Method::GET, ["accounts"]) => self.list_accounts().await,
             (&Method::POST, ["accounts"]) => {
+                self.create_account(read(request, "an account").await?).await
+            }
+            (&Method::GET, ["accounts", id, "limit"]) => self.get_limit(id).await,
+            (&Method::PUT, ["accounts", id, "limit"]) => {
+                let id = parse_id(id)?;
+                self.put_limit(id, read(request, "a limit").await?).await
+            }
+            (&Method::DELETE, ["accounts", id, "limit"]) => self.delete_limit(id).await,
+            (&Method::POST, ["policies", "explain"]) => {
+                self.explain(read(request, "a question").await?).await
+            }
+            (&Method::GET, ["backups"]) => Ok(json(StatusCode::OK, &self.backups.latest()?)),
+            (&Method::POST, ["backups"]) => {
                 let body = Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await;
                 let body = body.map_err(|_| malformed("a body of at most 4 MiB"))?.to_bytes();
-                let new = serde_json::from_slice(&body)
-                    .map_err(|error| malformed("an account").caused_by(error))?;
-                self.create_account(new).await
+                let new: NewBackup = serde_json::from_slice(&body)
+                    .map_err(|error| malformed("a backup").caused_by(error))?;
+                let context = self.context().await?;
+                let begun = self.backups.begin(Arc::clone(&self.app), context, new).await?;
+                Ok(json(StatusCode::ACCEPTED, &begun))
             }
             (&Method::GET, ["gc"]) => self.describe_garbage_collection().await,
             (&Method::POST, ["gc", "run"]) => self.run_garbage_collection().await,
             (&Method::GET, ["scrub"]) => self.describe_scrub().await,
             (&Method::POST, ["scrub", "start"]) => self.start_scrub().await,
+            (&Method::GET, ["jobs"]) => self.list_jobs(&query).await,
+            (&Method::GET, ["jobs", id]) => self.describe_job(id).await,
+            (&Method::POST, ["jobs", id, "cancel"]) => self.cancel_job(id).await,
+            (&Method::POST, ["jobs", id, "retry"]) => self.retry_job(id).await,
             (&Method::POST, ["accounts", id, "suspend"]) => self.set_state(id, false).await,
             (&Method::POST, ["accounts", id, "resume"]) => self.set_state(id, true).await,
             _ => Ok(json(
@@ -171,7 +203,7 @@ impl Admin {
         }
     }
 
-    async fn context(&self) -> Result<RequestContext, Error> {
+    pub(super) async fn context(&self) -> Result<RequestContext, Error> {
         let principal = accounts::management_root(&self.app).await?;
         Ok(RequestContext {
             account: principal.account,
@@ -180,7 +212,9 @@ impl Admin {
             source_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             // Nobody can listen in on a socket of this machine.
             secure_transport: true,
+            endpoint: None,
             user_agent: format!("tonnage/{}", env!("CARGO_PKG_VERSION")),
+            referer: String::new(),
             request_id: uuid::Uuid::new_v4().to_string(),
             now: self.app.clock.now(),
         })
@@ -222,6 +256,44 @@ impl Admin {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    async fn get_limit(&self, id: &str) -> Result<Answer, Error> {
+        let management_account = self.app.management_account;
+        let operation = GetAccountLimit { management_account, account: parse_id(id)? };
+        let document = execute(&self.app, &self.context().await?, operation).await?;
+        Ok(json(StatusCode::OK, &AccountLimit { document }))
+    }
+
+    async fn put_limit(&self, account: AccountId, limit: AccountLimit) -> Result<Answer, Error> {
+        let text = limit.document.ok_or_else(|| malformed("the document of a limit"))?;
+        let management_account = self.app.management_account;
+        let operation = PutAccountLimit { management_account, account, text };
+        execute(&self.app, &self.context().await?, operation).await?;
+        Ok(json(StatusCode::OK, &serde_json::json!({})))
+    }
+
+    async fn delete_limit(&self, id: &str) -> Result<Answer, Error> {
+        let management_account = self.app.management_account;
+        let operation = DeleteAccountLimit { management_account, account: parse_id(id)? };
+        execute(&self.app, &self.context().await?, operation).await?;
+        Ok(json(StatusCode::OK, &serde_json::json!({})))
+    }
+
+    async fn explain(&self, question: ExplainRequest) -> Result<Answer, Error> {
+        let ExplainRequest { principal, action, resource, keys } = question;
+        let management_account = self.app.management_account;
+        let operation = ExplainPolicy { management_account, principal, action, resource, keys };
+        let answer = execute(&self.app, &self.context().await?, operation).await?;
+        let explained = Explained {
+            allowed: answer.allowed,
+            because: answer.because,
+            told: answer.told,
+            considered: answer.considered,
+            passed_over: answer.passed_over,
+            keys: answer.keys,
+        };
+        Ok(json(StatusCode::OK, &explained))
     }
 
     async fn describe_garbage_collection(&self) -> Result<Answer, Error> {
@@ -317,7 +389,16 @@ fn random_id() -> Result<AccountId, Error> {
     AccountId::parse(&format!("{id:012}")).map_err(Error::internal)
 }
 
-fn malformed(wanted: &str) -> Error {
+async fn read<T: DeserializeOwned>(
+    request: http::Request<Incoming>,
+    wanted: &str,
+) -> Result<T, Error> {
+    let body = Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await;
+    let body = body.map_err(|_| malformed("a body of at most 4 MiB"))?.to_bytes();
+    serde_json::from_slice(&body).map_err(|error| malformed(wanted).caused_by(error))
+}
+
+pub(super) fn malformed(wanted: &str) -> Error {
     Error::new(ErrorKind::InvalidParameter, format!("The request does not hold {wanted}."))
 }
 
@@ -335,7 +416,7 @@ fn status_of(kind: ErrorKind) -> StatusCode {
     match kind {
         ErrorKind::InvalidParameter | ErrorKind::LimitExceeded => StatusCode::BAD_REQUEST,
         ErrorKind::AccountAlreadyExists => StatusCode::CONFLICT,
-        ErrorKind::AccountNotFound => StatusCode::NOT_FOUND,
+        ErrorKind::AccountNotFound | ErrorKind::JobNotFound => StatusCode::NOT_FOUND,
         ErrorKind::AccessDenied => StatusCode::FORBIDDEN,
         ErrorKind::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
         ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -343,7 +424,7 @@ fn status_of(kind: ErrorKind) -> StatusCode {
     }
 }
 
-fn json(status: StatusCode, body: &impl Serialize) -> Answer {
+pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Answer {
     // Serialising these shapes cannot fail; an empty body would be noticed at once.
     let bytes = serde_json::to_vec(body).unwrap_or_default();
     let mut answer = http::Response::new(Full::new(Bytes::from(bytes)));

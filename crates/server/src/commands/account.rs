@@ -7,9 +7,10 @@ use http::Method;
 use tonnage_domain::names::AccountId;
 
 use super::place::Place;
+use super::policy::read_document;
 use crate::admin::client::call;
-use crate::admin::{Account, Accounts, CreatedAccount, NewAccount};
-use crate::cli::{AccountCommands, PlaceArguments};
+use crate::admin::{Account, AccountLimit, Accounts, CreatedAccount, NewAccount};
+use crate::cli::{AccountCommands, AccountLimitCommands, PlaceArguments};
 
 /// Does what the command line says.
 ///
@@ -31,6 +32,7 @@ pub(super) async fn run(command: AccountCommands) -> Result<ExitCode> {
                 println!("{id}  {state:<9}  {created_at}  {name}");
             }
         }
+        AccountCommands::Limit(command) => limit(command).await?,
         AccountCommands::Suspend { place, id } => {
             set_state(&place, &id, "suspend").await?;
             println!("Account {id} is suspended.");
@@ -41,6 +43,38 @@ pub(super) async fn run(command: AccountCommands) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn limit(command: AccountLimitCommands) -> Result<()> {
+    match command {
+        AccountLimitCommands::Put { place, id, file } => {
+            let path = limit_path(&id)?;
+            let document = Some(read_document(&file)?);
+            let limit = AccountLimit { document };
+            let _: serde_json::Value =
+                call(&Place::find(&place)?.layout, Method::PUT, &path, Some(&limit)).await?;
+            println!("Account {id} is limited.");
+        }
+        AccountLimitCommands::Get { place, id } => {
+            let path = limit_path(&id)?;
+            let limit: AccountLimit =
+                call(&Place::find(&place)?.layout, Method::GET, &path, None::<&()>).await?;
+            print!("{}", limit.document.unwrap_or_default());
+        }
+        AccountLimitCommands::Delete { place, id } => {
+            let path = limit_path(&id)?;
+            let _: serde_json::Value =
+                call(&Place::find(&place)?.layout, Method::DELETE, &path, None::<&()>).await?;
+            println!("Account {id} has no limit.");
+        }
+    }
+    Ok(())
+}
+
+fn limit_path(id: &str) -> Result<String> {
+    let id = AccountId::parse(id)
+        .map_err(|_| anyhow!("{id:?} is no account id, which has 12 digits"))?;
+    Ok(format!("/accounts/{id}/limit"))
 }
 
 async fn set_state(place: &PlaceArguments, id: &str, verb: &str) -> Result<()> {

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use tonnage_api::aws::shapes::{Service as Model, ecr, ecr_public};
+use tonnage_api::aws::shapes::{Service as Model, ecr, ecr_public, iam, sts};
+use tonnage_api::oci::profile::DEVIATIONS;
 use tonnage_domain::execute::Service;
 use tonnage_domain::operations::OPERATIONS;
 
@@ -12,25 +13,31 @@ const ROUTES: &[(&str, &str)] = &[
     ("`GET`, `HEAD /v2/{name}/manifests/{reference}`", "by tag and by digest, `If-None-Match`"),
     (
         "`PUT /v2/{name}/manifests/{reference}`",
-        "Docker schema 2, manifest lists, OCI images, indexes and artifacts; `OCI-Subject`",
+        "Docker schema 2, manifest lists, OCI images, indexes and artifacts; `tag` in the query and `OCI-Tag`; `OCI-Subject`; `If-Match`, `If-None-Match: *`; `Warning`",
     ),
     ("`DELETE /v2/{name}/manifests/{reference}`", "by tag and by digest"),
     (
         "`GET`, `HEAD /v2/{name}/blobs/{digest}`",
         "whole, one range or several, `If-None-Match`, `If-Range`; SHA-256 and SHA-512",
     ),
-    ("`DELETE /v2/{name}/blobs/{digest}`", "not served, as in ECR: 405 `UNSUPPORTED`"),
+    (
+        "`DELETE /v2/{name}/blobs/{digest}`",
+        "202 when no image of the repository refers to it, 409 `DENIED` otherwise; needs `ecr:BatchDeleteImage`",
+    ),
     (
         "`POST /v2/{name}/blobs/uploads/`",
-        "sessions and single-request uploads; `mount` is answered with a session, as in ECR unless an account turns mounting on",
+        "sessions and single-request uploads; `mount` and `from`, see below",
     ),
     (
-        "`GET`, `PATCH`, `PUT`, `DELETE /v2/{name}/blobs/uploads/{id}`",
+        "`GET`, `HEAD`, `PATCH`, `PUT`, `DELETE /v2/{name}/blobs/uploads/{id}`",
         "streamed, in chunks, resumable",
     ),
-    ("`GET /v2/{name}/tags/list`", "in lexical order; `n` up to 1000, `last`, `Link`"),
-    ("`GET /v2/{name}/referrers/{digest}`", "`artifactType`, `OCI-Filters-Applied`, `Link`"),
-    ("`GET /v2/_catalog`", "for principals that may list all repositories"),
+    ("`GET`, `HEAD /v2/{name}/tags/list`", "in lexical order; `n` up to 1000, `last`, `Link`"),
+    (
+        "`GET`, `HEAD /v2/{name}/referrers/{digest}`",
+        "`artifactType`, `OCI-Filters-Applied`, `Link`",
+    ),
+    ("`GET`, `HEAD /v2/_catalog`", "for principals that may list all repositories"),
 ];
 
 /// Where ECR's behaviour is not documented, or where we chose otherwise: what we do and why.
@@ -65,9 +72,21 @@ const DECISIONS: &[(&str, &str)] = &[
     ),
     (
         "Codes of the distribution protocol",
-        "The specification's codes and statuses: 400 `MANIFEST_INVALID` and `DIGEST_INVALID` where ECR answers 405 `UNSUPPORTED` or other codes; 202 for `PATCH` where ECR answers 201. Messages are ECR's where they are known.",
+        "The specification's codes and statuses; with `oci_profile = \"ecr\"` those of the table above. Messages are ECR's where they are known.",
     ),
-    ("`n` above 1000 in listings", "405 `UNSUPPORTED` with ECR's message."),
+    (
+        "Mounting",
+        "As in ECR once `PutAccountSetting` made `BLOB_MOUNTING` `ENABLED`: the source is named, in the same registry, an image of it refers to the blob, and the pusher has `ecr:GetDownloadUrlForLayer` there. `blob_mounting` of the server makes `ENABLED` the default, takes blobs that no image refers to, and looks for a source the pusher may pull from when none is named. Every other case is answered with an upload, so nobody learns what a repository has.",
+    ),
+    (
+        "Account settings",
+        "`BASIC_SCAN_TYPE_VERSION`, `REGISTRY_POLICY_SCOPE` and `BLOB_MOUNTING`, per registry. Unknown names and values are refused with `InvalidParameterException`.",
+    ),
+    (
+        "Sparse manifests",
+        "A manifest whose layers or children are not in the repository is refused, as in ECR, unless the server runs with `sparse_manifests`.",
+    ),
+    ("Chunks", "Of any size, in order; there is no `OCI-Chunk-Min-Length` to keep."),
     (
         "Deleting the last tag of an image that an index refers to",
         "`BatchDeleteImage` answers `ImageReferencedByManifestList`; `DELETE` of the manifest by tag removes the tag and keeps the image.",
@@ -82,8 +101,45 @@ const DECISIONS: &[(&str, &str)] = &[
         "Valid for 12 hours. They end at once when the access key is switched off or the account suspended. On a named host a token of another region is refused with 400.",
     ),
     (
+        "Policies of repositories and registries",
+        "Kept byte for byte, where ECR writes them anew with other white space. `Resource` may stand in a repository policy or not. Sids may repeat. Refusals have ECR's `Invalid repository policy provided` or `Invalid registry policy provided`, and then place and reason; an unknown principal is `Principal not found`. Actions of other services and `CanonicalUser` are refused.",
+    ),
+    (
+        "Registry policy",
+        "Scope V2: every action of ECR. `GetRegistryPolicy`, `PutRegistryPolicy` and `DeleteRegistryPolicy` are decided without it, so that no policy locks a registry for good.",
+    ),
+    (
+        "Access denied",
+        "AWS's message; where a statement with a Sid denied, the Sid follows in parentheses. A principal whose own side does not allow an action is told that, whatever the resource's policy says.",
+    ),
+    (
+        "Condition keys",
+        "`tonnage:ImageTag` and `tonnage:ImageDigest` beside AWS's; a batch is decided for each image, a deletion by digest for each tag. `docs/policies.md` lists them.",
+    ),
+    (
+        "`sts:GetCallerIdentity`, `sts:GetSessionToken`",
+        "Allowed to everybody, whatever policies say, as in AWS.",
+    ),
+    (
+        "Sessions",
+        "Temporary credentials end when the long-term key that began them is switched off or deleted; in AWS, sessions of roles live on until they expire. They end with their role or user in any case.",
+    ),
+    (
+        "Trust policies and unique ids",
+        "A trust policy keeps the ARNs it was written with; AWS replaces them by unique ids, so there a user made again under the same name is not trusted any more.",
+    ),
+    ("Organizations", "There is none: `aws:PrincipalOrgID` and its like are absent."),
+    (
+        "Multi-factor authentication",
+        "Nobody can have a device; `aws:MultiFactorAuthPresent` is `false` for temporary credentials and absent otherwise.",
+    ),
+    (
         "`lastRecordedPullTime`",
         "A `GET` of a manifest counts, a `HEAD` does not; written within a second. Principals of the exclusion list are matched when it is written.",
+    ),
+    (
+        "Lifecycle policies",
+        "Carried out soon after they are put, and daily. `transition` and rules about archived images are refused with a message that names the rule. What ECR's schema validator says of the less common mistakes is not known; messages follow its style. Children of an index and referrers of a stored subject are neither counted nor acted on. Answers are minified, previews verbatim; previews expire after a day.",
     ),
 ];
 
@@ -95,10 +151,8 @@ pub(super) fn page(note: &str) -> String {
          An operation of a known API that is not served answers `UnsupportedOperationException` with a message that names it; a service that is not served says so in the caller's protocol.\n",
     );
     model(&mut page, "Amazon ECR", Service::Ecr, &ecr::SERVICE);
-    let _ = write!(page, "\n## AWS STS\n\n");
-    for entry in OPERATIONS.iter().filter(|entry| entry.service == Service::Sts) {
-        let _ = writeln!(page, "- `{}`", entry.name);
-    }
+    model(&mut page, "AWS IAM", Service::Iam, &iam::SERVICE);
+    model(&mut page, "AWS STS", Service::Sts, &sts::SERVICE);
     page.push_str("\n## Amazon ECR Public\n\nNot served. Its operations are:\n\n");
     let names: Vec<String> =
         ecr_public::SERVICE.operation_names().map(|name| format!("`{name}`")).collect();
@@ -106,6 +160,18 @@ pub(super) fn page(note: &str) -> String {
     page.push_str("\n## OCI distribution\n\n| request | served |\n|---|---|\n");
     for (request, served) in ROUTES {
         let _ = writeln!(page, "| {request} | {served} |");
+    }
+    page.push_str(
+        "\n### Two profiles\n\n\
+         `oci_profile` chooses between the specification and what was seen of ECR.\n\n\
+         | subject | `specification` (default) | `ecr` | source |\n|---|---|---|---|\n",
+    );
+    for deviation in DEVIATIONS {
+        let _ = writeln!(
+            page,
+            "| {} | {} | {} | {} |",
+            deviation.subject, deviation.specification, deviation.ecr, deviation.source
+        );
     }
     page.push_str("\n## Decisions\n\n");
     for (subject, decision) in DECISIONS {

@@ -104,6 +104,12 @@ fn directory(place: &Place) -> Vec<Finding> {
         )];
     };
     let mut findings = vec![private(directory, metadata.mode(), "chmod 700")];
+    if place.layout.pending_restore().exists() {
+        findings.push(fail(
+            format!("a restore into {shown} has not ended, so there is only half a registry in it"),
+            "repeat it with `tonnage restore`",
+        ));
+    }
     let key = place.layout.root_key();
     findings.push(match fs::metadata(&key) {
         Ok(metadata) => private(&key, metadata.mode(), "chmod 600"),

@@ -1,6 +1,7 @@
 //! The subcommands.
 
 mod account;
+mod backup;
 mod compatibility;
 mod docker_login;
 mod doctor;
@@ -9,12 +10,16 @@ mod env;
 mod fsck;
 mod gc;
 mod http_client;
+mod jobs;
 mod keys;
 mod migrate;
 mod place;
+mod policy;
+mod policy_actions;
 mod profile;
 mod programs;
 mod reference;
+mod restore;
 mod scrub;
 
 use std::process::ExitCode;
@@ -25,6 +30,8 @@ use clap::CommandFactory as _;
 
 use crate::cli::{Arguments, ConfigCommands, SettingFlags, Subcommands};
 use crate::config::{Config, environment};
+use crate::data_directory::Layout;
+use crate::data_directory::restore::Pending;
 
 /// How long threads that wait for the disk may keep a stopped server.
 const EXIT_TIME: Duration = Duration::from_secs(5);
@@ -40,9 +47,13 @@ pub(crate) fn run(command: Subcommands) -> Result<ExitCode> {
         Subcommands::DockerLogin(arguments) => block_on(docker_login::run(arguments)),
         Subcommands::Doctor(arguments) => block_on(doctor::run(arguments)),
         Subcommands::Account(command) => block_on(account::run(command)),
+        Subcommands::Policy(command) => policy::run(command),
         Subcommands::Gc(arguments) => block_on(gc::run(arguments)),
         Subcommands::Scrub(arguments) => block_on(scrub::run(arguments)),
+        Subcommands::Backup(arguments) => block_on(backup::run(arguments)),
+        Subcommands::Restore(arguments) => block_on(restore::run(arguments)),
         Subcommands::Fsck(arguments) => fsck::run(&arguments),
+        Subcommands::Jobs(command) => block_on(jobs::run(command)),
         Subcommands::Keys(command) => block_on(keys::run(command)),
         Subcommands::Migrate(command) => block_on(migrate::run(command)),
         Subcommands::Config(ConfigCommands::Check(flags)) => check_config(flags),
@@ -85,6 +96,7 @@ fn block_on(work: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {
 
 fn check_config(flags: SettingFlags) -> Result<ExitCode> {
     let config = load(flags)?;
+    Pending::refuse(&Layout::new(config.storage.data_dir.clone()))?;
     let addresses: Vec<String> =
         config.listeners.addresses.iter().map(ToString::to_string).collect();
     println!("The configuration is right.");

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use ipnet::IpNet;
+use tonnage_domain::context::Endpoint;
 
 use super::{Kind, Setting, Values};
 
@@ -19,6 +20,16 @@ pub(super) const SETTINGS: &[Setting] = &[
         default: "127.0.0.1:4510 and, where the machine has IPv6, [::1]:4510",
         help: "An address to listen on; more than one may be given. `0.0.0.0:4510` is every IPv4 \
                address of the machine, `[::]:4510` every address, port 0 any free port.",
+    },
+    Setting {
+        key: "endpoint",
+        kind: Kind::List,
+        value_name: "NAME=ADDRESS:PORT",
+        default: "none",
+        help: "A name for one of the addresses of `listen`, which policies know as \
+               `aws:SourceVpce`; more than one may be given. `NAME/NETWORK=ADDRESS:PORT` says \
+               `aws:SourceVpc` too. Only who can reach the address comes through the endpoint, so \
+               give it an address of a network of its own.",
     },
     Setting {
         key: "trusted_proxy",
@@ -49,6 +60,8 @@ pub(super) const SETTINGS: &[Setting] = &[
 pub(crate) struct Listeners {
     /// Addresses, in the order given.
     pub(crate) addresses: Vec<SocketAddr>,
+    /// The addresses that are endpoints with a name.
+    pub(crate) endpoints: Vec<(SocketAddr, Endpoint)>,
     /// Whether somebody asked for these addresses. An IPv6 default that the machine does not have
     /// is skipped, one that was asked for is an error.
     pub(crate) explicit: bool,
@@ -104,9 +117,19 @@ impl Listeners {
         if addresses.is_empty() {
             anyhow::bail!("`listen` names no address to listen on");
         }
+        let endpoints = values.many("endpoint", parse_endpoint)?.unwrap_or_default();
+        for (index, (address, _)) in endpoints.iter().enumerate() {
+            if !addresses.contains(address) {
+                anyhow::bail!("`endpoint` names {address}, which `listen` does not");
+            }
+            if endpoints.iter().take(index).any(|(other, _)| other == address) {
+                anyhow::bail!("`endpoint` names {address} twice");
+            }
+        }
         let trusted = values.many("trusted_proxy", parse_networks)?;
         Ok(Self {
             addresses,
+            endpoints,
             explicit,
             trusted_proxies: trusted.map_or_else(TrustedProxies::default, |networks| {
                 TrustedProxies(networks.into_iter().flatten().collect())
@@ -118,6 +141,32 @@ impl Listeners {
             ),
         })
     }
+}
+
+/// `NAME=ADDRESS:PORT` or `NAME/NETWORK=ADDRESS:PORT`.
+fn parse_endpoint(text: &str) -> Result<(SocketAddr, Endpoint), String> {
+    const NAME_BYTES_MAX: usize = 64;
+    let refuse = || {
+        format!(
+            "{text:?} is not an endpoint, such as `vpce-build=10.0.0.5:4510` or \
+             `vpce-build/vpc-office=10.0.0.5:4510`"
+        )
+    };
+    let is_name = |name: &str| {
+        (1..=NAME_BYTES_MAX).contains(&name.len())
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    let (names, address) = text.split_once('=').ok_or_else(refuse)?;
+    let address = address.parse().map_err(|_| refuse())?;
+    let (name, network) = match names.split_once('/') {
+        Some((name, network)) => (name, Some(network)),
+        None => (names, None),
+    };
+    if !is_name(name) || !network.is_none_or(is_name) {
+        return Err(refuse());
+    }
+    let endpoint = Endpoint { name: name.to_owned(), network: network.map(str::to_owned) };
+    Ok((address, endpoint))
 }
 
 /// No network for `none`, an address for a network of one.

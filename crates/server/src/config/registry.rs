@@ -1,6 +1,7 @@
 //! What the registry is called and what it does.
 
 use anyhow::Result;
+use tonnage_api::oci::profile::Profile;
 use tonnage_domain::names::{AccountId, Region};
 
 use super::{Kind, Setting, Values};
@@ -39,6 +40,33 @@ pub(super) const SETTINGS: &[Setting] = &[
         default: "false",
         help: "Makes a repository when somebody pushes to a name that does not exist; the pusher \
                needs `ecr:CreateRepository`.",
+    },
+    Setting {
+        key: "blob_mounting",
+        kind: Kind::Switch,
+        value_name: "BOOL",
+        default: "false",
+        help: "Lets pushes mount blobs of other repositories in every registry that did not set \
+               `BLOB_MOUNTING`; also blobs that no image refers to, and without `from` where the \
+               pusher may pull the blob. Without it a registry mounts as ECR does, once its \
+               `BLOB_MOUNTING` is `ENABLED`.",
+    },
+    Setting {
+        key: "sparse_manifests",
+        kind: Kind::Switch,
+        value_name: "BOOL",
+        default: "false",
+        help: "Takes manifests whose layers or children are not in the repository, which mirrors of \
+               single platforms push. ECR refuses them. What comes later is found by the manifests \
+               that wait for it.",
+    },
+    Setting {
+        key: "oci_profile",
+        kind: Kind::Text,
+        value_name: "PROFILE",
+        default: "specification",
+        help: "Whose habits the distribution protocol follows where the OCI specification and ECR \
+               differ: `specification` or `ecr`. The compatibility page has the table.",
     },
     Setting {
         key: "encrypt_at_rest",
@@ -94,6 +122,12 @@ pub(crate) struct Registry {
     pub(crate) domain: Option<String>,
     /// Whether a push makes its repository.
     pub(crate) create_on_push: bool,
+    /// Whether blobs are mounted by default.
+    pub(crate) blob_mounting: bool,
+    /// Whether manifests may refer to what is not there.
+    pub(crate) sparse_manifests: bool,
+    /// Whose habits the distribution protocol follows.
+    pub(crate) oci_profile: Profile,
     /// Whether layers and manifests are sealed.
     pub(crate) encrypt_at_rest: bool,
     /// How long a blob that no image refers to stays, in seconds.
@@ -111,6 +145,9 @@ impl Registry {
             region: values.one("region", Region::parse)?,
             domain: values.one("domain", parse_domain)?,
             create_on_push: values.switch("create_on_push")?.unwrap_or(false),
+            blob_mounting: values.switch("blob_mounting")?.unwrap_or(false),
+            sparse_manifests: values.switch("sparse_manifests")?.unwrap_or(false),
+            oci_profile: values.one("oci_profile", parse_profile)?.unwrap_or_default(),
             encrypt_at_rest: values.switch("encrypt_at_rest")?.unwrap_or(true),
             gc_grace_seconds: values.one("gc_grace", parse_seconds)?.unwrap_or(GC_GRACE_SECONDS),
             scrub_bytes_per_second: values
@@ -120,6 +157,14 @@ impl Registry {
                 .one("scrub_interval", parse_seconds)?
                 .unwrap_or(SCRUB_INTERVAL_SECONDS),
         })
+    }
+}
+
+fn parse_profile(text: &str) -> Result<Profile, String> {
+    match text {
+        "specification" => Ok(Profile::Specification),
+        "ecr" => Ok(Profile::Ecr),
+        _ => Err(format!("{text:?} is neither `specification` nor `ecr`")),
     }
 }
 

@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tonnage_api::oci::profile::Profile;
+
 use super::{Config, Flags, LogFormat, settings};
 
 /// Flags by key, variables by name, the text of the file.
@@ -86,11 +88,15 @@ fn a_whole_file_and_its_defaults() {
         region = "eu-west-1"
         domain = "Example.com:8443"
         create_on_push = true
+        blob_mounting = true
+        sparse_manifests = true
+        oci_profile = "ecr"
         encrypt_at_rest = false
         gc_grace = "90m"
         scrub_rate = "512KiB"
         scrub_interval = "1h"
         listen = ["0.0.0.0:80"]
+        endpoint = ["vpce-a=0.0.0.0:80"]
         trusted_proxy = ["10.0.0.0/8", "192.0.2.1"]
         connections_max = 7
         drain_seconds = 0
@@ -107,10 +113,14 @@ fn a_whole_file_and_its_defaults() {
     assert_eq!(config.registry.region.unwrap().as_str(), "eu-west-1");
     assert_eq!(config.registry.domain.as_deref(), Some("example.com:8443"));
     assert!(config.registry.create_on_push);
+    assert!(config.registry.blob_mounting);
+    assert!(config.registry.sparse_manifests);
+    assert_eq!(config.registry.oci_profile, Profile::Ecr);
     assert!(!config.registry.encrypt_at_rest);
     assert_eq!(config.registry.gc_grace_seconds, 90 * 60);
     assert_eq!(config.registry.scrub_bytes_per_second, 512 * 1024);
     assert_eq!(config.registry.scrub_interval_seconds, 3600);
+    assert_eq!(config.listeners.endpoints.len(), 1);
     assert_eq!(config.listeners.connections_max, 7);
     assert_eq!(config.listeners.drain, Duration::ZERO);
     for (address, trusted) in
@@ -131,6 +141,9 @@ fn a_whole_file_and_its_defaults() {
     assert!(config.listeners.trusted_proxies.contains("127.0.0.1".parse().unwrap()));
     assert!(config.listeners.trusted_proxies.contains("::1".parse().unwrap()));
     assert!(!config.registry.create_on_push);
+    assert!(!config.registry.blob_mounting);
+    assert!(!config.registry.sparse_manifests);
+    assert_eq!(config.registry.oci_profile, Profile::Specification);
     assert!(config.registry.encrypt_at_rest);
     assert_eq!(config.registry.gc_grace_seconds, 24 * 3600);
     assert_eq!(config.registry.scrub_bytes_per_second, 8 * 1024 * 1024);
@@ -160,6 +173,7 @@ fn a_wrong_file_is_refused_by_the_name_of_the_key() {
     check_file_refused("listen = []", &["`listen`"]);
     check_file_refused("listen = [\"localhost:1\"]", &["`listen`", "localhost:1"]);
     check_file_refused("create_on_push = \"yes\"", &["`create_on_push`", "true or false"]);
+    check_file_refused("oci_profile = \"docker\"", &["`oci_profile`", "docker", "`ecr`"]);
     check_file_refused("connections_max = 0", &["`connections_max`", "from 1"]);
     check_file_refused("connections_max = -1", &["`connections_max`"]);
     check_file_refused("connections_max = \"7\"", &["`connections_max`", "an integer"]);
@@ -231,4 +245,47 @@ fn a_file_that_is_named_must_be_there() {
         BTreeMap::from([("TONNAGE_CONFIG".to_owned(), "/no/such/file.toml".to_owned())]);
     let error = Config::load(&Flags::new(), None, &environment).unwrap_err();
     assert!(error.to_string().contains("/no/such/file.toml"), "{error}");
+}
+
+#[track_caller]
+fn check_endpoints(listen: &[&str], endpoint: &[&str], expected: Result<&[(&str, &str)], &str>) {
+    let flags: &[(&str, &[&str])] = &[("listen", listen), ("endpoint", endpoint)];
+    let found = load(Given { flags, ..Given::default() });
+    match (found, expected) {
+        (Ok(config), Ok(expected)) => {
+            let found: Vec<(String, String)> = config
+                .listeners
+                .endpoints
+                .into_iter()
+                .map(|(address, endpoint)| {
+                    let network = endpoint.network.unwrap_or_else(|| "-".to_owned());
+                    (address.to_string(), format!("{} {network}", endpoint.name))
+                })
+                .collect();
+            let expected: Vec<(String, String)> =
+                expected.iter().map(|(a, e)| ((*a).to_owned(), (*e).to_owned())).collect();
+            assert_eq!(found, expected);
+        }
+        (Err(error), Err(expected)) => {
+            let text = format!("{error:#}");
+            assert!(text.contains(expected), "{text}");
+        }
+        (Ok(_), Err(expected)) => panic!("{endpoint:?} should be refused: {expected}"),
+        (Err(error), Ok(_)) => panic!("{endpoint:?}: {error:#}"),
+    }
+}
+
+#[test]
+fn endpoints_are_names_of_listeners() {
+    let listen = &["127.0.0.1:1", "[::1]:2"];
+    check_endpoints(
+        listen,
+        &["vpce-a=127.0.0.1:1", "vpce-b/vpc-c=[::1]:2"],
+        Ok(&[("127.0.0.1:1", "vpce-a -"), ("[::1]:2", "vpce-b vpc-c")]),
+    );
+    check_endpoints(listen, &["vpce-a=127.0.0.1:3"], Err("which `listen` does not"));
+    check_endpoints(listen, &["a=127.0.0.1:1", "b=127.0.0.1:1"], Err("twice"));
+    for text in ["127.0.0.1:1", "=127.0.0.1:1", "a/=127.0.0.1:1", "a b=127.0.0.1:1", "a=here"] {
+        check_endpoints(listen, &[text], Err("is not an endpoint"));
+    }
 }

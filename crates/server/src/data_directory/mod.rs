@@ -6,6 +6,7 @@
 //! root.key.next     the root key that is to follow, while it is changed (see rotation.rs)
 //! root.key.previous the root key before, until a server has started with the new one
 //! credentials       the root access key of the first start, in the form of AWS credentials files
+//! restore.pending   there while a backup is restored into the directory
 //! metadata.sqlite   the metadata database, with its write-ahead log beside it
 //! objects/          the blobs
 //! runtime.json      where the running server listens; gone when it stopped orderly
@@ -14,6 +15,7 @@
 
 pub(crate) mod credentials;
 mod files;
+pub(crate) mod restore;
 mod root_key;
 pub(crate) mod rotation;
 pub(crate) mod runtime;
@@ -32,8 +34,14 @@ pub(crate) use self::root_key::{KeySource, find_root_key, read_or_make_root_key}
 use crate::config::Storage;
 
 /// Names that only a data directory of ours has.
-const OURS: &[&str] =
-    &["lock", "root.key", "credentials", "credentials.pending", "metadata.sqlite"];
+const OURS: &[&str] = &[
+    "lock",
+    "root.key",
+    "credentials",
+    "credentials.pending",
+    "metadata.sqlite",
+    "restore.pending",
+];
 /// What a new file system or an orchestrator puts into an empty directory.
 const IGNORED: &[&str] = &["lost+found"];
 
@@ -87,6 +95,11 @@ impl Layout {
         self.0.join("credentials.pending")
     }
 
+    /// There while a backup is restored into the directory.
+    pub(crate) fn pending_restore(&self) -> PathBuf {
+        self.0.join("restore.pending")
+    }
+
     /// Where the running server listens.
     pub(crate) fn runtime(&self) -> PathBuf {
         self.0.join("runtime.json")
@@ -114,6 +127,7 @@ impl DataDirectory {
         make(layout.directory())?;
         refuse_foreign(layout.directory())?;
         let lock = lock(&layout)?;
+        restore::Pending::refuse(&layout)?;
         let mode =
             fs::metadata(layout.directory()).map(|metadata| metadata.mode()).unwrap_or(0o700);
         if mode & 0o077 != 0 {
@@ -152,6 +166,34 @@ impl DataDirectory {
                  that user, for example with `sudo -u '#{owner}'`",
                 directory.display()
             );
+        }
+        let lock = lock(&layout)?;
+        restore::Pending::refuse(&layout)?;
+        Ok(Self { layout, _lock: lock })
+    }
+
+    /// Makes and locks a directory to restore a backup into. Nothing may be in it but the root key
+    /// that the operator put there, or what a restore that broke off has left.
+    ///
+    /// # Errors
+    /// One sentence for a directory that is not empty, in use, or not writable.
+    pub(crate) fn open_for_restore(layout: Layout) -> Result<Self> {
+        const ALLOWED: &[&str] = &["lock", "root.key", "restore.pending.new"];
+        make(layout.directory())?;
+        let directory = layout.directory().display();
+        if !layout.pending_restore().exists() {
+            let entries = fs::read_dir(layout.directory())
+                .with_context(|| format!("the data directory {directory} cannot be read"))?;
+            for entry in entries {
+                let name = entry?.file_name();
+                if !ALLOWED.iter().chain(IGNORED).any(|allowed| name == *allowed) {
+                    bail!(
+                        "{directory} is not empty, it holds {:?}; a backup is restored into an \
+                         empty directory, with nothing but `root.key` in it",
+                        name.to_string_lossy()
+                    );
+                }
+            }
         }
         let lock = lock(&layout)?;
         Ok(Self { layout, _lock: lock })

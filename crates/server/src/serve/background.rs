@@ -1,5 +1,5 @@
-//! Work that no request waits for: removing garbage, looking for damage, writing down pulls and
-//! what pushes were told.
+//! Work that no request waits for: jobs, removing garbage, looking for damage, writing down pulls,
+//! uses of keys and what pushes were told.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +7,9 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tonnage_domain::app::App;
 use tonnage_domain::error::chain;
+use tonnage_domain::identities::access_keys::uses;
 use tonnage_domain::images::pulls;
+use tonnage_domain::jobs::Worker;
 use tonnage_domain::{gc, scrub};
 
 use super::Lifecycle;
@@ -28,6 +30,8 @@ pub(super) fn start(app: &Arc<App>, lifecycle: &Lifecycle) {
     if app.settings.scrub_bytes_per_second > 0 {
         lifecycle.background.spawn(look_for_damage(Arc::clone(app), lifecycle.clone()));
     }
+    let worker = Arc::new(Worker::default());
+    lifecycle.background.spawn(worker.run(Arc::clone(app), lifecycle.stopping.clone()));
 }
 
 async fn sweep(app: Arc<App>, lifecycle: Lifecycle) {
@@ -101,6 +105,9 @@ async fn flush_notes(app: Arc<App>, lifecycle: Lifecycle) {
             _ = ticks.tick() => {}
         }
         // Not raced against the stop: what was taken from memory would be lost.
+        if let Err(error) = uses::flush(&app).await {
+            tracing::error!(error = chain(&error), "the times of some uses of keys are lost");
+        }
         if let Err(error) = pulls::flush(&app).await {
             tracing::error!(error = chain(&error), "the times of some pulls are lost");
         }

@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::Semaphore;
+use tonnage_domain::context::Endpoint;
 
 use super::Lifecycle;
 use super::accept::accept;
@@ -19,7 +20,14 @@ use crate::config;
 const BACKLOG: u32 = 1024;
 
 /// Bound sockets.
-pub(super) struct Listeners(Vec<(TcpListener, SocketAddr)>);
+pub(super) struct Listeners(Vec<Bound>);
+
+struct Bound {
+    listener: TcpListener,
+    /// With the port it got.
+    address: SocketAddr,
+    endpoint: Option<Endpoint>,
+}
 
 /// Binds every address.
 ///
@@ -30,7 +38,11 @@ pub(super) fn bind(settings: &config::Listeners) -> Result<Listeners> {
     let mut listeners = Vec::new();
     for &address in &settings.addresses {
         match bind_one(address) {
-            Ok(bound) => listeners.push(bound),
+            Ok((listener, bound)) => {
+                let named = settings.endpoints.iter().find(|(named, _)| *named == address);
+                let endpoint = named.map(|(_, endpoint)| endpoint.clone());
+                listeners.push(Bound { listener, address: bound, endpoint });
+            }
             Err(error) if !settings.explicit && address.is_ipv6() && is_absent(&error) => {
                 tracing::info!(%address, "this machine has no IPv6, listening on IPv4 only");
             }
@@ -63,7 +75,7 @@ fn is_absent(error: &io::Error) -> bool {
 impl Listeners {
     /// Where they listen, with the ports they got.
     pub(super) fn addresses(&self) -> Vec<SocketAddr> {
-        self.0.iter().map(|(_, address)| *address).collect()
+        self.0.iter().map(|bound| bound.address).collect()
     }
 
     /// Serves connections until the server stops.
@@ -75,10 +87,10 @@ impl Listeners {
         lifecycle: &Lifecycle,
     ) {
         let slots = Arc::new(Semaphore::new(connections_max));
-        for (listener, _) in self.0 {
+        for Bound { listener, endpoint, .. } in self.0 {
             lifecycle.background.spawn(accept(
                 listener,
-                responder.clone(),
+                responder.through(endpoint),
                 metrics.clone(),
                 Arc::clone(&slots),
                 lifecycle.clone(),

@@ -26,6 +26,7 @@ use tonnage_api::Api;
 use tonnage_domain::app::App;
 use tonnage_domain::error::chain;
 use tonnage_domain::gc;
+use tonnage_domain::identities::access_keys::uses;
 use tonnage_domain::images::pulls;
 
 use self::metrics::Metrics;
@@ -84,7 +85,7 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
     let lifecycle = Lifecycle::default();
     let metrics = Metrics::new(&app.metrics);
     let responder = Responder::new(
-        Api::new(Arc::clone(&app)),
+        Api::new(Arc::clone(&app)).with_profile(config.registry.oci_profile),
         Arc::clone(&app),
         metrics.clone(),
         metrics::Access::read(&config.metrics)?,
@@ -138,6 +139,9 @@ async fn stop(lifecycle: &Lifecycle, drain: Duration, app: &App, database: &Data
     lifecycle.cutting.cancel();
     if timeout(SAVE_TIME, lifecycle.background.wait()).await.is_err() {
         tracing::error!("a background task never ended");
+    }
+    if let Err(error) = uses::flush(app).await {
+        tracing::error!(error = chain(&error), "the times of the last uses of keys are lost");
     }
     if let Err(error) = pulls::flush(app).await {
         tracing::error!(error = chain(&error), "the times of the last pulls are lost");

@@ -13,6 +13,7 @@ use tonnage_api::body::Body;
 use tonnage_api::request::{Request, Response};
 use tonnage_api::{Api, Arrival};
 use tonnage_domain::app::App;
+use tonnage_domain::context::Endpoint;
 
 use super::access_log::{Line, Logged};
 use super::arrival::Origin;
@@ -22,7 +23,10 @@ use crate::config::TrustedProxies;
 
 /// Answers requests.
 #[derive(Clone)]
-pub(super) struct Responder(Arc<Parts>);
+pub(super) struct Responder {
+    parts: Arc<Parts>,
+    endpoint: Option<Arc<Endpoint>>,
+}
 
 struct Parts {
     api: Api,
@@ -45,7 +49,13 @@ impl Responder {
         lifecycle: Lifecycle,
     ) -> Self {
         let health = health::Readiness::default();
-        Self(Arc::new(Parts { api, app, health, metrics, access, trusted_proxies, lifecycle }))
+        let parts = Parts { api, app, health, metrics, access, trusted_proxies, lifecycle };
+        Self { parts: Arc::new(parts), endpoint: None }
+    }
+
+    /// The same for a listener that is an endpoint, or is not.
+    pub(super) fn through(&self, endpoint: Option<Endpoint>) -> Self {
+        Self { parts: Arc::clone(&self.parts), endpoint: endpoint.map(Arc::new) }
     }
 
     /// Answers a request of a client that is connected from `peer`.
@@ -56,19 +66,20 @@ impl Responder {
     ) -> http::Response<Logged> {
         let started = Instant::now();
         let request_id = uuid::Uuid::new_v4().to_string();
-        let origin = Origin::of(peer, request.uri(), request.headers(), &self.0.trusted_proxies);
+        let origin =
+            Origin::of(peer, request.uri(), request.headers(), &self.parts.trusted_proxies);
         let line = Line::new(&request, &origin, request_id.clone(), started);
         let response = self.answer(body::convert(request), origin, request_id).await;
-        self.0.metrics.request_answered(line.method(), response.status());
+        self.parts.metrics.request_answered(line.method(), response.status());
         Logged::new(response, line)
     }
 
     async fn answer(&self, request: Request, origin: Origin, request_id: String) -> Response {
         match request.uri().path() {
             "/healthz" => return text(StatusCode::OK, "ok\n"),
-            "/readyz" => return self.0.health.answer(&self.0.app).await,
+            "/readyz" => return self.parts.health.answer(&self.parts.app).await,
             "/metrics" => {
-                return self.0.access.answer(&self.0.metrics, &origin, request.headers());
+                return self.parts.access.answer(&self.parts.metrics, &origin, request.headers());
             }
             _ => {}
         }
@@ -82,19 +93,23 @@ impl Responder {
         let arrival = Arrival {
             source_address: origin.source_address,
             secure_transport: origin.secure_transport,
+            endpoint: self.endpoint.as_deref().cloned(),
             host,
             request_id,
-            now: self.0.app.clock.now(),
+            now: self.parts.app.clock.now(),
         };
         if takes_uploads(&request) {
             // When a connection breaks, the HTTP engine drops whoever was answering on it. These
             // go on, so that what a client sent until then is kept.
-            let parts = Arc::clone(&self.0);
-            let task =
-                self.0.lifecycle.work.spawn(async move { parts.handle(request, &arrival).await });
+            let parts = Arc::clone(&self.parts);
+            let task = self
+                .parts
+                .lifecycle
+                .work
+                .spawn(async move { parts.handle(request, &arrival).await });
             task.await.unwrap_or_else(|_| failed("unknown"))
         } else {
-            self.0.handle(request, &arrival).await
+            self.parts.handle(request, &arrival).await
         }
     }
 }

@@ -62,7 +62,9 @@ fn every_subcommand_explains_itself() {
             assert!(needs_none || help.contains("Examples:"), "{words:?} has no example");
             continue;
         };
-        for line in rest.lines().take_while(|line| !line.is_empty()) {
+        let lines = rest.lines().take_while(|line| !line.is_empty());
+        // Further lines of a long description stand further in.
+        for line in lines.filter(|line| !line.starts_with("   ")) {
             let name = line.split_whitespace().next().unwrap();
             if name != "help" {
                 waiting.push(words.iter().cloned().chain([name.to_owned()]).collect());

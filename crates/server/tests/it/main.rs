@@ -1,5 +1,6 @@
 //! The shipped binary, started and stopped as an operator does.
 
+mod backup;
 mod configuration;
 mod environment;
 mod first_start;
@@ -7,6 +8,7 @@ mod garbage_collection;
 mod http;
 mod lifecycle;
 mod offline;
+mod policies;
 mod postgres;
 mod scrub;
 mod support;

@@ -4,7 +4,9 @@
 mod metadata;
 mod objects;
 mod plan;
+mod vault;
 
 pub use self::metadata::FaultyMetadata;
 pub use self::objects::FaultyObjects;
 pub use self::plan::{Call, Fault, FaultPlan};
+pub use self::vault::FaultyVault;

@@ -79,12 +79,16 @@ impl Fault {
     }
 
     pub(crate) fn object_error(self, call: Call, id: &ObjectId) -> ObjectError {
+        ObjectError::new(id, self.io_error(call))
+    }
+
+    pub(crate) fn io_error(self, call: Call) -> io::Error {
         let kind = match self {
             Self::Full => io::ErrorKind::StorageFull,
             Self::Unavailable => io::ErrorKind::TimedOut,
             Self::Other => io::ErrorKind::Other,
         };
-        ObjectError::new(id, io::Error::new(kind, format!("injected fault on {call:?}")))
+        io::Error::new(kind, format!("injected fault on {call:?}"))
     }
 }
 

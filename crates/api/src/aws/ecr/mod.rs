@@ -3,9 +3,12 @@
 //! Every operation is one function: it decodes its own wire shape, runs one operation of the
 //! domain and encodes what that gives back. Shapes were validated before.
 
+mod account_settings;
 mod images;
 mod layers;
+mod lifecycle;
 mod listings;
+mod policies;
 mod referrers;
 mod registry_settings;
 mod repositories;
@@ -64,27 +67,40 @@ operations! {
     "CompleteLayerUpload" => layers::complete_layer_upload,
     "CreateRepository" => repositories::create_repository,
     "CreateRepositoryCreationTemplate" => templates::create_repository_creation_template,
+    "DeleteLifecyclePolicy" => lifecycle::delete_lifecycle_policy,
+    "DeleteRegistryPolicy" => policies::delete_registry_policy,
     "DeleteRepository" => repositories::delete_repository,
     "DeleteRepositoryCreationTemplate" => templates::delete_repository_creation_template,
+    "DeleteRepositoryPolicy" => policies::delete_repository_policy,
     "DeregisterPullTimeUpdateExclusion" => registry_settings::deregister_pull_time_update_exclusion,
     "DescribeImages" => listings::describe_images,
     "DescribeRegistry" => registry_settings::describe_registry,
     "DescribeRepositories" => repositories::describe_repositories,
     "DescribeRepositoryCreationTemplates" => templates::describe_repository_creation_templates,
+    "GetAccountSetting" => account_settings::get_account_setting,
     "GetAuthorizationToken" => tokens::get_authorization_token,
     "GetDownloadUrlForLayer" => layers::get_download_url_for_layer,
+    "GetLifecyclePolicy" => lifecycle::get_lifecycle_policy,
+    "GetLifecyclePolicyPreview" => lifecycle::get_lifecycle_policy_preview,
+    "GetRegistryPolicy" => policies::get_registry_policy,
     "GetRegistryScanningConfiguration" => scanning::get_registry_scanning_configuration,
+    "GetRepositoryPolicy" => policies::get_repository_policy,
     "InitiateLayerUpload" => layers::initiate_layer_upload,
     "ListImageReferrers" => referrers::list_image_referrers,
     "ListImages" => listings::list_images,
     "ListPullTimeUpdateExclusions" => registry_settings::list_pull_time_update_exclusions,
     "ListTagsForResource" => tags::list_tags_for_resource,
+    "PutAccountSetting" => account_settings::put_account_setting,
     "PutImage" => images::put_image,
     "PutImageScanningConfiguration" => scanning::put_image_scanning_configuration,
     "PutImageTagMutability" => repositories::put_image_tag_mutability,
+    "PutLifecyclePolicy" => lifecycle::put_lifecycle_policy,
+    "PutRegistryPolicy" => policies::put_registry_policy,
     "PutRegistryScanningConfiguration" => scanning::put_registry_scanning_configuration,
     "PutReplicationConfiguration" => registry_settings::put_replication_configuration,
     "RegisterPullTimeUpdateExclusion" => registry_settings::register_pull_time_update_exclusion,
+    "SetRepositoryPolicy" => policies::set_repository_policy,
+    "StartLifecyclePolicyPreview" => lifecycle::start_lifecycle_policy_preview,
     "TagResource" => tags::tag_resource,
     "UntagResource" => tags::untag_resource,
     "UpdateRepositoryCreationTemplate" => templates::update_repository_creation_template,

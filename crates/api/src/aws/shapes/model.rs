@@ -49,6 +49,11 @@ pub struct Operation {
 }
 
 impl Operation {
+    /// An operation whose table has no errors, as those of AWS Query services.
+    pub const fn plain(name: &'static str, input: &'static Shape, output: &'static Shape) -> Self {
+        Self { name, input, output, errors: &[] }
+    }
+
     /// The operation of `service` called `name`; the same as [`Service::find`].
     pub fn find(service: &Service, name: &str) -> Option<&'static Operation> {
         service.find(name)

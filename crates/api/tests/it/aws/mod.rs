@@ -2,8 +2,10 @@
 
 mod authentication;
 mod errors;
+mod iam;
 mod images;
 mod layers;
+mod lifecycle;
 mod model;
 mod pages;
 mod protocols;

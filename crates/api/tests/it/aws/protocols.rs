@@ -62,13 +62,17 @@ async fn operations_that_are_not_built_are_named() {
         let found = super::error_of(&registry.send(plain).await);
         assert_eq!((found.0.as_str(), found.1, found.2.as_str()), (code, status, message));
     };
-    let lifecycle = json!({"repositoryName": "app", "lifecyclePolicyText": "x".repeat(100)});
+    let archive = json!({
+        "repositoryName": "app",
+        "imageId": {"imageTag": "v1"},
+        "targetStorageClass": "ARCHIVE",
+    });
     check(
-        &super::operation("PutLifecyclePolicy", &lifecycle),
+        &super::operation("UpdateImageStorageClass", &archive),
         "UnsupportedOperationException",
         400,
-        "Tonnage does not serve ecr:PutLifecyclePolicy yet; the compatibility page lists what it \
-         serves.",
+        "Tonnage does not serve ecr:UpdateImageStorageClass yet; the compatibility page lists what \
+         it serves.",
     )
     .await;
     check(

@@ -72,10 +72,10 @@ async fn what_is_refused_is_refused_in_xml() {
     .await;
     check(
         known,
-        "Action=GetSessionToken&Version=2011-06-15",
+        "Action=AssumeRoleWithSAML&Version=2011-06-15",
         400,
         "UnsupportedOperation",
-        "Tonnage does not serve sts:GetSessionToken yet; the compatibility page lists what it \
+        "Tonnage does not serve sts:AssumeRoleWithSAML yet; the compatibility page lists what it \
          serves.",
     )
     .await;

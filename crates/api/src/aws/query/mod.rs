@@ -1,9 +1,16 @@
 //! AWS Query: requests are forms with an `Action`, answers are XML.
 
+mod document;
+mod form;
+
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
 
-use super::error::Wire;
+use serde_json::Value;
+
+use super::error::{Refusal, Result, Wire};
+use super::scope::printable;
+use super::shapes::{Operation, Shape};
 use crate::body::Body;
 use crate::request::Response;
 
@@ -20,6 +27,11 @@ impl Parameters {
         Self(pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect())
     }
 
+    /// The document that the parameters are, by the shape of an operation's input.
+    pub(super) fn document(&self, shape: &Shape) -> Result<Value> {
+        form::document(shape, &self.0)
+    }
+
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
@@ -34,7 +46,7 @@ impl Xml {
     }
 
     /// An element with others in it.
-    pub(super) fn element(&mut self, name: &'static str, content: impl FnOnce(&mut Self)) {
+    pub(super) fn element(&mut self, name: &str, content: impl FnOnce(&mut Self)) {
         self.open(name);
         content(self);
         self.close(name);
@@ -43,7 +55,7 @@ impl Xml {
     /// The outermost element, which names its namespace.
     pub(super) fn root(
         &mut self,
-        name: &'static str,
+        name: &str,
         namespace: &'static str,
         content: impl FnOnce(&mut Self),
     ) {
@@ -57,7 +69,7 @@ impl Xml {
     }
 
     /// An element with text in it.
-    pub(super) fn text(&mut self, name: &'static str, text: &str) {
+    pub(super) fn text(&mut self, name: &str, text: &str) {
         self.open(name);
         for character in text.chars() {
             match character {
@@ -101,6 +113,40 @@ impl Xml {
 fn is_xml(character: char) -> bool {
     matches!(character,
         '\t' | '\n' | '\r' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
+}
+
+/// An action that the service does not have, in AWS's words.
+pub(super) fn unknown_operation(parameters: &Parameters) -> Refusal {
+    let shown = |name| parameters.get(name).and_then(printable).unwrap_or_default();
+    Refusal::UnknownOperation(format!(
+        "Could not find operation {} for version {}",
+        shown("Action"),
+        shown("Version"),
+    ))
+}
+
+/// A successful answer: its document by the shape of the operation's output, and the request's id.
+///
+/// # Errors
+/// When the document is not of the shape: a defect of the handler.
+pub(super) fn answer(
+    operation: &Operation,
+    output: &Value,
+    namespace: &'static str,
+    request_id: &str,
+) -> Result<Response> {
+    let mut result = Xml(String::new());
+    document::write(&mut result, operation.output, output)?;
+    let name = operation.name;
+    let mut xml = Xml::new();
+    xml.root(&format!("{name}Response"), namespace, |xml| {
+        // An operation that answers nothing has no result at all.
+        if !matches!(operation.output, Shape::Structure([])) {
+            xml.element(&format!("{name}Result"), |xml| xml.0.push_str(&result.0));
+        }
+        xml.element("ResponseMetadata", |xml| xml.text("RequestId", request_id));
+    });
+    Ok(xml.answer(200))
 }
 
 /// An error of AWS Query.

@@ -1,6 +1,9 @@
 //! Access keys: an id that is no secret, and a secret that SigV4 needs back, so it is sealed with
 //! the root key rather than hashed.
 
+pub mod operations;
+pub mod uses;
+
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{begin, principal_from};
@@ -13,8 +16,6 @@ use crate::execute::Tx;
 use crate::names::AccountId;
 use crate::params;
 use crate::root_key::{Purpose, RootKey, rotate};
-
-const ID_ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 /// An access key with its secret.
 #[derive(Clone, Debug)]
@@ -32,15 +33,9 @@ impl AccessKey {
     /// Only when the system has no randomness to give.
     pub fn random() -> Result<Self> {
         use base64::Engine as _;
-        let id: [u8; 16] = random()?;
-        let id: String = id
-            .iter()
-            .filter_map(|byte| ID_ALPHABET.get(usize::from(byte % 32)))
-            .map(|&byte| char::from(byte))
-            .collect();
         let secret: [u8; 30] = random()?;
         let secret = base64::engine::general_purpose::STANDARD.encode(secret);
-        Ok(Self { id: format!("AKIA{id}"), secret: SecretString::from(secret) })
+        Ok(Self { id: key_id("AKIA")?, secret: SecretString::from(secret) })
     }
 
     /// A key that the operator brings.
@@ -68,6 +63,12 @@ impl AccessKey {
         }
         Ok(Self { id: id.to_owned(), secret: secret.clone() })
     }
+}
+
+/// A prefix and 16 random letters and digits.
+pub(crate) fn key_id(prefix: &str) -> Result<String> {
+    let id = super::entities::unique_id(prefix)?;
+    Ok(id.get(..prefix.len() + 16).unwrap_or_default().to_owned())
 }
 
 /// An active key and whose it is.

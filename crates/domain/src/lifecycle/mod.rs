@@ -1,0 +1,151 @@
+//! Lifecycle policies: which images of a repository go by themselves, and when.
+//!
+//! [`policy`] is the language, [`validate`] reads it, [`evaluate`] decides; none of them does
+//! input or output. [`expire`] and [`preview`] are jobs around them, and [`turns`] gives every
+//! repository its daily turn. `docs/lifecycle.md` says what is decided where ECR leaves it open.
+
+pub mod delete_lifecycle_policy;
+pub mod evaluate;
+pub mod expire;
+mod facts;
+pub mod get_lifecycle_policy;
+pub mod policy;
+pub mod preview;
+pub mod preview_operations;
+pub mod put_lifecycle_policy;
+pub mod turns;
+pub mod validate;
+
+use crate::clock::Millis;
+use crate::error::{Error, ErrorKind, Result};
+use crate::execute::{Call, Tx};
+use crate::lifecycle::expire::ExpireImagesOfRepository;
+use crate::lifecycle::policy::LifecyclePolicy;
+use crate::names::{AccountId, Region, RepositoryName};
+use crate::repositories::{Repository, RepositoryAddress};
+use crate::{jobs, params};
+
+/// A policy as an answer shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyOfRepository {
+    /// The repository.
+    pub repository: RepositoryAddress,
+    /// The policy as ECR gives it back: without white space, rules by priority.
+    pub text: String,
+    /// When it was last carried out, to the end.
+    pub last_evaluated_at: Option<Millis>,
+}
+
+/// A policy as stored.
+struct StoredPolicy {
+    version: i64,
+    text: String,
+    last_evaluated_at: Option<Millis>,
+}
+
+impl StoredPolicy {
+    fn parse(&self) -> Result<LifecyclePolicy> {
+        // It was valid when it was stored.
+        validate::parse(&self.text).map_err(Error::internal)
+    }
+
+    fn shown(self, repository: RepositoryAddress) -> Result<PolicyOfRepository> {
+        let text = self.parse()?.minified().map_err(Error::internal)?;
+        Ok(PolicyOfRepository { repository, text, last_evaluated_at: self.last_evaluated_at })
+    }
+}
+
+async fn find(tx: &mut Tx, repository_id: i64) -> Result<Option<StoredPolicy>> {
+    let row = tx
+        .optional(
+            "SELECT version, policy_text, last_evaluated_at FROM lifecycle_policies \
+             WHERE repository_id = $1",
+            params![repository_id],
+        )
+        .await?;
+    row.map(|row| {
+        Ok(StoredPolicy { version: row.get(0)?, text: row.get(1)?, last_evaluated_at: row.get(2)? })
+    })
+    .transpose()
+}
+
+/// Where the repository of this row is, if there still is one.
+async fn address_of(tx: &mut Tx, repository_id: i64) -> Result<Option<RepositoryAddress>> {
+    let row = tx
+        .optional(
+            "SELECT registries.account_id, registries.region, repositories.name \
+             FROM repositories JOIN registries ON registries.id = repositories.registry_id \
+             WHERE repositories.id = $1",
+            params![repository_id],
+        )
+        .await?;
+    row.map(|row| {
+        Ok(RepositoryAddress {
+            account: AccountId::parse(&row.get::<String>(0)?).map_err(Error::internal)?,
+            region: Region::parse(&row.get::<String>(1)?).map_err(Error::internal)?,
+            name: RepositoryName::parse(&row.get::<String>(2)?).map_err(Error::internal)?,
+        })
+    })
+    .transpose()
+}
+
+/// The error for a repository without a policy, in ECR's words.
+fn not_found(address: &RepositoryAddress) -> Error {
+    Error::new(
+        ErrorKind::LifecyclePolicyNotFound,
+        format!(
+            "Lifecycle policy does not exist for the repository with name '{}' in the registry \
+             with id '{}'",
+            address.name, address.account
+        ),
+    )
+}
+
+/// Reads a policy that is to be carried out.
+///
+/// # Errors
+/// [`ErrorKind::InvalidParameter`]; [`ErrorKind::Unsupported`] when a rule needs the archive.
+pub(crate) fn read(text: &str) -> Result<LifecyclePolicy> {
+    let policy = validate::parse(text)?;
+    refuse_archive(&policy)?;
+    Ok(policy)
+}
+
+/// Gives a repository a policy that [`read`] takes, and has it carried out soon and every day.
+pub(crate) async fn put(
+    tx: &mut Tx,
+    call: &Call<'_>,
+    repository: &Repository,
+    text: &str,
+) -> Result<()> {
+    tx.execute(
+        "INSERT INTO lifecycle_policies (repository_id, version, policy_text, updated_at, \
+         next_run_at, last_evaluated_at) VALUES ($1, $2, $3, $4, $5, NULL) \
+         ON CONFLICT (repository_id) DO UPDATE SET version = excluded.version, \
+         policy_text = excluded.policy_text, updated_at = excluded.updated_at, \
+         next_run_at = excluded.next_run_at, last_evaluated_at = NULL",
+        params![
+            repository.id,
+            call.next_id(),
+            text,
+            call.now(),
+            turns::after(repository.id, call.now()),
+        ],
+    )
+    .await?;
+    let job = ExpireImagesOfRepository::new(repository.address.account, repository.id);
+    jobs::enqueue(tx, call.app, &job, call.now()).await
+}
+
+/// Refuses what would be kept and not done.
+fn refuse_archive(policy: &LifecyclePolicy) -> Result<()> {
+    let Some(rule) = policy.rule_with_archive() else { return Ok(()) };
+    Err(Error::new(
+        ErrorKind::Unsupported,
+        format!(
+            "Tonnage has no archive storage class yet, so the rule with rulePriority {} cannot be \
+             carried out; leave out actions of type transition and storageClass archive.",
+            rule.rule_priority
+        ),
+    ))
+}

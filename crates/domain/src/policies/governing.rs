@@ -1,0 +1,322 @@
+//! Which stored policies have a say in a demand beside the principal's own: compiled once for each
+//! version, found again without a parse or a read.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tonnage_policy::{NamedPolicy, Policy, PolicyKind};
+
+use super::registry_policy::RegistryPolicyScope;
+use super::{Stored, account_limit};
+use crate::app::App;
+use crate::context::{PrincipalKind, RequestContext};
+use crate::error::{Error, Result};
+use crate::execute::{Resource, Tx};
+use crate::names::{AccountId, Region};
+use crate::registries::account_settings::registry_policy_scope;
+use crate::repositories::RepositoryAddress;
+use crate::{params, versions};
+
+/// How many compiled policies are kept, absent ones included.
+const CACHED_MAX: usize = 20_000;
+
+/// What decisions call these policies.
+pub(crate) const REPOSITORY_POLICY: &str = "repository policy";
+/// As [`REPOSITORY_POLICY`].
+pub(crate) const REGISTRY_POLICY: &str = "registry policy";
+/// As [`REPOSITORY_POLICY`].
+pub(crate) const ACCOUNT_LIMIT: &str = "account limit";
+
+/// Whether what was read may be remembered. A transaction that writes may show what is never
+/// committed, under a version number that is given again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Remember {
+    /// Read from a snapshot.
+    Yes,
+    /// Read from a transaction that writes.
+    No,
+}
+
+/// The resource policies that govern one resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Governed {
+    registry: Option<(AccountId, Region)>,
+    repository: Option<RepositoryAddress>,
+}
+
+impl Governed {
+    /// What governs the resource of a demand.
+    pub(crate) fn by(context: &RequestContext, action: &str, resource: &Resource) -> Self {
+        // What the registry does by itself is not for its users to forbid, as in AWS: neither
+        // resource policies nor account limits bind a service-linked role's own work.
+        if context.principal.kind == PrincipalKind::Service {
+            return Self { registry: None, repository: None };
+        }
+        let of_ecr = action.len() > 4
+            && action.get(..4).is_some_and(|service| service.eq_ignore_ascii_case("ecr:"));
+        match resource {
+            Resource::Repository { account, region, name } => Self {
+                registry: Some((*account, region.clone())),
+                repository: Some(RepositoryAddress {
+                    account: *account,
+                    region: region.clone(),
+                    name: name.clone(),
+                }),
+            },
+            Resource::Repositories { account, region } => {
+                Self { registry: Some((*account, region.clone())), repository: None }
+            }
+            Resource::Any if of_ecr && !decided_by_identity(action) => {
+                Self { registry: Some((context.account, context.region.clone())), repository: None }
+            }
+            Resource::Any
+            | Resource::Entity { .. }
+            | Resource::Arn { .. }
+            | Resource::Caller
+            | Resource::Deployment { .. } => Self { registry: None, repository: None },
+        }
+    }
+
+    /// The names of the versions that the policies have.
+    pub(crate) fn versions(&self) -> impl Iterator<Item = String> {
+        let registry = self
+            .registry
+            .as_ref()
+            .map(|(account, region)| versions::registry_policy(account, region));
+        let repository = self.repository.as_ref().map(versions::repository_policy);
+        registry.into_iter().chain(repository)
+    }
+
+    /// The policies, under the versions that were read.
+    pub(crate) async fn policies(
+        &self,
+        app: &App,
+        tx: &mut Tx,
+        basis: &Basis,
+        remember: Remember,
+    ) -> Result<ResourcePolicies> {
+        let cache = &app.resource_policies;
+        let registry = match &self.registry {
+            None => None,
+            Some((account, region)) => {
+                let name = versions::registry_policy(account, region);
+                let version = basis.version(&name)?;
+                Some(match cache.find(&name, version) {
+                    Some(found) => found,
+                    None => {
+                        let compiled = read_registry(tx, account, region).await?;
+                        cache.keep(name, version, compiled, remember)
+                    }
+                })
+            }
+        };
+        let repository = match &self.repository {
+            None => None,
+            Some(address) => {
+                let name = versions::repository_policy(address);
+                let version = basis.version(&name)?;
+                Some(match cache.find(&name, version) {
+                    Some(found) => found,
+                    None => {
+                        let compiled = read_repository(tx, address).await?;
+                        cache.keep(name, version, compiled, remember)
+                    }
+                })
+            }
+        };
+        Ok(ResourcePolicies { registry, repository })
+    }
+}
+
+/// Actions that ECR decides without the policy of the registry (Amazon ECR user guide, "Private
+/// registry permissions"), and those that could lock the registry.
+fn decided_by_identity(action: &str) -> bool {
+    const NAMES: [&str; 13] = [
+        "getauthorizationtoken",
+        "getregistrypolicy",
+        "putregistrypolicy",
+        "deleteregistrypolicy",
+        "createpullthroughcacherule",
+        "deletepullthroughcacherule",
+        "describepullthroughcacherules",
+        "updatepullthroughcacherule",
+        "validatepullthroughcacherule",
+        "createrepositorycreationtemplate",
+        "deleterepositorycreationtemplate",
+        "describerepositorycreationtemplates",
+        "updaterepositorycreationtemplate",
+    ];
+    let name = action.split_once(':').map_or(action, |(_, name)| name);
+    NAMES.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
+/// The versions that a decision is made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Basis {
+    names: Vec<String>,
+    versions: Vec<i64>,
+}
+
+impl Basis {
+    /// Reads the versions of these names, once each.
+    pub(crate) async fn read(tx: &mut Tx, mut names: Vec<String>) -> Result<Self> {
+        names.sort_unstable();
+        names.dedup();
+        let versions = versions::get_all(tx, &names).await?;
+        Ok(Self { names, versions })
+    }
+
+    /// The version that was read.
+    pub(crate) fn version(&self, name: &str) -> Result<i64> {
+        self.names
+            .binary_search_by(|known| known.as_str().cmp(name))
+            .ok()
+            .and_then(|index| self.versions.get(index).copied())
+            .ok_or_else(|| Error::internal(format!("the version of {name} was not read")))
+    }
+
+    /// Whether nothing changed since.
+    pub(crate) async fn still_holds(&self, tx: &mut Tx) -> Result<bool> {
+        Ok(versions::get_all(tx, &self.names).await? == self.versions)
+    }
+}
+
+/// A stored policy as decisions need it.
+#[derive(Debug)]
+pub(crate) struct Compiled {
+    policy: Option<Policy>,
+    reads_resource_tags: bool,
+    scope: RegistryPolicyScope,
+}
+
+impl Compiled {
+    fn new(policy: Option<Policy>, scope: RegistryPolicyScope) -> Self {
+        let reads_resource_tags = policy.as_ref().is_some_and(reads_resource_tags);
+        Self { policy, reads_resource_tags, scope }
+    }
+
+    /// Whether the tags of resources have to be read for it.
+    pub(crate) fn reads_resource_tags(&self) -> bool {
+        self.reads_resource_tags
+    }
+
+    /// The policy by the name that decisions call it.
+    pub(crate) fn named<'a>(&'a self, name: &'a str) -> Option<NamedPolicy<'a>> {
+        self.policy.as_ref().map(|policy| (name, policy))
+    }
+}
+
+/// Whether a policy asks for tags of the resource.
+pub(crate) fn reads_resource_tags(policy: &Policy) -> bool {
+    policy
+        .reads_key(|key| key.starts_with("aws:resourcetag/") || key.starts_with("ecr:resourcetag/"))
+}
+
+/// The policies of one resource.
+pub(crate) struct ResourcePolicies {
+    registry: Option<Arc<Compiled>>,
+    repository: Option<Arc<Compiled>>,
+}
+
+impl ResourcePolicies {
+    /// Those that have a say in `action`.
+    pub(crate) fn named(&self, action: &str) -> Vec<NamedPolicy<'_>> {
+        let registry = self.registry.as_ref().filter(|registry| registry.scope.governs(action));
+        let repository = self.repository.as_ref().and_then(|found| found.named(REPOSITORY_POLICY));
+        let registry = registry.and_then(|found| found.named(REGISTRY_POLICY));
+        repository.into_iter().chain(registry).collect()
+    }
+
+    /// Whether the tags of the resource have to be read.
+    pub(crate) fn reads_resource_tags(&self) -> bool {
+        self.registry.iter().chain(&self.repository).any(|found| found.reads_resource_tags())
+    }
+}
+
+async fn read_registry(tx: &mut Tx, account: &AccountId, region: &Region) -> Result<Compiled> {
+    let row = tx
+        .optional(
+            "SELECT registry_policies.document, registry_policies.principals \
+             FROM registry_policies \
+             JOIN registries ON registries.id = registry_policies.registry_id \
+             WHERE registries.kind = 'private' AND registries.account_id = $1 \
+             AND registries.region = $2",
+            params![account.as_str(), region.as_str()],
+        )
+        .await?;
+    let policy = row.map(|row| Stored::from_row(&row)?.compile()).transpose()?;
+    Ok(Compiled::new(policy, registry_policy_scope(tx, account, region).await?))
+}
+
+async fn read_repository(tx: &mut Tx, address: &RepositoryAddress) -> Result<Compiled> {
+    let row = tx
+        .optional(
+            "SELECT repository_policies.document, repository_policies.principals \
+             FROM repository_policies \
+             JOIN repositories ON repositories.id = repository_policies.repository_id \
+             JOIN registries ON registries.id = repositories.registry_id \
+             WHERE registries.kind = 'private' AND registries.account_id = $1 \
+             AND registries.region = $2 AND repositories.name = $3",
+            params![address.account.as_str(), address.region.as_str(), address.name.as_str()],
+        )
+        .await?;
+    let policy = row.map(|row| Stored::from_row(&row)?.compile()).transpose()?;
+    Ok(Compiled::new(policy, RegistryPolicyScope::V2))
+}
+
+/// The limit of an account, under the version of its identities. The management account has none.
+pub(crate) async fn limit(
+    app: &App,
+    tx: &mut Tx,
+    account: &AccountId,
+    basis: &Basis,
+    remember: Remember,
+) -> Result<Option<Arc<Compiled>>> {
+    if *account == app.management_account {
+        return Ok(None);
+    }
+    let version = basis.version(&versions::identities(account))?;
+    let name = format!("account-limit:{account}");
+    if let Some(found) = app.resource_policies.find(&name, version) {
+        return Ok(Some(found));
+    }
+    let policy = account_limit::find(tx, account)
+        .await?
+        .map(|text| Policy::parse(&text, PolicyKind::Identity))
+        .transpose()
+        .map_err(|error| Error::internal(format!("stored policy: {error}")))?;
+    let compiled = Compiled::new(policy, RegistryPolicyScope::V2);
+    Ok(Some(app.resource_policies.keep(name, version, compiled, remember)))
+}
+
+/// Compiled policies, each used only under the version it was read at.
+#[derive(Default)]
+pub(crate) struct ResourcePolicyCache(Mutex<HashMap<String, (i64, Arc<Compiled>)>>);
+
+impl ResourcePolicyCache {
+    fn find(&self, name: &str, version: i64) -> Option<Arc<Compiled>> {
+        let cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        cache
+            .get(name)
+            .filter(|(kept_at, _)| *kept_at == version)
+            .map(|(_, compiled)| Arc::clone(compiled))
+    }
+
+    fn keep(
+        &self,
+        name: String,
+        version: i64,
+        compiled: Compiled,
+        remember: Remember,
+    ) -> Arc<Compiled> {
+        let compiled = Arc::new(compiled);
+        if remember == Remember::Yes {
+            let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if cache.len() >= CACHED_MAX {
+                cache.clear();
+            }
+            cache.insert(name, (version, Arc::clone(&compiled)));
+        }
+        compiled
+    }
+}

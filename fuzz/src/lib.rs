@@ -1,0 +1,7 @@
+//! What the fuzz targets do, one function each. See `README.md`.
+
+pub mod manifests;
+pub mod policies;
+pub mod ranges;
+pub mod references;
+pub mod routes;
