@@ -3,23 +3,31 @@
 //! writes, and before it commits. What both answered and what is stored then equals one of the two
 //! serial orders, or one of them was refused in words that ask to try again and left no trace.
 //!
-//! Every operation that writes stands in the table; see `table.rs`.
+//! Every operation that writes belongs to a class of rows, and every class has a race; see
+//! `classes.rs` and `table.rs`.
 
+mod classes;
+mod policies;
 mod settings;
 mod table;
 mod world;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::{StreamExt as _, stream};
 use tonnage_domain::execute::{Entry, Operation};
 use tonnage_domain::operations::OPERATIONS;
 
-use self::table::{READ_ONLY, races};
+use self::classes::{Class, Writes, writes};
+use self::table::races;
 use self::world::World;
 use crate::registry::Registry;
+
+/// Far above what one step takes, and below what a person waits for a test.
+const LONGEST_STEP: Duration = Duration::from_secs(30);
 
 /// What an operation answered: `ok`, what it says of itself, or the kind of its error.
 type Answer = String;
@@ -107,17 +115,34 @@ impl Race {
         let [held, other] = [first, 1 - first].map(|act| &world.sides[act].interposed);
         let pause = held.hold_at(nth);
         let running = tokio::spawn((self.acts[first].run)(Arc::clone(&world), first));
-        pause.reached().await;
+        self.within("the first to reach its point", first, nth, pause.reached()).await;
         let second = tokio::spawn((self.acts[1 - first].run)(Arc::clone(&world), 1 - first));
         // It ends, or it waits for a turn that the one who is held has.
-        while !(second.is_finished() || held.writes() && other.waits_to_write()) {
-            tokio::task::yield_now().await;
-        }
+        let met = async {
+            while !(second.is_finished() || held.writes() && other.waits_to_write()) {
+                tokio::task::yield_now().await;
+            }
+        };
+        self.within("the second to end or to wait for its turn", first, nth, met).await;
         pause.resume();
         let mut answers = [const { String::new() }; 2];
-        answers[first] = running.await.unwrap();
-        answers[1 - first] = second.await.unwrap();
+        answers[first] = self.within("the first to end", first, nth, running).await.unwrap();
+        answers[1 - first] = self.within("the second to end", first, nth, second).await.unwrap();
         Outcome { answers, stored: world.stored().await }
+    }
+
+    /// Waits no longer than any step takes on a loaded machine; a step that hangs says which it is.
+    async fn within<T>(
+        &self,
+        what: &str,
+        first: usize,
+        nth: u32,
+        wait: impl Future<Output = T>,
+    ) -> T {
+        let Ok(output) = tokio::time::timeout(LONGEST_STEP, wait).await else {
+            panic!("{}, {first} held at its point {nth}: waited in vain for {what}", self.label());
+        };
+        output
     }
 
     async fn check(&self) {
@@ -150,18 +175,35 @@ async fn every_interleaving_equals_a_serial_order() {
     stream::iter(&races).for_each_concurrent(4, |race| race.check()).await;
 }
 
-/// Whoever adds an operation that writes adds a race with whatever may change what it decided from.
+/// Whoever adds an operation says what it writes; a class of rows has a race, or stands in the list
+/// of those without one.
 #[test]
-fn every_operation_that_writes_has_a_race() {
+fn every_class_of_rows_has_a_race() {
     let races = races();
-    let raced: BTreeSet<String> =
-        races.iter().flat_map(|race| &race.acts).filter_map(|act| act.entry).map(name).collect();
-    let read_only: BTreeSet<String> = READ_ONLY.iter().map(ToString::to_string).collect();
-    for operation in OPERATIONS.iter().map(|entry| name(*entry)) {
+    let raced: BTreeSet<Class> = races
+        .iter()
+        .flat_map(|race| &race.acts)
+        .filter_map(|act| act.entry)
+        .filter_map(|entry| match writes(entry) {
+            Some(Writes::Rows(class)) => Some(class),
+            _ => None,
+        })
+        .collect();
+    let mut used = BTreeSet::new();
+    for entry in OPERATIONS {
+        match writes(*entry) {
+            None => panic!("{} has no class in races/classes.rs", name(*entry)),
+            Some(Writes::Nothing) => {}
+            Some(Writes::Rows(class)) => {
+                used.insert(class);
+            }
+        }
+    }
+    for class in Class::ALL {
+        assert!(used.contains(class), "no operation writes {class:?}");
         assert!(
-            raced.contains(&operation) != read_only.contains(&operation),
-            "{operation} stands in exactly one of races() and READ_ONLY"
+            raced.contains(class) != Class::WITHOUT_RACE.contains(class),
+            "{class:?} has a race, or stands in WITHOUT_RACE"
         );
     }
-    assert_eq!(read_only.len() + raced.len(), OPERATIONS.len(), "an operation that is none");
 }

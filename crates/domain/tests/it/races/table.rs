@@ -26,7 +26,7 @@ use tonnage_domain::uploads::initiate::InitiateLayerUpload;
 use tonnage_domain::uploads::{UploadId, UploadRules};
 
 use super::world::{OTHER_ACCOUNT, World};
-use super::{Act, Race, act, act_as, act_with, settings};
+use super::{Act, Race, act, act_as, act_with, policies, settings};
 use crate::content::Pushed;
 use crate::interposed::Statement;
 use crate::registry::{
@@ -35,30 +35,6 @@ use crate::registry::{
 };
 
 /// The operations that change nothing but counters and marks in memory.
-pub(super) const READ_ONLY: &[&str] = &[
-    "ecr:BatchCheckLayerAvailability",
-    "ecr:BatchGetImage",
-    "ecr:BatchGetRepositoryScanningConfiguration",
-    "ecr:DescribeImages",
-    "ecr:DescribeRegistry",
-    "ecr:DescribeRepositories",
-    "ecr:DescribeRepositoryCreationTemplates",
-    "ecr:GetRegistryScanningConfiguration",
-    "ecr:ListImageReferrers",
-    "ecr:ListImages",
-    "ecr:ListPullTimeUpdateExclusions",
-    "ecr:ListTagsForResource",
-    "sts:GetCallerIdentity",
-    "tonnage:DescribeGarbageCollection",
-    "tonnage:DescribeScrub",
-    "tonnage:DescribeUpload",
-    "tonnage:GetBlob",
-    "tonnage:GetManifest",
-    "tonnage:HeadBlob",
-    "tonnage:ListAccounts",
-    "tonnage:ListTags",
-];
-
 /// Permissions moved, or another request writes to the upload or has ended it: what a client of one
 /// process is told, too.
 const REFUSALS: &[&str] = &["Unavailable", "UploadBusy", "UploadNotFound"];
@@ -75,6 +51,7 @@ pub(super) fn races() -> Vec<Race> {
     races.extend(collection());
     races.extend(accounts());
     races.extend(settings::races());
+    races.extend(policies::races());
     races
 }
 

@@ -130,6 +130,7 @@ async fn other_root(registry: &Registry, management_account: AccountId) -> Princ
         arn: row[1].clone(),
         unique_id: row[2].clone(),
         access_key_id: None,
+        session: None,
     }
 }
 
@@ -168,4 +169,11 @@ const STORED: &[&str] = &[
     "SELECT removed_blobs, reclaimed_bytes FROM garbage_collection",
     "SELECT phase, after_id, next_pass_at FROM scrub",
     "SELECT service, operation FROM access_records",
+    "SELECT repositories.name FROM repository_policies
+     JOIN repositories ON repositories.id = repository_id",
+    "SELECT repositories.name FROM lifecycle_policies
+     JOIN repositories ON repositories.id = repository_id",
+    "SELECT COUNT(*) FROM registry_policies",
+    "SELECT account_id FROM account_limits",
+    "SELECT kind, name FROM iam_entities",
 ];
