@@ -225,6 +225,12 @@ class Containers:
         policy = ("--policy", self.directory / "policy.json")
         return run("skopeo", *policy, *words, env=self.environment, status=status, **settings)
 
+    def start_skopeo(self, *words: str | Path) -> subprocess.Popen[bytes]:
+        """Starts `skopeo WORDS`, for the caller to end."""
+        command = ["skopeo", "--policy", str(self.directory / "policy.json"), *map(str, words)]
+        environment = {"PATH": TOOL_PATH, "LC_ALL": "C.UTF-8", **self.environment}
+        return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
     def login(self, host: str, password: str, *, tool: str = "skopeo", status: int | None = 0) -> Output:
         """`TOOL login`; the three share one file of credentials."""
         words = (tool, "login", "--tls-verify=false", "--username", "AWS", "--password-stdin", host)
