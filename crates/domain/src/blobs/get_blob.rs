@@ -3,7 +3,7 @@
 use super::{BlobReader, find, not_found, tell};
 use crate::context::RequestContext;
 use crate::error::{Error, Result};
-use crate::execute::{Call, Demand, Entry, Operation, Service};
+use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
 use crate::names::Digest;
 use crate::repositories::{self, RepositoryAddress};
 
@@ -31,24 +31,37 @@ impl Operation for GetBlob {
     }
 
     async fn run(self, call: Call<'_>) -> Result<BlobReader> {
+        if let Some(mut tx) = call.recall().await {
+            let opened = self.open(&call, &mut tx).await;
+            // Whatever went wrong is tried again with what is stored.
+            if let (false, Ok((_, Ok(reader)))) = (tx.missed(), opened) {
+                return Ok(reader);
+            }
+        }
         let mut failed = None;
         for _ in 0..OPEN_TRIES {
-            let mut tx = call.read().await?;
-            let repository = repositories::get(&mut tx, &self.repository).await?;
-            let blob = find(&mut tx, &repository, &self.digest)
-                .await?
-                .ok_or_else(|| not_found(&repository, &self.digest))?;
-            match failed {
+            let mut tx = call.read_remembered().await?;
+            let (blob_id, opened) = self.open(&call, &mut tx).await?;
+            match (opened, failed) {
+                (Ok(reader), _) => return Ok(reader),
                 // It was not removed meanwhile.
-                Some((id, error)) if id == blob.id => return Err(error),
-                _ => {}
-            }
-            match BlobReader::open(call.app, &mut tx, &repository, &self.digest, &blob).await {
-                Ok(reader) => return Ok(reader),
-                Err(error) => failed = Some((blob.id, error)),
+                (Err(error), Some((id, _))) if id == blob_id => return Err(error),
+                (Err(error), _) => failed = Some((blob_id, error)),
             }
         }
         Err(failed.map_or_else(|| Error::internal("no try to open a blob"), |(_, error)| error))
+    }
+}
+
+impl GetBlob {
+    /// The row of the blob, and how opening it went.
+    async fn open(&self, call: &Call<'_>, tx: &mut Tx) -> Result<(i64, Result<BlobReader>)> {
+        let repository = repositories::get(tx, &self.repository).await?;
+        let blob = find(tx, &repository, &self.digest)
+            .await?
+            .ok_or_else(|| not_found(&repository, &self.digest))?;
+        let opened = BlobReader::open(call.app, tx, &repository, &self.digest, &blob).await;
+        Ok((blob.id, opened))
     }
 }
 

@@ -208,9 +208,11 @@ pub(super) async fn history(seed: u64, count: usize, checks: Checks) -> BTreeSet
         gc_grace_seconds: GRACE_SECONDS,
         ..Settings::default()
     };
+    let registry = Registry::with_settings(settings).await;
+    registry.interposed.recall_answers();
     let blobs = blobs();
     let mut runner = Runner {
-        registry: Registry::with_settings(settings).await,
+        registry,
         model: Model::default(),
         images: images(&blobs),
         blobs,
