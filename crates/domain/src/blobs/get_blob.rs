@@ -1,11 +1,11 @@
 //! `GET` and `HEAD` of a blob, and the download that a link allows.
 
-use super::{BlobReader, find, not_found, tell};
+use super::{BlobReader, BlobRecord, find, not_found, tell};
 use crate::context::RequestContext;
 use crate::error::{Error, Result};
 use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
 use crate::names::Digest;
-use crate::repositories::{self, RepositoryAddress};
+use crate::repositories::{self, Repository, RepositoryAddress};
 
 /// How often a blob is looked for that is removed while it is opened, and pushed again at once.
 const OPEN_TRIES: u32 = 3;
@@ -32,21 +32,27 @@ impl Operation for GetBlob {
 
     async fn run(self, call: Call<'_>) -> Result<BlobReader> {
         if let Some(mut tx) = call.recall().await {
-            let opened = self.open(&call, &mut tx).await;
-            // Whatever went wrong is tried again with what is stored.
-            if let (false, Ok((_, Ok(reader)))) = (tx.missed(), opened) {
+            let opened = async {
+                let (repository, blob) = self.find(&mut tx).await?;
+                BlobReader::open(call.app, &mut tx, &repository, &self.digest, &blob).await
+            };
+            // Whatever went wrong is looked at again in what is stored.
+            if let Ok(reader) = opened.await {
                 return Ok(reader);
             }
         }
         let mut failed = None;
         for _ in 0..OPEN_TRIES {
             let mut tx = call.read_remembered().await?;
-            let (blob_id, opened) = self.open(&call, &mut tx).await?;
-            match (opened, failed) {
-                (Ok(reader), _) => return Ok(reader),
+            let (repository, blob) = self.find(&mut tx).await?;
+            match failed {
                 // It was not removed meanwhile.
-                (Err(error), Some((id, _))) if id == blob_id => return Err(error),
-                (Err(error), _) => failed = Some((blob_id, error)),
+                Some((id, error)) if id == blob.id => return Err(error),
+                _ => {}
+            }
+            match BlobReader::open(call.app, &mut tx, &repository, &self.digest, &blob).await {
+                Ok(reader) => return Ok(reader),
+                Err(error) => failed = Some((blob.id, error)),
             }
         }
         Err(failed.map_or_else(|| Error::internal("no try to open a blob"), |(_, error)| error))
@@ -54,14 +60,12 @@ impl Operation for GetBlob {
 }
 
 impl GetBlob {
-    /// The row of the blob, and how opening it went.
-    async fn open(&self, call: &Call<'_>, tx: &mut Tx) -> Result<(i64, Result<BlobReader>)> {
+    async fn find(&self, tx: &mut Tx) -> Result<(Repository, BlobRecord)> {
         let repository = repositories::get(tx, &self.repository).await?;
         let blob = find(tx, &repository, &self.digest)
             .await?
             .ok_or_else(|| not_found(&repository, &self.digest))?;
-        let opened = BlobReader::open(call.app, tx, &repository, &self.digest, &blob).await;
-        Ok((blob.id, opened))
+        Ok((repository, blob))
     }
 }
 
