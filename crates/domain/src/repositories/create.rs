@@ -94,6 +94,7 @@ pub(crate) async fn insert(
         address: address.clone(),
         tag_mutability: new.tag_mutability,
         scan_on_push: new.scan_on_push,
+        sparse_manifests: None,
         created_at: call.now(),
     };
     tx.execute(

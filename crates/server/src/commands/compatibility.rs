@@ -84,7 +84,7 @@ const DECISIONS: &[(&str, &str)] = &[
     ),
     (
         "Sparse manifests",
-        "A manifest whose layers or children are not in the repository is refused, as in ECR, unless the server runs with `sparse_manifests`.",
+        "A manifest whose layers or children are not in the repository is refused, as in ECR, unless the server runs with `sparse_manifests` or the repository allows it (`tonnage repository sparse-manifests`).",
     ),
     ("Chunks", "Of any size, in order; there is no `OCI-Chunk-Min-Length` to keep."),
     (
