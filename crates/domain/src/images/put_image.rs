@@ -16,6 +16,7 @@ use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
 use crate::gc;
 use crate::names::{Algorithm, Digest, Tag};
 use crate::params;
+use crate::quotas;
 use crate::repositories::{self, Repository, RepositoryAddress};
 use crate::uploads::UploadRules;
 
@@ -266,6 +267,7 @@ async fn insert(
     bytes: &Bytes,
     digest: &Digest,
 ) -> Result<i64> {
+    quotas::check_images(tx, call, repository).await?;
     let may_miss = repository.may_be_sparse(call.app);
     let blobs = held_blobs(tx, repository, manifest, may_miss).await?;
     let children = held_children(tx, repository, manifest, may_miss).await?;
