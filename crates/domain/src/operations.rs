@@ -92,6 +92,7 @@ use crate::repositories::create::CreateRepository;
 use crate::repositories::delete::DeleteRepository;
 use crate::repositories::describe::DescribeRepositories;
 use crate::repositories::put_image_tag_mutability::PutImageTagMutability;
+use crate::repositories::put_sparse_manifests::PutSparseManifests;
 use crate::resource_tags::{ListTagsForResource, TagResource, UntagResource};
 use crate::scanning::batch_get_repository_scanning_configuration::BatchGetRepositoryScanningConfiguration;
 use crate::scanning::put_image_scanning_configuration::PutImageScanningConfiguration;
@@ -292,6 +293,7 @@ pub const OPERATIONS: &[Entry] = &[
     RetryJob::ENTRY,
     MountLayer::ENTRY,
     PutAccountLimit::ENTRY,
+    PutSparseManifests::ENTRY,
     RunGarbageCollection::ENTRY,
     SetAccountState::ENTRY,
     StartScrub::ENTRY,

@@ -72,6 +72,10 @@ Examples:
     #[command(subcommand, arg_required_else_help = true)]
     Account(AccountCommands),
 
+    /// Settings of repositories that ECR does not have.
+    #[command(subcommand, arg_required_else_help = true)]
+    Repository(RepositoryCommands),
+
     /// Ask why somebody may or may not do something, and look for mistakes in policies.
     #[command(subcommand, arg_required_else_help = true)]
     Policy(PolicyCommands),
@@ -237,6 +241,47 @@ pub(crate) struct DockerLoginArguments {
     /// Print the password instead of calling docker.
     #[arg(long, conflicts_with = "hosts")]
     pub(crate) print: bool,
+}
+
+/// What may be done with repositories.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RepositoryCommands {
+    /// Say whether manifests may refer to layers and images that the repository does not hold.
+    ///
+    /// By default they may not, as in ECR, unless the server runs with `sparse_manifests`. What is
+    /// missing can be pushed later; until then pulling it fails.
+    #[command(after_help = "\
+Examples:
+  tonnage repository sparse-manifests allow mirror/app
+  tonnage repository sparse-manifests refuse mirror/app --account 111122223333 --in-region eu-west-1
+  tonnage repository sparse-manifests default mirror/app")]
+    SparseManifests {
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// Whether they may, or what the server does in general.
+        #[arg(value_enum)]
+        choice: SparseChoice,
+        /// The repository.
+        #[arg(value_name = "NAME")]
+        repository: String,
+        /// Its account. [default: the management account]
+        #[arg(long, value_name = "ID")]
+        account: Option<String>,
+        /// Its region. [default: the server's]
+        #[arg(long, value_name = "REGION")]
+        in_region: Option<String>,
+    },
+}
+
+/// Whether manifests may refer to what a repository does not hold.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum SparseChoice {
+    /// They may.
+    Allow,
+    /// They may not.
+    Refuse,
+    /// As the server says.
+    Default,
 }
 
 /// What may be done with accounts.

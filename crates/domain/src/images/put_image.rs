@@ -16,6 +16,7 @@ use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
 use crate::gc;
 use crate::names::{Algorithm, Digest, Tag};
 use crate::params;
+use crate::quotas;
 use crate::repositories::{self, Repository, RepositoryAddress};
 use crate::uploads::UploadRules;
 
@@ -192,7 +193,7 @@ impl Operation for PutImage {
             };
             events::publish(&mut tx, &call, repository.registry_id, &event).await?;
         }
-        let may_miss = call.app.settings.sparse_manifests;
+        let may_miss = repository.may_be_sparse(call.app);
         let warnings =
             warnings::of(&mut tx, &repository, &manifest, image_id, &self.tags, may_miss).await?;
         // Also when nothing changed: what was found may be of a commit that is still under way.
@@ -266,7 +267,8 @@ async fn insert(
     bytes: &Bytes,
     digest: &Digest,
 ) -> Result<i64> {
-    let may_miss = call.app.settings.sparse_manifests;
+    quotas::check_images(tx, call, repository).await?;
+    let may_miss = repository.may_be_sparse(call.app);
     let blobs = held_blobs(tx, repository, manifest, may_miss).await?;
     let children = held_children(tx, repository, manifest, may_miss).await?;
     let image_size = match manifest.kind() {

@@ -63,6 +63,7 @@ use tonnage_domain::repositories::create::CreateRepository;
 use tonnage_domain::repositories::delete::DeleteRepository;
 use tonnage_domain::repositories::describe::DescribeRepositories;
 use tonnage_domain::repositories::put_image_tag_mutability::PutImageTagMutability;
+use tonnage_domain::repositories::put_sparse_manifests::PutSparseManifests;
 use tonnage_domain::resource_tags::{ListTagsForResource, TagResource, UntagResource};
 use tonnage_domain::scanning::RegistryScanningConfiguration;
 use tonnage_domain::scanning::batch_get_repository_scanning_configuration::BatchGetRepositoryScanningConfiguration;
@@ -181,6 +182,8 @@ fn repositories(table: &mut Table) {
     table.add("two names", &DescribeRepositories { names, ..describe });
     let tag_mutability = TagMutabilityRule::default();
     table.add("", &PutImageTagMutability { registry_id: None, name: name(), tag_mutability });
+    let sparse = PutSparseManifests { repository: address("team/app"), allowed: Some(true) };
+    table.add("", &sparse);
     let resource = address("team/app");
     table.add("", &TagResource { resource: resource.clone(), tags });
     let keys = vec!["env".to_owned(), "cost".to_owned()];

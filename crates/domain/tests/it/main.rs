@@ -19,6 +19,7 @@ mod key_wrapper;
 mod lifecycle;
 mod listing;
 mod policies;
+mod quotas;
 mod registry;
 mod repositories;
 mod resource_tags;

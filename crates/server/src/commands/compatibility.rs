@@ -68,7 +68,7 @@ const DECISIONS: &[(&str, &str)] = &[
     ),
     (
         "Quotas",
-        "1,000 tags per image, 50 resource tags, 4,200 parts and 52,000 MiB per layer, 4 MiB per manifest are enforced. The number of repositories and images is not limited. Requests are not throttled.",
+        "1,000 tags per image, 50 resource tags, 4,200 parts and 52,000 MiB per layer, 4 MiB per manifest are enforced. 100,000 repositories per registry and 100,000 images per repository are ECR's defaults, and the settings `repositories_per_registry` and `images_per_repository` change them. Requests are not throttled.",
     ),
     (
         "Codes of the distribution protocol",
@@ -84,7 +84,7 @@ const DECISIONS: &[(&str, &str)] = &[
     ),
     (
         "Sparse manifests",
-        "A manifest whose layers or children are not in the repository is refused, as in ECR, unless the server runs with `sparse_manifests`.",
+        "A manifest whose layers or children are not in the repository is refused, as in ECR, unless the server runs with `sparse_manifests` or the repository allows it (`tonnage repository sparse-manifests`).",
     ),
     ("Chunks", "Of any size, in order; there is no `OCI-Chunk-Min-Length` to keep."),
     (

@@ -72,6 +72,7 @@ pub(super) async fn open(directory: &DataDirectory, config: &Config) -> Result<O
             gc_grace_seconds: config.registry.gc_grace_seconds,
             scrub_bytes_per_second: config.registry.scrub_bytes_per_second,
             scrub_interval_seconds: config.registry.scrub_interval_seconds,
+            quotas: config.registry.quotas,
             ..Settings::default()
         },
         account: config.registry.account,
