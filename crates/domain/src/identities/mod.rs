@@ -174,7 +174,7 @@ pub(crate) async fn lookup(tx: &mut Tx, named: &PrincipalPattern) -> Result<Look
                         .optional(
                             "SELECT 1 FROM principals \
                              WHERE account_id = $1 AND kind = 'role' AND name = $2",
-                            params![account, role],
+                            params![account, entities::folded(role)],
                         )
                         .await?;
                     (arn, row.is_some())

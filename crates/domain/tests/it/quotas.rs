@@ -1,5 +1,7 @@
 //! Quotas that an operator may change.
 
+use std::sync::Arc;
+
 use tonnage_domain::app::Settings;
 use tonnage_domain::error::ErrorKind;
 use tonnage_domain::quotas::Quotas;
@@ -13,12 +15,15 @@ async fn registry_with(quotas: Quotas) -> Registry {
 
 #[tokio::test]
 async fn a_registry_holds_so_many_repositories() {
-    let registry = registry_with(Quotas { repositories_per_registry: 2, ..Quotas::ECR }).await;
+    let quotas = Quotas { repositories_per_registry: 2, ..Quotas::ECR };
+    let registry = Arc::new(registry_with(quotas).await);
     registry.create("one").await;
-    let (left, right) = tokio::join!(
-        registry.run(create_repository("two")),
-        registry.run(create_repository("three")),
-    );
+    let create = |name: &'static str| {
+        let registry = Arc::clone(&registry);
+        tokio::spawn(async move { registry.run(create_repository(name)).await })
+    };
+    let (left, right) = (create("two"), create("three"));
+    let (left, right) = (left.await.unwrap(), right.await.unwrap());
     assert!(left.is_ok() != right.is_ok(), "both took the last place, or none: {left:?} {right:?}");
     let message = "The registry with id '123456789012' already has the maximum allowed number of \
                    repositories which is '2'";
