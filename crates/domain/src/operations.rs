@@ -91,6 +91,7 @@ use crate::replication::put_replication_configuration::PutReplicationConfigurati
 use crate::repositories::create::CreateRepository;
 use crate::repositories::delete::DeleteRepository;
 use crate::repositories::describe::DescribeRepositories;
+use crate::repositories::list_catalog::ListCatalog;
 use crate::repositories::put_image_tag_mutability::PutImageTagMutability;
 use crate::repositories::put_sparse_manifests::PutSparseManifests;
 use crate::resource_tags::{ListTagsForResource, TagResource, UntagResource};
@@ -288,6 +289,7 @@ pub const OPERATIONS: &[Entry] = &[
     GetManifest::ENTRY,
     HeadBlob::ENTRY,
     ListAccounts::ENTRY,
+    ListCatalog::ENTRY,
     ListJobs::ENTRY,
     ListTags::ENTRY,
     RetryJob::ENTRY,

@@ -3,6 +3,7 @@
 pub mod create;
 pub mod delete;
 pub mod describe;
+pub mod list_catalog;
 pub mod put_image_tag_mutability;
 pub mod put_sparse_manifests;
 pub mod tag_mutability;

@@ -62,6 +62,7 @@ use tonnage_domain::repositories::TagMutabilityRule;
 use tonnage_domain::repositories::create::CreateRepository;
 use tonnage_domain::repositories::delete::DeleteRepository;
 use tonnage_domain::repositories::describe::DescribeRepositories;
+use tonnage_domain::repositories::list_catalog::ListCatalog;
 use tonnage_domain::repositories::put_image_tag_mutability::PutImageTagMutability;
 use tonnage_domain::repositories::put_sparse_manifests::PutSparseManifests;
 use tonnage_domain::resource_tags::{ListTagsForResource, TagResource, UntagResource};
@@ -182,6 +183,7 @@ fn repositories(table: &mut Table) {
     table.add("two names", &DescribeRepositories { names, ..describe });
     let tag_mutability = TagMutabilityRule::default();
     table.add("", &PutImageTagMutability { registry_id: None, name: name(), tag_mutability });
+    table.add("", &ListCatalog { page: page(None, 100) });
     let sparse = PutSparseManifests { repository: address("team/app"), allowed: Some(true) };
     table.add("", &sparse);
     let resource = address("team/app");

@@ -37,7 +37,10 @@ const ROUTES: &[(&str, &str)] = &[
         "`GET`, `HEAD /v2/{name}/referrers/{digest}`",
         "`artifactType`, `OCI-Filters-Applied`, `Link`",
     ),
-    ("`GET`, `HEAD /v2/_catalog`", "for principals that may list all repositories"),
+    (
+        "`GET`, `HEAD /v2/_catalog`",
+        "the repositories that the principal may describe (`ecr:DescribeRepositories`), all at once or one by one",
+    ),
 ];
 
 /// Where ECR's behaviour is not documented, or where we chose otherwise: what we do and why.
