@@ -252,7 +252,7 @@ fn bytes_of(params: &[Value], rows: &[Row]) -> usize {
                 }
         })
         .sum();
-    ANSWER_OVERHEAD + rows.len() * size_of::<Row>() + bytes
+    ANSWER_OVERHEAD + size_of_val(rows) + bytes
 }
 
 /// A COMMIT under way; what it changed is new once this is dropped.
