@@ -9,7 +9,7 @@
 //! committed yet. Its `commit` waits for that too, even when it wrote nothing itself; dropping it
 //! cannot. So whoever answers a client from what a writing transaction read commits it first.
 //!
-//! What is read over and over is given from memory; see [`answers`] and
+//! What is read over and over is given from memory; see `answers` and
 //! `docs/decisions/0004-remembered-answers.md`.
 
 mod answers;
