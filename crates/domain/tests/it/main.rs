@@ -7,6 +7,7 @@ mod backup;
 mod bootstrap;
 mod collection;
 mod content;
+mod crash;
 mod demands;
 mod faults;
 mod fsck;

@@ -39,6 +39,7 @@ use self::answers::Answers;
 use self::readers::{Keep, Readers};
 use self::write_transaction::WriteTransaction;
 use self::writer::{Gate, Writer};
+use crate::disk;
 use crate::schema::SchemaError;
 
 /// Settings of a database. The defaults suit a registry of any size on one machine.
@@ -199,13 +200,10 @@ impl Metadata for SqliteMetadata {
 /// Makes the file before SQLite does, so that nobody else can read it, and makes its name survive a
 /// power failure. The log and its index take over the file's mode.
 fn make_file(path: &Path) -> io::Result<()> {
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    let directory = disk::parent(path);
+    disk::make_directories(directory)?;
     OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
-    fs::File::open(directory)?.sync_all()
+    disk::sync_directory(directory)
 }
 
 struct ThrowAwayDirectory(PathBuf);

@@ -25,6 +25,7 @@ use super::SqliteOptions;
 use super::answers::Answers;
 use super::errors::{kind_of, metadata_error, unavailable};
 use super::session::{Role, Session};
+use crate::crash;
 
 /// The most members of one group.
 pub(crate) const GROUP_MEMBERS_MAX: usize = 512;
@@ -323,7 +324,9 @@ impl Writer {
         let (changing, outcome) = match &mut self.session {
             Some(session) if !session.is_autocommit() => {
                 let changing = self.answers.changing(session.take_changed());
-                (changing, session.control("COMMIT"))
+                crash::reached("commit");
+                let outcome = session.control("COMMIT");
+                (changing, outcome.inspect(|()| crash::reached("tell of the commit")))
             }
             _ => {
                 self.check_group();
