@@ -19,6 +19,7 @@ mod jobs;
 mod key_wrapper;
 mod lifecycle;
 mod listing;
+mod lost_commits;
 mod policies;
 mod quotas;
 mod registry;
