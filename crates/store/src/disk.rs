@@ -94,8 +94,19 @@ pub fn make_directories(path: &Path) -> io::Result<()> {
     match made {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {
             match sync_directory(parent) {
-                // Somebody else's directory, which we cannot have made anything in.
-                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+                // Somebody else's directory, which we cannot have made anything in, or one of a file
+                // system that does not write or does not sync.
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::PermissionDenied
+                            | io::ErrorKind::ReadOnlyFilesystem
+                            | io::ErrorKind::InvalidInput
+                            | io::ErrorKind::Unsupported
+                    ) =>
+                {
+                    Ok(())
+                }
                 result => result,
             }
         }

@@ -1,7 +1,8 @@
 //! Where a registry keeps things: metadata on SQLite or PostgreSQL, blob objects on files.
 //!
 //! Implements the traits of `tonnage_domain::{metadata, objects}` and knows nothing of what is
-//! kept. The feature `testing` adds fault injectors, crash points and the suites every backend must pass.
+//! kept. The feature `testing` adds fault injectors, crash points and the suites every backend must
+//! pass.
 
 #[cfg(feature = "testing")]
 pub mod conformance;
