@@ -26,6 +26,7 @@ use tonnage_domain::images::get_manifest::GetManifest;
 use tonnage_domain::images::list_image_referrers::ListImageReferrers;
 use tonnage_domain::images::list_images::{ListImages, TagStatus};
 use tonnage_domain::images::list_tags::ListTags;
+use tonnage_domain::images::precondition::Precondition;
 use tonnage_domain::images::put_image::PutImage;
 use tonnage_domain::jobs::Lease;
 use tonnage_domain::jobs::operations::{CancelJob, DescribeJob, ListJobs, RetryJob};
@@ -222,7 +223,11 @@ fn images(table: &mut Table) {
     table.add("", &ListTags { repository: repository(), page: page(None, 100) });
     for (input, reference) in [("by tag", "v1"), ("by digest", digest.as_str())] {
         let reference = Reference::parse(reference).unwrap();
-        let delete = DeleteManifest { repository: repository(), reference: reference.clone() };
+        let delete = DeleteManifest {
+            repository: repository(),
+            reference: reference.clone(),
+            condition: Precondition::None,
+        };
         let get = GetManifest { repository: repository(), reference, counts_as_pull: true };
         table.add(input, &get);
         table.add(input, &delete);

@@ -24,7 +24,8 @@ use tonnage_domain::images::describe_images::{DescribeImages, ImageDetail};
 use tonnage_domain::images::get_manifest::GetManifest;
 use tonnage_domain::images::list_images::TagStatus;
 use tonnage_domain::images::list_tags::ListTags;
-use tonnage_domain::images::put_image::{PutCondition, PutImage, PutImageOutput};
+use tonnage_domain::images::precondition::Precondition;
+use tonnage_domain::images::put_image::{PutImage, PutImageOutput};
 use tonnage_domain::metadata::{Metadata, Mode};
 use tonnage_domain::names::{AccountId, Digest, Reference, Region, RepositoryName, Tag};
 use tonnage_domain::objects::{Objects, SPAN_BYTES_MAX};
@@ -617,7 +618,7 @@ pub(crate) fn put_image(
         media_type: None,
         tags: tag.map(|tag| Tag::parse(tag).unwrap()).into_iter().collect(),
         digest: None,
-        condition: PutCondition::None,
+        condition: Precondition::None,
         rules,
     }
 }

@@ -15,7 +15,7 @@ const ROUTES: &[(&str, &str)] = &[
         "`PUT /v2/{name}/manifests/{reference}`",
         "Docker schema 2, manifest lists, OCI images, indexes and artifacts; `tag` in the query and `OCI-Tag`; `OCI-Subject`; `If-Match`, `If-None-Match: *`; `Warning`",
     ),
-    ("`DELETE /v2/{name}/manifests/{reference}`", "by tag and by digest"),
+    ("`DELETE /v2/{name}/manifests/{reference}`", "by tag and by digest; `If-Match`"),
     (
         "`GET`, `HEAD /v2/{name}/blobs/{digest}`",
         "whole, one range or several, `If-None-Match`, `If-Range`; SHA-256 and SHA-512",

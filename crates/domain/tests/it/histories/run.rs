@@ -9,6 +9,7 @@ use tonnage_domain::error::{Error, ErrorKind, chain};
 use tonnage_domain::gc;
 use tonnage_domain::images::ImageIdentifier;
 use tonnage_domain::images::delete_manifest::DeleteManifest;
+use tonnage_domain::images::precondition::Precondition;
 use tonnage_domain::names::{Digest, Reference, RepositoryName, Tag};
 use tonnage_domain::repositories::RepositoryAddress;
 use tonnage_domain::repositories::create::CreateRepository;
@@ -497,7 +498,9 @@ impl Runner {
                 };
                 let reference = Reference::parse(&reference).unwrap();
                 let repository = address(NAMES[*name]);
-                self.registry.run(DeleteManifest { repository, reference }).await
+                self.registry
+                    .run(DeleteManifest { repository, reference, condition: Precondition::None })
+                    .await
             }
             Action::MoveClock { seconds } => {
                 self.registry.clock.advance_seconds(*seconds);
