@@ -1,8 +1,11 @@
 //! The subcommands.
 
 mod account;
+mod authorization_token;
+mod aws_settings;
 mod backup;
 mod compatibility;
+mod docker_credential;
 mod docker_login;
 mod doctor;
 mod engine;
@@ -46,6 +49,7 @@ pub(crate) fn run(command: Subcommands) -> Result<ExitCode> {
         Subcommands::Serve(flags) => serve(flags),
         Subcommands::Env(arguments) => env::run(&arguments),
         Subcommands::DockerLogin(arguments) => block_on(docker_login::run(arguments)),
+        Subcommands::DockerCredential { action } => block_on(docker_credential::run(action)),
         Subcommands::Doctor(arguments) => block_on(doctor::run(arguments)),
         Subcommands::Account(command) => block_on(account::run(command)),
         Subcommands::Policy(command) => policy::run(command),
