@@ -21,6 +21,7 @@ use tonnage_domain::metadata::{MetadataError, MetadataErrorKind, Row, Value};
 
 use super::pool::{Pool, Pooled};
 use super::{PostgresOptions, errors, values};
+use crate::crash;
 use crate::dialect::{self, Engine, Statement};
 use crate::group::{Failure, Member};
 
@@ -198,8 +199,10 @@ impl Group {
         } else {
             format!("{}COMMIT", self.owed)
         };
+        crash::reached("commit");
         // Dropping the connection rolls back what is not committed.
         connection.batch(&sql, self.patience).await?;
+        crash::reached("tell of the commit");
         connection.give_back();
         Ok(())
     }

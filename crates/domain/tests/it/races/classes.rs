@@ -99,7 +99,8 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         "CreateRepository"
         | "DeleteRepository"
         | "PutImageScanningConfiguration"
-        | "PutImageTagMutability" => Class::Repository,
+        | "PutImageTagMutability"
+        | "PutSparseManifests" => Class::Repository,
         "DeleteRepositoryPolicy" | "SetRepositoryPolicy" => Class::RepositoryPolicy,
         "TagResource" | "UntagResource" => Class::ResourceTag,
         "StartScrub" => Class::Scrub,
@@ -134,6 +135,7 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "GetRepositoryPolicy"
         | "HeadBlob"
         | "ListAccounts"
+        | "ListCatalog"
         | "ListImageReferrers"
         | "ListImages"
         | "ListJobs"

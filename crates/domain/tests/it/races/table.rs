@@ -10,6 +10,7 @@ use tonnage_domain::identities::get_authorization_token::GetAuthorizationToken;
 use tonnage_domain::images::ImageIdentifier;
 use tonnage_domain::images::batch_delete_image::BatchDeleteImage;
 use tonnage_domain::images::delete_manifest::DeleteManifest;
+use tonnage_domain::images::precondition::Precondition;
 use tonnage_domain::images::put_image::PutImage;
 use tonnage_domain::names::{AccountId, Reference};
 use tonnage_domain::params;
@@ -225,6 +226,7 @@ fn delete_manifest(which: fn(&World) -> &str) -> Act {
     act(move |world| DeleteManifest {
         repository: world.app.clone(),
         reference: Reference::parse(which(world)).unwrap(),
+        condition: Precondition::None,
     })
 }
 
@@ -296,10 +298,14 @@ fn create_by_other() -> Act {
 
 fn create_with_key() -> Act {
     let who = |_: &World, registry: &Registry| -> RequestContext {
-        let access_key_id = Some(registry.first_access_key.id.clone());
+        let access_key_id = Some(first_key(registry));
         registry.context_of(&Principal { access_key_id, ..registry.root.clone() })
     };
     act_as(who, |_| -> CreateRepository { create_repository("mine") }, |_| "ok".to_owned())
+}
+
+fn first_key(registry: &Registry) -> String {
+    registry.first_access_key.as_ref().unwrap().id.clone()
 }
 
 /// What deactivates a key must do, whoever it is: the change and the version in one transaction.
@@ -309,7 +315,7 @@ fn deactivate_key() -> Act {
         let statements: Vec<Statement> = vec![
             (
                 "UPDATE access_keys SET state = 'INACTIVE' WHERE id = $1",
-                params![&registry.first_access_key.id].to_vec(),
+                params![first_key(&registry)].to_vec(),
             ),
             bump(ACCOUNT),
         ];

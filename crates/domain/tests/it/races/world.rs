@@ -97,9 +97,20 @@ impl World {
         }
     }
 
-    /// Everything that does not depend on ids and is not slack of garbage collection, as text; and
-    /// nothing is left that belongs to nobody.
+    /// What is stored at the end, as [`World::rows`]. Nothing is left that belongs to nobody, and
+    /// every image is whole.
     pub(super) async fn stored(&self) -> Vec<String> {
+        let stored = self.rows().await;
+        let registry = &self.sides[0];
+        registry.check_no_orphans().await;
+        if stored.iter().any(|row| row.starts_with("app MUTABLE") || row.starts_with("app IMM")) {
+            registry.check_images(&self.app).await;
+        }
+        stored
+    }
+
+    /// Everything that does not depend on ids and is not slack of garbage collection, as text.
+    pub(super) async fn rows(&self) -> Vec<String> {
         let registry = &self.sides[0];
         let mut stored = Vec::new();
         for sql in STORED {
@@ -108,10 +119,6 @@ impl World {
             rows.sort();
             stored.push((*sql).to_owned());
             stored.extend(rows);
-        }
-        registry.check_no_orphans().await;
-        if stored.iter().any(|row| row.starts_with("app MUTABLE") || row.starts_with("app IMM")) {
-            registry.check_images(&self.app).await;
         }
         stored
     }
