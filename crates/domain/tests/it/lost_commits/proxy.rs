@@ -61,8 +61,9 @@ impl Proxy {
         Self { server, address, plan, accepting }
     }
 
+    /// A URL with options that leads through here. What is passed on must be readable.
     pub(super) fn instead_of_server(&self, url: &str) -> String {
-        url.replacen(&self.server, &self.address, 1)
+        format!("{}&sslmode=disable", url.replacen(&self.server, &self.address, 1))
     }
 
     /// Cuts the connection at the `nth` commit of a writing transaction from now on.
