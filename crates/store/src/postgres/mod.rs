@@ -6,6 +6,7 @@
 //! `docs/decisions/0003-postgresql-through-tokio-postgres.md`.
 
 mod errors;
+mod look;
 mod migrations;
 mod pool;
 #[cfg(feature = "testing")]
@@ -24,6 +25,7 @@ use tokio::sync::Semaphore;
 use tonnage_domain::metadata::{Metadata, MetadataError, Mode, Transaction};
 use tonnage_domain::schema::{MIGRATIONS, Migration};
 
+pub use self::look::PostgresLook;
 use self::pool::Pool;
 use self::transaction::PostgresTransaction;
 pub use self::url::{PostgresUrl, UrlError};
@@ -72,7 +74,10 @@ pub enum OpenError {
         reason: String,
     },
     /// It answered, and will answer so again until somebody changes something.
-    #[error("the metadata database at {server} refuses this program: {reason}")]
+    #[error(
+        "the metadata database at {server} refuses this program: {reason}; correct `metadata_url`, \
+         or what that server allows"
+    )]
     Refused {
         /// Host, port and name of the database.
         server: String,

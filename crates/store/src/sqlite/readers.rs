@@ -14,6 +14,7 @@ use super::session::{Role, Session};
 /// The pool of reading connections.
 pub(crate) struct Readers {
     path: PathBuf,
+    role: Role,
     options: SqliteOptions,
     permits: Arc<Semaphore>,
     /// Connections that nobody uses. A broken one is thrown away and opened anew when needed.
@@ -21,12 +22,16 @@ pub(crate) struct Readers {
 }
 
 impl Readers {
-    pub(crate) fn open(path: PathBuf, options: SqliteOptions) -> Result<Self, rusqlite::Error> {
+    pub(crate) fn open(
+        path: PathBuf,
+        role: Role,
+        options: SqliteOptions,
+    ) -> Result<Self, rusqlite::Error> {
         let idle = (0..options.readers)
-            .map(|_| Session::open(&path, Role::Reader, &options))
+            .map(|_| Session::open(&path, role, &options))
             .collect::<Result<Vec<_>, _>>()?;
         let permits = Arc::new(Semaphore::new(options.readers));
-        Ok(Self { path, options, permits, idle: Mutex::new(idle) })
+        Ok(Self { path, role, options, permits, idle: Mutex::new(idle) })
     }
 
     pub(crate) async fn begin(self: &Arc<Self>) -> Result<ReadTransaction, MetadataError> {
@@ -37,9 +42,7 @@ impl Readers {
             .map_err(|_| unavailable("the metadata database is closed"))?;
         let session = match self.take() {
             Some(session) => session,
-            None => {
-                Session::open(&self.path, Role::Reader, &self.options).map_err(metadata_error)?
-            }
+            None => Session::open(&self.path, self.role, &self.options).map_err(metadata_error)?,
         };
         let transaction = ReadTransaction {
             session: Some(session),
