@@ -6,6 +6,7 @@ import concurrent.futures
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -184,12 +185,15 @@ def test_a_pull_goes_on_where_it_broke_off(registry: Registry, repository: str) 
 def test_a_thousand_clients(registry: Registry, repository: str) -> None:
     pushed = registry.push_small_image(repository, "v1", repository)
 
+    together = threading.Barrier(1000, timeout=120)
+
     def pull(_number: int) -> bool:
+        together.wait()
         manifest = registry.get_manifest(repository, "v1").expect(200)
         layer = registry.get_blob(repository, digest_of(pushed.blobs[1])).expect(200)
         return manifest.body == pushed.manifest and layer.body == pushed.blobs[1]
 
-    with concurrent.futures.ThreadPoolExecutor(max_workers=100) as clients:
+    with concurrent.futures.ThreadPoolExecutor(max_workers=1000) as clients:
         assert all(clients.map(pull, range(1000)))
 
 

@@ -154,9 +154,12 @@ def test_a_body_is_bounded(server: Server) -> None:
 
 
 def test_sts_unknown_action(server: Server) -> None:
-    failed = failure(aws.client(server, "sts").get_federation_token, Name="someone")
+    policy = {"arn": "arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials"}
+    failed = failure(
+        aws.client(server, "sts").assume_root, TargetPrincipal="123456789012", TaskPolicyArn=policy
+    )
     assert failed.status >= 400
-    assert "GetFederationToken" in failed.message
+    assert "AssumeRoot" in failed.message
 
 
 def test_root_needs_no_region_of_its_own(server: Server) -> None:

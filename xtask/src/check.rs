@@ -16,6 +16,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("tonnage-store", &["tonnage-domain"]),
     ("tonnage-api", &["tonnage-domain"]),
     ("tonnage", &["tonnage-api", "tonnage-domain", "tonnage-policy", "tonnage-store"]),
+    ("tonnage-bench", &[]),
     ("xtask", &[]),
 ];
 

@@ -16,6 +16,7 @@ use crate::metrics::Metrics;
 use crate::names::{AccountId, Region};
 use crate::objects::Objects;
 use crate::policies::governing::ResourcePolicyCache;
+use crate::quotas::Quotas;
 use crate::root_key::RootKey;
 use crate::uploads::UploadLocks;
 
@@ -47,6 +48,8 @@ pub struct Settings {
     pub scrub_bytes_per_second: u64,
     /// How long after the end of one pass of the scrub the next one begins, in seconds.
     pub scrub_interval_seconds: i64,
+    /// How much registries may hold.
+    pub quotas: Quotas,
 }
 
 impl Default for Settings {
@@ -62,6 +65,7 @@ impl Default for Settings {
             gc_grace_seconds: 24 * 3600,
             scrub_bytes_per_second: 8 * 1024 * 1024,
             scrub_interval_seconds: 7 * 24 * 3600,
+            quotas: Quotas::ECR,
         }
     }
 }
@@ -94,6 +98,7 @@ pub struct App {
     pub(crate) garbage: Wake,
     pub(crate) collector: Collector,
     pub(crate) pulls: Pulls,
+    pub(crate) room: crate::quotas::Room,
     /// Tells the scrub that a pass is wanted.
     pub(crate) scrub: tokio::sync::Notify,
     pub(crate) jobs: jobs::Wake,

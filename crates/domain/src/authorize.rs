@@ -19,7 +19,6 @@ use crate::execute::{Demand, Resource, Tx};
 use crate::identities::effective::{self, Effective};
 use crate::identities::sessions::policies::SessionPolicies;
 use crate::identities::{entities, sessions};
-use crate::metadata::Mode;
 use crate::names::AccountId;
 use crate::policies::governing::{self, Basis, Compiled, Governed, Remember};
 use crate::resource_tags::ResourceTag;
@@ -112,7 +111,14 @@ pub(crate) async fn authorize(
     demands: &[Demand],
 ) -> Result<Permit> {
     // The only transaction that is opened without a decision: it reads what decisions need.
-    let mut tx = Tx::begin(app.metadata.as_ref(), Mode::Read, &Permit::maintenance()).await?;
+    let permit = Permit::maintenance();
+    if let Some(mut tx) = Tx::recall(app.metadata.as_ref(), &permit) {
+        let decided = decide(app, context, demands, &mut tx, Remember::Yes).await;
+        if !tx.missed() {
+            return decided;
+        }
+    }
+    let mut tx = Tx::begin_remembered(app.metadata.as_ref(), &permit).await?;
     decide(app, context, demands, &mut tx, Remember::Yes).await
 }
 

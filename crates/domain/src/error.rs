@@ -306,6 +306,7 @@ impl From<MetadataError> for Error {
             MetadataErrorKind::Duplicate
             | MetadataErrorKind::Constraint
             | MetadataErrorKind::Corrupt
+            | MetadataErrorKind::NotRemembered
             | MetadataErrorKind::Other => Self::internal(source),
         }
     }

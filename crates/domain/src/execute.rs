@@ -14,7 +14,7 @@ use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identities::entities::EntityKind;
 use crate::jobs;
-use crate::metadata::{Metadata, MetadataError, Mode, Row, Transaction, Value};
+use crate::metadata::{Metadata, MetadataError, MetadataErrorKind, Mode, Row, Transaction, Value};
 use crate::names::{AccountId, Arn, Partition, Region, RepositoryName};
 
 /// Which API an operation belongs to.
@@ -276,12 +276,31 @@ impl Call<'_> {
     }
 
     async fn begin(&self, mode: Mode) -> Result<Tx> {
-        let mut tx = Tx::begin(self.app.metadata.as_ref(), mode, &self.permit).await?;
+        self.checked(Tx::begin(self.app.metadata.as_ref(), mode, &self.permit).await?).await
+    }
+
+    async fn checked(&self, mut tx: Tx) -> Result<Tx> {
         if !self.permit.still_holds(&mut tx).await? {
             // Decide again from what is stored now; the first decision is worth nothing.
             authorize::decide_again(self.app, self.context, &self.permit, &mut tx).await?;
         }
         Ok(tx)
+    }
+
+    /// Opens a snapshot of what is remembered, if that has what the decision was made from. See
+    /// [`Tx::recall`].
+    pub(crate) async fn recall(&self) -> Option<Tx> {
+        let mut tx = Tx::recall(self.app.metadata.as_ref(), &self.permit)?;
+        // Whoever must be decided about again is, from what is stored.
+        self.permit.still_holds(&mut tx).await.unwrap_or(false).then_some(tx)
+    }
+
+    /// As [`Call::read`], but what it reads is remembered.
+    ///
+    /// # Errors
+    /// As [`Call::read`].
+    pub(crate) async fn read_remembered(&self) -> Result<Tx> {
+        self.checked(Tx::begin_remembered(self.app.metadata.as_ref(), &self.permit).await?).await
     }
 
     /// Writes the access record and commits.
@@ -308,6 +327,8 @@ pub struct Tx {
     inner: Box<dyn Transaction>,
     /// Who is told when this is committed that there is a job to do.
     enqueued: Option<jobs::Wake>,
+    /// An answer was not remembered.
+    missed: bool,
 }
 
 impl Tx {
@@ -316,7 +337,45 @@ impl Tx {
     /// # Errors
     /// When the database is unavailable.
     pub async fn begin(metadata: &dyn Metadata, mode: Mode, _permit: &Permit) -> Result<Self> {
-        Ok(Self { inner: metadata.begin(mode).await?, enqueued: None })
+        Ok(Self::of(metadata.begin(mode).await?))
+    }
+
+    fn of(inner: Box<dyn Transaction>) -> Self {
+        Self { inner, enqueued: None, missed: false }
+    }
+
+    /// Opens a snapshot of what is remembered. When [`Tx::missed`] tells afterwards that it did not
+    /// have everything, whatever was made of it is worth nothing; the reader starts over with
+    /// [`Tx::begin_remembered`].
+    pub(crate) fn recall(metadata: &dyn Metadata, _permit: &Permit) -> Option<Self> {
+        metadata.recall().map(Self::of)
+    }
+
+    /// Opens a snapshot whose answers are remembered.
+    ///
+    /// # Errors
+    /// As [`Tx::begin`].
+    pub(crate) async fn begin_remembered(
+        metadata: &dyn Metadata,
+        _permit: &Permit,
+    ) -> Result<Self> {
+        Ok(Self::of(metadata.begin_remembered().await?))
+    }
+
+    /// Whether an answer was asked for that is not remembered.
+    pub(crate) fn missed(&self) -> bool {
+        self.missed
+    }
+
+    async fn query(
+        &mut self,
+        sql: &'static str,
+        params: &[Value],
+    ) -> Result<Vec<Row>, MetadataError> {
+        let rows = self.inner.query(sql, params).await;
+        self.missed |=
+            rows.as_ref().is_err_and(|error| error.kind() == MetadataErrorKind::NotRemembered);
+        rows
     }
 
     /// Runs a statement; how many rows it changed.
@@ -340,7 +399,7 @@ impl Tx {
         sql: &'static str,
         params: &[Value],
     ) -> Result<Vec<Row>, MetadataError> {
-        self.inner.query(sql, params).await
+        self.query(sql, params).await
     }
 
     /// The first row of a query, if there is one.
@@ -352,7 +411,7 @@ impl Tx {
         sql: &'static str,
         params: &[Value],
     ) -> Result<Option<Row>, MetadataError> {
-        Ok(self.inner.query(sql, params).await?.into_iter().next())
+        Ok(self.query(sql, params).await?.into_iter().next())
     }
 
     /// Commits without an access record: for jobs, for the first start, for what changed nothing.

@@ -31,6 +31,7 @@ pub mod operations;
 pub mod pages;
 pub mod policies;
 pub mod pull_time_exclusions;
+pub mod quotas;
 pub mod registries;
 pub mod replication;
 pub mod repositories;

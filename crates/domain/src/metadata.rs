@@ -30,6 +30,23 @@ pub trait Metadata: Send + Sync + 'static {
     /// # Errors
     /// [`MetadataErrorKind::Unavailable`] when no connection can be had within the engine's bound.
     fn begin(&self, mode: Mode) -> BoxFuture<'_, Result<Box<dyn Transaction>, MetadataError>>;
+
+    /// Opens a snapshot in [`Mode::Read`] whose answers [`Metadata::recall`] may give again. For
+    /// what is read over and over; what a listing or a job reads once would only take the room.
+    ///
+    /// # Errors
+    /// As [`Metadata::begin`].
+    fn begin_remembered(&self) -> BoxFuture<'_, Result<Box<dyn Transaction>, MetadataError>> {
+        self.begin(Mode::Read)
+    }
+
+    /// A snapshot made of remembered answers only, which waits for nothing. It is one of a moment
+    /// after this call: everything acknowledged before is in it. A query whose answer is not known
+    /// to be part of that snapshot fails with [`MetadataErrorKind::NotRemembered`]; the reader then
+    /// starts over with [`Metadata::begin_remembered`]. `None` from engines that remember nothing.
+    fn recall(&self) -> Option<Box<dyn Transaction>> {
+        None
+    }
 }
 
 /// One open transaction.
@@ -69,7 +86,7 @@ pub trait Transaction: Send {
 }
 
 /// One column of a row, or one parameter.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Value {
     /// SQL NULL.
     Null,
@@ -162,6 +179,11 @@ impl Row {
         Self(columns)
     }
 
+    /// Its columns, borrowed.
+    pub fn columns(&self) -> &[Value] {
+        &self.0
+    }
+
     /// Its columns.
     pub fn into_columns(self) -> Vec<Value> {
         self.0
@@ -252,6 +274,8 @@ pub enum MetadataErrorKind {
     Unavailable,
     /// Stored data does not have the expected form.
     Corrupt,
+    /// A snapshot of remembered answers does not have this one. Nothing is wrong.
+    NotRemembered,
     /// Anything else.
     Other,
 }
@@ -286,6 +310,7 @@ impl fmt::Display for MetadataError {
             MetadataErrorKind::Full => "no space left for metadata",
             MetadataErrorKind::Unavailable => "the metadata database is unavailable",
             MetadataErrorKind::Corrupt => "stored metadata has an unexpected form",
+            MetadataErrorKind::NotRemembered => "the answer is not remembered",
             MetadataErrorKind::Other => "the metadata database failed",
         })
     }

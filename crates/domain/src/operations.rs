@@ -91,7 +91,9 @@ use crate::replication::put_replication_configuration::PutReplicationConfigurati
 use crate::repositories::create::CreateRepository;
 use crate::repositories::delete::DeleteRepository;
 use crate::repositories::describe::DescribeRepositories;
+use crate::repositories::list_catalog::ListCatalog;
 use crate::repositories::put_image_tag_mutability::PutImageTagMutability;
+use crate::repositories::put_sparse_manifests::PutSparseManifests;
 use crate::resource_tags::{ListTagsForResource, TagResource, UntagResource};
 use crate::scanning::batch_get_repository_scanning_configuration::BatchGetRepositoryScanningConfiguration;
 use crate::scanning::put_image_scanning_configuration::PutImageScanningConfiguration;
@@ -287,11 +289,13 @@ pub const OPERATIONS: &[Entry] = &[
     GetManifest::ENTRY,
     HeadBlob::ENTRY,
     ListAccounts::ENTRY,
+    ListCatalog::ENTRY,
     ListJobs::ENTRY,
     ListTags::ENTRY,
     RetryJob::ENTRY,
     MountLayer::ENTRY,
     PutAccountLimit::ENTRY,
+    PutSparseManifests::ENTRY,
     RunGarbageCollection::ENTRY,
     SetAccountState::ENTRY,
     StartScrub::ENTRY,

@@ -45,4 +45,9 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "sparse_manifests",
         sql: include_str!("../migrations/0030_sparse_manifests.sql"),
     },
+    Migration {
+        version: 31,
+        name: "sparse_repositories",
+        sql: include_str!("../migrations/0031_sparse_repositories.sql"),
+    },
 ];

@@ -1,10 +1,13 @@
 //! The command line. Settings are not declared here: `serve` takes every setting of the
 //! configuration as a flag.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 use clap::builder::ValueParser;
-use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, Parser, Subcommand};
+use clap::{
+    Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, Parser, Subcommand, ValueEnum,
+};
 
 use crate::config::{CONCERNS, Flags, Kind, Setting, settings};
 use crate::shell::Shell;
@@ -16,6 +19,19 @@ pub(crate) struct Arguments {
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Subcommands,
+}
+
+/// The name under which docker calls its helper.
+const DOCKER_HELPER: &str = "docker-credential-tonnage";
+
+/// The words of the command line. Under the name of docker's helper this program is that helper.
+pub(crate) fn words(given: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut words: Vec<OsString> = given.into_iter().collect();
+    let name = words.first().and_then(|path| Path::new(path).file_stem());
+    if name.is_some_and(|name| name == DOCKER_HELPER) {
+        words.splice(..1, ["tonnage", "docker-credential"].map(OsString::from));
+    }
+    words
 }
 
 /// What to do.
@@ -58,6 +74,24 @@ Examples:
   tonnage docker-login --print | podman login --username AWS --password-stdin localhost:4510")]
     DockerLogin(DockerLoginArguments),
 
+    /// Answer docker as its credential helper, so that no token ever expires.
+    ///
+    /// Docker calls this under the name `docker-credential-tonnage`: make that a link to this
+    /// program, anywhere on PATH, and name the helper for a host in docker's config.json. For every
+    /// push and pull it asks the registry for a fresh token, signed with what the AWS command line
+    /// would use (variables, AWS_PROFILE, `credential_process`); on the machine of the server also
+    /// with the root access key of the data directory. A registry that is not of this kind is left
+    /// to docker.
+    #[command(after_help = "\
+Examples:
+  ln -s \"$(command -v tonnage)\" ~/.local/bin/docker-credential-tonnage
+  echo '{\"credHelpers\": {\"registry.example.com\": \"tonnage\"}}' > ~/.docker/config.json
+  echo registry.example.com | tonnage docker-credential get")]
+    DockerCredential {
+        /// What docker asks for.
+        action: DockerCredentialAction,
+    },
+
     /// Look for what keeps clients from working, and say what to do.
     ///
     /// Looks at the data directory, the server, the clock, the disk, the clients found here and
@@ -71,6 +105,10 @@ Examples:
     /// Create and manage accounts of the running server.
     #[command(subcommand, arg_required_else_help = true)]
     Account(AccountCommands),
+
+    /// Settings of repositories that ECR does not have.
+    #[command(subcommand, arg_required_else_help = true)]
+    Repository(RepositoryCommands),
 
     /// Ask why somebody may or may not do something, and look for mistakes in policies.
     #[command(subcommand, arg_required_else_help = true)]
@@ -237,6 +275,62 @@ pub(crate) struct DockerLoginArguments {
     /// Print the password instead of calling docker.
     #[arg(long, conflicts_with = "hosts")]
     pub(crate) print: bool,
+}
+
+/// What docker asks a credential helper for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DockerCredentialAction {
+    /// The user and password for the host on standard input.
+    Get,
+    /// The hosts that are known without being asked for.
+    List,
+    /// Refused: there is nothing to keep.
+    Store,
+    /// Done: nothing was kept.
+    Erase,
+    /// The release.
+    Version,
+}
+
+/// What may be done with repositories.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RepositoryCommands {
+    /// Say whether manifests may refer to layers and images that the repository does not hold.
+    ///
+    /// By default they may not, as in ECR, unless the server runs with `sparse_manifests`. What is
+    /// missing can be pushed later; until then pulling it fails.
+    #[command(after_help = "\
+Examples:
+  tonnage repository sparse-manifests allow mirror/app
+  tonnage repository sparse-manifests refuse mirror/app --account 111122223333 --in-region eu-west-1
+  tonnage repository sparse-manifests default mirror/app")]
+    SparseManifests {
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// Whether they may, or what the server does in general.
+        #[arg(value_enum)]
+        choice: SparseChoice,
+        /// The repository.
+        #[arg(value_name = "NAME")]
+        repository: String,
+        /// Its account. [default: the management account]
+        #[arg(long, value_name = "ID")]
+        account: Option<String>,
+        /// Its region. [default: the server's]
+        #[arg(long, value_name = "REGION")]
+        in_region: Option<String>,
+    },
+}
+
+/// Whether manifests may refer to what a repository does not hold.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum SparseChoice {
+    /// They may.
+    Allow,
+    /// They may not.
+    Refuse,
+    /// As the server says.
+    Default,
 }
 
 /// What may be done with accounts.
@@ -681,5 +775,22 @@ impl FromArgMatches for SettingFlags {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn under_dockers_name_it_is_dockers_helper() {
+        for (given, expected) in [
+            (&["tonnage", "serve"][..], &["tonnage", "serve"][..]),
+            (&["/x/docker-credential-tonnage", "get"], &["tonnage", "docker-credential", "get"]),
+            (&["docker-credential-tonnage"], &["tonnage", "docker-credential"]),
+            (&[], &[]),
+        ] {
+            assert_eq!(words(given.iter().map(OsString::from)), expected);
+        }
     }
 }

@@ -19,7 +19,7 @@ use clap::Parser as _;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let arguments = cli::Arguments::parse();
+    let arguments = cli::Arguments::parse_from(cli::words(std::env::args_os()));
     match commands::run(arguments.command) {
         Ok(code) => code,
         Err(error) => {

@@ -1,14 +1,18 @@
 //! Backups as files in one directory.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use rustix::fs::{FlockOperation, flock};
 use tonnage_domain::backup::{Vault, VaultError, VaultReader, VaultWriter};
+
+use crate::disk;
 
 /// The file that tells a directory of backups from any other.
 const MARK: &str = "tonnage-backup";
@@ -20,6 +24,7 @@ const IGNORED: &[&str] = &["lost+found"];
 #[derive(Debug)]
 pub struct FileVault {
     root: PathBuf,
+    directories: Arc<Directories>,
     _lock: Option<File>,
 }
 
@@ -55,7 +60,7 @@ impl FileVault {
     pub fn create(root: impl AsRef<Path>) -> Result<Self, VaultOpenError> {
         let root = root.as_ref().to_owned();
         let at = |source| VaultOpenError::File { path: root.clone(), source };
-        make_directories(&root).map_err(at)?;
+        disk::make_directories(&root).map_err(at)?;
         let mark = root.join(MARK);
         if !mark.exists() {
             for entry in fs::read_dir(&root).map_err(at)? {
@@ -79,15 +84,15 @@ impl FileVault {
         if !mark.exists() {
             let write = || -> io::Result<()> {
                 let new = root.join(format!("{MARK}.new"));
-                let mut file = new_file(&new)?;
-                file.write_all(MARK_TEXT.as_bytes())?;
-                file.sync_all()?;
-                fs::rename(&new, &mark)?;
-                sync_directory(&root)
+                let file = disk::create(&new)?;
+                disk::write_all_at(&file, MARK_TEXT.as_bytes(), 0)?;
+                disk::sync(&file, &new)?;
+                disk::rename(&new, &mark)?;
+                disk::sync_directory(&root)
             };
             write().map_err(at)?;
         }
-        Ok(Self { root, _lock: Some(lock) })
+        Ok(Self::locked(root, Some(lock)))
     }
 
     /// Opens a directory of backups to read from, which may be on a medium that cannot be written.
@@ -103,7 +108,11 @@ impl FileVault {
         if let Some(lock) = &lock {
             take(lock, FlockOperation::NonBlockingLockShared, &root)?;
         }
-        Ok(Self { root, _lock: lock })
+        Ok(Self::locked(root, lock))
+    }
+
+    fn locked(root: PathBuf, lock: Option<File>) -> Self {
+        Self { directories: Arc::new(Directories::new(&root)), root, _lock: lock }
     }
 }
 
@@ -115,29 +124,35 @@ fn take(lock: &File, how: FlockOperation, root: &Path) -> Result<(), VaultOpenEr
     }
 }
 
-fn new_file(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
-}
+/// Directories whose names this process has made durable. One that is there may have been made by a
+/// process that was killed before it synced the name, so being there is not enough.
+#[derive(Debug)]
+struct Directories(Mutex<BTreeSet<PathBuf>>);
 
-fn sync_directory(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
-}
+impl Directories {
+    /// The root is durable already.
+    fn new(root: &Path) -> Self {
+        Self(Mutex::new(BTreeSet::from([root.to_owned()])))
+    }
 
-/// Makes a directory and those above it, whose names then survive a power failure.
-fn make_directories(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
-        return Ok(());
+    /// Makes a directory below the root and those above it; their names survive a power failure.
+    fn make(&self, path: &Path) -> io::Result<()> {
+        if self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(path) {
+            return Ok(());
+        }
+        let parent = disk::parent(path);
+        self.make(parent)?;
+        match disk::make_directory(path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => disk::sync_directory(parent)?,
+        }
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned());
+        Ok(())
     }
-    let parent = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    make_directories(parent)?;
-    match DirBuilder::new().mode(0o700).create(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
+
+    fn forget(&self, path: &Path) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(path);
     }
-    sync_directory(parent)
 }
 
 async fn blocking<T: Send + 'static>(
@@ -203,32 +218,33 @@ impl Vault for FileVault {
         let full = self.root.join(path);
         Box::pin(async move {
             let new = PathBuf::from(format!("{}.new", full.display()));
+            let directories = Arc::clone(&self.directories);
             let (full, new, file) = blocking(path, move || {
-                if let Some(parent) = full.parent() {
-                    make_directories(parent)?;
-                }
-                let file = new_file(&new)?;
+                directories.make(disk::parent(&full))?;
+                let file = disk::create(&new)?;
                 Ok((full, new, file))
             })
             .await?;
-            let writer = FileVaultWriter { path: path.to_owned(), full, new, file: Some(file) };
+            let file = Some((file, 0));
+            let writer = FileVaultWriter { path: path.to_owned(), full, new, file };
             Ok(Box::new(writer) as Box<dyn VaultWriter>)
         })
     }
 
     fn remove<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<(), VaultError>> {
         let full = self.root.join(path);
+        let directories = Arc::clone(&self.directories);
         Box::pin(blocking(path, move || {
             let removed = match fs::symlink_metadata(&full) {
-                Ok(metadata) if metadata.is_dir() => fs::remove_dir(&full),
-                Ok(_) => fs::remove_file(&full),
+                Ok(metadata) if metadata.is_dir() => {
+                    directories.forget(&full);
+                    disk::remove_directory(&full)
+                }
+                Ok(_) => disk::remove_file(&full),
                 Err(error) => Err(error),
             };
             removed.or_else(|error| absent_is(error, ()))?;
-            match full.parent() {
-                Some(parent) => sync_directory(parent).or_else(|error| absent_is(error, ())),
-                None => Ok(()),
-            }
+            disk::sync_directory(disk::parent(&full)).or_else(|error| absent_is(error, ()))
         }))
     }
 }
@@ -263,16 +279,17 @@ struct FileVaultWriter {
     path: String,
     full: PathBuf,
     new: PathBuf,
-    file: Option<File>,
+    /// With the bytes that are in it; taken while a thread writes it.
+    file: Option<(File, u64)>,
 }
 
 impl VaultWriter for FileVaultWriter {
     fn write(&mut self, bytes: Bytes) -> BoxFuture<'_, Result<(), VaultError>> {
         Box::pin(async move {
-            let mut file = self.file.take().ok_or_else(|| broken(&self.path))?;
+            let (file, written) = self.file.take().ok_or_else(|| broken(&self.path))?;
             let file = blocking(&self.path, move || {
-                file.write_all(&bytes)?;
-                Ok(file)
+                disk::write_all_at(&file, &bytes, written)?;
+                Ok((file, written + bytes.len() as u64))
             })
             .await?;
             self.file = Some(file);
@@ -283,11 +300,11 @@ impl VaultWriter for FileVaultWriter {
     fn finish(self: Box<Self>) -> BoxFuture<'static, Result<(), VaultError>> {
         let Self { path, full, new, file } = *self;
         Box::pin(async move {
-            let file = file.ok_or_else(|| broken(&path))?;
+            let (file, _) = file.ok_or_else(|| broken(&path))?;
             blocking(&path, move || {
-                file.sync_all()?;
-                fs::rename(&new, &full)?;
-                full.parent().map_or(Ok(()), sync_directory)
+                disk::sync(&file, &new)?;
+                disk::rename(&new, &full)?;
+                disk::sync_directory(disk::parent(&full))
             })
             .await
         })

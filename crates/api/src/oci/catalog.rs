@@ -3,7 +3,7 @@
 use http::StatusCode;
 use http::header::LINK;
 use tonnage_domain::execute::execute;
-use tonnage_domain::repositories::describe::DescribeRepositories;
+use tonnage_domain::repositories::list_catalog::ListCatalog;
 
 use super::{Call, Refusal, json, tags};
 use crate::request::Response;
@@ -11,10 +11,8 @@ use crate::request::Response;
 pub(super) async fn list(call: Call<'_>) -> Result<Response, Refusal> {
     let page = tags::page(&call, 1000)?;
     let limit = page.limit;
-    let operation = DescribeRepositories { registry_id: None, names: Vec::new(), page };
-    let page = execute(call.app, &call.context, operation).await?;
-    let names: Vec<&str> =
-        page.items.iter().map(|repository| repository.address.name.as_str()).collect();
+    let page = execute(call.app, &call.context, ListCatalog { page }).await?;
+    let names: Vec<&str> = page.items.iter().map(|name| name.as_str()).collect();
     let body = serde_json::json!({ "repositories": names });
     let mut response = json(StatusCode::OK, "application/json", &body);
     if let Some(last) = page.next {

@@ -11,7 +11,8 @@ use tonnage_domain::execute::execute;
 use tonnage_domain::images::delete_manifest::DeleteManifest;
 use tonnage_domain::images::get_manifest::GetManifest;
 use tonnage_domain::images::manifest::MAXIMUM_BYTES;
-use tonnage_domain::images::put_image::{PutCondition, PutImage};
+use tonnage_domain::images::precondition::Precondition;
+use tonnage_domain::images::put_image::PutImage;
 use tonnage_domain::names::{Digest, NameKind, Reference, Tag};
 use tonnage_domain::uploads::UploadRules;
 
@@ -158,18 +159,18 @@ fn invalid_tag(call: &Call<'_>, message: &str) -> OciError {
     }
 }
 
-/// What `If-Match` and `If-None-Match` of a push say (RFC 9110, sections 13.1.1 and 13.1.2). The
+/// What `If-Match` and `If-None-Match` of a push or a deletion say (RFC 9110, sections 13.1.1 and 13.1.2). The
 /// entity tags are those that a `GET` of the tag answers: digests.
-fn condition(headers: &HeaderMap) -> Result<PutCondition, OciError> {
+fn condition(headers: &HeaderMap) -> Result<Precondition, OciError> {
     let invalid = || {
         OciError::new(
             StatusCode::BAD_REQUEST,
             "UNSUPPORTED",
-            "A push takes `If-None-Match: *`, or `If-Match` with what ETag said or `*`.",
+            "A change takes `If-None-Match: *`, or `If-Match` with what ETag said or `*`.",
         )
     };
     if let Some(value) = headers.get(IF_NONE_MATCH) {
-        return if value == "*" { Ok(PutCondition::Absent) } else { Err(invalid()) };
+        return if value == "*" { Ok(Precondition::Absent) } else { Err(invalid()) };
     }
     let mut expected = Vec::new();
     let mut is_conditional = false;
@@ -177,7 +178,7 @@ fn condition(headers: &HeaderMap) -> Result<PutCondition, OciError> {
         is_conditional = true;
         for entity in value.to_str().map_err(|_| invalid())?.split(',').map(str::trim) {
             if entity == "*" {
-                return Ok(PutCondition::Present(Vec::new()));
+                return Ok(Precondition::Present(Vec::new()));
             }
             let digest = entity.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
             let digest = digest.and_then(|text| Digest::parse(text).ok()).ok_or_else(invalid)?;
@@ -185,8 +186,8 @@ fn condition(headers: &HeaderMap) -> Result<PutCondition, OciError> {
         }
     }
     match is_conditional {
-        true => Ok(PutCondition::Present(expected)),
-        false => Ok(PutCondition::None),
+        true => Ok(Precondition::Present(expected)),
+        false => Ok(Precondition::None),
     }
 }
 
@@ -200,7 +201,8 @@ pub(super) async fn delete(
         NameKind::Digest => invalid_digest(&error.to_string()),
         _ => unknown(),
     })?;
-    execute(call.app, &call.context, DeleteManifest { repository, reference })
+    let condition = condition(call.request.headers())?;
+    execute(call.app, &call.context, DeleteManifest { repository, reference, condition })
         .await
         .map_err(requested)?;
     let mut response = http::Response::new(Body::empty());

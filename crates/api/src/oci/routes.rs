@@ -68,7 +68,7 @@ impl Route<'_> {
 /// operations of the domain they run.
 pub const ROUTES: &[(&str, &[(&str, &str)])] = &[
     ("/v2/", &[("GET", ""), ("HEAD", "")]),
-    ("/v2/_catalog", &[("GET", "DescribeRepositories"), ("HEAD", "DescribeRepositories")]),
+    ("/v2/_catalog", &[("GET", "ListCatalog"), ("HEAD", "ListCatalog")]),
     ("/v2/{name}/tags/list", &[("GET", "ListTags"), ("HEAD", "ListTags")]),
     (
         "/v2/{name}/manifests/{reference}",

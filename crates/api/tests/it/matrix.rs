@@ -30,7 +30,7 @@ use tonnage_domain::identities::access_keys;
 use tonnage_domain::identities::get_authorization_token::GetAuthorizationToken;
 use tonnage_domain::jobs::operations::{CancelJob, DescribeJob, ListJobs, RetryJob};
 use tonnage_domain::metadata::Mode;
-use tonnage_domain::names::AccountId;
+use tonnage_domain::names::{AccountId, RepositoryName};
 use tonnage_domain::operations::OPERATIONS;
 use tonnage_domain::pages::PageRequest;
 use tonnage_domain::params;
@@ -38,6 +38,8 @@ use tonnage_domain::policies::account_limit::{
     DeleteAccountLimit, GetAccountLimit, PutAccountLimit,
 };
 use tonnage_domain::policies::explain::ExplainPolicy;
+use tonnage_domain::repositories::RepositoryAddress;
+use tonnage_domain::repositories::put_sparse_manifests::PutSparseManifests;
 
 use tonnage_domain::scrub::operations::{DescribeScrub, StartScrub};
 
@@ -335,6 +337,14 @@ async fn administrate(asking: &Asking, operation: &str) -> String {
             let vault = Arc::new(FileVault::create(directory.path().join("backups")).unwrap());
             let progress = Arc::default();
             asking.run(CreateBackup { management_account, vault, keep: None, progress }).await
+        }
+        "PutSparseManifests" => {
+            let repository = RepositoryAddress {
+                account: management_account,
+                region: asking.registry.app.default_region.clone(),
+                name: RepositoryName::parse("app").unwrap(),
+            };
+            asking.run(PutSparseManifests { repository, allowed: Some(true) }).await
         }
         "ListJobs" => {
             let (kind, state) = (None, None);

@@ -99,6 +99,20 @@ async fn a_push_on_a_condition_moves_no_tag_that_somebody_else_moved() {
         .body(first.clone())
         .await
         .check("201", &[]);
+    // A deletion takes the same conditions, of what is there.
+    let now = format!("\"{}\"", Digest::of_sha256(&first));
+    for (method_and_tag, value, expected) in [
+        ("DELETE /v2/app/manifests/v1", other.as_str(), "412 DENIED"),
+        ("DELETE /v2/app/manifests/v9", other.as_str(), "404 MANIFEST_UNKNOWN"),
+        ("DELETE /v2/app/manifests/v1", "v1", "400 UNSUPPORTED"),
+        ("DELETE /v2/app/manifests/v2", "*", "202"),
+        ("DELETE /v2/app/manifests/v1", now.as_str(), "202"),
+        ("DELETE /v2/app/manifests/v1", now.as_str(), "404 MANIFEST_UNKNOWN"),
+    ] {
+        registry.call(method_and_tag).with("if-match", value).await.check(expected, &[]);
+    }
+    registry.push_image("app", "v1").await;
+    registry.put("app", "v2", OCI_INDEX, &second).await;
     // By digest the condition is of the manifest.
     for (bytes, expected) in [(&first, "412 DENIED"), (&text(&index(&[])), "412 DENIED")] {
         registry

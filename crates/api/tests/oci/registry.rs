@@ -17,7 +17,8 @@ use tonnage_domain::metadata::Metadata;
 use tonnage_domain::names::{AccountId, Digest, Region, RepositoryName};
 use tonnage_domain::repositories::create::CreateRepository;
 use tonnage_domain::repositories::put_image_tag_mutability::PutImageTagMutability;
-use tonnage_domain::repositories::{TagMutability, TagMutabilityRule};
+use tonnage_domain::repositories::put_sparse_manifests::PutSparseManifests;
+use tonnage_domain::repositories::{RepositoryAddress, TagMutability, TagMutabilityRule};
 use tonnage_domain::root_key::RootKey;
 use tonnage_store::files::FileObjects;
 use tonnage_store::postgres::testing;
@@ -134,6 +135,16 @@ impl Registry {
 
     pub(crate) async fn create(&self, name: &str) {
         self.create_as(&self.root, name).await;
+    }
+
+    pub(crate) async fn put_sparse_manifests(&self, name: &str, allowed: Option<bool>) {
+        let repository = RepositoryAddress {
+            account: self.root.account,
+            region: Region::parse("us-east-1").unwrap(),
+            name: RepositoryName::parse(name).unwrap(),
+        };
+        let operation = PutSparseManifests { repository, allowed };
+        execute(&self.app, &self.context(&self.root, "us-east-1"), operation).await.unwrap();
     }
 
     pub(crate) async fn create_as(&self, principal: &Principal, name: &str) {

@@ -34,6 +34,23 @@ async fn push_what_is_missing_is_refused_by_default() {
 }
 
 #[tokio::test]
+async fn push_what_is_missing_is_decided_for_one_repository_where_it_says_so() {
+    for (by_server, by_repository, expected) in [
+        (false, None, "404 MANIFEST_BLOB_UNKNOWN"),
+        (false, Some(true), "201"),
+        (true, None, "201"),
+        (true, Some(false), "404 MANIFEST_BLOB_UNKNOWN"),
+    ] {
+        let settings = Settings { sparse_manifests: by_server, ..Settings::default() };
+        let registry = Registry::with(settings).await;
+        registry.create("app").await;
+        registry.put_sparse_manifests("app", by_repository).await;
+        let answer = registry.put("app", "v1", OCI_IMAGE, &text(&image("v1"))).await;
+        answer.check(expected, &[]);
+    }
+}
+
+#[tokio::test]
 async fn push_a_layer_that_comes_later_belongs_to_the_image() {
     let registry = sparse().await;
     registry.push("app", CONFIG).await;

@@ -209,14 +209,24 @@ impl Operation for SetAccountState {
 /// # Errors
 /// When the database fails.
 pub async fn management_root(app: &App) -> Result<crate::context::Principal> {
+    root_of(app, &app.management_account).await
+}
+
+/// The root of an account, for the operator of the machine.
+///
+/// # Errors
+/// [`ErrorKind::AccountNotFound`], or when metadata cannot be read.
+pub async fn root_of(app: &App, account: &AccountId) -> Result<crate::context::Principal> {
     let mut tx = crate::identities::begin(app).await?;
     let row = tx
         .optional(
             "SELECT id, kind, account_id, arn, unique_id FROM principals \
              WHERE account_id = $1 AND kind = 'root'",
-            params![app.management_account.as_str()],
+            params![account.as_str()],
         )
         .await?
-        .ok_or_else(|| Error::internal("the management account has no root"))?;
+        .ok_or_else(|| {
+            Error::new(ErrorKind::AccountNotFound, format!("There is no account {account}."))
+        })?;
     crate::identities::principal_from(&row, None)
 }

@@ -1,11 +1,11 @@
 //! `GET` and `HEAD` of a blob, and the download that a link allows.
 
-use super::{BlobReader, find, not_found, tell};
+use super::{BlobReader, BlobRecord, find, not_found, tell};
 use crate::context::RequestContext;
 use crate::error::{Error, Result};
-use crate::execute::{Call, Demand, Entry, Operation, Service};
+use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
 use crate::names::Digest;
-use crate::repositories::{self, RepositoryAddress};
+use crate::repositories::{self, Repository, RepositoryAddress};
 
 /// How often a blob is looked for that is removed while it is opened, and pushed again at once.
 const OPEN_TRIES: u32 = 3;
@@ -31,13 +31,20 @@ impl Operation for GetBlob {
     }
 
     async fn run(self, call: Call<'_>) -> Result<BlobReader> {
+        if let Some(mut tx) = call.recall().await {
+            let opened = async {
+                let (repository, blob) = self.find(&mut tx).await?;
+                BlobReader::open(call.app, &mut tx, &repository, &self.digest, &blob).await
+            };
+            // Whatever went wrong is looked at again in what is stored.
+            if let Ok(reader) = opened.await {
+                return Ok(reader);
+            }
+        }
         let mut failed = None;
         for _ in 0..OPEN_TRIES {
-            let mut tx = call.read().await?;
-            let repository = repositories::get(&mut tx, &self.repository).await?;
-            let blob = find(&mut tx, &repository, &self.digest)
-                .await?
-                .ok_or_else(|| not_found(&repository, &self.digest))?;
+            let mut tx = call.read_remembered().await?;
+            let (repository, blob) = self.find(&mut tx).await?;
             match failed {
                 // It was not removed meanwhile.
                 Some((id, error)) if id == blob.id => return Err(error),
@@ -49,6 +56,16 @@ impl Operation for GetBlob {
             }
         }
         Err(failed.map_or_else(|| Error::internal("no try to open a blob"), |(_, error)| error))
+    }
+}
+
+impl GetBlob {
+    async fn find(&self, tx: &mut Tx) -> Result<(Repository, BlobRecord)> {
+        let repository = repositories::get(tx, &self.repository).await?;
+        let blob = find(tx, &repository, &self.digest)
+            .await?
+            .ok_or_else(|| not_found(&repository, &self.digest))?;
+        Ok((repository, blob))
     }
 }
 

@@ -12,11 +12,12 @@ use serde::{Deserialize, Serialize};
 
 use super::sessions::{Session, refuse_expired};
 use super::token_keys::{self, Signature};
-use super::{begin, get_principal};
+use super::{begin_remembered, get_principal, recall};
 use crate::app::App;
 use crate::clock::Millis;
 use crate::context::Principal;
 use crate::error::{Error, ErrorKind, Result};
+use crate::execute::Tx;
 use crate::names::{AccountId, Region};
 
 const PURPOSE: &str = "authorization-token";
@@ -109,19 +110,32 @@ pub async fn verify(app: &App, password: &str, now: Millis) -> Result<TokenIdent
             "Your authorization token has expired. Reauthenticate and try again.",
         ));
     }
-    let mut tx = begin(app).await?;
-    let principal = match claims.session {
-        Some(session) => {
-            refuse_expired(&session, now)?;
-            session.principal(&mut tx, claims.access_key).await?
-        }
-        None => get_principal(&mut tx, claims.principal, claims.access_key).await?,
-    };
+    if let Some(session) = &claims.session {
+        refuse_expired(session, now)?;
+    }
     Ok(TokenIdentity {
-        principal,
+        principal: principal_of(app, &claims).await?,
         account: AccountId::parse(&claims.account).map_err(|_| invalid())?,
         region: Region::parse(&claims.region).map_err(|_| invalid())?,
     })
+}
+
+async fn principal_of(app: &App, claims: &Claims) -> Result<Principal> {
+    if let Some(mut tx) = recall(app) {
+        let found = principal_in(&mut tx, claims).await;
+        if !tx.missed() {
+            return found;
+        }
+    }
+    principal_in(&mut begin_remembered(app).await?, claims).await
+}
+
+async fn principal_in(tx: &mut Tx, claims: &Claims) -> Result<Principal> {
+    let access_key = claims.access_key.clone();
+    match claims.session.clone() {
+        Some(session) => session.principal(tx, access_key).await,
+        None => get_principal(tx, claims.principal, access_key).await,
+    }
 }
 
 fn decode(password: &str) -> Option<(Vec<u8>, Signature)> {

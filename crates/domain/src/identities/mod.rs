@@ -103,6 +103,16 @@ pub(crate) async fn begin(app: &App) -> Result<Tx> {
     Tx::begin(app.metadata.as_ref(), Mode::Read, &Permit::maintenance()).await
 }
 
+/// As [`begin`], out of what is remembered; see [`Tx::recall`].
+pub(crate) fn recall(app: &App) -> Option<Tx> {
+    Tx::recall(app.metadata.as_ref(), &Permit::maintenance())
+}
+
+/// As [`begin`], and what it reads is remembered.
+pub(crate) async fn begin_remembered(app: &App) -> Result<Tx> {
+    Tx::begin_remembered(app.metadata.as_ref(), &Permit::maintenance()).await
+}
+
 pub(crate) fn principal_from(row: &Row, access_key_id: Option<String>) -> Result<Principal> {
     let kind: String = row.get(1)?;
     let account: String = row.get(2)?;
@@ -164,7 +174,7 @@ pub(crate) async fn lookup(tx: &mut Tx, named: &PrincipalPattern) -> Result<Look
                         .optional(
                             "SELECT 1 FROM principals \
                              WHERE account_id = $1 AND kind = 'role' AND name = $2",
-                            params![account, role],
+                            params![account, entities::folded(role)],
                         )
                         .await?;
                     (arn, row.is_some())

@@ -1,7 +1,8 @@
 //! `DELETE /v2/{name}/manifests/{reference}`.
 
 use super::batch_delete_image::{OfChild, delete};
-use super::{ImageFailure, ImageIdentifier, not_found};
+use super::precondition::Precondition;
+use super::{ImageFailure, ImageIdentifier, not_found, resolve};
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Call, Demand, Entry, Operation, Service};
@@ -13,13 +14,16 @@ use crate::repositories::{self, RepositoryAddress};
 /// them goes alone. A second call finds nothing.
 ///
 /// # Errors
-/// [`ErrorKind::ImageNotFound`]; [`ErrorKind::ImageReferencedByManifestList`] by digest.
+/// [`ErrorKind::ImageNotFound`]; [`ErrorKind::TagMoved`]; by digest
+/// [`ErrorKind::ImageReferencedByManifestList`].
 #[derive(Clone, Debug)]
 pub struct DeleteManifest {
     /// The repository.
     pub repository: RepositoryAddress,
     /// The tag or digest.
     pub reference: Reference,
+    /// What the client says of it. One that is not there is not found, whatever this says.
+    pub condition: Precondition,
 }
 
 impl Operation for DeleteManifest {
@@ -34,9 +38,15 @@ impl Operation for DeleteManifest {
     }
 
     async fn run(self, call: Call<'_>) -> Result<()> {
+        let what = format!("'{}'", self.reference);
         let id = ImageIdentifier::from(self.reference);
         let mut tx = call.write().await?;
         let repository = repositories::get(&mut tx, &self.repository).await?;
+        if let Ok(image) = resolve(&mut tx, &repository, &id).await?
+            && let Some(refusal) = self.condition.refusal(&what, Some(&image))
+        {
+            return call.refuse(tx, refusal).await;
+        }
         let refusal = match delete(&mut tx, &call, &repository, &id, OfChild::RemoveTag).await? {
             Ok(_) => return call.commit(tx).await,
             Err(ImageFailure::ImageReferencedByManifestList(parents)) => {

@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 
-use super::{ImageIdentifier, manifest_bytes, not_found, resolve};
+use super::{ImageIdentifier, ImageRecord, manifest_bytes, not_found, resolve};
 use crate::context::RequestContext;
 use crate::error::Result;
-use crate::execute::{Call, Demand, Entry, Operation, Service};
+use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
 use crate::names::{Digest, Reference};
 use crate::repositories::{self, RepositoryAddress};
 
@@ -43,16 +43,31 @@ impl Operation for GetManifest {
     }
 
     async fn run(self, call: Call<'_>) -> Result<StoredManifest> {
-        let mut tx = call.read().await?;
-        let repository = repositories::get(&mut tx, &self.repository).await?;
-        let id = ImageIdentifier::from(self.reference);
-        let image = resolve(&mut tx, &repository, &id)
-            .await?
-            .map_err(|_| not_found(&self.repository, &id))?;
-        let bytes = manifest_bytes(call.app, &mut tx, &repository, &image).await?;
+        let (image, bytes) = self.find(&call).await?;
         if self.counts_as_pull {
             call.app.pulls.note(image.id, &call.context.principal, call.now());
         }
         Ok(StoredManifest { digest: image.digest, media_type: image.media_type, bytes })
+    }
+}
+
+impl GetManifest {
+    async fn find(&self, call: &Call<'_>) -> Result<(ImageRecord, Bytes)> {
+        if let Some(mut tx) = call.recall().await {
+            let found = self.find_in(call, &mut tx).await;
+            if !tx.missed() {
+                return found;
+            }
+        }
+        self.find_in(call, &mut call.read_remembered().await?).await
+    }
+
+    async fn find_in(&self, call: &Call<'_>, tx: &mut Tx) -> Result<(ImageRecord, Bytes)> {
+        let repository = repositories::get(tx, &self.repository).await?;
+        let id = ImageIdentifier::from(self.reference.clone());
+        let image =
+            resolve(tx, &repository, &id).await?.map_err(|_| not_found(&self.repository, &id))?;
+        let bytes = manifest_bytes(call.app, tx, &repository, &image).await?;
+        Ok((image, bytes))
     }
 }

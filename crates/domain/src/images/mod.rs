@@ -9,6 +9,7 @@ pub mod list_image_referrers;
 pub mod list_images;
 pub mod list_tags;
 pub mod manifest;
+pub mod precondition;
 pub mod pulls;
 pub mod put_image;
 mod tags;

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 
 use super::manifest::{Child, Descriptor, MAXIMUM_BYTES, Manifest, ManifestKind};
+use super::precondition::Precondition;
 use super::tags::{self, Put};
-use super::{ImageIdentifier, ImageRecord, MANIFEST, demands, find_by_digest, warnings};
+use super::{ImageIdentifier, MANIFEST, demands, find_by_digest, warnings};
 use crate::blobs;
 use crate::context::RequestContext;
 use crate::encryption::{self, EncryptionDomain};
@@ -16,6 +17,7 @@ use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
 use crate::gc;
 use crate::names::{Algorithm, Digest, Tag};
 use crate::params;
+use crate::quotas;
 use crate::repositories::{self, Repository, RepositoryAddress};
 use crate::uploads::UploadRules;
 
@@ -39,47 +41,9 @@ pub struct PutImage {
     /// The digest that the client expects.
     pub digest: Option<Digest>,
     /// What must be true of the tags.
-    pub condition: PutCondition,
+    pub condition: Precondition,
     /// Whose rules hold.
     pub rules: UploadRules,
-}
-
-/// What a client says of a tag before it moves it (RFC 9110, section 13.1).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum PutCondition {
-    /// Nothing.
-    #[default]
-    None,
-    /// It names nothing.
-    Absent,
-    /// It names one of these; any image when there are none.
-    Present(Vec<Digest>),
-}
-
-impl PutCondition {
-    /// The refusal, unless the condition holds of what is there now.
-    pub(super) fn refusal(&self, what: &str, current: Option<&ImageRecord>) -> Option<Error> {
-        let holds = match (self, current) {
-            (Self::None, _) | (Self::Absent, None) => true,
-            (Self::Absent, Some(_)) | (Self::Present(_), None) => false,
-            (Self::Present(expected), Some(current)) => {
-                expected.is_empty() || expected.contains(&current.digest)
-            }
-        };
-        let found = || {
-            current.map_or_else(
-                || "names no image".to_owned(),
-                |current| format!("names {}", current.digest),
-            )
-        };
-        (!holds).then(|| {
-            let message = format!(
-                "{what} {}, which the condition of the request excludes; read it again.",
-                found()
-            );
-            Error::new(ErrorKind::TagMoved, message)
-        })
-    }
 }
 
 /// A stored image.
@@ -192,7 +156,7 @@ impl Operation for PutImage {
             };
             events::publish(&mut tx, &call, repository.registry_id, &event).await?;
         }
-        let may_miss = call.app.settings.sparse_manifests;
+        let may_miss = repository.may_be_sparse(call.app);
         let warnings =
             warnings::of(&mut tx, &repository, &manifest, image_id, &self.tags, may_miss).await?;
         // Also when nothing changed: what was found may be of a commit that is still under way.
@@ -266,7 +230,8 @@ async fn insert(
     bytes: &Bytes,
     digest: &Digest,
 ) -> Result<i64> {
-    let may_miss = call.app.settings.sparse_manifests;
+    quotas::check_images(tx, call, repository).await?;
+    let may_miss = repository.may_be_sparse(call.app);
     let blobs = held_blobs(tx, repository, manifest, may_miss).await?;
     let children = held_children(tx, repository, manifest, may_miss).await?;
     let image_size = match manifest.kind() {

@@ -2,7 +2,7 @@
 //! rule is enforced in one place, in the transaction of the change.
 
 use super::ImageRecord;
-use super::put_image::PutCondition;
+use super::precondition::Precondition;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Call, Tx};
 use crate::names::{Digest, Tag};
@@ -34,7 +34,7 @@ pub(super) async fn movable<'t>(
     tx: &mut Tx,
     repository: &Repository,
     tag: &'t Tag,
-    condition: &PutCondition,
+    condition: &Precondition,
 ) -> Result<Result<Movable<'t>, Error>> {
     let current = super::find_by_tag(tx, repository, tag).await?;
     if let Some(refusal) = condition.refusal(&format!("The image tag '{tag}'"), current.as_ref()) {

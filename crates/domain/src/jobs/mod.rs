@@ -1,12 +1,12 @@
 //! Jobs: work that no request waits for, as rows that survive the process.
 //!
 //! A [`Job`] is a serializable struct with a kind and a key; there is at most one row for a kind
-//! and key. [`enqueue`] writes it in the transaction that causes the work. A [`Worker`] claims rows
+//! and key. `enqueue` writes it in the transaction that causes the work. A [`Worker`] claims rows
 //! under a lease, runs them and records what came of it. `docs/jobs.md` says how to add one.
 //!
 //! A job may be run again at any point, by this process or another, so it reads the state it works
 //! on anew, and doing it twice must come to the same as once. Whatever it writes it writes in a
-//! transaction that [`Lease::hold`] has shown to be its own still.
+//! transaction that `Lease::hold` has shown to be its own still.
 
 mod claim;
 mod forget;

@@ -23,7 +23,7 @@ const BATCH: usize = 50;
 /// Runs in a row that may find that all has changed, before the job is left for later.
 const VAIN_RUNS_MAX: u32 = 20;
 /// Transactions of one run; the rest is for the next one, which evaluates anew.
-const BATCHES: usize = 40;
+const BATCHES: usize = 10;
 
 /// Carries out the policy of a repository.
 #[derive(Debug, Serialize, Deserialize)]

@@ -208,8 +208,11 @@ impl Compiled {
 
 /// Whether a policy asks for tags of the resource.
 pub(crate) fn reads_resource_tags(policy: &Policy) -> bool {
-    policy
-        .reads_key(|key| key.starts_with("aws:resourcetag/") || key.starts_with("ecr:resourcetag/"))
+    policy.reads_key(|key| {
+        ["aws:resourcetag/", "ecr:resourcetag/", "iam:resourcetag/"]
+            .iter()
+            .any(|prefix| key.starts_with(prefix))
+    })
 }
 
 /// The policies of one resource.

@@ -7,7 +7,7 @@ use crate::events::{self, Event};
 use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
 use crate::names::{AccountId, RepositoryName};
 use crate::resource_tags::{self, ResourceTag};
-use crate::{params, registries};
+use crate::{params, quotas, registries};
 
 /// Creates a repository. Not idempotent, as in ECR: a second call fails.
 #[derive(Clone, Debug)]
@@ -71,7 +71,7 @@ pub(crate) struct NewRepository {
 /// Makes the repository inside a transaction, for this operation and for a push that creates.
 ///
 /// # Errors
-/// [`ErrorKind::RepositoryAlreadyExists`].
+/// [`ErrorKind::RepositoryAlreadyExists`], [`ErrorKind::LimitExceeded`].
 pub(crate) async fn insert(
     tx: &mut Tx,
     call: &Call<'_>,
@@ -88,12 +88,14 @@ pub(crate) async fn insert(
         ));
     }
     let registry_id = registries::ensure(tx, call, &address.account, &address.region).await?;
+    quotas::check_repositories(tx, call, registry_id, address).await?;
     let repository = Repository {
         id: call.next_id(),
         registry_id,
         address: address.clone(),
         tag_mutability: new.tag_mutability,
         scan_on_push: new.scan_on_push,
+        sparse_manifests: None,
         created_at: call.now(),
     };
     tx.execute(

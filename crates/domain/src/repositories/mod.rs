@@ -3,9 +3,12 @@
 pub mod create;
 pub mod delete;
 pub mod describe;
+pub mod list_catalog;
 pub mod put_image_tag_mutability;
+pub mod put_sparse_manifests;
 pub mod tag_mutability;
 
+use crate::app::App;
 use crate::clock::Millis;
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind, Result};
@@ -70,6 +73,8 @@ pub struct Repository {
     pub tag_mutability: TagMutabilityRule,
     /// Whether a push starts a scan.
     pub scan_on_push: bool,
+    /// Whether manifests may refer to what it does not hold; nothing: as the server says.
+    pub sparse_manifests: Option<bool>,
     /// When it was created.
     pub created_at: Millis,
 }
@@ -79,7 +84,8 @@ macro_rules! select_repositories {
         concat!(
             "SELECT repositories.id, repositories.registry_id, repositories.name, \
              repositories.tag_mutability, repositories.tag_mutability_exclusions, \
-             repositories.scan_on_push, repositories.created_at \
+             repositories.scan_on_push, repositories.created_at, \
+             repositories.sparse_manifests \
              FROM repositories JOIN registries ON registries.id = repositories.registry_id \
              WHERE registries.kind = 'private' AND registries.account_id = $1 \
              AND registries.region = $2 ",
@@ -101,7 +107,15 @@ fn from_row(account: &AccountId, region: &Region, row: &Row) -> Result<Repositor
         tag_mutability: TagMutabilityRule::from_stored(&mutability, &exclusions)?,
         scan_on_push: row.get(5)?,
         created_at: row.get(6)?,
+        sparse_manifests: row.get(7)?,
     })
+}
+
+impl Repository {
+    /// Whether manifests may refer to layers and images that the repository does not hold.
+    pub(crate) fn may_be_sparse(&self, app: &App) -> bool {
+        self.sparse_manifests.unwrap_or(app.settings.sparse_manifests)
+    }
 }
 
 /// The repository at an address, if it exists.

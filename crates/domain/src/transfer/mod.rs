@@ -127,6 +127,26 @@ pub async fn retire(source: &dyn Metadata) -> Result<()> {
     Ok(())
 }
 
+/// Whether both databases hold the same deployment, served or retired.
+///
+/// # Errors
+/// When a database fails.
+pub async fn same_deployment(one: &dyn Metadata, other: &dyn Metadata) -> Result<bool> {
+    let permit = Permit::maintenance();
+    let one = deployment(&mut Tx::begin(one, Mode::Read, &permit).await?).await?;
+    let other = deployment(&mut Tx::begin(other, Mode::Read, &permit).await?).await?;
+    Ok(matches!((one, other), (Some((one, _)), Some((other, _))) if one == other))
+}
+
+/// Whether [`retire`] was called on a database.
+///
+/// # Errors
+/// When the database fails.
+pub async fn is_retired(metadata: &dyn Metadata) -> Result<bool> {
+    let mut tx = Tx::begin(metadata, Mode::Read, &Permit::maintenance()).await?;
+    Ok(deployment(&mut tx).await?.is_some_and(|(_, store)| store == RETIRED))
+}
+
 /// The deployment in a database and the object store that belongs to it.
 pub(crate) async fn deployment(tx: &mut Tx) -> Result<Option<(String, String)>> {
     let sql = "SELECT deployment_id, object_store_id FROM deployment WHERE id = 1";

@@ -110,7 +110,7 @@ async fn check_restored(
     metadata: Arc<dyn Metadata>,
     directory: TempDir,
 ) -> Registry {
-    let registry = Registry::made_before(metadata, directory, &of.first_access_key).await;
+    let registry = Registry::made_before(metadata, directory, of.first_access_key.as_ref()).await;
     let report = fsck::examine(&registry.app, registry.inventory.as_ref(), true).await.unwrap();
     assert_eq!(report.findings, Vec::new());
     registry

@@ -26,6 +26,7 @@ use tonnage_domain::images::get_manifest::GetManifest;
 use tonnage_domain::images::list_image_referrers::ListImageReferrers;
 use tonnage_domain::images::list_images::{ListImages, TagStatus};
 use tonnage_domain::images::list_tags::ListTags;
+use tonnage_domain::images::precondition::Precondition;
 use tonnage_domain::images::put_image::PutImage;
 use tonnage_domain::jobs::Lease;
 use tonnage_domain::jobs::operations::{CancelJob, DescribeJob, ListJobs, RetryJob};
@@ -62,7 +63,9 @@ use tonnage_domain::repositories::TagMutabilityRule;
 use tonnage_domain::repositories::create::CreateRepository;
 use tonnage_domain::repositories::delete::DeleteRepository;
 use tonnage_domain::repositories::describe::DescribeRepositories;
+use tonnage_domain::repositories::list_catalog::ListCatalog;
 use tonnage_domain::repositories::put_image_tag_mutability::PutImageTagMutability;
+use tonnage_domain::repositories::put_sparse_manifests::PutSparseManifests;
 use tonnage_domain::resource_tags::{ListTagsForResource, TagResource, UntagResource};
 use tonnage_domain::scanning::RegistryScanningConfiguration;
 use tonnage_domain::scanning::batch_get_repository_scanning_configuration::BatchGetRepositoryScanningConfiguration;
@@ -181,6 +184,9 @@ fn repositories(table: &mut Table) {
     table.add("two names", &DescribeRepositories { names, ..describe });
     let tag_mutability = TagMutabilityRule::default();
     table.add("", &PutImageTagMutability { registry_id: None, name: name(), tag_mutability });
+    table.add("", &ListCatalog { page: page(None, 100) });
+    let sparse = PutSparseManifests { repository: address("team/app"), allowed: Some(true) };
+    table.add("", &sparse);
     let resource = address("team/app");
     table.add("", &TagResource { resource: resource.clone(), tags });
     let keys = vec!["env".to_owned(), "cost".to_owned()];
@@ -217,7 +223,11 @@ fn images(table: &mut Table) {
     table.add("", &ListTags { repository: repository(), page: page(None, 100) });
     for (input, reference) in [("by tag", "v1"), ("by digest", digest.as_str())] {
         let reference = Reference::parse(reference).unwrap();
-        let delete = DeleteManifest { repository: repository(), reference: reference.clone() };
+        let delete = DeleteManifest {
+            repository: repository(),
+            reference: reference.clone(),
+            condition: Precondition::None,
+        };
         let get = GetManifest { repository: repository(), reference, counts_as_pull: true };
         table.add(input, &get);
         table.add(input, &delete);

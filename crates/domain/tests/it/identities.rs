@@ -31,6 +31,7 @@ use tonnage_domain::identities::sessions::{self, Credentials};
 use tonnage_domain::identities::simulation::{SimulatePrincipalPolicy, Simulation};
 use tonnage_domain::identities::users::{CreateUser, DeleteUser, GetUser, ListUsers, UpdateUser};
 use tonnage_domain::names::AccountId;
+use tonnage_domain::policies::repository_policy::SetRepositoryPolicy;
 
 use crate::registry::{ACCOUNT, Registry, create_repository, page, resource_tags};
 
@@ -565,4 +566,38 @@ async fn a_simulation_says_what_would_be_decided() {
         DetachPolicy { name: "alice".to_owned(), policy_arn: READ_ONLY.to_owned(), kind: User };
     registry.run(detach.clone()).await.unwrap();
     check_kind(registry.run(detach).await, ErrorKind::NoSuchEntity);
+}
+
+#[tokio::test]
+async fn policies_see_the_tags_of_what_iam_names() {
+    let registry = Registry::new().await;
+    let admin = registry.user("admin").await;
+    let tagged = CreateUser { tags: resource_tags(&[("team", "blue")]), ..create_user("blue") };
+    registry.run(tagged).await.unwrap();
+    registry.run(create_user("red")).await.unwrap();
+    for prefix in ["iam", "aws"] {
+        let document = format!(
+            r#"{{"Statement":{{"Effect":"Allow","Action":"iam:GetUser","Resource":"*","Condition":{{"StringEquals":{{"{prefix}:ResourceTag/team":"blue"}}}}}}}}"#
+        );
+        registry.put_user_policy("admin", document).await;
+        let get = |name: &str| GetUser { name: Some(name.to_owned()) };
+        registry.run_as(&admin, get("blue")).await.unwrap();
+        check_kind(registry.run_as(&admin, get("red")).await, ErrorKind::AccessDenied);
+    }
+}
+
+#[tokio::test]
+async fn a_repository_policy_names_a_session_of_a_role_as_the_role_is_written() {
+    let registry = Registry::new().await;
+    let repository = registry.create("app").await;
+    registry.run(create_role("Deploy", trust(ACCOUNT, ""))).await.unwrap();
+    let set = |session: &str| SetRepositoryPolicy {
+        repository: repository.clone(),
+        text: format!(
+            r#"{{"Statement":{{"Effect":"Allow","Principal":{{"AWS":"arn:aws:sts::{ACCOUNT}:assumed-role/{session}"}},"Action":"ecr:*"}}}}"#
+        ),
+        force: false,
+    };
+    registry.run(set("Deploy/build")).await.unwrap();
+    check_kind(registry.run(set("Other/build")).await, ErrorKind::InvalidParameter);
 }

@@ -3,6 +3,7 @@
 use tonnage_domain::error::ErrorKind;
 use tonnage_domain::images::ImageFailure;
 use tonnage_domain::images::delete_manifest::DeleteManifest;
+use tonnage_domain::images::precondition::Precondition;
 use tonnage_domain::images::put_image::PutImage;
 use tonnage_domain::names::{Digest, Reference, RepositoryName};
 use tonnage_domain::repositories::put_image_tag_mutability::PutImageTagMutability;
@@ -347,6 +348,7 @@ async fn deleting_a_manifest_names_one_tag_or_one_image() {
     let delete = |reference: &str| DeleteManifest {
         repository: app.clone(),
         reference: Reference::parse(reference).unwrap(),
+        condition: Precondition::None,
     };
     let message = |digest: &str, tag: &str| {
         format!(

@@ -2,8 +2,10 @@
 //! two transactions of one operation or stop one in the middle, and remembers statements.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 use tokio::task::Id;
@@ -71,11 +73,19 @@ pub(crate) struct Interposed {
     /// Where the test's statements run, past any injected faults.
     direct: Arc<dyn Metadata>,
     state: Arc<Mutex<State>>,
+    /// Whether the registry is given remembered answers. Where it is not, transactions can be
+    /// counted.
+    recalls: AtomicBool,
 }
 
 impl Interposed {
     pub(crate) fn new(inner: Arc<dyn Metadata>, direct: Arc<dyn Metadata>) -> Self {
-        Self { inner, direct, state: Arc::default() }
+        Self { inner, direct, state: Arc::default(), recalls: AtomicBool::new(false) }
+    }
+
+    /// From now on the registry is given remembered answers.
+    pub(crate) fn recall_answers(&self) {
+        self.recalls.store(true, Ordering::Relaxed);
     }
 
     /// Runs `statements` in a transaction of their own just before the `nth` transaction from now
@@ -124,6 +134,37 @@ pub(crate) async fn write(metadata: &dyn Metadata, statements: &[Statement]) {
 
 impl Metadata for Interposed {
     fn begin(&self, mode: Mode) -> BoxFuture<'_, Result<Box<dyn Transaction>, MetadataError>> {
+        self.begin_as(mode, false)
+    }
+
+    fn begin_remembered(&self) -> BoxFuture<'_, Result<Box<dyn Transaction>, MetadataError>> {
+        self.begin_as(Mode::Read, true)
+    }
+
+    fn recall(&self) -> Option<Box<dyn Transaction>> {
+        self.recalls.load(Ordering::Relaxed).then(|| self.inner.recall())?
+    }
+}
+
+/// What is remembered of a query must be what is stored, after every write of every test.
+async fn compare(metadata: &dyn Metadata, sql: &'static str, params: &[Value]) {
+    let recalled = async || metadata.recall()?.query(sql, params).await.ok();
+    let Some(remembered) = recalled().await else { return };
+    // Not when it would have to wait: whoever asks holds a snapshot.
+    let Some(Ok(mut tx)) = metadata.begin(Mode::Read).now_or_never() else { return };
+    let stored = tx.query(sql, params).await.unwrap();
+    // Others may have written in between; then it is not given any more.
+    if recalled().await.is_some() {
+        assert_eq!(remembered, stored, "{sql} {params:?}");
+    }
+}
+
+impl Interposed {
+    fn begin_as(
+        &self,
+        mode: Mode,
+        remembered: bool,
+    ) -> BoxFuture<'_, Result<Box<dyn Transaction>, MetadataError>> {
         Box::pin(async move {
             let task = tokio::task::try_id();
             let statements = {
@@ -136,13 +177,18 @@ impl Metadata for Interposed {
             if !statements.is_empty() {
                 write(self.direct.as_ref(), &statements).await;
             }
-            let inner = Some(self.inner.begin(mode).await?);
+            let inner = Some(if remembered {
+                self.inner.begin_remembered().await?
+            } else {
+                self.inner.begin(mode).await?
+            });
             let writes = mode == Mode::Write;
             if writes {
                 *self.state.lock().unwrap().writing.entry(task).or_default() += 1;
             }
             let state = Arc::clone(&self.state);
-            Ok(Box::new(Watched { inner, state, task, writes }) as Box<dyn Transaction>)
+            let direct = Arc::clone(&self.direct);
+            Ok(Box::new(Watched { inner, direct, state, task, writes }) as Box<dyn Transaction>)
         })
     }
 }
@@ -150,6 +196,7 @@ impl Metadata for Interposed {
 struct Watched {
     /// Absent when it was committed.
     inner: Option<Box<dyn Transaction>>,
+    direct: Arc<dyn Metadata>,
     state: Arc<Mutex<State>>,
     task: Option<Id>,
     writes: bool,
@@ -175,6 +222,9 @@ impl Transaction for Watched {
     ) -> BoxFuture<'a, Result<Vec<Row>, MetadataError>> {
         Box::pin(async move {
             let rows = self.inner.as_mut().unwrap().query(sql, params).await?;
+            if !self.writes {
+                compare(self.direct.as_ref(), sql, params).await;
+            }
             ran(&self.state, sql, params).await;
             Ok(rows)
         })

@@ -9,6 +9,7 @@ use tonnage_domain::images::list_tags::ListTags;
 use tonnage_domain::names::Digest;
 use tonnage_domain::pages::Page;
 use tonnage_domain::repositories::RepositoryAddress;
+use tonnage_domain::repositories::list_catalog::ListCatalog;
 
 use crate::content::{Blob, Pushed};
 use crate::registry::{
@@ -217,5 +218,44 @@ async fn a_position_that_no_page_ended_at_is_refused() {
         let listing =
             ListImages { repository: address("app"), tag_status, page: page(Some(after), 10) };
         check_kind(registry.run(listing).await, ErrorKind::InvalidParameter);
+    }
+}
+
+#[tokio::test]
+async fn the_catalog_has_what_a_principal_may_describe() {
+    let registry = Registry::new().await;
+    for number in 0..250 {
+        registry.create(&format!("team/{number:03}")).await;
+        registry.create(&format!("other/{number:03}")).await;
+    }
+    let allow = |resource: &str| {
+        format!(
+            r#"{{"Statement": [{{"Effect": "Allow", "Action": "ecr:DescribeRepositories",
+                "Resource": "arn:aws:ecr:us-east-1:123456789012:repository/{resource}"}}]}}"#
+        )
+    };
+    for (name, resource, prefix, count) in [
+        ("everything", "*", "", 500),
+        ("team", "team/*", "team/", 250),
+        ("one", "team/249", "team/249", 1),
+        ("none", "elsewhere/*", "elsewhere/", 0),
+    ] {
+        let principal = registry.principal(name, &allow(resource)).await;
+        for limit in [1, 7, 100, 1000] {
+            let (mut found, mut after) = (Vec::new(), None);
+            loop {
+                let list = ListCatalog { page: page(after.as_deref(), limit) };
+                let listed = registry.run_as(&principal, list).await.unwrap();
+                assert!(listed.items.len() <= limit as usize);
+                found.extend(listed.items.iter().map(ToString::to_string));
+                assert!(listed.next.is_none() || listed.next == found.last().cloned());
+                after = listed.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(found.len(), count, "{name} in pages of {limit}");
+            assert!(found.iter().all(|name| name.starts_with(prefix)) && found.is_sorted());
+        }
     }
 }

@@ -24,7 +24,8 @@ use tonnage_domain::images::describe_images::{DescribeImages, ImageDetail};
 use tonnage_domain::images::get_manifest::GetManifest;
 use tonnage_domain::images::list_images::TagStatus;
 use tonnage_domain::images::list_tags::ListTags;
-use tonnage_domain::images::put_image::{PutCondition, PutImage, PutImageOutput};
+use tonnage_domain::images::precondition::Precondition;
+use tonnage_domain::images::put_image::{PutImage, PutImageOutput};
 use tonnage_domain::metadata::{Metadata, Mode};
 use tonnage_domain::names::{AccountId, Digest, Reference, Region, RepositoryName, Tag};
 use tonnage_domain::objects::{Objects, SPAN_BYTES_MAX};
@@ -64,10 +65,12 @@ pub(crate) struct Registry {
     pub(crate) metadata: Arc<dyn Metadata>,
     objects: Arc<dyn Objects>,
     pub(crate) root: Principal,
-    pub(crate) first_access_key: AccessKey,
+    /// Of the first start only.
+    pub(crate) first_access_key: Option<AccessKey>,
     /// The object store itself, past every wrapper.
     pub(crate) inventory: Arc<FileObjects>,
-    directory: TempDir,
+    directory: PathBuf,
+    _temporary: Option<TempDir>,
 }
 
 /// A directory whose syncs cost nothing, where there is one.
@@ -102,35 +105,38 @@ impl Registry {
 
     /// A registry on a database that the test may open beside it.
     pub(crate) async fn on(metadata: Arc<dyn Metadata>, settings: Settings) -> Self {
-        Self::assemble(metadata, temporary_directory(), settings, None).await
+        let temporary = temporary_directory();
+        let registry = Self::at(temporary.path(), metadata, settings).await;
+        Self { _temporary: Some(temporary), ..registry }
     }
 
     /// A registry that was made in these stores before, with its root access key.
     pub(crate) async fn made_before(
         metadata: Arc<dyn Metadata>,
         directory: TempDir,
-        access_key: &AccessKey,
+        access_key: Option<&AccessKey>,
     ) -> Self {
-        Self::assemble(metadata, directory, Settings::default(), Some(access_key.clone())).await
+        let registry = Self::at(directory.path(), metadata, Settings::default()).await;
+        let first_access_key = access_key.cloned();
+        Self { first_access_key, _temporary: Some(directory), ..registry }
     }
 
-    async fn assemble(
+    /// A registry whose objects are in a directory that the test keeps.
+    pub(crate) async fn at(
+        directory: &Path,
         metadata: Arc<dyn Metadata>,
-        directory: TempDir,
         settings: Settings,
-        access_key: Option<AccessKey>,
     ) -> Self {
         let plan = FaultPlan::new();
         let faulty = FaultyMetadata::new(Arc::clone(&metadata), Arc::clone(&plan));
         let interposed = Arc::new(Interposed::new(Arc::new(faulty), Arc::clone(&metadata)));
-        let inventory = Arc::new(FileObjects::open(directory.path()).unwrap());
+        let inventory = Arc::new(FileObjects::open(directory).unwrap());
         let objects = Arc::clone(&inventory) as Arc<dyn Objects>;
         let objects: Arc<dyn Objects> = Arc::new(FaultyObjects::new(objects, Arc::clone(&plan)));
         let clock = Arc::new(ManualClock::new(START));
         let root_key = RootKey::new(&root_key(ROOT_KEY)).unwrap();
         let opened = open(&interposed, &objects, &clock, settings, root_key).await.unwrap();
-        let first_access_key = opened.first_access_key.or(access_key).unwrap();
-        let app = opened.app;
+        let (app, first_access_key) = (opened.app, opened.first_access_key);
         let root = accounts::management_root(&app).await.unwrap();
         Self {
             app,
@@ -142,7 +148,8 @@ impl Registry {
             root,
             first_access_key,
             inventory,
-            directory,
+            directory: directory.to_owned(),
+            _temporary: None,
         }
     }
 
@@ -507,7 +514,7 @@ impl Registry {
 
     /// Where an object's file lies.
     pub(crate) fn object_file(&self, id: &str) -> PathBuf {
-        self.directory.path().join("objects").join(&id[..2]).join(&id[2..4]).join(id)
+        self.directory.join("objects").join(&id[..2]).join(&id[2..4]).join(id)
     }
 
     /// The names of all files in the object store.
@@ -524,7 +531,7 @@ impl Registry {
             }
         }
         let mut found = BTreeSet::new();
-        walk(&self.directory.path().join("objects"), &mut found);
+        walk(&self.directory.join("objects"), &mut found);
         found
     }
 }
@@ -611,7 +618,7 @@ pub(crate) fn put_image(
         media_type: None,
         tags: tag.map(|tag| Tag::parse(tag).unwrap()).into_iter().collect(),
         digest: None,
-        condition: PutCondition::None,
+        condition: Precondition::None,
         rules,
     }
 }

@@ -55,7 +55,7 @@ async fn tokens_access_keys_and_images_outlive_the_root_key() {
     let now = registry.clock.now();
     let identity = authorization_token::verify(&registry.app, &password, now).await.unwrap();
     assert_eq!(identity.principal.arn, registry.root.arn);
-    let made = &registry.first_access_key;
+    let made = registry.first_access_key.as_ref().unwrap();
     let found = access_keys::find_active(&registry.app, &made.id).await.unwrap().unwrap();
     assert_eq!(found.secret.expose_secret(), made.secret.expose_secret());
     let rest = large.bytes.slice(1_500_000..);

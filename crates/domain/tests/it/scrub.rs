@@ -26,6 +26,7 @@ const FAST: Settings = Settings {
     gc_grace_seconds: 3600,
     scrub_bytes_per_second: 1 << 40,
     scrub_interval_seconds: 600,
+    quotas: tonnage_domain::quotas::Quotas::ECR,
 };
 
 /// Runs the scrub until it waits; what it did.

@@ -273,6 +273,20 @@ pub(crate) struct BackupMade {
     pub(crate) not_pruned: Option<String>,
 }
 
+/// What `PUT /repositories/sparse-manifests` takes and answers.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SparseManifests {
+    /// The account of the repository; the management account when absent.
+    pub(crate) account: Option<String>,
+    /// Its region; the server's when absent.
+    pub(crate) region: Option<String>,
+    /// Its name.
+    pub(crate) repository: String,
+    /// Whether manifests may refer to what it does not hold; as the server says when absent.
+    pub(crate) allowed: Option<bool>,
+}
+
 /// What every refusal carries.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Refusal {

@@ -26,11 +26,13 @@ use tonnage_domain::context::RequestContext;
 use tonnage_domain::error::{Error, ErrorKind};
 use tonnage_domain::execute::execute;
 use tonnage_domain::gc::operations::{DescribeGarbageCollection, RunGarbageCollection};
-use tonnage_domain::names::AccountId;
+use tonnage_domain::names::{AccountId, Region, RepositoryName};
 use tonnage_domain::policies::account_limit::{
     DeleteAccountLimit, GetAccountLimit, PutAccountLimit,
 };
 use tonnage_domain::policies::explain::ExplainPolicy;
+use tonnage_domain::repositories::RepositoryAddress;
+use tonnage_domain::repositories::put_sparse_manifests::PutSparseManifests;
 use tonnage_domain::root_key::RootKey;
 use tonnage_domain::scrub::operations::{DescribeScrub, StartScrub};
 use tonnage_domain::{gc, scrub};
@@ -39,7 +41,7 @@ use super::backups::Backups;
 use super::{
     Account, AccountLimit, Accounts, BODY_BYTES_MAX, CreatedAccount, ExplainRequest, Explained,
     Garbage, GarbageCollected, GarbageCollection, NewAccount, NewBackup, Refusal, Scrub, ScrubPass,
-    with_short_path,
+    SparseManifests, with_short_path,
 };
 use crate::data_directory::runtime::Runtime;
 use crate::data_directory::{Layout, remove};
@@ -188,6 +190,9 @@ impl Admin {
             }
             (&Method::GET, ["gc"]) => self.describe_garbage_collection().await,
             (&Method::POST, ["gc", "run"]) => self.run_garbage_collection().await,
+            (&Method::PUT, ["repositories", "sparse-manifests"]) => {
+                self.put_sparse_manifests(read(request, "a repository").await?).await
+            }
             (&Method::GET, ["scrub"]) => self.describe_scrub().await,
             (&Method::POST, ["scrub", "start"]) => self.start_scrub().await,
             (&Method::GET, ["jobs"]) => self.list_jobs(&query).await,
@@ -319,6 +324,29 @@ impl Admin {
         let output = execute(&self.app, &self.context().await?, operation).await?;
         let collected = GarbageCollected { removed: garbage(output.swept), more: output.more };
         Ok(json(StatusCode::OK, &collected))
+    }
+
+    async fn put_sparse_manifests(&self, given: SparseManifests) -> Result<Answer, Error> {
+        let account = given.account.as_deref().map(parse_id).transpose()?;
+        let region = given.region.as_deref().map(Region::parse).transpose();
+        let region = region.map_err(|error| Error::invalid_parameter("region", error))?;
+        let name = RepositoryName::parse(&given.repository)
+            .map_err(|error| Error::invalid_parameter("repository", error))?;
+        let repository = RepositoryAddress {
+            account: account.unwrap_or(self.app.management_account),
+            region: region.unwrap_or_else(|| self.app.default_region.clone()),
+            name,
+        };
+        // The socket acts for the root of whichever account the repository is in.
+        let mut context = self.context().await?;
+        if repository.account != context.principal.account {
+            context.principal = accounts::root_of(&self.app, &repository.account).await?;
+        }
+        context.account = repository.account;
+        context.region = repository.region.clone();
+        let operation = PutSparseManifests { repository, allowed: given.allowed };
+        execute(&self.app, &context, operation).await?;
+        Ok(json(StatusCode::OK, &given))
     }
 
     async fn describe_scrub(&self) -> Result<Answer, Error> {

@@ -15,7 +15,7 @@ const ROUTES: &[(&str, &str)] = &[
         "`PUT /v2/{name}/manifests/{reference}`",
         "Docker schema 2, manifest lists, OCI images, indexes and artifacts; `tag` in the query and `OCI-Tag`; `OCI-Subject`; `If-Match`, `If-None-Match: *`; `Warning`",
     ),
-    ("`DELETE /v2/{name}/manifests/{reference}`", "by tag and by digest"),
+    ("`DELETE /v2/{name}/manifests/{reference}`", "by tag and by digest; `If-Match`"),
     (
         "`GET`, `HEAD /v2/{name}/blobs/{digest}`",
         "whole, one range or several, `If-None-Match`, `If-Range`; SHA-256 and SHA-512",
@@ -37,7 +37,10 @@ const ROUTES: &[(&str, &str)] = &[
         "`GET`, `HEAD /v2/{name}/referrers/{digest}`",
         "`artifactType`, `OCI-Filters-Applied`, `Link`",
     ),
-    ("`GET`, `HEAD /v2/_catalog`", "for principals that may list all repositories"),
+    (
+        "`GET`, `HEAD /v2/_catalog`",
+        "the repositories that the principal may describe (`ecr:DescribeRepositories`), all at once or one by one",
+    ),
 ];
 
 /// Where ECR's behaviour is not documented, or where we chose otherwise: what we do and why.
@@ -68,7 +71,7 @@ const DECISIONS: &[(&str, &str)] = &[
     ),
     (
         "Quotas",
-        "1,000 tags per image, 50 resource tags, 4,200 parts and 52,000 MiB per layer, 4 MiB per manifest are enforced. The number of repositories and images is not limited. Requests are not throttled.",
+        "1,000 tags per image, 50 resource tags, 4,200 parts and 52,000 MiB per layer, 4 MiB per manifest are enforced. 100,000 repositories per registry and 100,000 images per repository are ECR's defaults, and the settings `repositories_per_registry` and `images_per_repository` change them. Requests are not throttled.",
     ),
     (
         "Codes of the distribution protocol",
@@ -84,7 +87,7 @@ const DECISIONS: &[(&str, &str)] = &[
     ),
     (
         "Sparse manifests",
-        "A manifest whose layers or children are not in the repository is refused, as in ECR, unless the server runs with `sparse_manifests`.",
+        "A manifest whose layers or children are not in the repository is refused, as in ECR, unless the server runs with `sparse_manifests` or the repository allows it (`tonnage repository sparse-manifests`).",
     ),
     ("Chunks", "Of any size, in order; there is no `OCI-Chunk-Min-Length` to keep."),
     (

@@ -5,24 +5,14 @@ use std::io::{self, Write as _};
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context as _, Result, bail};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderValue};
-use http_body_util::Full;
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::Deserialize;
 use tonnage_api::host::Host;
-use tonnage_api::sigv4::{Credentials, Unsigned, sign};
+use tonnage_api::sigv4::Credentials;
 
-use super::http_client::send;
+use super::authorization_token::password;
 use super::place::Place;
 use crate::cli::DockerLoginArguments;
 use crate::config::environment;
-
-/// The value of `X-Amz-Target` (botocore, `ecr` model, `targetPrefix`).
-const TARGET: &str = "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken";
-const BODY: &[u8] = b"{}";
 
 /// Logs in to every host, or prints the password.
 ///
@@ -36,7 +26,7 @@ pub(super) async fn run(arguments: DockerLoginArguments) -> Result<ExitCode> {
         println!("{}", password.expose_secret());
         return Ok(ExitCode::SUCCESS);
     }
-    let hosts = if arguments.hosts.is_empty() { local_hosts(&place)? } else { arguments.hosts };
+    let hosts = if arguments.hosts.is_empty() { place.hosts()? } else { arguments.hosts };
     for host in &hosts {
         let Some(parsed) = Host::parse(host) else {
             bail!("{host:?} is no host; name it as before an image, such as `localhost:4510`");
@@ -49,13 +39,6 @@ pub(super) async fn run(arguments: DockerLoginArguments) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The names under which images of this machine's registry are written.
-fn local_hosts(place: &Place) -> Result<Vec<String>> {
-    let mut hosts = vec![place.authority()?, place.address()?.to_string()];
-    hosts.dedup();
-    Ok(hosts)
 }
 
 struct Signer {
@@ -81,61 +64,15 @@ impl Signer {
     }
 
     async fn password(&self, place: &Place, region: &str) -> Result<SecretString> {
-        let address = place.address()?;
-        let mut headers = HeaderMap::new();
-        headers.insert(HOST, HeaderValue::from_str(&address.to_string())?);
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.1"));
-        headers.insert("x-amz-target", HeaderValue::from_static(TARGET));
-        let unsigned =
-            Unsigned { method: "POST", path: "/", query: "", body: BODY, region, service: "ecr" };
-        sign(&unsigned, &mut headers, &self.credentials, jiff::Timestamp::now())
-            .context("the access key cannot be sent")?;
-        let mut request = http::Request::post("/").body(Full::new(Bytes::from_static(BODY)))?;
-        *request.headers_mut() = headers;
-        let answer = send(address, request).await?;
-        if !answer.status().is_success() {
-            let hint = if self.from_environment {
-                "; the access key is that of AWS_ACCESS_KEY_ID, unset it to use the one of the \
-                 data directory"
-            } else {
-                ""
-            };
-            bail!(
-                "the server gave no token ({}: {}){hint}",
-                answer.status(),
-                reason(answer.body())
+        let answer = password(place.address()?.into(), region, &self.credentials).await;
+        if self.from_environment {
+            return answer.context(
+                "the access key is that of AWS_ACCESS_KEY_ID, unset it to use the one of the data \
+                 directory",
             );
         }
-        password_in(answer.body()).context("the server's token cannot be understood")
+        answer
     }
-}
-
-fn reason(body: &[u8]) -> String {
-    #[derive(Deserialize)]
-    struct Refusal {
-        #[serde(alias = "Message")]
-        message: String,
-    }
-    serde_json::from_slice::<Refusal>(body)
-        .map_or_else(|_| "no reason given".to_owned(), |refusal| refusal.message)
-}
-
-fn password_in(body: &[u8]) -> Result<SecretString> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Answer {
-        authorization_data: Vec<Data>,
-    }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Data {
-        authorization_token: String,
-    }
-    let answer: Answer = serde_json::from_slice(body)?;
-    let data = answer.authorization_data.first().context("it is empty")?;
-    let pair = String::from_utf8(STANDARD.decode(&data.authorization_token)?)?;
-    let (_, password) = pair.split_once(':').context("it has no password")?;
-    Ok(SecretString::from(password))
 }
 
 /// Runs `docker login`, or podman's where there is no docker; the exit status.
@@ -167,35 +104,4 @@ fn log_in(host: &str, password: &SecretString) -> Result<i32> {
         "there is neither docker nor podman here; `tonnage docker-login --print` prints the \
          password for another client"
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_password_is_what_follows_the_first_colon() {
-        let token = STANDARD.encode("AWS:abc=");
-        let body = format!(r#"{{"authorizationData":[{{"authorizationToken":"{token}"}}]}}"#);
-        assert_eq!(password_in(body.as_bytes()).unwrap().expose_secret(), "abc=");
-        for body in [
-            "",
-            "{}",
-            r#"{"authorizationData":[]}"#,
-            r#"{"authorizationData":[{"authorizationToken":"QVdT"}]}"#,
-        ] {
-            assert!(password_in(body.as_bytes()).is_err(), "{body}");
-        }
-    }
-
-    #[test]
-    fn refusals_are_quoted() {
-        for (body, expected) in [
-            (r#"{"__type":"X","message":"no"}"#, "no"),
-            (r#"{"__type":"X","Message":"no"}"#, "no"),
-            ("<html>", "no reason given"),
-        ] {
-            assert_eq!(reason(body.as_bytes()), expected);
-        }
-    }
 }

@@ -5,8 +5,9 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, bail};
 use tonnage_domain::transfer;
+use tonnage_store::disk;
 use tonnage_store::postgres::{PostgresMetadata, PostgresOptions, PostgresUrl};
 use tonnage_store::sqlite::{SqliteMetadata, SqliteOptions};
 
@@ -65,9 +66,14 @@ fn configuration(place: &PlaceArguments) -> Result<(Config, PostgresUrl)> {
 async fn to_postgres(layout: &Layout, url: &PostgresUrl) -> Result<u64> {
     let source = SqliteMetadata::open(layout.metadata(), SqliteOptions::default())?;
     let target = PostgresMetadata::open(url, PostgresOptions::default()).await?;
-    transfer::copy(&source, &target).await?;
-    let rows = transfer::verify(&source, &target).await?.rows;
-    transfer::retire(&source).await?;
+    let mut rows = 0;
+    // A call that broke off after retiring its source has compared everything.
+    if !transfer::is_retired(&source).await? || !transfer::same_deployment(&source, &target).await?
+    {
+        transfer::copy(&source, &target).await?;
+        rows = transfer::verify(&source, &target).await?.rows;
+        transfer::retire(&source).await?;
+    }
     source.close().await.context("the metadata database cannot be closed")?;
     rename(&layout.metadata(), &layout.directory().join(MOVED), layout)?;
     Ok(rows)
@@ -85,6 +91,11 @@ async fn to_sqlite(layout: &Layout, url: &PostgresUrl) -> Result<u64> {
         }
     }
     let source = PostgresMetadata::open(url, PostgresOptions::default()).await?;
+    if layout.metadata().exists()
+        && let Some(rows) = settle_present(layout, &source).await?
+    {
+        return Ok(rows);
+    }
     let target = SqliteMetadata::open(&new, SqliteOptions::default())?;
     transfer::copy(&source, &target).await?;
     let rows = transfer::verify(&source, &target).await?.rows;
@@ -94,7 +105,42 @@ async fn to_sqlite(layout: &Layout, url: &PostgresUrl) -> Result<u64> {
     Ok(rows)
 }
 
+/// What a call that broke off left at the place of the metadata is never written over: the name was
+/// given after everything was compared, and a server may have used the file since. Returns the rows
+/// that are there already; `None` when the place is free now.
+async fn settle_present(layout: &Layout, source: &PostgresMetadata) -> Result<Option<u64>> {
+    let present = SqliteMetadata::open(layout.metadata(), SqliteOptions::default())?;
+    let place = layout.metadata();
+    if !transfer::same_deployment(source, &present).await? {
+        bail!("{} holds another registry; move it away if it is not needed", place.display());
+    }
+    if transfer::is_retired(&present).await? {
+        // It was moved to PostgreSQL before, and did not get its other name.
+        present.close().await.context("the metadata database cannot be closed")?;
+        rename(&place, &layout.directory().join(MOVED), layout)?;
+        return Ok(None);
+    }
+    if transfer::is_retired(source).await? {
+        // The call before did everything, and was not heard.
+        return Ok(Some(0));
+    }
+    let compared = transfer::verify(source, &present).await.with_context(|| {
+        format!(
+            "{} holds this registry already, but differs from the PostgreSQL database; move away \
+             the one that is not needed",
+            place.display()
+        )
+    })?;
+    sync_directory(layout.directory())?;
+    transfer::retire(source).await?;
+    present.close().await.context("the metadata database cannot be closed")?;
+    Ok(Some(compared.rows))
+}
+
 fn rename(from: &Path, to: &Path, layout: &Layout) -> Result<()> {
-    fs::rename(from, to).with_context(|| format!("{} cannot be renamed", from.display()))?;
+    disk::rename(from, to).with_context(|| format!("{} cannot be renamed", from.display()))?;
     Ok(sync_directory(layout.directory())?)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,11 @@
 //! The subcommands.
 
 mod account;
+mod authorization_token;
+mod aws_settings;
 mod backup;
 mod compatibility;
+mod docker_credential;
 mod docker_login;
 mod doctor;
 mod engine;
@@ -19,6 +22,7 @@ mod policy_actions;
 mod profile;
 mod programs;
 mod reference;
+mod repository;
 mod restore;
 mod scrub;
 
@@ -45,9 +49,11 @@ pub(crate) fn run(command: Subcommands) -> Result<ExitCode> {
         Subcommands::Serve(flags) => serve(flags),
         Subcommands::Env(arguments) => env::run(&arguments),
         Subcommands::DockerLogin(arguments) => block_on(docker_login::run(arguments)),
+        Subcommands::DockerCredential { action } => block_on(docker_credential::run(action)),
         Subcommands::Doctor(arguments) => block_on(doctor::run(arguments)),
         Subcommands::Account(command) => block_on(account::run(command)),
         Subcommands::Policy(command) => policy::run(command),
+        Subcommands::Repository(command) => block_on(repository::run(command)),
         Subcommands::Gc(arguments) => block_on(gc::run(arguments)),
         Subcommands::Scrub(arguments) => block_on(scrub::run(arguments)),
         Subcommands::Backup(arguments) => block_on(backup::run(arguments)),

@@ -84,6 +84,16 @@ impl Place {
         Ok(local::authority(self.address()?, self.addresses()))
     }
 
+    /// The names under which images of this machine's registry are written.
+    ///
+    /// # Errors
+    /// As [`Place::address`].
+    pub(super) fn hosts(&self) -> Result<Vec<String>> {
+        let mut hosts = vec![self.authority()?, self.address()?.to_string()];
+        hosts.dedup();
+        Ok(hosts)
+    }
+
     /// The root access key of the first start.
     ///
     /// # Errors

@@ -38,14 +38,20 @@ const ECR_WITHOUT_RESOURCE: &[&str] = &[
 
 /// Our own.
 const TONNAGE: &[&str] = &[
+    "CancelJob",
     "CreateAccount",
+    "CreateBackup",
     "DeleteAccountLimit",
     "DescribeGarbageCollection",
+    "DescribeJob",
     "DescribeScrub",
     "ExplainPolicy",
     "GetAccountLimit",
     "ListAccounts",
+    "ListJobs",
     "PutAccountLimit",
+    "PutSparseManifests",
+    "RetryJob",
     "RunGarbageCollection",
     "SetAccountState",
     "StartScrub",

@@ -27,7 +27,7 @@ impl Kind {
     }
 
     /// Whether a header line begins the section of `profile`.
-    fn begins(self, line: &str, profile: &str) -> bool {
+    pub(super) fn begins(self, line: &str, profile: &str) -> bool {
         let Some((name, _)) = line.strip_prefix('[').and_then(|rest| rest.split_once(']')) else {
             return false;
         };

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use tonnage_api::oci::profile::Profile;
 use tonnage_domain::names::{AccountId, Region};
+use tonnage_domain::quotas::Quotas;
 
 use super::{Kind, Setting, Values};
 
@@ -103,8 +104,26 @@ pub(super) const SETTINGS: &[Setting] = &[
         help: "How long the server waits after it has read everything until it begins again, in \
                seconds, minutes, hours or days, at most 365 days.",
     },
+    Setting {
+        key: "repositories_per_registry",
+        kind: Kind::Number,
+        value_name: "NUMBER",
+        default: "100000",
+        help: "How many repositories a registry may have, from 1 to 100000000. What is there \
+               already stays.",
+    },
+    Setting {
+        key: "images_per_repository",
+        kind: Kind::Number,
+        value_name: "NUMBER",
+        default: "100000",
+        help: "How many images a repository may have, from 1 to 100000000; images without tags and \
+               the children of indexes count too. A push that would add one more is refused; one \
+               that moves a tag is not.",
+    },
 ];
 
+const QUOTA_MAX: u32 = 100_000_000;
 const GC_GRACE_SECONDS: i64 = 24 * 3600;
 const SECONDS_MAX: i64 = 365 * 24 * 3600;
 const SCRUB_BYTES_PER_SECOND: u64 = 8 * 1024 * 1024;
@@ -136,6 +155,8 @@ pub(crate) struct Registry {
     pub(crate) scrub_bytes_per_second: u64,
     /// How long the scrub rests between two passes, in seconds.
     pub(crate) scrub_interval_seconds: i64,
+    /// How much registries may hold.
+    pub(crate) quotas: Quotas,
 }
 
 impl Registry {
@@ -156,6 +177,14 @@ impl Registry {
             scrub_interval_seconds: values
                 .one("scrub_interval", parse_seconds)?
                 .unwrap_or(SCRUB_INTERVAL_SECONDS),
+            quotas: Quotas {
+                repositories_per_registry: values
+                    .number("repositories_per_registry", 1, QUOTA_MAX)?
+                    .unwrap_or(Quotas::ECR.repositories_per_registry),
+                images_per_repository: values
+                    .number("images_per_repository", 1, QUOTA_MAX)?
+                    .unwrap_or(Quotas::ECR.images_per_repository),
+            },
         })
     }
 }

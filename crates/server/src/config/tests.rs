@@ -95,6 +95,8 @@ fn a_whole_file_and_its_defaults() {
         gc_grace = "90m"
         scrub_rate = "512KiB"
         scrub_interval = "1h"
+        repositories_per_registry = 20
+        images_per_repository = 30
         listen = ["0.0.0.0:80"]
         endpoint = ["vpce-a=0.0.0.0:80"]
         trusted_proxy = ["10.0.0.0/8", "192.0.2.1"]
@@ -120,6 +122,8 @@ fn a_whole_file_and_its_defaults() {
     assert_eq!(config.registry.gc_grace_seconds, 90 * 60);
     assert_eq!(config.registry.scrub_bytes_per_second, 512 * 1024);
     assert_eq!(config.registry.scrub_interval_seconds, 3600);
+    assert_eq!(config.registry.quotas.repositories_per_registry, 20);
+    assert_eq!(config.registry.quotas.images_per_repository, 30);
     assert_eq!(config.listeners.endpoints.len(), 1);
     assert_eq!(config.listeners.connections_max, 7);
     assert_eq!(config.listeners.drain, Duration::ZERO);
@@ -148,6 +152,7 @@ fn a_whole_file_and_its_defaults() {
     assert_eq!(config.registry.gc_grace_seconds, 24 * 3600);
     assert_eq!(config.registry.scrub_bytes_per_second, 8 * 1024 * 1024);
     assert_eq!(config.registry.scrub_interval_seconds, 7 * 24 * 3600);
+    assert_eq!(config.registry.quotas, tonnage_domain::quotas::Quotas::ECR);
     let none: &[(&str, &[&str])] = &[("trusted_proxy", &["none"])];
     let config = load(Given { flags: none, ..Given::default() }).unwrap();
     assert!(!config.listeners.trusted_proxies.contains("127.0.0.1".parse().unwrap()));

@@ -20,9 +20,9 @@ mod root_key;
 pub(crate) mod rotation;
 pub(crate) mod runtime;
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -206,15 +206,8 @@ impl DataDirectory {
 }
 
 fn make(directory: &Path) -> Result<()> {
-    if directory.is_dir() {
-        return Ok(());
-    }
     let cannot = || format!("the data directory {} cannot be made", directory.display());
-    DirBuilder::new().recursive(true).mode(0o700).create(directory).with_context(cannot)?;
-    if let Some(parent) = directory.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        sync_directory(parent).with_context(cannot)?;
-    }
-    Ok(())
+    tonnage_store::disk::make_directories(directory).with_context(cannot)
 }
 
 fn refuse_foreign(directory: &Path) -> Result<()> {

@@ -17,6 +17,7 @@ use anyhow::{Context as _, Result};
 use tonnage_domain::metadata::Metadata;
 use tonnage_domain::root_key::RootKey;
 use tonnage_domain::root_key::rotate::{self, Rotated};
+use tonnage_store::disk;
 
 use super::root_key::{KeySource, make, read};
 use super::{Layout, remove, sync_directory, write_durably};
@@ -76,7 +77,9 @@ pub(crate) fn remove_previous(layout: &Layout) -> Result<bool> {
     if !previous.exists() {
         return Ok(false);
     }
-    remove(&previous)
+    // The rename that put the present key in its place may have been a crash's last deed.
+    sync_directory(layout.directory())
+        .and_then(|()| remove(&previous))
         .and_then(|()| sync_directory(layout.directory()))
         .with_context(|| format!("{} cannot be removed", previous.display()))?;
     Ok(true)
@@ -96,10 +99,13 @@ fn keep_previous(layout: &Layout) -> Result<()> {
 
 fn put_next_in_place(layout: &Layout) -> Result<()> {
     let next = layout.next_root_key();
-    fs::rename(&next, layout.root_key())
+    disk::rename(&next, &layout.root_key())
         .and_then(|()| sync_directory(layout.directory()))
         .with_context(|| format!("{} cannot be renamed to root.key", next.display()))
 }
+
+#[cfg(test)]
+mod crash;
 
 #[cfg(test)]
 mod tests {
@@ -116,14 +122,14 @@ mod tests {
     use crate::data_directory::find_root_key;
 
     /// A data directory with a registry in it that no server uses.
-    struct Stopped {
-        layout: Layout,
-        access_key_id: String,
+    pub(super) struct Stopped {
+        pub(super) layout: Layout,
+        pub(super) access_key_id: String,
         _directory: tempfile::TempDir,
     }
 
     impl Stopped {
-        async fn new() -> Self {
+        pub(super) async fn new() -> Self {
             let directory = tempfile::tempdir().unwrap();
             let layout = Layout::new(directory.path().to_owned());
             let key = make(&layout.root_key()).unwrap();
@@ -132,28 +138,32 @@ mod tests {
             Self { layout, access_key_id, _directory: directory }
         }
 
-        fn text(&self, name: &str) -> Option<String> {
+        pub(super) fn text(&self, name: &str) -> Option<String> {
             fs::read_to_string(self.layout.directory().join(name)).ok()
         }
 
         /// Starts as a server does; the key holds and opens what it sealed.
         async fn start(&self) -> App {
-            let (key, source) = found(&self.layout);
-            let metadata = metadata(&self.layout);
-            let key = settle(&self.layout, metadata.as_ref(), key, &source).await.unwrap();
-            let app = bootstrap::open(parts(&self.layout, metadata, key)).await.unwrap().app;
-            remove_previous(&self.layout).unwrap();
-            let key = access_keys::find_active(&app, &self.access_key_id).await.unwrap();
-            assert!(key.is_some());
-            app
+            start(&self.layout, &self.access_key_id).await
         }
     }
 
-    fn metadata(layout: &Layout) -> Arc<SqliteMetadata> {
+    pub(super) async fn start(layout: &Layout, access_key_id: &str) -> App {
+        let (key, source) = found(layout);
+        let metadata = metadata(layout);
+        let key = settle(layout, metadata.as_ref(), key, &source).await.unwrap();
+        let app = bootstrap::open(parts(layout, metadata, key)).await.unwrap().app;
+        remove_previous(layout).unwrap();
+        let key = access_keys::find_active(&app, access_key_id).await.unwrap();
+        assert!(key.is_some());
+        app
+    }
+
+    pub(super) fn metadata(layout: &Layout) -> Arc<SqliteMetadata> {
         Arc::new(SqliteMetadata::open(layout.metadata(), SqliteOptions::default()).unwrap())
     }
 
-    fn found(layout: &Layout) -> (RootKey, KeySource) {
+    pub(super) fn found(layout: &Layout) -> (RootKey, KeySource) {
         let storage = crate::config::Storage {
             data_dir: layout.directory().to_owned(),
             metadata_url: None,

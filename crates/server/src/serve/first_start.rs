@@ -6,7 +6,6 @@
 //! `credentials` comes after that commit. So whoever finds a deployment finds its access key under
 //! one of the two names, unless the operator took it away.
 
-use std::fs;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
@@ -14,6 +13,7 @@ use tonnage_domain::accounts::bootstrap::{self, Parts};
 use tonnage_domain::app::{App, Settings};
 use tonnage_domain::clock::SystemClock;
 use tonnage_domain::identities::access_keys::AccessKey;
+use tonnage_store::disk;
 
 use crate::config::Config;
 use crate::data_directory::{
@@ -72,6 +72,7 @@ pub(super) async fn open(directory: &DataDirectory, config: &Config) -> Result<O
             gc_grace_seconds: config.registry.gc_grace_seconds,
             scrub_bytes_per_second: config.registry.scrub_bytes_per_second,
             scrub_interval_seconds: config.registry.scrub_interval_seconds,
+            quotas: config.registry.quotas,
             ..Settings::default()
         },
         account: config.registry.account,
@@ -118,7 +119,7 @@ fn finish_first_start(layout: &Layout) -> Result<()> {
     if !pending.exists() {
         return Ok(());
     }
-    fs::rename(&pending, layout.credentials())
+    disk::rename(&pending, &layout.credentials())
         .and_then(|()| sync_directory(layout.directory()))
         .with_context(|| format!("{} cannot be renamed", pending.display()))
 }

@@ -8,7 +8,13 @@ use crate::support::{Place, Server, complaint, printed, wait_for};
 /// `hello world`, by SHA-256.
 const DIGEST: &str = "sha256:b94d27b9934d3e08a52e52d7da7dabfac484efe37a5380ee9088f7ace2efcde9";
 
-fn head(server: &Server, login: &str, method: &str, path: &str, length: usize) -> String {
+pub(crate) fn head(
+    server: &Server,
+    login: &str,
+    method: &str,
+    path: &str,
+    length: usize,
+) -> String {
     format!(
         "{method} {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Basic {login}\r\n\
          Content-Length: {length}\r\nConnection: close\r\n\r\n",
@@ -16,7 +22,7 @@ fn head(server: &Server, login: &str, method: &str, path: &str, length: usize) -
     )
 }
 
-fn login(place: &Place) -> String {
+pub(crate) fn login(place: &Place) -> String {
     let password = printed(&mut place.command(&["docker-login", "--print"]));
     STANDARD.encode(format!("AWS:{}", password.trim()))
 }

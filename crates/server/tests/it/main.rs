@@ -10,5 +10,6 @@ mod lifecycle;
 mod offline;
 mod policies;
 mod postgres;
+mod repository;
 mod scrub;
 mod support;

@@ -22,6 +22,13 @@ impl FaultyMetadata {
     }
 }
 
+impl FaultyMetadata {
+    fn wrap(&self, inner: Box<dyn Transaction>, mode: Mode) -> Box<dyn Transaction> {
+        let plan = Arc::clone(&self.plan);
+        Box::new(FaultyTransaction { inner, plan, mode, failed: false })
+    }
+}
+
 impl Metadata for FaultyMetadata {
     fn begin(&self, mode: Mode) -> BoxFuture<'_, Result<Box<dyn Transaction>, MetadataError>> {
         Box::pin(async move {
@@ -33,10 +40,22 @@ impl Metadata for FaultyMetadata {
                 return Err(fault.metadata_error(call));
             }
             let inner = self.inner.begin(mode).await?;
-            let plan = Arc::clone(&self.plan);
-            Ok(Box::new(FaultyTransaction { inner, plan, mode, failed: false })
-                as Box<dyn Transaction>)
+            Ok(self.wrap(inner, mode))
         })
+    }
+
+    fn begin_remembered(&self) -> BoxFuture<'_, Result<Box<dyn Transaction>, MetadataError>> {
+        Box::pin(async move {
+            if let Some(fault) = self.plan.next(Call::BeginRead) {
+                return Err(fault.metadata_error(Call::BeginRead));
+            }
+            Ok(self.wrap(self.inner.begin_remembered().await?, Mode::Read))
+        })
+    }
+
+    /// What is in memory does not fail.
+    fn recall(&self) -> Option<Box<dyn Transaction>> {
+        self.inner.recall()
     }
 }
 

@@ -4,11 +4,10 @@
 //! whoever made one may not have synced it yet (another upload, or a process that was killed in
 //! between), so each process syncs them before the first file it acknowledges there.
 
-use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::disk::{make_directory, sync_directory};
 
 use super::layout::{BRANCHES, LEAVES, Layout, ObjectPath};
 
@@ -27,7 +26,7 @@ impl Directories {
     /// Makes the directories of an object; they may exist.
     pub(crate) fn make(&self, path: &ObjectPath) -> io::Result<()> {
         for directory in [&path.branch, &path.leaf] {
-            match fs::DirBuilder::new().mode(0o700).create(directory) {
+            match make_directory(directory) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
                 _ => {}
             }
@@ -52,8 +51,4 @@ fn once(done: Option<&AtomicBool>, work: impl FnOnce() -> io::Result<()>) -> io:
         done.store(true, Ordering::Release);
     }
     Ok(())
-}
-
-pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
 }

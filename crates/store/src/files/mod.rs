@@ -11,9 +11,8 @@ mod open;
 mod reader;
 mod writer;
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +28,7 @@ use self::layout::{Layout, ObjectPath};
 pub use self::open::OpenError;
 use self::reader::FileReader;
 use self::writer::FileWriter;
+use crate::disk;
 
 /// How long [`Objects::resume`] waits for an earlier writer of the object to be dropped and to
 /// have done its last write.
@@ -100,16 +100,12 @@ impl Objects for FileObjects {
         let id = id.clone();
         Box::pin(async move {
             let claim = self.claim(&id).await?;
-            self.writer(id, claim, 0, |shared, path| {
-                let create =
-                    || OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path.file);
-                match create() {
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                        shared.directories.make(path)?;
-                        create()
-                    }
-                    result => result,
+            self.writer(id, claim, 0, |shared, path| match disk::create_new(&path.file) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    shared.directories.make(path)?;
+                    disk::create_new(&path.file)
                 }
+                result => result,
             })
             .await
         })
@@ -131,7 +127,7 @@ impl Objects for FileObjects {
                         "the object is shorter than what is to be kept of it",
                     ));
                 }
-                file.set_len(length)?;
+                disk::set_len(&file, length)?;
                 Ok(file)
             })
             .await
@@ -161,10 +157,10 @@ impl Objects for FileObjects {
                     io::ErrorKind::NotFound => Ok(()),
                     _ => Err(error),
                 };
-                fs::remove_file(&path.file).or_else(absent)?;
+                disk::remove_file(&path.file).or_else(absent)?;
                 // The row that names the object goes after this; nobody would ever find the file
                 // if a power failure brought it back. An absent file may be absent unsynced.
-                directories::sync_directory(&path.leaf).or_else(absent)
+                disk::sync_directory(&path.leaf).or_else(absent)
             })
             .await
         })

@@ -2,14 +2,14 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
-use super::directories::sync_directory;
 use super::layout::Layout;
+use crate::disk;
 
 /// Why a store cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -59,23 +59,8 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> OpenError {
     move |source| OpenError::File { path, source }
 }
 
-/// Makes a directory and those above it, and makes their names survive a power failure.
 fn make_directory(path: &Path) -> Result<(), OpenError> {
-    let mut missing = Vec::new();
-    let mut next = Some(path);
-    while let Some(directory) = next.filter(|d| !d.as_os_str().is_empty() && !d.exists()) {
-        missing.push(directory);
-        next = directory.parent();
-    }
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(at(path))?;
-    for directory in missing {
-        let parent = match directory.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        sync_directory(parent).map_err(at(parent))?;
-    }
-    Ok(())
+    disk::make_directories(path).map_err(at(path))
 }
 
 fn lock(layout: &Layout) -> Result<File, OpenError> {
@@ -150,12 +135,11 @@ fn make_identity(layout: &Layout) -> Result<String, OpenError> {
     let identity = uuid::Uuid::new_v4().simple().to_string();
     let path = layout.new_identity();
     let write = || -> io::Result<()> {
-        let mut file =
-            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
-        file.write_all(format!("{identity}\n").as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&path, layout.identity())?;
-        sync_directory(layout.root())
+        let file = disk::create(&path)?;
+        disk::write_all_at(&file, format!("{identity}\n").as_bytes(), 0)?;
+        disk::sync(&file, &path)?;
+        disk::rename(&path, &layout.identity())?;
+        disk::sync_directory(layout.root())
     };
     write().map_err(at(&path))?;
     Ok(identity)

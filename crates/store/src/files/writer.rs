@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,6 +11,7 @@ use tonnage_domain::objects::{ObjectError, ObjectId, ObjectWriter, SPAN_BYTES_MA
 use super::claims::Claim;
 use super::layout::ObjectPath;
 use super::{Shared, on_blocking_thread};
+use crate::disk;
 
 /// A writer at the end of its object.
 pub(crate) struct FileWriter {
@@ -71,7 +71,7 @@ impl ObjectWriter for FileWriter {
                 return Err(ObjectError::new(&self.id, error));
             }
             let (offset, end) = (self.length, self.length + span.len() as u64);
-            self.run(move |target| target.file.write_all_at(&span, offset)).await?;
+            self.run(move |target| disk::write_all_at(&target.file, &span, offset)).await?;
             self.length = end;
             Ok(())
         })
@@ -81,7 +81,7 @@ impl ObjectWriter for FileWriter {
         Box::pin(async move {
             let named = self.named;
             self.run(move |target| {
-                target.file.sync_data()?;
+                disk::sync(&target.file, &target.path.file)?;
                 if named {
                     return Ok(());
                 }

@@ -10,6 +10,7 @@ use tonnage_domain::metadata::{MetadataError, MetadataErrorKind, Row, Transactio
 
 use super::pool::{Pool, Pooled};
 use super::{PostgresOptions, errors, values};
+use crate::crash;
 use crate::dialect::{self, Engine};
 
 /// The query takes the snapshot now, not at the first statement.
@@ -142,7 +143,14 @@ impl PostgresTransaction {
         if self.failed {
             return Err(errors::other("a statement of this transaction failed"));
         }
+        let writes = self.turn.is_some();
+        if writes {
+            crash::reached("commit");
+        }
         self.batch("COMMIT", self.statement_timeout).await?;
+        if writes {
+            crash::reached("tell of the commit");
+        }
         if let Some(connection) = self.connection.take() {
             connection.give_back();
         }

@@ -8,8 +8,9 @@ use futures_util::future::BoxFuture;
 use tonnage_domain::metadata::{Metadata, MetadataError, Mode, Transaction};
 use tonnage_domain::schema::MIGRATIONS;
 
+use super::answers::Answers;
 use super::errors::other;
-use super::readers::Readers;
+use super::readers::{Keep, Readers};
 use super::session::{Role, Session};
 use super::{OpenError, SqliteOptions, migrations};
 
@@ -32,8 +33,9 @@ impl SqliteLook {
             false => Role::LoneOnlooker,
         };
         let options = SqliteOptions { readers: 1, ..SqliteOptions::default() };
+        let answers = Answers::new(0);
         let failed = |error| OpenError::new(path, error);
-        let mut session = Session::open(path, role, &options).map_err(failed)?;
+        let mut session = Session::open(path, role, &options, &answers).map_err(failed)?;
         let schema = migrations::look(session.connection(), MIGRATIONS);
         let exists = schema.map_err(|error| match error {
             OpenError::Sqlite(error) => failed(error),
@@ -42,7 +44,7 @@ impl SqliteLook {
         if !exists {
             return Ok(None);
         }
-        let readers = Readers::open(path.to_owned(), role, options).map_err(failed)?;
+        let readers = Readers::open(path.to_owned(), role, options, answers).map_err(failed)?;
         Ok(Some(Self { readers: Arc::new(readers) }))
     }
 }
@@ -57,7 +59,9 @@ impl Metadata for SqliteLook {
     fn begin(&self, mode: Mode) -> BoxFuture<'_, Result<Box<dyn Transaction>, MetadataError>> {
         Box::pin(async move {
             match mode {
-                Mode::Read => Ok(Box::new(self.readers.begin().await?) as Box<dyn Transaction>),
+                Mode::Read => {
+                    Ok(Box::new(self.readers.begin(Keep::No).await?) as Box<dyn Transaction>)
+                }
                 Mode::Write => Err(other("the database is only looked at")),
             }
         })

@@ -8,7 +8,13 @@
 //! A transaction in [`Mode::Write`] sees what earlier members of its group wrote, which is not
 //! committed yet. Its `commit` waits for that too, even when it wrote nothing itself; dropping it
 //! cannot. So whoever answers a client from what a writing transaction read commits it first.
+//!
+//! What is read over and over is given from memory; see `answers` and
+//! `docs/decisions/0004-remembered-answers.md`.
 
+mod answers;
+#[cfg(test)]
+mod answers_tests;
 mod errors;
 mod look;
 mod migrations;
@@ -30,11 +36,13 @@ use futures_util::future::BoxFuture;
 use tonnage_domain::metadata::{Metadata, MetadataError, MetadataErrorKind, Mode, Transaction};
 use tonnage_domain::schema::{MIGRATIONS, Migration};
 
+use self::answers::Answers;
 pub use self::look::SqliteLook;
-use self::readers::Readers;
+use self::readers::{Keep, Readers};
 use self::session::Role;
 use self::write_transaction::WriteTransaction;
 use self::writer::{Gate, Writer};
+use crate::disk;
 use crate::schema::SchemaError;
 
 /// Settings of a database. The defaults suit a registry of any size on one machine.
@@ -55,6 +63,8 @@ pub struct SqliteOptions {
     pub writer_cache_kib: u32,
     /// Page cache of each reading connection, in KiB.
     pub reader_cache_kib: u32,
+    /// How much of what was read is remembered, in bytes; 0 remembers nothing.
+    pub remembered_bytes: usize,
     /// Length of the write-ahead log, in frames of one page (4 KiB), at which it is moved into the
     /// database.
     pub checkpoint_frames: u32,
@@ -74,6 +84,7 @@ impl Default for SqliteOptions {
             busy_timeout: Duration::from_millis(500),
             writer_cache_kib: 32 * 1024,
             reader_cache_kib: 8 * 1024,
+            remembered_bytes: 32 * 1024 * 1024,
             checkpoint_frames: 1000,
             wal_bytes_kept: 64 * 1024 * 1024,
             durable: true,
@@ -133,6 +144,7 @@ impl OpenError {
 pub struct SqliteMetadata {
     gate: Arc<Gate>,
     readers: Arc<Readers>,
+    answers: Arc<Answers>,
     /// Removed after the connections are closed; fields are dropped in this order.
     _throw_away: Option<ThrowAwayDirectory>,
 }
@@ -168,15 +180,18 @@ impl SqliteMetadata {
     ) -> Result<Self, OpenError> {
         make_file(path).map_err(|source| OpenError::File { path: path.to_owned(), source })?;
         let failed = |error| OpenError::new(path, error);
-        let mut writer = Writer::open(path.to_owned(), options.clone()).map_err(failed)?;
+        let answers = Answers::new(options.remembered_bytes);
+        let mut writer =
+            Writer::open(path.to_owned(), options.clone(), Arc::clone(&answers)).map_err(failed)?;
         let connection = writer.session().map_err(failed)?.connection();
         migrations::apply(connection, migrations).map_err(|error| match error {
             OpenError::Sqlite(error) => failed(error),
             other => other,
         })?;
-        let readers = Readers::open(path.to_owned(), Role::Reader, options.clone());
+        let readers =
+            Readers::open(path.to_owned(), Role::Reader, options.clone(), Arc::clone(&answers));
         let readers = Arc::new(readers.map_err(failed)?);
-        Ok(Self { gate: Gate::new(writer, options), readers, _throw_away: None })
+        Ok(Self { gate: Gate::new(writer, options), readers, answers, _throw_away: None })
     }
 
     /// Ends orderly: refuses new transactions, waits a bounded time for open readers, commits what
@@ -202,23 +217,31 @@ impl Metadata for SqliteMetadata {
     fn begin(&self, mode: Mode) -> BoxFuture<'_, Result<Box<dyn Transaction>, MetadataError>> {
         Box::pin(async move {
             Ok(match mode {
-                Mode::Read => Box::new(self.readers.begin().await?) as Box<dyn Transaction>,
+                Mode::Read => Box::new(self.readers.begin(Keep::No).await?) as Box<dyn Transaction>,
                 Mode::Write => Box::new(WriteTransaction::begin(self.gate.turn().await?)?),
             })
         })
+    }
+
+    fn begin_remembered(&self) -> BoxFuture<'_, Result<Box<dyn Transaction>, MetadataError>> {
+        Box::pin(async move {
+            let keep = if self.answers.is_off() { Keep::No } else { Keep::Answers };
+            Ok(Box::new(self.readers.begin(keep).await?) as Box<dyn Transaction>)
+        })
+    }
+
+    fn recall(&self) -> Option<Box<dyn Transaction>> {
+        (!self.answers.is_off()).then(|| Box::new(self.answers.recall()) as Box<dyn Transaction>)
     }
 }
 
 /// Makes the file before SQLite does, so that nobody else can read it, and makes its name survive a
 /// power failure. The log and its index take over the file's mode.
 fn make_file(path: &Path) -> io::Result<()> {
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    let directory = disk::parent(path);
+    disk::make_directories(directory)?;
     OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
-    fs::File::open(directory)?.sync_all()
+    disk::sync_directory(directory)
 }
 
 struct ThrowAwayDirectory(PathBuf);

@@ -8,14 +8,23 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonnage_domain::metadata::{MetadataError, Row, Transaction, Value};
 
 use super::SqliteOptions;
+use super::answers::{Answers, Numbers};
 use super::errors::{metadata_error, other, unavailable};
 use super::session::{Role, Session};
+
+/// Whether the answers of a snapshot are remembered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keep {
+    No,
+    Answers,
+}
 
 /// The pool of reading connections.
 pub(crate) struct Readers {
     path: PathBuf,
     role: Role,
     options: SqliteOptions,
+    answers: Arc<Answers>,
     permits: Arc<Semaphore>,
     /// Connections that nobody uses. A broken one is thrown away and opened anew when needed.
     idle: Mutex<Vec<Session>>,
@@ -26,15 +35,19 @@ impl Readers {
         path: PathBuf,
         role: Role,
         options: SqliteOptions,
+        answers: Arc<Answers>,
     ) -> Result<Self, rusqlite::Error> {
         let idle = (0..options.readers)
-            .map(|_| Session::open(&path, role, &options))
+            .map(|_| Session::open(&path, role, &options, &answers))
             .collect::<Result<Vec<_>, _>>()?;
         let permits = Arc::new(Semaphore::new(options.readers));
-        Ok(Self { path, role, options, permits, idle: Mutex::new(idle) })
+        Ok(Self { path, role, options, answers, permits, idle: Mutex::new(idle) })
     }
 
-    pub(crate) async fn begin(self: &Arc<Self>) -> Result<ReadTransaction, MetadataError> {
+    pub(crate) async fn begin(
+        self: &Arc<Self>,
+        keep: Keep,
+    ) -> Result<ReadTransaction, MetadataError> {
         let permit = Arc::clone(&self.permits).acquire_owned();
         let permit = tokio::time::timeout(self.options.reader_wait, permit)
             .await
@@ -42,11 +55,13 @@ impl Readers {
             .map_err(|_| unavailable("the metadata database is closed"))?;
         let session = match self.take() {
             Some(session) => session,
-            None => Session::open(&self.path, self.role, &self.options).map_err(metadata_error)?,
+            None => Session::open(&self.path, self.role, &self.options, &self.answers)
+                .map_err(metadata_error)?,
         };
         let transaction = ReadTransaction {
             session: Some(session),
             readers: Arc::clone(self),
+            numbers: (keep == Keep::Answers).then(|| Box::new(self.answers.numbers())),
             failed: false,
             _permit: permit,
         };
@@ -80,6 +95,8 @@ impl Readers {
 pub(crate) struct ReadTransaction {
     session: Option<Session>,
     readers: Arc<Readers>,
+    /// Under what its answers are remembered; noted before the snapshot began.
+    numbers: Option<Box<Numbers>>,
     failed: bool,
     /// Dropped last, so that whoever gets it finds the connection in the pool.
     _permit: OwnedSemaphorePermit,
@@ -131,7 +148,14 @@ impl Transaction for ReadTransaction {
         sql: &'static str,
         params: &'a [Value],
     ) -> BoxFuture<'a, Result<Vec<Row>, MetadataError>> {
-        Box::pin(async move { self.run(|session| session.query(sql, params)) })
+        Box::pin(async move {
+            let (rows, read) =
+                self.run(|session| Ok((session.query(sql, params)?, session.read_last())))?;
+            if let Some(numbers) = &self.numbers {
+                self.readers.answers.keep(sql, params, &rows, (read, numbers));
+            }
+            Ok(rows)
+        })
     }
 
     fn commit(self: Box<Self>) -> BoxFuture<'static, Result<(), MetadataError>> {

@@ -4,12 +4,14 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::types::{ToSqlOutput, Value as Owned, ValueRef};
 use rusqlite::{CachedStatement, Connection, OpenFlags, ffi};
 use tonnage_domain::metadata::{MetadataError, MetadataErrorKind, Row, Value};
 
 use super::SqliteOptions;
+use super::answers::{Answers, Tables, Touched};
 use super::errors::{metadata_error, other};
 use crate::dialect::{self, Engine, Statement};
 
@@ -48,7 +50,19 @@ fn immutable(path: &Path) -> String {
 pub(crate) struct Session {
     connection: Connection,
     /// Keyed by the address and length of the statement, which live as long as the process.
-    translated: HashMap<(usize, usize), Statement>,
+    translated: HashMap<(usize, usize), Known>,
+    /// What SQLite told of the statement it compiled last.
+    compiled: Arc<Mutex<Touched>>,
+    /// The tables of the statement that was prepared last.
+    last: Touched,
+    /// The tables that statements changed since [`Session::take_changed`].
+    changed: Tables,
+}
+
+/// A statement that was compiled once.
+struct Known {
+    statement: Statement,
+    touched: Touched,
 }
 
 impl Session {
@@ -57,11 +71,12 @@ impl Session {
         path: &Path,
         role: Role,
         options: &SqliteOptions,
+        answers: &Arc<Answers>,
     ) -> Result<Self, rusqlite::Error> {
         let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
         let read_only = OpenFlags::SQLITE_OPEN_READ_ONLY | flags;
         // Without SQLITE_OPEN_URI, so that no path is ever read as a URI with parameters.
-        let connection = match role {
+        let mut connection = match role {
             Role::Reader | Role::Writer => {
                 Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | flags)?
             }
@@ -101,11 +116,32 @@ impl Session {
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
         connection.pragma_update(None, "query_only", role != Role::Writer)?;
         connection.set_prepared_statement_cache_capacity(PREPARED_STATEMENTS_MAX);
-        Ok(Self { connection, translated: HashMap::new() })
+        let compiled = Arc::new(Mutex::new(Touched::default()));
+        let (answers, observed) = (Arc::clone(answers), Arc::clone(&compiled));
+        connection.authorizer(Some(move |context: rusqlite::hooks::AuthContext<'_>| {
+            answers.observe(&context, &observed)
+        }))?;
+        Ok(Self {
+            connection,
+            translated: HashMap::new(),
+            compiled,
+            last: Touched::default(),
+            changed: Tables::default(),
+        })
     }
 
     pub(crate) fn connection(&mut self) -> &mut Connection {
         &mut self.connection
+    }
+
+    /// The tables that the statement that ran last reads.
+    pub(crate) fn read_last(&self) -> Tables {
+        self.last.read
+    }
+
+    /// The tables that may have changed since this was called before.
+    pub(crate) fn take_changed(&mut self) -> Tables {
+        std::mem::take(&mut self.changed)
     }
 
     /// Whether no transaction is open; SQLite closes one by itself on some failures.
@@ -159,11 +195,19 @@ impl Session {
     ) -> Result<CachedStatement<'_>, MetadataError> {
         let translated = match self.translated.entry((sql.as_ptr() as usize, sql.len())) {
             Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => entry.insert(
-                dialect::statement(Engine::Sqlite, sql)
-                    .map_err(|error| other(format!("{error}: {sql}")))?,
-            ),
+            Entry::Vacant(entry) => {
+                let statement = dialect::statement(Engine::Sqlite, sql)
+                    .map_err(|error| other(format!("{error}: {sql}")))?;
+                // Compiled here for what SQLite tells of it; the cache may have it already.
+                *self.compiled.lock().unwrap_or_else(PoisonError::into_inner) = Touched::default();
+                self.connection.prepare(&statement.sql).map_err(metadata_error)?;
+                let touched = *self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+                entry.insert(Known { statement, touched })
+            }
         };
+        self.last = translated.touched;
+        self.changed.add(translated.touched.changed);
+        let translated = &translated.statement;
         let mut statement =
             self.connection.prepare_cached(&translated.sql).map_err(metadata_error)?;
         if statement.parameter_count() != params.len() {

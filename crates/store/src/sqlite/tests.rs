@@ -357,3 +357,20 @@ async fn a_look_reads_and_makes_nothing() {
         assert!(matches!(refusal, OpenError::Damaged { .. }), "{refusal}");
     }
 }
+
+/// The promise that a commit survives a power failure rests on this.
+#[tokio::test]
+async fn commits_wait_for_the_disk_unless_the_database_is_thrown_away() {
+    let (_directory, metadata) = temporary(SqliteOptions::default());
+    let thrown_away = SqliteMetadata::open_in_memory().unwrap();
+    for (metadata, expected) in [(metadata.as_ref(), 2), (&thrown_away, 0)] {
+        let found = on_writer(metadata, |connection| {
+            let synchronous: i64 =
+                connection.pragma_query_value(None, "synchronous", |row| row.get(0)).unwrap();
+            let journal: String =
+                connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
+            (synchronous, journal)
+        });
+        assert_eq!(found.await, (expected, "wal".to_owned()));
+    }
+}

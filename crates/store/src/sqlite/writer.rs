@@ -22,8 +22,10 @@ use tokio::sync::oneshot;
 use tonnage_domain::metadata::{MetadataError, MetadataErrorKind};
 
 use super::SqliteOptions;
+use super::answers::Answers;
 use super::errors::{kind_of, metadata_error, unavailable};
 use super::session::{Role, Session};
+use crate::crash;
 
 /// The most members of one group.
 pub(crate) const GROUP_MEMBERS_MAX: usize = 512;
@@ -185,6 +187,7 @@ impl Drop for Turn {
 pub(crate) struct Writer {
     path: PathBuf,
     options: SqliteOptions,
+    answers: Arc<Answers>,
     /// `None` after a failure that only a new connection can cure.
     session: Option<Session>,
     /// Members that have released their savepoint and await COMMIT. The group itself is open
@@ -197,11 +200,22 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn open(path: PathBuf, options: SqliteOptions) -> Result<Self, rusqlite::Error> {
+    pub(crate) fn open(
+        path: PathBuf,
+        options: SqliteOptions,
+        answers: Arc<Answers>,
+    ) -> Result<Self, rusqlite::Error> {
         let wal_frames = Arc::new(AtomicU32::new(0));
         let checkpoint_at = options.checkpoint_frames;
-        let mut writer =
-            Self { path, options, session: None, members: Vec::new(), wal_frames, checkpoint_at };
+        let mut writer = Self {
+            path,
+            options,
+            answers,
+            session: None,
+            members: Vec::new(),
+            wal_frames,
+            checkpoint_at,
+        };
         writer.session()?;
         Ok(writer)
     }
@@ -211,7 +225,8 @@ impl Writer {
         let session = match self.session.take() {
             Some(session) => session,
             None => {
-                let mut session = Session::open(&self.path, Role::Writer, &self.options)?;
+                let mut session =
+                    Session::open(&self.path, Role::Writer, &self.options, &self.answers)?;
                 let frames = Arc::clone(&self.wal_frames);
                 session.connection().wal_hook(Some(
                     move |_: &mut rusqlite::hooks::Wal, count: std::ffi::c_int| {
@@ -306,8 +321,13 @@ impl Writer {
 
     /// COMMIT, which waits for the disk. Tells every member how it went.
     fn commit_group(&mut self) {
-        let outcome = match &self.session {
-            Some(session) if !session.is_autocommit() => session.control("COMMIT"),
+        let (changing, outcome) = match &mut self.session {
+            Some(session) if !session.is_autocommit() => {
+                let changing = self.answers.changing(session.take_changed());
+                crash::reached("commit");
+                let outcome = session.control("COMMIT");
+                (changing, outcome.inspect(|()| crash::reached("tell of the commit")))
+            }
             _ => {
                 self.check_group();
                 return;
@@ -315,6 +335,8 @@ impl Writer {
         };
         match outcome {
             Ok(()) => {
+                // Nobody is told before what was remembered of the old state is worthless.
+                drop(changing);
                 for member in self.members.drain(..) {
                     let _ = member.send(Ok(()));
                 }

@@ -17,6 +17,8 @@ use super::support::{check_sound, push};
 
 const DIRECTORY: &str = "TONNAGE_STORE_CRASH_DIRECTORY";
 const ROUNDS: u64 = 8;
+/// Sets how many rounds there are.
+const ROUNDS_VARIABLE: &str = "TONNAGE_TEST_CRASH_ROUNDS";
 
 fn open(directory: &Path) -> (Arc<SqliteMetadata>, Arc<FileObjects>) {
     // Short intervals, so that some kills fall into a checkpoint.
@@ -50,7 +52,8 @@ async fn child() {
 async fn what_was_acknowledged_survives_sigkill() {
     let directory = tempfile::tempdir().unwrap();
     let mut acknowledged = BTreeSet::new();
-    for seed in 0..ROUNDS {
+    let rounds = std::env::var(ROUNDS_VARIABLE);
+    for seed in 0..rounds.map_or(ROUNDS, |rounds| rounds.parse().unwrap()) {
         // A few dozen to a few hundred acknowledged pushes a round.
         let lines = 1 + (seed * 7919 + 13) % 301;
         let before = acknowledged.len();

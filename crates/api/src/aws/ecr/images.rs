@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use tonnage_domain::error::Error;
 use tonnage_domain::images::batch_delete_image::BatchDeleteImage;
 use tonnage_domain::images::batch_get_image::BatchGetImage;
-use tonnage_domain::images::put_image::{PutCondition, PutImage};
+use tonnage_domain::images::precondition::Precondition;
+use tonnage_domain::images::put_image::PutImage;
 use tonnage_domain::images::{ImageFailure, ImageIdentifier};
 use tonnage_domain::names::{Digest, Tag};
 use tonnage_domain::uploads::UploadRules;
@@ -277,7 +278,7 @@ pub(super) async fn put_image(call: &Call<'_>, input: PutImageInput) -> Result<P
             media_type: input.image_manifest_media_type,
             tags: tag.into_iter().collect(),
             digest: parse_digest(input.image_digest.as_deref())?,
-            condition: PutCondition::None,
+            condition: Precondition::None,
             rules: UploadRules::LayerParts,
         })
         .await?;

@@ -3,6 +3,7 @@
 mod cost;
 mod failures;
 mod races;
+mod stress;
 
 use bytes::Bytes;
 use tonnage_domain::blobs::batch_check_layer_availability::BatchCheckLayerAvailability;

@@ -9,6 +9,7 @@ use tonnage_domain::error::{Error, ErrorKind, chain};
 use tonnage_domain::gc;
 use tonnage_domain::images::ImageIdentifier;
 use tonnage_domain::images::delete_manifest::DeleteManifest;
+use tonnage_domain::images::precondition::Precondition;
 use tonnage_domain::names::{Digest, Reference, RepositoryName, Tag};
 use tonnage_domain::repositories::RepositoryAddress;
 use tonnage_domain::repositories::create::CreateRepository;
@@ -30,6 +31,28 @@ pub(super) enum Checks {
     Sparse,
     /// Everything.
     Full,
+}
+
+/// What comes before everything is deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    Nothing,
+    /// Everything expires; then exactly what rows name is left.
+    Expiry,
+}
+
+impl Ending {
+    pub(super) fn of(seed: u64) -> Self {
+        if seed.is_multiple_of(2) { Self::Expiry } else { Self::Nothing }
+    }
+}
+
+/// What is wrong on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Planted {
+    Nothing,
+    /// The model believes that an upload that was cancelled goes on.
+    CancelledUploads,
 }
 
 const NAMES: [&str; 3] = ["app", "team/app", "team/tools"];
@@ -202,15 +225,22 @@ fn mutability(number: usize) -> TagMutabilityRule {
 
 /// Runs a history; panics where the registry departs from the model. What came of the steps, each
 /// action and outcome once.
-pub(super) async fn history(seed: u64, count: usize, checks: Checks) -> BTreeSet<String> {
+pub(super) async fn history(
+    steps: &[Step],
+    ending: Ending,
+    checks: Checks,
+    planted: Planted,
+) -> BTreeSet<String> {
     let settings = Settings {
         upload_idle_seconds: 24 * 3600,
         gc_grace_seconds: GRACE_SECONDS,
         ..Settings::default()
     };
+    let registry = Registry::with_settings(settings).await;
+    registry.interposed.recall_answers();
     let blobs = blobs();
     let mut runner = Runner {
-        registry: Registry::with_settings(settings).await,
+        registry,
         model: Model::default(),
         images: images(&blobs),
         blobs,
@@ -218,13 +248,13 @@ pub(super) async fn history(seed: u64, count: usize, checks: Checks) -> BTreeSet
         generation: 0,
         tag_versions: BTreeMap::new(),
         outcomes: BTreeSet::new(),
+        planted,
     };
-    for (number, step) in (1..).zip(steps(seed, count)) {
-        runner.step(&step).await;
-        runner.compare(checks == Checks::Full || number % 10 == 0 || number == count).await;
+    for (number, step) in (1..).zip(steps) {
+        runner.step(step).await;
+        runner.compare(checks == Checks::Full || number % 10 == 0 || number == steps.len()).await;
     }
-    // When everything has expired, exactly what rows name is left.
-    if seed.is_multiple_of(2) {
+    if ending == Ending::Expiry {
         runner.registry.check_no_orphans().await;
     }
     runner.delete_everything().await;
@@ -243,6 +273,7 @@ struct Runner {
     tag_versions: BTreeMap<(String, String), i64>,
     /// What came of the steps.
     outcomes: BTreeSet<String>,
+    planted: Planted,
 }
 
 impl Runner {
@@ -347,7 +378,9 @@ impl Runner {
             }
             Action::Cancel { upload } => {
                 let Some((key, _)) = self.upload(model, *upload)? else { return Ok(()) };
-                model.uploads.remove(&key);
+                if self.planted == Planted::Nothing {
+                    model.uploads.remove(&key);
+                }
                 Ok(())
             }
             Action::PutImage { name, image, tag, by_parts } => {
@@ -465,7 +498,9 @@ impl Runner {
                 };
                 let reference = Reference::parse(&reference).unwrap();
                 let repository = address(NAMES[*name]);
-                self.registry.run(DeleteManifest { repository, reference }).await
+                self.registry
+                    .run(DeleteManifest { repository, reference, condition: Precondition::None })
+                    .await
             }
             Action::MoveClock { seconds } => {
                 self.registry.clock.advance_seconds(*seconds);

@@ -1,0 +1,525 @@
+"""Every operation of botocore's newest ECR model, held to that model: inputs, answers, errors."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import itertools
+import json
+import uuid
+from pathlib import Path
+from typing import Any, Callable, Iterator
+
+import botocore
+import pytest
+from botocore.model import OperationModel
+
+from harness import aws
+from harness.contract import MODEL, broken_members, error_faults, faults, mistyped_members
+from harness.http import CONFIG_TYPE, LAYER_TYPE, MANIFEST_TYPE, Response, digest_of
+from harness.server import ACCOUNT, Server
+from harness.sigv4 import call
+
+UNSERVED = Path(__file__).with_name("unserved_ecr_operations.txt").read_text().split()
+OPERATIONS = sorted(MODEL.operation_names)
+SERVED = [name for name in OPERATIONS if name not in UNSERVED]
+
+LIFECYCLE_POLICY = json.dumps(
+    {
+        "rules": [
+            {
+                "rulePriority": 1,
+                "description": "keeps one image of all",
+                "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 1},
+                "action": {"type": "expire"},
+            }
+        ]
+    }
+)
+PRINCIPAL = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+REPOSITORY_POLICY = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [{"Sid": "pull", "Effect": "Allow", "Principal": PRINCIPAL, "Action": "ecr:BatchGetImage"}],
+    }
+)
+REGISTRY_POLICY = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "replicate",
+                "Effect": "Allow",
+                "Principal": PRINCIPAL,
+                "Action": "ecr:ReplicateImage",
+                "Resource": f"arn:aws:ecr:us-east-1:{ACCOUNT}:repository/*",
+            }
+        ],
+    }
+)
+TAG = {"Key": "team", "Value": "one"}
+FILTER = {"filterType": "WILDCARD", "filter": "release*"}
+
+_numbers = itertools.count(1)
+
+
+def ask(server: Server, operation: str, values: dict[str, Any]) -> Response:
+    """One call with exactly these members; every answer names its request."""
+    answer = call(server, operation, json.dumps(values).encode())
+    uuid.UUID(answer.headers["x-amzn-RequestId"])
+    assert answer.headers["Content-Type"] == "application/x-amz-json-1.1", str(answer)
+    return answer
+
+
+def succeed(server: Server, operation: str, values: dict[str, Any]) -> dict[str, Any]:
+    """A call that must succeed, with an answer of the model."""
+    answer = ask(server, operation, values)
+    assert answer.status == 200, f"{operation}({json.dumps(values)[:2000]}): {answer}"
+    document = answer.json()
+    shape = MODEL.operation_model(operation).output_shape
+    found = list(faults(shape, document)) if shape is not None else []
+    assert not found, f"{operation}: {found}"
+    assert isinstance(document, dict)
+    return document
+
+
+def code_of(answer: Response) -> str:
+    """The code of an AWS JSON error."""
+    return str(answer.json()["__type"]).rpartition("#")[2]
+
+
+@dataclasses.dataclass(frozen=True)
+class Image:
+    """A manifest whose blobs are in the repository, pushed or not."""
+
+    manifest: str
+    digest: str
+    layer: str
+
+
+@dataclasses.dataclass
+class State:
+    """A repository and whatever else an operation needs to find."""
+
+    server: Server
+    number: int
+    name: str
+    pushed: Image
+    image: Image
+
+    @property
+    def arn(self) -> str:
+        """The repository's."""
+        return f"arn:aws:ecr:us-east-1:{ACCOUNT}:repository/{self.name}"
+
+
+def upload(server: Server, repository: str, content: bytes) -> dict[str, Any]:
+    """An upload that received `content`."""
+    opened = succeed(server, "InitiateLayerUpload", {"repositoryName": repository})["uploadId"]
+    members = {"repositoryName": repository, "uploadId": opened}
+    part = {"partFirstByte": 0, "partLastByte": len(content) - 1, "layerPartBlob": base64.b64encode(content).decode()}
+    succeed(server, "UploadLayerPart", {**members, **part})
+    return {**members, "layerDigests": [digest_of(content)]}
+
+
+def make_image(server: Server, repository: str, subject: str | None = None) -> Image:
+    """Stores the blobs of an image."""
+    text = f"{repository} {next(_numbers)}"
+    config, layer = json.dumps({"comment": text}).encode(), text.encode()
+    for content in (config, layer):
+        succeed(server, "CompleteLayerUpload", upload(server, repository, content))
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST_TYPE,
+        "config": {"mediaType": CONFIG_TYPE, "digest": digest_of(config), "size": len(config)},
+        "layers": [{"mediaType": LAYER_TYPE, "digest": digest_of(layer), "size": len(layer)}],
+    }
+    if subject is not None:
+        manifest["artifactType"] = "application/vnd.example.signature"
+        manifest["subject"] = {"mediaType": MANIFEST_TYPE, "digest": subject, "size": 100}
+    written = json.dumps(manifest)
+    return Image(written, digest_of(written.encode()), digest_of(layer))
+
+
+def push(server: Server, repository: str, image: Image, tag: str | None) -> None:
+    """Stores the image."""
+    values = {"repositoryName": repository, "imageManifest": image.manifest}
+    succeed(server, "PutImage", values if tag is None else {**values, "imageTag": tag})
+
+
+def prepare(server: Server) -> State:
+    """A repository with one image, a referrer, policies and tags."""
+    number = next(_numbers)
+    name = f"contract/{number}"
+    succeed(server, "CreateRepository", {"repositoryName": name, "tags": [TAG]})
+    pushed = make_image(server, name)
+    push(server, name, pushed, "first")
+    push(server, name, make_image(server, name, subject=pushed.digest), None)
+    return State(server, number, name, pushed, make_image(server, name))
+
+
+# What an operation must find beside the repository.
+def _nothing(_state: State) -> None:
+    pass
+
+
+def _lifecycle_policy(state: State) -> None:
+    succeed(state.server, "PutLifecyclePolicy", everything("PutLifecyclePolicy", state))
+
+
+def _preview(state: State) -> None:
+    # Not of a stored policy, which may have been applied by then.
+    values = {"repositoryName": state.name, "lifecyclePolicyText": LIFECYCLE_POLICY}
+    succeed(state.server, "StartLifecyclePolicyPreview", values)
+    wait_for_preview(state)
+
+
+def _repository_policy(state: State) -> None:
+    succeed(state.server, "SetRepositoryPolicy", everything("SetRepositoryPolicy", state))
+
+
+def _registry_policy(state: State) -> None:
+    succeed(state.server, "PutRegistryPolicy", everything("PutRegistryPolicy", state))
+
+
+def _template(state: State) -> None:
+    succeed(state.server, "CreateRepositoryCreationTemplate", everything("CreateRepositoryCreationTemplate", state))
+
+
+def _exclusion(state: State) -> None:
+    succeed(state.server, "RegisterPullTimeUpdateExclusion", everything("RegisterPullTimeUpdateExclusion", state))
+
+
+PREPARATIONS: dict[str, Callable[[State], None]] = {
+    "DeleteLifecyclePolicy": _lifecycle_policy,
+    "DeleteRegistryPolicy": _registry_policy,
+    "DeleteRepositoryCreationTemplate": _template,
+    "DeleteRepositoryPolicy": _repository_policy,
+    "DeregisterPullTimeUpdateExclusion": _exclusion,
+    "DescribeRepositoryCreationTemplates": _template,
+    "GetLifecyclePolicy": _lifecycle_policy,
+    "GetLifecyclePolicyPreview": _preview,
+    "GetRegistryPolicy": _registry_policy,
+    "GetRepositoryPolicy": _repository_policy,
+    "ListPullTimeUpdateExclusions": _exclusion,
+    "StartLifecyclePolicyPreview": _lifecycle_policy,
+    "UpdateRepositoryCreationTemplate": _template,
+}
+
+# Members that the model allows one by one and ECR not together.
+CONFLICTS: dict[str, set[str]] = {
+    "DescribeImages": {"imageIds", "nextToken"},
+    "DescribeRepositories": {"repositoryNames", "nextToken"},
+    "DescribeRepositoryCreationTemplates": {"prefixes", "nextToken"},
+    "GetLifecyclePolicyPreview": {"imageIds", "nextToken"},
+    "ListImageReferrers": {"nextToken"},
+    "ListImages": {"nextToken"},
+    "ListPullTimeUpdateExclusions": {"nextToken"},
+}
+
+# What the minimal input needs although the model does not require it.
+NEEDED: dict[str, set[str]] = {"DeleteRepository": {"force"}}
+
+
+def everything(operation: str, state: State) -> dict[str, Any]:
+    """A value for every member of an operation's input."""
+    content = f"part {state.number}".encode()
+    identifier = {"imageDigest": state.pushed.digest, "imageTag": "first"}
+    values: dict[str, Any] = {
+        "acceptedMediaTypes": [MANIFEST_TYPE],
+        "appliedFor": ["CREATE_ON_PUSH", "REPLICATION", "PULL_THROUGH_CACHE"],
+        "customRoleArn": f"arn:aws:iam::{ACCOUNT}:role/templates",
+        "description": "a template",
+        "encryptionConfiguration": {"encryptionType": "AES256"},
+        "filter": {"tagStatus": "TAGGED", "imageStatus": "ACTIVE"},
+        "force": True,
+        "imageDigest": state.image.digest,
+        "imageId": identifier,
+        "imageIds": [identifier],
+        "imageManifest": state.image.manifest,
+        "imageManifestMediaType": MANIFEST_TYPE,
+        "imageScanningConfiguration": {"scanOnPush": True},
+        "imageTag": "second",
+        "imageTagMutability": "IMMUTABLE_WITH_EXCLUSION",
+        "imageTagMutabilityExclusionFilters": [FILTER],
+        "layerDigest": state.pushed.layer,
+        "layerDigests": [state.pushed.layer],
+        "layerPartBlob": base64.b64encode(content).decode(),
+        "lifecyclePolicy": LIFECYCLE_POLICY,
+        "lifecyclePolicyText": LIFECYCLE_POLICY,
+        "maxResults": 10,
+        "name": "BLOB_MOUNTING",
+        "nextToken": "never-given",
+        "partFirstByte": 0,
+        "partLastByte": len(content) - 1,
+        "policyText": REGISTRY_POLICY if operation == "PutRegistryPolicy" else REPOSITORY_POLICY,
+        "prefix": f"template-{state.number}",
+        "prefixes": [f"template-{state.number}"],
+        "principalArn": f"arn:aws:iam::{ACCOUNT}:role/scanner-{state.number}",
+        "registryId": ACCOUNT,
+        "registryIds": [ACCOUNT],
+        "replicationConfiguration": {
+            "rules": [
+                {
+                    "destinations": [{"region": "eu-west-1", "registryId": ACCOUNT}],
+                    "repositoryFilters": [{"filter": "contract/", "filterType": "PREFIX_MATCH"}],
+                }
+            ]
+        },
+        "repositoryName": state.name,
+        "repositoryNames": [state.name],
+        "repositoryPolicy": REPOSITORY_POLICY,
+        "resourceArn": state.arn,
+        "resourceTags": [TAG],
+        "rules": [
+            {
+                "scanFrequency": "SCAN_ON_PUSH",
+                "repositoryFilters": [{"filter": "contract/*", "filterType": "WILDCARD"}],
+            }
+        ],
+        "scanType": "BASIC",
+        "subjectId": {"imageDigest": state.pushed.digest},
+        "tagKeys": ["team"],
+        "tags": [TAG],
+        "uploadId": str(uuid.UUID(int=state.number)),
+        "value": "ENABLED",
+    }
+    if operation == "CreateRepository":
+        values["repositoryName"] = f"{state.name}/new"
+    if operation == "ListImageReferrers":
+        values["filter"] = {"artifactTypes": ["application/vnd.example.signature"], "artifactStatus": "ACTIVE"}
+    if operation == "CompleteLayerUpload":
+        values.update(upload(state.server, state.name, content))
+    if operation == "UploadLayerPart":
+        opened = succeed(state.server, "InitiateLayerUpload", {"repositoryName": state.name})
+        values["uploadId"] = opened["uploadId"]
+    shape = MODEL.operation_model(operation).input_shape
+    assert shape is not None
+    unknown = set(shape.members) - set(values)
+    assert not unknown, f"{operation} has members this test has no value for: {unknown}"
+    return {name: values[name] for name in shape.members}
+
+
+def minimal(operation: str, state: State) -> dict[str, Any]:
+    """Only what is required."""
+    shape = MODEL.operation_model(operation).input_shape
+    assert shape is not None
+    wanted = set(shape.required_members) | NEEDED.get(operation, set())
+    values = {name: value for name, value in everything(operation, state).items() if name in wanted}
+    if operation == "PutImageTagMutability":
+        values["imageTagMutability"] = "IMMUTABLE"
+    return values
+
+
+def with_nulls(operation: str, state: State) -> dict[str, Any]:
+    """What is not required is null, which is the same as absent."""
+    shape = MODEL.operation_model(operation).input_shape
+    assert shape is not None
+    return {**dict.fromkeys(shape.members), **minimal(operation, state)}
+
+
+def unknown_member(operation: str, state: State) -> dict[str, Any]:
+    """As a newer SDK may ask."""
+    return {**minimal(operation, state), "fromTheFuture": {"a": [1, None]}}
+
+
+def maximal(operation: str, state: State) -> dict[str, Any]:
+    """Every member that may be there together."""
+    without = CONFLICTS.get(operation, set())
+    return {name: value for name, value in everything(operation, state).items() if name not in without}
+
+
+def wait_for_preview(state: State) -> None:
+    """Waits as the model's waiter does, without its pauses of five seconds."""
+    waiter = aws.client(state.server).get_waiter("lifecycle_policy_preview_complete")
+    waiter.wait(repositoryName=state.name, WaiterConfig={"Delay": 0.1, "MaxAttempts": 300})
+
+
+@pytest.fixture(scope="module")
+def contract(binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of these tests' own: they change the registry's settings."""
+    running = Server(binary, tmp_path_factory.mktemp("contract")).start()
+    yield running
+    running.close()
+
+
+def test_the_list_of_unserved_operations() -> None:
+    assert UNSERVED == sorted(set(UNSERVED))
+    assert set(UNSERVED) <= set(OPERATIONS)
+
+
+@pytest.mark.parametrize("operation", UNSERVED)
+def test_an_unserved_operation_says_so(contract: Server, operation: str) -> None:
+    # Valid input is not needed: once it is judged, the operation is served and leaves the list.
+    answer = ask(contract, operation, UNSERVED_INPUTS.get(operation, {}))
+    assert code_of(answer) == "UnsupportedOperationException", str(answer)
+    assert operation in answer.body.decode()
+
+
+UNSERVED_INPUTS: dict[str, dict[str, Any]] = {
+    operation: {
+        name: value
+        for name, value in {
+            "ecrRepositoryPrefix": "mirror",
+            "upstreamRegistryUrl": "public.ecr.aws",
+            "repositoryName": "absent",
+            "imageId": {"imageTag": "absent"},
+            "signingConfiguration": {"rules": []},
+            "targetStorageClass": "ARCHIVE",
+            "destination": {"region": "eu-west-1", "registryId": ACCOUNT},
+            "replicationBackfillId": "8b5c9d04-0000-4000-8000-000000000000",
+        }.items()
+        if name in MODEL.operation_model(operation).input_shape.required_members
+    }
+    for operation in UNSERVED
+}
+
+INPUTS = [minimal, maximal, with_nulls, unknown_member]
+
+
+@pytest.mark.parametrize("make", INPUTS, ids=[make.__name__ for make in INPUTS])
+@pytest.mark.parametrize("operation", SERVED)
+def test_valid_input(contract: Server, operation: str, make: Callable[[str, State], dict[str, Any]]) -> None:
+    state = prepare(contract)
+    PREPARATIONS.get(operation, _nothing)(state)
+    succeed(contract, operation, make(operation, state))
+
+
+@pytest.fixture(scope="module")
+def shared(contract: Server) -> State:
+    """For requests that change nothing, because they are refused."""
+    return prepare(contract)
+
+
+def complaints(operation: OperationModel, server: Server, cases: Iterator[tuple[str, Any]], codes: set[str]) -> list[str]:
+    """The cases that were not refused with one of the codes."""
+    found = []
+    for what, values in cases:
+        answer = ask(server, operation.name, values)
+        if answer.status == 200:
+            found.append(f"{what}: accepted")
+            continue
+        document = answer.json()
+        if code_of(answer) not in codes:
+            found.append(f"{what}: {document}")
+        found += [f"{what}: {fault}" for fault in error_faults(operation, document)]
+    return found
+
+
+# A tag may be refused by its own exception.
+REFUSALS = {"InvalidParameterException", "ValidationException", "InvalidTagParameterException", "TooManyTagsException"}
+
+
+@pytest.mark.parametrize("operation", SERVED)
+def test_one_broken_constraint(contract: Server, shared: State, operation: str) -> None:
+    model = MODEL.operation_model(operation)
+    cases = broken_members(model.input_shape, everything(operation, shared))
+    assert not (found := complaints(model, contract, cases, REFUSALS)), "\n".join(found)
+
+
+@pytest.mark.parametrize("operation", SERVED)
+def test_one_wrong_type(contract: Server, shared: State, operation: str) -> None:
+    model = MODEL.operation_model(operation)
+    cases = mistyped_members(model.input_shape, everything(operation, shared))
+    assert not (found := complaints(model, contract, cases, {"SerializationException"})), "\n".join(found)
+
+
+# What a second call of the same input answers: nothing for a success, and a code otherwise.
+AGAIN = {
+    "BatchDeleteImage": None,
+    "CreateRepository": "RepositoryAlreadyExistsException",
+    "CreateRepositoryCreationTemplate": "TemplateAlreadyExistsException",
+    "DeleteLifecyclePolicy": "LifecyclePolicyNotFoundException",
+    "DeleteRegistryPolicy": "RegistryPolicyNotFoundException",
+    "DeleteRepository": "RepositoryNotFoundException",
+    "DeleteRepositoryCreationTemplate": "TemplateNotFoundException",
+    "DeleteRepositoryPolicy": "RepositoryPolicyNotFoundException",
+    "DeregisterPullTimeUpdateExclusion": "ExclusionNotFoundException",
+    "PutAccountSetting": None,
+    "PutImage": "ImageAlreadyExistsException",
+    "PutImageScanningConfiguration": None,
+    "PutImageTagMutability": None,
+    "PutLifecyclePolicy": None,
+    "PutRegistryPolicy": None,
+    "PutRegistryScanningConfiguration": None,
+    "PutReplicationConfiguration": None,
+    "RegisterPullTimeUpdateExclusion": "ExclusionAlreadyExistsException",
+    "SetRepositoryPolicy": None,
+    "TagResource": None,
+    "UntagResource": None,
+    "UpdateRepositoryCreationTemplate": None,
+}
+
+
+@pytest.mark.parametrize("operation,code", AGAIN.items(), ids=list(AGAIN))
+def test_the_same_again(contract: Server, operation: str, code: str | None) -> None:
+    state = prepare(contract)
+    PREPARATIONS.get(operation, _nothing)(state)
+    values = maximal(operation, state)
+    succeed(contract, operation, values)
+    if code is None:
+        succeed(contract, operation, values)
+        return
+    answer = ask(contract, operation, values)
+    assert answer.status == 400 and code_of(answer) == code, str(answer)
+    assert not list(error_faults(MODEL.operation_model(operation), answer.json()))
+
+
+PAGED = [
+    (operation, members[0])
+    for operation in SERVED
+    if (output := MODEL.operation_model(operation).output_shape) is not None
+    and "nextToken" in output.members
+    and (members := [name for name, member in output.members.items() if member.type_name == "list"])
+]
+
+
+def largest_page(operation: str) -> int:
+    """The most items that a page may have."""
+    shape = MODEL.operation_model(operation).input_shape
+    assert shape is not None
+    return int(shape.members["maxResults"].metadata["max"])
+
+
+@pytest.mark.parametrize("operation,member", PAGED, ids=[operation for operation, _ in PAGED])
+def test_pages_of_one(contract: Server, operation: str, member: str) -> None:
+    state = prepare(contract)
+    for number in (2, 3):
+        push(contract, state.name, make_image(contract, state.name), f"tag-{number}")
+        push(contract, state.name, make_image(contract, state.name, subject=state.pushed.digest), None)
+    for other in (state, prepare(contract), prepare(contract)):
+        PREPARATIONS.get(operation, _nothing)(other)
+    values = minimal(operation, state)
+    # One page, whatever the other tests left behind.
+    whole = succeed(contract, operation, {**values, "maxResults": largest_page(operation)})
+    assert "nextToken" not in whole, whole
+    assert len(whole[member]) >= 2, whole
+    items: list[Any] = []
+    page: dict[str, Any] = {}
+    while not items or "nextToken" in page:
+        token = {"nextToken": page["nextToken"]} if page else {}
+        page = succeed(contract, operation, {**values, "maxResults": 1, **token})
+        assert len(page[member]) <= 1, page
+        items += page[member]
+        assert len(items) <= len(whole[member]), "a listing that does not end"
+    assert items == whole[member]
+
+
+PAGINATORS = sorted(
+    set(botocore.session.get_session().get_paginator_model("ecr")._paginator_config) - set(UNSERVED)  # noqa: SLF001
+)
+
+
+@pytest.mark.parametrize("operation", PAGINATORS)
+def test_a_paginator_ends(contract: Server, operation: str) -> None:
+    state = prepare(contract)
+    PREPARATIONS.get(operation, _nothing)(state)
+    paginator = aws.client(contract).get_paginator(botocore.xform_name(operation))
+    pages = list(paginator.paginate(**minimal(operation, state), PaginationConfig={"PageSize": 1}))
+    assert pages
+
+
+def test_the_waiter_ends(contract: Server) -> None:
+    state = prepare(contract)
+    _preview(state)
+    assert aws.client(contract).get_lifecycle_policy_preview(repositoryName=state.name)["status"] == "COMPLETE"
