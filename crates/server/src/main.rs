@@ -5,6 +5,7 @@ mod cli;
 mod commands;
 mod config;
 mod data_directory;
+mod examine;
 mod local;
 mod serve;
 mod shell;

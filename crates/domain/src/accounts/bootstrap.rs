@@ -17,6 +17,7 @@ use crate::names::{AccountId, Region};
 use crate::objects::Objects;
 use crate::params;
 use crate::root_key::RootKey;
+use crate::transfer::RETIRED;
 
 /// What a registry is made of.
 pub struct Parts {
@@ -56,6 +57,16 @@ pub enum OpenError {
         /// What was opened.
         found: String,
     },
+    /// There is no object store where the one of this metadata should be.
+    #[error(
+        "the metadata belongs to an object store that is not there; start with the data directory they were made in, or put its objects back from a backup"
+    )]
+    NoObjectStore,
+    /// `tonnage migrate metadata` has left this database.
+    #[error(
+        "the registry in this database was moved to another database by `tonnage migrate metadata`; let `metadata_url` name that one, or leave it out if the metadata are in the data directory"
+    )]
+    Retired,
     /// The operator asked for another account than the one that was made.
     #[error(
         "this data directory was made for account {expected}, not {found}; leave --account out, or create the other account with `tonnage account create`"
@@ -98,58 +109,120 @@ pub async fn exists(metadata: &dyn Metadata) -> Result<bool> {
     Ok(tx.optional("SELECT 1 FROM deployment WHERE id = 1", &[]).await?.is_some())
 }
 
+/// Whether the parts of a registry belong together: [`open`]'s refusals, by reading only.
+/// `object_store` is the identity of the object store, `None` when there is none. Metadata without a
+/// registry belong to everything.
+///
+/// # Errors
+/// As [`open`].
+pub async fn check(
+    metadata: &dyn Metadata,
+    object_store: Option<&str>,
+    root_key: &RootKey,
+    account: Option<AccountId>,
+    root_access_key: Option<&AccessKey>,
+) -> Result<(), OpenError> {
+    let mut tx = Tx::begin(metadata, Mode::Read, &Permit::maintenance()).await?;
+    let Some(deployment) = Deployment::read(&mut tx).await? else { return Ok(()) };
+    deployment.check_parts(&mut tx, object_store, root_key, root_access_key).await?;
+    deployment.check_account(account)
+}
+
+/// What metadata remember of the other parts.
+struct Deployment {
+    object_store: String,
+    root_key_check: Vec<u8>,
+    management_account: AccountId,
+    region: Region,
+}
+
+impl Deployment {
+    async fn read(tx: &mut Tx) -> Result<Option<Self>> {
+        let row = tx
+            .optional(
+                "SELECT object_store_id, root_key_check, management_account_id, default_region \
+                 FROM deployment WHERE id = 1",
+                &[],
+            )
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        let (account, region): (String, String) = (row.get(2)?, row.get(3)?);
+        Ok(Some(Self {
+            object_store: row.get(0)?,
+            root_key_check: row.get(1)?,
+            management_account: AccountId::parse(&account).map_err(Error::internal)?,
+            region: Region::parse(&region).map_err(Error::internal)?,
+        }))
+    }
+
+    async fn check_parts(
+        &self,
+        tx: &mut Tx,
+        object_store: Option<&str>,
+        root_key: &RootKey,
+        root_access_key: Option<&AccessKey>,
+    ) -> Result<(), OpenError> {
+        if self.object_store == RETIRED {
+            return Err(OpenError::Retired);
+        }
+        match object_store {
+            None => return Err(OpenError::NoObjectStore),
+            Some(found) if found != self.object_store => {
+                let (expected, found) = (self.object_store.clone(), found.to_owned());
+                return Err(OpenError::ForeignObjectStore { expected, found });
+            }
+            Some(_) => {}
+        }
+        if !root_key.matches(&self.root_key_check) {
+            return Err(OpenError::WrongRootKey);
+        }
+        let Some(given) = root_access_key else { return Ok(()) };
+        let account = &self.management_account;
+        let stored = access_keys::find_root_secret(tx, root_key, account, &given.id).await?;
+        match stored {
+            Some(secret) if secret.expose_secret() == given.secret.expose_secret() => Ok(()),
+            _ => Err(OpenError::OtherRootAccessKey),
+        }
+    }
+
+    fn check_account(&self, asked: Option<AccountId>) -> Result<(), OpenError> {
+        let expected = self.management_account;
+        match asked {
+            Some(found) if found != expected => Err(OpenError::OtherAccount { expected, found }),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Opens a registry, making its first account on the first start.
 ///
 /// # Errors
 /// When the parts do not belong together, or a store fails.
 pub async fn open(parts: Parts) -> Result<Opened, OpenError> {
     let mut tx = Tx::begin(parts.metadata.as_ref(), Mode::Write, &Permit::maintenance()).await?;
-    let deployment = tx
-        .optional(
-            "SELECT object_store_id, root_key_check, management_account_id, default_region \
-             FROM deployment WHERE id = 1",
-            &[],
-        )
-        .await
-        .map_err(Error::from)?;
     let ids = Ids::new();
-    let (management_account, stored_region, first_access_key) = match deployment {
-        Some(row) => {
-            let expected: String = row.get(0).map_err(Error::from)?;
-            if expected != parts.objects.identity() {
-                let found = parts.objects.identity().to_owned();
-                return Err(OpenError::ForeignObjectStore { expected, found });
+    let (management_account, stored_region, first_access_key) =
+        match Deployment::read(&mut tx).await? {
+            Some(deployment) => {
+                let (identity, key) = (parts.objects.identity(), parts.root_access_key.as_ref());
+                deployment.check_parts(&mut tx, Some(identity), &parts.root_key, key).await?;
+                // Every change ends with its access record, whose id is the greatest of its transaction.
+                let last_id = tx.optional("SELECT MAX(id) FROM access_records", &[]).await;
+                let last_id: Option<i64> = match last_id.map_err(Error::from)? {
+                    Some(row) => row.get(0).map_err(Error::from)?,
+                    None => None,
+                };
+                ids.start_after(last_id.unwrap_or(0));
+                tx.commit().await.map_err(Error::from)?;
+                deployment.check_account(parts.account)?;
+                (deployment.management_account, deployment.region, None)
             }
-            let check: Vec<u8> = row.get(1).map_err(Error::from)?;
-            if !parts.root_key.matches(&check) {
-                return Err(OpenError::WrongRootKey);
+            None => {
+                let (account, region, key) = first_start(&mut tx, &parts, &ids).await?;
+                tx.commit().await.map_err(Error::from)?;
+                (account, region, Some(key))
             }
-            let account: String = row.get(2).map_err(Error::from)?;
-            let account = AccountId::parse(&account).map_err(Error::internal)?;
-            let region: String = row.get(3).map_err(Error::from)?;
-            let region = Region::parse(&region).map_err(Error::internal)?;
-            refuse_other_key(&mut tx, &parts, &account).await?;
-            // Every change ends with its access record, whose id is the greatest of its transaction.
-            let last_id = tx.optional("SELECT MAX(id) FROM access_records", &[]).await;
-            let last_id: Option<i64> = match last_id.map_err(Error::from)? {
-                Some(row) => row.get(0).map_err(Error::from)?,
-                None => None,
-            };
-            ids.start_after(last_id.unwrap_or(0));
-            tx.commit().await.map_err(Error::from)?;
-            (account, region, None)
-        }
-        None => {
-            let (account, region, key) = first_start(&mut tx, &parts, &ids).await?;
-            tx.commit().await.map_err(Error::from)?;
-            (account, region, Some(key))
-        }
-    };
-    if let Some(found) = parts.account
-        && found != management_account
-    {
-        return Err(OpenError::OtherAccount { expected: management_account, found });
-    }
+        };
     let garbage = crate::gc::Wake::default();
     let root_key = Arc::new(parts.root_key);
     let app = App {
@@ -214,17 +287,4 @@ async fn first_start(
         Account { id: account, name: "management".to_owned(), active: true, created_at: now };
     insert(tx, ids, &parts.root_key, &record, &region, &key).await?;
     Ok((account, region, key))
-}
-
-async fn refuse_other_key(
-    tx: &mut Tx,
-    parts: &Parts,
-    account: &AccountId,
-) -> Result<(), OpenError> {
-    let Some(given) = &parts.root_access_key else { return Ok(()) };
-    let stored = access_keys::find_root_secret(tx, &parts.root_key, account, &given.id).await?;
-    match stored {
-        Some(secret) if secret.expose_secret() == given.secret.expose_secret() => Ok(()),
-        _ => Err(OpenError::OtherRootAccessKey),
-    }
 }

@@ -13,7 +13,7 @@ use crate::metadata::{Metadata, Mode, Row, Value};
 use crate::params;
 
 /// What the retired database names as its object store.
-const RETIRED: &str = "moved to another database";
+pub(crate) const RETIRED: &str = "moved to another database";
 
 /// What was copied or compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -19,6 +19,7 @@ use super::place::Place;
 use super::programs::{self, AwsVersion};
 use crate::cli::PlaceArguments;
 use crate::config::environment;
+use crate::examine::examine;
 
 /// How long a program may take that is asked about itself.
 const PROGRAM_TIME: Duration = Duration::from_secs(15);
@@ -74,7 +75,7 @@ pub(super) async fn run(arguments: PlaceArguments) -> Result<ExitCode> {
             print(&finding);
         }
     };
-    report(directory(&place));
+    report(directory(&place).await);
     report(disk(place.layout.directory()));
     report(server(&place).await);
     report(clients());
@@ -94,7 +95,7 @@ fn print(finding: &Finding) {
     }
 }
 
-fn directory(place: &Place) -> Vec<Finding> {
+async fn directory(place: &Place) -> Vec<Finding> {
     let directory = place.layout.directory();
     let shown = directory.display();
     let Ok(metadata) = fs::metadata(directory) else {
@@ -104,21 +105,13 @@ fn directory(place: &Place) -> Vec<Finding> {
         )];
     };
     let mut findings = vec![private(directory, metadata.mode(), "chmod 700")];
-    if place.layout.pending_restore().exists() {
-        findings.push(fail(
-            format!("a restore into {shown} has not ended, so there is only half a registry in it"),
-            "repeat it with `tonnage restore`",
-        ));
+    if let Err(error) = examine(&place.layout, &place.config).await {
+        findings.push(Finding { grade: Grade::Fail, what: format!("{error:#}"), advice: None });
     }
     let key = place.layout.root_key();
-    findings.push(match fs::metadata(&key) {
-        Ok(metadata) => private(&key, metadata.mode(), "chmod 600"),
-        Err(_) if place.brings_root_key => ok("the root key is kept outside the data directory"),
-        Err(_) => fail(
-            format!("the root key {} is missing", key.display()),
-            "put it back from a back-up; without it nobody can read the metadata after a restart",
-        ),
-    });
+    if let Ok(metadata) = fs::metadata(&key) {
+        findings.push(private(&key, metadata.mode(), "chmod 600"));
+    }
     let credentials = place.layout.credentials();
     findings.push(match fs::metadata(&credentials) {
         Ok(metadata) => private(&credentials, metadata.mode(), "chmod 600"),

@@ -15,8 +15,6 @@ use crate::cli::{MetadataEngine, MigrateCommands, PlaceArguments};
 use crate::config::{Config, Storage, environment};
 use crate::data_directory::{DataDirectory, Layout, sync_directory};
 
-/// What the file of the metadata is called after they were moved away.
-const MOVED: &str = "metadata.sqlite.moved";
 /// What it is called until every row of it was compared.
 const NEW: &str = "metadata.sqlite.new";
 
@@ -41,7 +39,7 @@ pub(super) async fn run(command: MigrateCommands) -> Result<ExitCode> {
     match to {
         MetadataEngine::Postgres => println!(
             "Every row is compared: {rows}. The metadata are in {url} now; start the server with \
-             the same `metadata_url`.\nThe file they came from is kept as {MOVED}."
+             the same `metadata_url`.\nThe file they came from is kept as metadata.sqlite.moved."
         ),
         MetadataEngine::Sqlite => println!(
             "Every row is compared: {rows}. The metadata are in {} now; start the server without \
@@ -75,7 +73,7 @@ async fn to_postgres(layout: &Layout, url: &PostgresUrl) -> Result<u64> {
         transfer::retire(&source).await?;
     }
     source.close().await.context("the metadata database cannot be closed")?;
-    rename(&layout.metadata(), &layout.directory().join(MOVED), layout)?;
+    rename(&layout.metadata(), &layout.moved_metadata(), layout)?;
     Ok(rows)
 }
 
@@ -117,7 +115,7 @@ async fn settle_present(layout: &Layout, source: &PostgresMetadata) -> Result<Op
     if transfer::is_retired(&present).await? {
         // It was moved to PostgreSQL before, and did not get its other name.
         present.close().await.context("the metadata database cannot be closed")?;
-        rename(&place, &layout.directory().join(MOVED), layout)?;
+        rename(&place, &layout.moved_metadata(), layout)?;
         return Ok(None);
     }
     if transfer::is_retired(source).await? {

@@ -35,7 +35,7 @@ use clap::CommandFactory as _;
 use crate::cli::{Arguments, ConfigCommands, SettingFlags, Subcommands};
 use crate::config::{Config, environment};
 use crate::data_directory::Layout;
-use crate::data_directory::restore::Pending;
+use crate::examine::examine;
 
 /// How long threads that wait for the disk may keep a stopped server.
 const EXIT_TIME: Duration = Duration::from_secs(5);
@@ -62,7 +62,7 @@ pub(crate) fn run(command: Subcommands) -> Result<ExitCode> {
         Subcommands::Jobs(command) => block_on(jobs::run(command)),
         Subcommands::Keys(command) => block_on(keys::run(command)),
         Subcommands::Migrate(command) => block_on(migrate::run(command)),
-        Subcommands::Config(ConfigCommands::Check(flags)) => check_config(flags),
+        Subcommands::Config(ConfigCommands::Check(flags)) => block_on(check_config(flags)),
         Subcommands::Version => {
             println!("tonnage {}", env!("CARGO_PKG_VERSION"));
             Ok(ExitCode::SUCCESS)
@@ -100,9 +100,9 @@ fn block_on(work: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {
         .block_on(work)
 }
 
-fn check_config(flags: SettingFlags) -> Result<ExitCode> {
+async fn check_config(flags: SettingFlags) -> Result<ExitCode> {
     let config = load(flags)?;
-    Pending::refuse(&Layout::new(config.storage.data_dir.clone()))?;
+    examine(&Layout::new(config.storage.data_dir.clone()), &config).await?;
     let addresses: Vec<String> =
         config.listeners.addresses.iter().map(ToString::to_string).collect();
     println!("The configuration is right.");

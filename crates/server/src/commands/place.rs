@@ -21,10 +21,8 @@ pub(super) struct Place {
     pub(super) runtime: Option<Runtime>,
     /// The region of requests that name none.
     pub(super) region: String,
-    /// Whether the root key comes from outside the data directory.
-    pub(super) brings_root_key: bool,
-    /// Where it would listen.
-    configured: Vec<SocketAddr>,
+    /// The settings of the server.
+    pub(super) config: Config,
 }
 
 impl Place {
@@ -34,23 +32,14 @@ impl Place {
     /// When a setting is wrong.
     pub(super) fn find(arguments: &PlaceArguments) -> Result<Self> {
         let config = Config::load(&arguments.flags(), arguments.config.clone(), &environment())?;
-        let brings_root_key = config.secrets.root_key.is_some()
-            || config.storage.root_key_file.is_some()
-            || config.storage.credentials_directory.is_some();
-        let layout = Layout::new(config.storage.data_dir);
+        let layout = Layout::new(config.storage.data_dir.clone());
         let runtime = Runtime::read(&layout)?;
         let region = match (&runtime, &config.registry.region) {
             (Some(runtime), _) => runtime.region.clone(),
             (None, Some(region)) => region.to_string(),
             (None, None) => DEFAULT_REGION.to_owned(),
         };
-        Ok(Self {
-            layout,
-            runtime,
-            region,
-            brings_root_key,
-            configured: config.listeners.addresses,
-        })
+        Ok(Self { layout, runtime, region, config })
     }
 
     /// Whether a server says that it runs. One that was killed still does.
@@ -59,7 +48,7 @@ impl Place {
     }
 
     fn addresses(&self) -> &[SocketAddr] {
-        self.runtime.as_ref().map_or(&self.configured, |runtime| &runtime.addresses)
+        self.runtime.as_ref().map_or(&self.config.listeners.addresses, |runtime| &runtime.addresses)
     }
 
     /// The address by which clients on this machine reach the server.

@@ -26,11 +26,13 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{Access, FlockOperation, access, flock, statvfs};
 use rustix::io::Errno;
 
 pub(crate) use self::files::{remove, sync_directory, write_durably};
-pub(crate) use self::root_key::{KeySource, find_root_key, read_or_make_root_key};
+pub(crate) use self::root_key::{
+    KeySource, find_root_key, look_for_root_key, missing_root_key, read_or_make_root_key,
+};
 use crate::config::Storage;
 
 /// Names that only a data directory of ours has.
@@ -63,6 +65,11 @@ impl Layout {
     /// The metadata database.
     pub(crate) fn metadata(&self) -> PathBuf {
         self.0.join("metadata.sqlite")
+    }
+
+    /// What the metadata are called after they were moved to another database.
+    pub(crate) fn moved_metadata(&self) -> PathBuf {
+        self.0.join("metadata.sqlite.moved")
     }
 
     /// The blobs.
@@ -206,8 +213,48 @@ impl DataDirectory {
 }
 
 fn make(directory: &Path) -> Result<()> {
-    let cannot = || format!("the data directory {} cannot be made", directory.display());
-    tonnage_store::disk::make_directories(directory).with_context(cannot)
+    refuse_file(directory)?;
+    tonnage_store::disk::make_directories(directory).with_context(|| cannot_make(directory))
+}
+
+fn refuse_file(directory: &Path) -> Result<()> {
+    if fs::metadata(directory).is_ok_and(|metadata| !metadata.is_dir()) {
+        bail!(
+            "the data directory {} is a file; name a directory with `--data-dir`",
+            directory.display()
+        );
+    }
+    Ok(())
+}
+
+fn cannot_make(directory: &Path) -> String {
+    format!("the data directory {} cannot be made", directory.display())
+}
+
+/// Whether there is a data directory, by looking only. One that is not there could be made.
+///
+/// # Errors
+/// As [`DataDirectory::open`], but that a server may use it.
+pub(crate) fn look(directory: &Path) -> Result<bool> {
+    let usable = Access::WRITE_OK | Access::EXEC_OK;
+    if !directory.exists() {
+        let parent = directory.ancestors().skip(1).find(|ancestor| ancestor.exists());
+        if let Some(parent) = parent.filter(|parent| !parent.as_os_str().is_empty()) {
+            access(parent, usable)
+                .map_err(io::Error::from)
+                .and_then(|()| fs::read_dir(parent).map(drop))
+                .with_context(|| cannot_make(directory))?;
+        }
+        return Ok(false);
+    }
+    refuse_file(directory)?;
+    refuse_foreign(directory)?;
+    access(directory, usable).map_err(|error| cannot_lock(directory, &error.into()))?;
+    let free = statvfs(directory).map_or(u64::MAX, |numbers| numbers.f_bavail);
+    if free == 0 {
+        return Err(cannot_lock(directory, &Errno::NOSPC.into()));
+    }
+    Ok(true)
 }
 
 fn refuse_foreign(directory: &Path) -> Result<()> {
@@ -241,6 +288,9 @@ fn cannot_lock(directory: &Path, error: &io::Error) -> anyhow::Error {
             "the data directory {directory} cannot be written to ({error}); make it writable for \
              this user, or name another with `--data-dir`"
         ),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            anyhow!("the disk of the data directory {directory} is full; make room on it")
+        }
         _ => anyhow!("the data directory {directory} cannot be locked: {error}"),
     }
 }
@@ -275,7 +325,7 @@ fn lock(layout: &Layout) -> Result<File> {
     }
     file.set_len(0)
         .and_then(|()| file.write_all(format!("{}\n", std::process::id()).as_bytes()))
-        .with_context(|| format!("the data directory {directory} cannot be locked"))?;
+        .map_err(|error| cannot_lock(layout.directory(), &error))?;
     Ok(file)
 }
 
@@ -307,7 +357,8 @@ mod tests {
         for (kind, word) in [
             (io::ErrorKind::PermissionDenied, "make it writable"),
             (io::ErrorKind::ReadOnlyFilesystem, "--data-dir"),
-            (io::ErrorKind::StorageFull, "cannot be locked"),
+            (io::ErrorKind::StorageFull, "make room"),
+            (io::ErrorKind::Other, "cannot be locked"),
         ] {
             let sentence = cannot_lock(Path::new("/data"), &kind.into()).to_string();
             assert!(sentence.contains("/data") && sentence.contains(word), "{sentence}");

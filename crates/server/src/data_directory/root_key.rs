@@ -38,6 +38,36 @@ pub(crate) fn find_root_key(
     secrets: &Secrets,
     in_use: Option<&str>,
 ) -> Result<(RootKey, KeySource)> {
+    if let Some(found) = look_for_root_key(layout, storage, secrets)? {
+        return Ok(found);
+    }
+    match in_use {
+        Some(place) => Err(missing_root_key(layout, place)),
+        None => {
+            let path = layout.root_key();
+            Ok((make(&path)?, KeySource::DataDirectory(path)))
+        }
+    }
+}
+
+/// The refusal of metadata in `place` without a root key.
+pub(crate) fn missing_root_key(layout: &Layout, place: &str) -> anyhow::Error {
+    anyhow!(
+        "the root key {} is missing, and without it the metadata in {place} cannot be read; put \
+         it back from a back-up",
+        layout.root_key().display()
+    )
+}
+
+/// The root key, if there is one.
+///
+/// # Errors
+/// When it is malformed, or may be read by others.
+pub(crate) fn look_for_root_key(
+    layout: &Layout,
+    storage: &Storage,
+    secrets: &Secrets,
+) -> Result<Option<(RootKey, KeySource)>> {
     match (&secrets.root_key, &storage.root_key_file) {
         (Some(_), Some(_)) => bail!(
             "there are two root keys, `TONNAGE_ROOT_KEY` and the one in `root_key_file`; set one \
@@ -45,29 +75,21 @@ pub(crate) fn find_root_key(
         ),
         (Some(text), None) => {
             let key = parse(text.expose_secret()).context("`TONNAGE_ROOT_KEY` is wrong")?;
-            return Ok((key, KeySource::Variable));
+            return Ok(Some((key, KeySource::Variable)));
         }
-        (None, Some(path)) => return Ok((read(path)?, KeySource::File(path.clone()))),
+        (None, Some(path)) => return Ok(Some((read(path)?, KeySource::File(path.clone())))),
         (None, None) => {}
     }
     if let Some(directory) = &storage.credentials_directory {
         let path = directory.join(SYSTEMD_CREDENTIAL);
         if path.exists() {
-            return Ok((read(&path)?, KeySource::File(path)));
+            return Ok(Some((read(&path)?, KeySource::File(path))));
         }
     }
     let path = layout.root_key();
-    let source = KeySource::DataDirectory(path.clone());
     match path.try_exists() {
-        Ok(true) => Ok((read(&path)?, source)),
-        Ok(false) => match in_use {
-            Some(place) => bail!(
-                "the root key {} is missing, and without it the metadata in {place} cannot be \
-                 read; put it back from a back-up",
-                path.display()
-            ),
-            None => Ok((make(&path)?, source)),
-        },
+        Ok(true) => Ok(Some((read(&path)?, KeySource::DataDirectory(path)))),
+        Ok(false) => Ok(None),
         Err(error) => Err(error).with_context(|| cannot_read(&path)),
     }
 }

@@ -39,6 +39,47 @@ pub(crate) async fn rotate(
     Ok(rotated)
 }
 
+/// Which key holds while a change of it may have broken off.
+pub(crate) enum Holding {
+    /// The present one.
+    Present(RootKey),
+    /// The present one, and a next one lies about that sealed nothing.
+    PresentAndLeftover(RootKey),
+    /// The next one.
+    Next(RootKey),
+}
+
+impl Holding {
+    /// The key that holds.
+    pub(crate) fn into_key(self) -> RootKey {
+        match self {
+            Self::Present(key) | Self::PresentAndLeftover(key) | Self::Next(key) => key,
+        }
+    }
+}
+
+/// Looks which key the metadata were sealed with, and changes nothing.
+///
+/// # Errors
+/// When a file cannot be read, or the database fails.
+pub(crate) async fn holding(
+    layout: &Layout,
+    metadata: &dyn Metadata,
+    key: RootKey,
+    source: &KeySource,
+) -> Result<Holding> {
+    let next = layout.next_root_key();
+    if !matches!(source, KeySource::DataDirectory(_)) || !next.exists() {
+        return Ok(Holding::Present(key));
+    }
+    if rotate::matches(metadata, &key).await? != Some(false) {
+        return Ok(Holding::PresentAndLeftover(key));
+    }
+    let new = read(&next)?;
+    let is_next = rotate::matches(metadata, &new).await? == Some(true);
+    Ok(if is_next { Holding::Next(new) } else { Holding::Present(key) })
+}
+
 /// Finishes or drops a change of the root key that broke off, and returns the key that holds.
 ///
 /// # Errors
@@ -49,23 +90,21 @@ pub(crate) async fn settle(
     key: RootKey,
     source: &KeySource,
 ) -> Result<RootKey> {
-    let next = layout.next_root_key();
-    if !matches!(source, KeySource::DataDirectory(_)) || !next.exists() {
-        return Ok(key);
+    let holding = holding(layout, metadata, key, source).await?;
+    match &holding {
+        Holding::Present(_) => {}
+        Holding::PresentAndLeftover(_) => {
+            let next = layout.next_root_key();
+            remove(&next)
+                .and_then(|()| sync_directory(layout.directory()))
+                .with_context(|| format!("{} cannot be removed", next.display()))?;
+        }
+        Holding::Next(_) => {
+            keep_previous(layout)?;
+            put_next_in_place(layout)?;
+        }
     }
-    if rotate::matches(metadata, &key).await? != Some(false) {
-        remove(&next)
-            .and_then(|()| sync_directory(layout.directory()))
-            .with_context(|| format!("{} cannot be removed", next.display()))?;
-        return Ok(key);
-    }
-    let new = read(&next)?;
-    if rotate::matches(metadata, &new).await? != Some(true) {
-        return Ok(key);
-    }
-    keep_previous(layout)?;
-    put_next_in_place(layout)?;
-    Ok(new)
+    Ok(holding.into_key())
 }
 
 /// Removes the key before, once a server has started with the present one; whether there was one.

@@ -46,7 +46,15 @@ impl Runtime {
             Ok(bytes) => serde_json::from_slice(&bytes)
                 .map(Some)
                 .with_context(|| format!("{} cannot be understood", path.display())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            // Whether the data directory is one is for others to say.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
+                Ok(None)
+            }
             Err(error) => Err(error).with_context(|| format!("{} cannot be read", path.display())),
         }
     }

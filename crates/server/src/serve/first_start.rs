@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use tonnage_domain::accounts::bootstrap::{self, Parts};
 use tonnage_domain::app::{App, Settings};
 use tonnage_domain::clock::SystemClock;
@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::data_directory::{
     DataDirectory, KeySource, Layout, credentials, rotation, sync_directory,
 };
+use crate::examine::refuse_lost_metadata;
 use crate::stores::{self, Database, Patience, Stores};
 
 /// An opened registry.
@@ -39,20 +40,15 @@ pub(super) struct Opened {
 /// One sentence for the operator.
 pub(super) async fn open(directory: &DataDirectory, config: &Config) -> Result<Opened> {
     let layout = directory.layout();
-    if config.storage.metadata_url.is_none()
-        && !layout.metadata().exists()
-        && layout.credentials().exists()
-    {
-        bail!(
-            "the metadata {} is missing although the data directory was in use; put it back from \
-             a back-up, or start with an empty directory",
-            layout.metadata().display()
-        );
+    // Before SQLite makes a file where one is missing.
+    if config.storage.metadata_url.is_none() {
+        refuse_lost_metadata(layout, config, false)?;
     }
     let Stores { database, objects, root_key, key_source } =
         stores::open(directory, config, Patience::Endless).await?;
     let metadata = database.metadata();
     let exists = bootstrap::exists(metadata.as_ref()).await?;
+    refuse_lost_metadata(layout, config, exists)?;
     let given = config.secrets.root_access_key.clone();
     let root_access_key = if exists {
         given.or(leftover(layout)?)

@@ -12,4 +12,5 @@ mod policies;
 mod postgres;
 mod repository;
 mod scrub;
+mod states;
 mod support;

@@ -63,6 +63,14 @@ impl FileObjects {
         Ok(Self { identity, shared, claims: Arc::default(), _lock: lock })
     }
 
+    /// The identity of the store in `directory`, `None` when there is none; changes nothing.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn find_identity(directory: impl AsRef<Path>) -> Result<Option<String>, OpenError> {
+        open::find_identity(&Layout::new(directory.as_ref().to_owned()))
+    }
+
     async fn writer(
         &self,
         id: ObjectId,

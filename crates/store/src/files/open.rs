@@ -99,13 +99,21 @@ fn holder(file: &mut File) -> String {
 }
 
 fn identity(layout: &Layout) -> Result<String, OpenError> {
+    match find_identity(layout)? {
+        Some(identity) => Ok(identity),
+        None => make_identity(layout),
+    }
+}
+
+/// The identity; `None` when there is no store yet.
+pub(crate) fn find_identity(layout: &Layout) -> Result<Option<String>, OpenError> {
     let path = layout.identity();
     match fs::read_to_string(&path) {
         Ok(text) => {
             let identity = text.trim_end();
             let valid = identity.len() == 32
                 && identity.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-            if valid { Ok(identity.to_owned()) } else { Err(no_identity(layout)) }
+            if valid { Ok(Some(identity.to_owned())) } else { Err(no_identity(layout)) }
         }
         Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(no_identity(layout)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -113,7 +121,7 @@ fn identity(layout: &Layout) -> Result<String, OpenError> {
             if layout.objects().exists() {
                 return Err(no_identity(layout));
             }
-            make_identity(layout)
+            Ok(None)
         }
         Err(error) => Err(at(&path)(error)),
     }

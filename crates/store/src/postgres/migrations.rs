@@ -1,6 +1,6 @@
 //! Applies the schema's migrations in one transaction each, one process at a time.
 
-use tokio_postgres::{Client, Error, IsolationLevel};
+use tokio_postgres::{Client, Error, IsolationLevel, Transaction};
 use tonnage_domain::schema::Migration;
 
 use super::errors::connect_error;
@@ -22,6 +22,35 @@ pub(super) async fn apply(
         tracing::info!(version = migration.version, name = migration.name, "migration applied");
     }
     Ok(())
+}
+
+/// Whether there is a schema; refuses one that this program cannot use, and applies nothing.
+pub(super) async fn look(
+    url: &PostgresUrl,
+    client: &mut Client,
+    migrations: &[Migration],
+) -> Result<bool, OpenError> {
+    let found = applied_if_any(client).await.map_err(|error| connect_error(url, &error))?;
+    pending(&found, migrations)?;
+    Ok(!found.is_empty())
+}
+
+async fn applied_if_any(client: &mut Client) -> Result<Vec<(i64, String)>, Error> {
+    let transaction = client.build_transaction().read_only(true).start().await?;
+    let sql = "SELECT to_regclass('schema_migrations') IS NOT NULL";
+    let exists: bool = match transaction.query_typed(sql, &[]).await?.first() {
+        Some(row) => row.try_get(0)?,
+        None => false,
+    };
+    let found = if exists { applied(&transaction).await? } else { Vec::new() };
+    transaction.rollback().await?;
+    Ok(found)
+}
+
+async fn applied(transaction: &Transaction<'_>) -> Result<Vec<(i64, String)>, Error> {
+    let sql = "SELECT version, checksum FROM schema_migrations ORDER BY version";
+    let rows = transaction.query_typed(sql, &[]).await?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }
 
 /// Applies the oldest migration that is missing, if one is. The outer error is of the connection,
@@ -47,12 +76,7 @@ async fn apply_next<'a>(
             )",
         )
         .await?;
-    let sql = "SELECT version, checksum FROM schema_migrations ORDER BY version";
-    let rows = transaction.query_typed(sql, &[]).await?;
-    let mut applied: Vec<(i64, String)> = Vec::with_capacity(rows.len());
-    for row in rows {
-        applied.push((row.try_get(0)?, row.try_get(1)?));
-    }
+    let applied = applied(&transaction).await?;
     let missing = match pending(&applied, migrations) {
         Ok(missing) => missing,
         Err(error) => return Ok(Err(error)),

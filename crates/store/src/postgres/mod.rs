@@ -7,6 +7,7 @@
 
 mod errors;
 mod group;
+mod look;
 mod migrations;
 mod pool;
 #[cfg(feature = "testing")]
@@ -27,6 +28,7 @@ use futures_util::future::BoxFuture;
 use tonnage_domain::metadata::{Metadata, MetadataError, Mode, Transaction};
 use tonnage_domain::schema::{MIGRATIONS, Migration};
 
+pub use self::look::PostgresLook;
 use self::pool::Pool;
 use self::transaction::{ReadTransaction, WriteTransaction};
 pub use self::url::{PostgresUrl, UrlError};
@@ -76,7 +78,10 @@ pub enum OpenError {
         reason: String,
     },
     /// It answered, and will answer so again until somebody changes something.
-    #[error("the metadata database at {server} refuses this program: {reason}")]
+    #[error(
+        "the metadata database at {server} refuses this program: {reason}; correct `metadata_url`, \
+         or what that server allows"
+    )]
     Refused {
         /// Host, port and name of the database.
         server: String,

@@ -168,3 +168,19 @@ async fn why_a_database_cannot_be_opened_is_one_sentence() {
     assert!(matches!(error, OpenError::Refused { .. }), "{error:?}");
     assert!(error.to_string().contains("does not exist"), "{error}");
 }
+
+#[tokio::test]
+async fn a_look_reads_and_makes_nothing() {
+    let Some(server) = server("postgres::look") else { return };
+    let url = empty_schema(&server).await;
+    assert!(PostgresLook::open(&url).await.unwrap().is_none());
+    assert!(PostgresLook::open(&url).await.unwrap().is_none(), "the first look made nothing");
+    let _database = PostgresMetadata::open(&url, PostgresOptions::default()).await.unwrap();
+    let look = PostgresLook::open(&url).await.unwrap().unwrap();
+    let mut tx = look.begin(Mode::Read).await.unwrap();
+    assert!(tx.query("SELECT id FROM deployment", &[]).await.unwrap().is_empty());
+    assert!(look.begin(Mode::Write).await.is_err());
+    let unknown = PostgresLook::open(&server.in_database("no_such_database")).await;
+    let refusal = unknown.err().unwrap();
+    assert!(matches!(refusal, OpenError::Refused { .. }), "{refusal}");
+}

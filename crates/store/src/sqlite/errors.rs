@@ -19,6 +19,14 @@ pub(crate) fn unavailable(message: impl Into<String>) -> MetadataError {
     MetadataError::new(MetadataErrorKind::Unavailable, message.into())
 }
 
+/// What SQLite said, without the words of the driver.
+pub(crate) fn reason(error: &rusqlite::Error) -> String {
+    match error {
+        rusqlite::Error::SqliteFailure(_, Some(text)) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
 pub(crate) fn kind_of(error: &rusqlite::Error) -> MetadataErrorKind {
     match error {
         rusqlite::Error::SqliteFailure(failure, _) => kind_of_code(*failure),

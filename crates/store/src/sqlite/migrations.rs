@@ -26,6 +26,19 @@ pub(crate) fn apply(
     Ok(())
 }
 
+/// Whether there is a schema; refuses one that this program cannot use, and applies nothing.
+pub(crate) fn look(connection: &Connection, migrations: &[Migration]) -> Result<bool, OpenError> {
+    let sql =
+        "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'schema_migrations'";
+    let tables: i64 = connection.query_row(sql, [], |row| row.get(0))?;
+    if tables == 0 {
+        return Ok(false);
+    }
+    let applied = applied(connection)?;
+    pending(&applied, migrations)?;
+    Ok(!applied.is_empty())
+}
+
 fn applied(connection: &Connection) -> Result<Vec<(i64, String)>, rusqlite::Error> {
     connection
         .prepare("SELECT version, checksum FROM schema_migrations ORDER BY version")?

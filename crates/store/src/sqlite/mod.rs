@@ -16,6 +16,7 @@ mod answers;
 #[cfg(test)]
 mod answers_tests;
 mod errors;
+mod look;
 mod migrations;
 mod readers;
 mod session;
@@ -32,11 +33,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use tonnage_domain::metadata::{Metadata, MetadataError, Mode, Transaction};
+use tonnage_domain::metadata::{Metadata, MetadataError, MetadataErrorKind, Mode, Transaction};
 use tonnage_domain::schema::{MIGRATIONS, Migration};
 
 use self::answers::Answers;
+pub use self::look::SqliteLook;
 use self::readers::{Keep, Readers};
+use self::session::Role;
 use self::write_transaction::WriteTransaction;
 use self::writer::{Gate, Writer};
 use crate::disk;
@@ -101,12 +104,40 @@ pub enum OpenError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// Its file is no database any more.
+    #[error(
+        "the metadata database {} is damaged ({reason}); stop using it and put a backup in its place",
+        path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        reason: String,
+    },
+    /// There is no room for what is made when it is opened.
+    #[error("the metadata database {} cannot be opened: its disk is full", path.display())]
+    Full {
+        /// The file.
+        path: PathBuf,
+    },
     /// SQLite refuses it.
     #[error("SQLite cannot open the metadata database")]
     Sqlite(#[from] rusqlite::Error),
     /// Its schema is not one that this program can use.
     #[error(transparent)]
     Schema(#[from] SchemaError),
+}
+
+impl OpenError {
+    fn new(path: &Path, error: rusqlite::Error) -> Self {
+        let path = path.to_owned();
+        match errors::kind_of(&error) {
+            MetadataErrorKind::Corrupt => Self::Damaged { path, reason: errors::reason(&error) },
+            MetadataErrorKind::Full => Self::Full { path },
+            _ => Self::Sqlite(error),
+        }
+    }
 }
 
 /// A metadata database in a SQLite file.
@@ -148,11 +179,18 @@ impl SqliteMetadata {
         migrations: &[Migration],
     ) -> Result<Self, OpenError> {
         make_file(path).map_err(|source| OpenError::File { path: path.to_owned(), source })?;
+        let failed = |error| OpenError::new(path, error);
         let answers = Answers::new(options.remembered_bytes);
-        let mut writer = Writer::open(path.to_owned(), options.clone(), Arc::clone(&answers))?;
-        migrations::apply(writer.session()?.connection(), migrations)?;
+        let mut writer =
+            Writer::open(path.to_owned(), options.clone(), Arc::clone(&answers)).map_err(failed)?;
+        let connection = writer.session().map_err(failed)?.connection();
+        migrations::apply(connection, migrations).map_err(|error| match error {
+            OpenError::Sqlite(error) => failed(error),
+            other => other,
+        })?;
         let readers =
-            Arc::new(Readers::open(path.to_owned(), options.clone(), Arc::clone(&answers))?);
+            Readers::open(path.to_owned(), Role::Reader, options.clone(), Arc::clone(&answers));
+        let readers = Arc::new(readers.map_err(failed)?);
         Ok(Self { gate: Gate::new(writer, options), readers, answers, _throw_away: None })
     }
 

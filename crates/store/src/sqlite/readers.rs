@@ -22,6 +22,7 @@ pub(crate) enum Keep {
 /// The pool of reading connections.
 pub(crate) struct Readers {
     path: PathBuf,
+    role: Role,
     options: SqliteOptions,
     answers: Arc<Answers>,
     permits: Arc<Semaphore>,
@@ -32,14 +33,15 @@ pub(crate) struct Readers {
 impl Readers {
     pub(crate) fn open(
         path: PathBuf,
+        role: Role,
         options: SqliteOptions,
         answers: Arc<Answers>,
     ) -> Result<Self, rusqlite::Error> {
         let idle = (0..options.readers)
-            .map(|_| Session::open(&path, Role::Reader, &options, &answers))
+            .map(|_| Session::open(&path, role, &options, &answers))
             .collect::<Result<Vec<_>, _>>()?;
         let permits = Arc::new(Semaphore::new(options.readers));
-        Ok(Self { path, options, answers, permits, idle: Mutex::new(idle) })
+        Ok(Self { path, role, options, answers, permits, idle: Mutex::new(idle) })
     }
 
     pub(crate) async fn begin(
@@ -53,7 +55,7 @@ impl Readers {
             .map_err(|_| unavailable("the metadata database is closed"))?;
         let session = match self.take() {
             Some(session) => session,
-            None => Session::open(&self.path, Role::Reader, &self.options, &self.answers)
+            None => Session::open(&self.path, self.role, &self.options, &self.answers)
                 .map_err(metadata_error)?,
         };
         let transaction = ReadTransaction {

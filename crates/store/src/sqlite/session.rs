@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -23,6 +24,26 @@ const PREPARED_STATEMENTS_MAX: usize = 512;
 pub(crate) enum Role {
     Reader,
     Writer,
+    /// Changes neither the file nor what lies beside it.
+    Onlooker,
+    /// The same for a database that nobody uses and that has no write-ahead log: SQLite would make
+    /// one to read it.
+    LoneOnlooker,
+}
+
+/// The URI of a database that does not change while it is read
+/// (<https://www.sqlite.org/uri.html>).
+fn immutable(path: &Path) -> String {
+    let mut uri = String::from("file:");
+    for byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => {
+                uri.push(char::from(*byte));
+            }
+            other => uri.push_str(&format!("%{other:02X}")),
+        }
+    }
+    uri + "?immutable=1"
 }
 
 /// A connection with everything that makes its use cheap.
@@ -52,11 +73,19 @@ impl Session {
         options: &SqliteOptions,
         answers: &Arc<Answers>,
     ) -> Result<Self, rusqlite::Error> {
+        let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
+        let read_only = OpenFlags::SQLITE_OPEN_READ_ONLY | flags;
         // Without SQLITE_OPEN_URI, so that no path is ever read as a URI with parameters.
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-            | OpenFlags::SQLITE_OPEN_NO_MUTEX
-            | OpenFlags::SQLITE_OPEN_EXRESCODE;
-        let mut connection = Connection::open_with_flags(path, flags)?;
+        let mut connection = match role {
+            Role::Reader | Role::Writer => {
+                Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | flags)?
+            }
+            Role::Onlooker => Connection::open_with_flags(path, read_only)?,
+            Role::LoneOnlooker => Connection::open_with_flags(
+                immutable(path),
+                read_only | OpenFlags::SQLITE_OPEN_URI,
+            )?,
+        };
         connection.busy_timeout(options.busy_timeout)?;
         if role == Role::Writer {
             // A change of mode is refused by answering with the old one.
@@ -73,7 +102,7 @@ impl Session {
         let synchronous = if options.durable { "FULL" } else { "OFF" };
         let cache_kib = match role {
             Role::Writer => options.writer_cache_kib,
-            Role::Reader => options.reader_cache_kib,
+            Role::Reader | Role::Onlooker | Role::LoneOnlooker => options.reader_cache_kib,
         };
         connection.pragma_update(None, "synchronous", synchronous)?;
         connection.pragma_update(None, "foreign_keys", "ON")?;
@@ -85,7 +114,7 @@ impl Session {
         connection.pragma_update(None, "cache_size", -i64::from(cache_kib))?;
         connection.pragma_update(None, "journal_size_limit", options.wal_bytes_kept)?;
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
-        connection.pragma_update(None, "query_only", role == Role::Reader)?;
+        connection.pragma_update(None, "query_only", role != Role::Writer)?;
         connection.set_prepared_statement_cache_capacity(PREPARED_STATEMENTS_MAX);
         let compiled = Arc::new(Mutex::new(Touched::default()));
         let (answers, observed) = (Arc::clone(answers), Arc::clone(&compiled));

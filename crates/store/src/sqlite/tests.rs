@@ -301,7 +301,7 @@ fn what_cannot_be_opened_is_told() {
     let garbage = temporary.path().join("garbage.db");
     fs::write(&garbage, vec![7; 8192]).unwrap();
     let error = SqliteMetadata::open(&garbage, SqliteOptions::default()).err().unwrap();
-    assert!(matches!(error, OpenError::Sqlite(_)), "{error:?}");
+    assert!(matches!(error, OpenError::Damaged { .. }), "{error:?}");
     let error = SqliteMetadata::open(temporary.path(), SqliteOptions::default()).err().unwrap();
     assert!(matches!(error, OpenError::File { .. }), "{error:?}");
 }
@@ -314,6 +314,48 @@ async fn a_throw_away_database_is_gone_when_dropped() {
     assert!(directory.join("metadata.db").exists());
     drop(metadata);
     assert!(!directory.exists());
+}
+
+#[tokio::test]
+async fn a_look_reads_and_makes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    // Characters that a URI would read otherwise.
+    let path = directory.path().join("a ?#%41.sqlite");
+    let names = || {
+        let mut names: Vec<_> = fs::read_dir(directory.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        names.sort();
+        names
+    };
+    let sees = async |in_use: bool| {
+        let look = SqliteLook::open(&path, in_use).unwrap()?;
+        let mut tx = look.begin(Mode::Read).await.unwrap();
+        assert!(look.begin(Mode::Write).await.is_err());
+        Some(tx.query("SELECT id FROM deployment", &[]).await.unwrap().len())
+    };
+    assert!(SqliteLook::open(&path, false).is_err(), "nothing is made");
+    assert!(names().is_empty());
+    fs::write(&path, "").unwrap();
+    assert_eq!(sees(false).await, None, "no schema");
+
+    let metadata = SqliteMetadata::open(&path, SqliteOptions::default()).unwrap();
+    assert_eq!(sees(true).await, Some(0), "beside a server");
+    metadata.close().await.unwrap();
+    drop(metadata);
+    let before = (names(), fs::read(&path).unwrap());
+    assert_eq!(sees(false).await, Some(0));
+    assert_eq!((names(), fs::read(&path).unwrap()), before);
+    assert_eq!(before.0.len(), 1, "the server left no log");
+
+    fs::write(&path, "no database ".repeat(1000)).unwrap();
+    for refusal in [
+        SqliteLook::open(&path, false).err().unwrap(),
+        SqliteMetadata::open(&path, SqliteOptions::default()).err().unwrap(),
+    ] {
+        assert!(matches!(refusal, OpenError::Damaged { .. }), "{refusal}");
+    }
 }
 
 /// The promise that a commit survives a power failure rests on this.
