@@ -3,9 +3,13 @@
 //! how much processor time the server took, which other load on the machine changes little.
 //!
 //! `tonnage-bench get URL CONNECTIONS SECONDS PIDS [METHOD] [AUTHORIZATION]`
-//! `tonnage-bench push URL/REPOSITORY CLIENTS SECONDS PIDS LAYERS BYTES [AUTHORIZATION]`
+//! `tonnage-bench push URL/REPOSITORY CLIENTS SECONDS PIDS NEW LAYERS BYTES [AUTHORIZATION]`
+//! `tonnage-bench idle URL CONNECTIONS SECONDS PID [AUTHORIZATION]`
 //!
-//! PIDS are the server's processes, separated by commas. The answer is one line of JSON.
+//! PIDS are the server's processes, separated by commas. NEW says what the registry has not seen:
+//! `image`, `config` (the layers are there) or `nothing`. `idle` asks once on each connection and
+//! keeps them; it tells how much more anonymous memory each costs, and ends at once. The answer is
+//! one line of JSON.
 
 mod client;
 mod push;
@@ -47,14 +51,33 @@ fn main() -> Result<()> {
             })
         }
         Some("push") => {
-            let (layers, bytes) = (number(5, "layers")?, number(6, "bytes of a layer")?);
-            let authorization = text(7).map(str::to_owned);
+            let novelty = push::Novelty::parse(required(5, "NEW")?)?;
+            let size = (number(6, "layers")?, number(7, "bytes of a layer")?);
+            let authorization = text(8).map(str::to_owned);
             run(clients, limit, &pids, move |number| {
-                push::Pusher::new(&target, authorization.clone(), number, layers, bytes)
+                push::Pusher::new(&target, authorization.clone(), number, novelty, size)
                     .map(|mut pusher| move || pusher.push())
             })
         }
-        _ => bail!("say `get` or `push`; see the head of bench/src/main.rs"),
+        Some("idle") => {
+            let pid = *pids.first().context("process id")?;
+            let authorization = text(5).map(str::to_owned);
+            let ask = || -> Result<Client> {
+                let mut client = Client::connect(&target, authorization.clone())?;
+                client.request("GET", &target.path, &[], &[])?.expect(&[200])?;
+                Ok(client)
+            };
+            // What the first ones cost is the server's own growth.
+            let mut kept = (0..clients / 10).map(|_| ask()).collect::<Result<Vec<_>>>()?;
+            let before = anonymous_bytes(pid)?;
+            for _ in 0..clients {
+                kept.push(ask()?);
+            }
+            let each = anonymous_bytes(pid)?.saturating_sub(before) / clients.max(1) as u64;
+            println!("{}", serde_json::json!({ "bytes_per_connection": each }));
+            Ok(())
+        }
+        _ => bail!("say `get`, `push` or `idle`; see the head of bench/src/main.rs"),
     }
 }
 
@@ -115,6 +138,15 @@ where
         })
     );
     Ok(())
+}
+
+/// Anonymous memory of a process (proc_pid_status(5), `RssAnon`).
+fn anonymous_bytes(pid: u32) -> Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))
+        .with_context(|| format!("process {pid}"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()).context("RssAnon")?;
+    Ok(kib.parse::<u64>()? * 1024)
 }
 
 /// User and system time of processes, in seconds (proc_pid_stat(5), fields 14 and 15).

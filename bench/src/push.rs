@@ -1,6 +1,6 @@
-//! Pushes images whose layers nobody has seen, the way clients do: HEAD, POST, PUT, manifest.
+//! Pushes images the way clients do: HEAD, and POST and PUT of what is not there, then the manifest.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use sha2::{Digest as _, Sha256};
 
 use crate::client::{Client, Target};
@@ -9,10 +9,33 @@ const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 
+/// What of an image the registry has not seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Novelty {
+    /// Everything.
+    Image,
+    /// The configuration, and so the manifest; the layers are there.
+    Config,
+    /// Nothing.
+    Nothing,
+}
+
+impl Novelty {
+    pub(crate) fn parse(text: &str) -> Result<Self> {
+        match text {
+            "image" => Ok(Self::Image),
+            "config" => Ok(Self::Config),
+            "nothing" => Ok(Self::Nothing),
+            _ => bail!("new is image, config or nothing"),
+        }
+    }
+}
+
 /// One client with its own images.
 pub(crate) struct Pusher {
     client: Client,
     repository: String,
+    novelty: Novelty,
     number: usize,
     images: u64,
     layers: Vec<Vec<u8>>,
@@ -24,8 +47,8 @@ impl Pusher {
         target: &Target,
         authorization: Option<String>,
         number: usize,
-        layers: usize,
-        bytes: usize,
+        novelty: Novelty,
+        (layers, bytes): (usize, usize),
     ) -> Result<Self> {
         let client = Client::connect(target, authorization)?;
         let layers = (0..layers)
@@ -40,14 +63,17 @@ impl Pusher {
             })
             .collect();
         let repository = target.path.trim_matches('/').to_owned();
-        Ok(Self { client, repository, number, images: 0, layers })
+        let mut pusher = Self { client, repository, novelty, number, images: 0, layers };
+        if novelty != Novelty::Image {
+            pusher.push()?;
+        }
+        Ok(pusher)
     }
 
-    /// Pushes one image that differs from all others of this run; how many bytes its layers have.
+    /// Pushes one image, as new as it was said; how many bytes its layers have.
     pub(crate) fn push(&mut self) -> Result<u64> {
-        self.images += 1;
-        let started = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos();
-        let unique = format!("{started}-{}-{}", self.number, self.images);
+        self.images += u64::from(self.novelty != Novelty::Nothing || self.images == 0);
+        let unique = format!("{}-{}-{}", std::process::id(), self.number, self.images);
         let config = format!(
             "{{\"architecture\":\"amd64\",\"os\":\"linux\",\"author\":\"{unique}\",\"rootfs\":{{\"type\":\"layers\",\"diff_ids\":[]}}}}"
         );
@@ -55,7 +81,9 @@ impl Pusher {
         let mut bytes = 0;
         let mut layers = std::mem::take(&mut self.layers);
         for layer in &mut layers {
-            if let Some(head) = layer.get_mut(..unique.len()) {
+            if self.novelty == Novelty::Image
+                && let Some(head) = layer.get_mut(..unique.len())
+            {
                 head.copy_from_slice(unique.as_bytes());
             }
             descriptors.push(self.blob(layer, LAYER)?);
