@@ -229,12 +229,16 @@ fn operations(model: &Model) -> Item {
     };
     let mut source = "pub(super) static OPERATIONS: &[Operation] = &[".to_owned();
     for operation in &model.operations {
-        // An operation without a document takes and gives an empty one.
-        let mut document = |name: &Option<String>| match name {
+        // An operation without an input takes an empty document.
+        let input = match &operation.input {
             Some(name) => refer(name),
             None => "&Shape::Structure(&[])".to_owned(),
         };
-        let (input, output) = (document(&operation.input), document(&operation.output));
+        // Without an output it answers nothing, which AWS Query tells from an empty document.
+        let output = match &operation.output {
+            Some(name) => format!("Some({})", refer(name)),
+            None => "None".to_owned(),
+        };
         let errors: Vec<String> = operation.errors.iter().map(|name| refer(name)).collect();
         let name = &operation.name;
         if errors.is_empty() {

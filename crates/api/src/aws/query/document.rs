@@ -75,7 +75,7 @@ mod tests {
 
     fn written(operation: &str, value: &Value) -> Result<String> {
         let mut xml = Xml(String::new());
-        write(&mut xml, iam::SERVICE.find(operation).unwrap().output, value)?;
+        write(&mut xml, iam::SERVICE.find(operation).unwrap().output.unwrap(), value)?;
         Ok(xml.0)
     }
 

@@ -135,18 +135,28 @@ pub(super) fn answer(
     namespace: &'static str,
     request_id: &str,
 ) -> Result<Response> {
+    Ok(document_of(operation, output, namespace, request_id)?.answer(200))
+}
+
+fn document_of(
+    operation: &Operation,
+    output: &Value,
+    namespace: &'static str,
+    request_id: &str,
+) -> Result<Xml> {
     let mut result = Xml(String::new());
-    document::write(&mut result, operation.output, output)?;
+    document::write(&mut result, operation.output.unwrap_or(&Shape::Structure(&[])), output)?;
     let name = operation.name;
     let mut xml = Xml::new();
     xml.root(&format!("{name}Response"), namespace, |xml| {
-        // An operation that answers nothing has no result at all.
-        if !matches!(operation.output, Shape::Structure([])) {
+        // An operation that answers nothing has no result at all; one that answers an empty
+        // document has an empty one, which some clients insist on.
+        if operation.output.is_some() {
             xml.element(&format!("{name}Result"), |xml| xml.0.push_str(&result.0));
         }
         xml.element("ResponseMetadata", |xml| xml.text("RequestId", request_id));
     });
-    Ok(xml.answer(200))
+    Ok(xml)
 }
 
 /// An error of AWS Query.
@@ -205,6 +215,19 @@ mod tests {
         check("]]>", "]]&gt;");
         check("a\tb\nc\rd", "a\tb\nc&#13;d");
         check("\u{0}\u{1B}\u{FFFE}", "\u{FFFD}\u{FFFD}\u{FFFD}");
+    }
+
+    #[test]
+    fn results_are_those_of_the_model() {
+        let check = |operation: &str, expected: bool| {
+            let found = crate::aws::shapes::iam::SERVICE.find(operation).unwrap();
+            let answer = document_of(found, &serde_json::json!({}), "urn:x", "id").unwrap();
+            let result = format!("<{operation}Result></{operation}Result>");
+            assert_eq!(answer.0.contains(&result), expected, "{}", answer.0);
+        };
+        check("UpdateRole", true);
+        check("DeleteRole", false);
+        check("ListUsers", true);
     }
 
     #[test]

@@ -42,15 +42,19 @@ pub struct Operation {
     pub name: &'static str,
     /// The request document.
     pub input: &'static Shape,
-    /// The document of a successful reply.
-    pub output: &'static Shape,
+    /// The document of a successful reply; none where the model has no output.
+    pub output: Option<&'static Shape>,
     /// The errors the model lists for this operation, in the model's order.
     pub errors: &'static [&'static ErrorShape],
 }
 
 impl Operation {
     /// An operation whose table has no errors, as those of AWS Query services.
-    pub const fn plain(name: &'static str, input: &'static Shape, output: &'static Shape) -> Self {
+    pub const fn plain(
+        name: &'static str,
+        input: &'static Shape,
+        output: Option<&'static Shape>,
+    ) -> Self {
         Self { name, input, output, errors: &[] }
     }
 

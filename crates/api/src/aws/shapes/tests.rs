@@ -502,7 +502,7 @@ fn generated_patterns() -> Vec<&'static Pattern> {
     let (mut seen, mut found) = (Vec::new(), Vec::new());
     for operation in ecr::SERVICE.operations.iter().chain(ecr_public::SERVICE.operations) {
         patterns(operation.input, &mut seen, &mut found);
-        patterns(operation.output, &mut seen, &mut found);
+        operation.output.iter().for_each(|output| patterns(output, &mut seen, &mut found));
     }
     found
 }
@@ -609,7 +609,7 @@ proptest! {
         document in any_json(),
         operation in (0..ecr::SERVICE.operations.len()).prop_map(|i| &ecr::SERVICE.operations[i]),
     ) {
-        for shape in [&EVERYTHING, &TREE, operation.input, operation.output] {
+        for shape in [&EVERYTHING, &TREE, operation.input].into_iter().chain(operation.output) {
             if let Err(failure) = validate(shape, &document) {
                 for style in [Style::Aggregated, Style::EcrInvalidParameter] {
                     let is_silent = !document.is_object() && !document.is_array();

@@ -6,7 +6,7 @@ use tonnage_api::aws::shapes::{Shape, ecr};
 
 #[track_caller]
 pub(super) fn assert_output(operation: &str, output: &Value) {
-    let shape = ecr::SERVICE.find(operation).unwrap().output;
+    let shape = ecr::SERVICE.find(operation).unwrap().output.unwrap();
     if let Err(problem) = check(shape, output) {
         panic!("{operation}: {problem} in {output}");
     }

@@ -10,7 +10,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "BatchCheckLayerAvailability",
         input: &requests::BATCH_CHECK_LAYER_AVAILABILITY_REQUEST,
-        output: &responses::BATCH_CHECK_LAYER_AVAILABILITY_RESPONSE,
+        output: Some(&responses::BATCH_CHECK_LAYER_AVAILABILITY_RESPONSE),
         errors: &[
             &errors::REPOSITORY_NOT_FOUND_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -20,7 +20,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "BatchDeleteImage",
         input: &requests::BATCH_DELETE_IMAGE_REQUEST,
-        output: &responses::BATCH_DELETE_IMAGE_RESPONSE,
+        output: Some(&responses::BATCH_DELETE_IMAGE_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -30,7 +30,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "BatchGetImage",
         input: &requests::BATCH_GET_IMAGE_REQUEST,
-        output: &responses::BATCH_GET_IMAGE_RESPONSE,
+        output: Some(&responses::BATCH_GET_IMAGE_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -42,7 +42,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "BatchGetRepositoryScanningConfiguration",
         input: &requests::BATCH_GET_REPOSITORY_SCANNING_CONFIGURATION_REQUEST,
-        output: &responses::BATCH_GET_REPOSITORY_SCANNING_CONFIGURATION_RESPONSE,
+        output: Some(&responses::BATCH_GET_REPOSITORY_SCANNING_CONFIGURATION_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -53,7 +53,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "CompleteLayerUpload",
         input: &requests::COMPLETE_LAYER_UPLOAD_REQUEST,
-        output: &responses::COMPLETE_LAYER_UPLOAD_RESPONSE,
+        output: Some(&responses::COMPLETE_LAYER_UPLOAD_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -69,7 +69,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "CreatePullThroughCacheRule",
         input: &requests::CREATE_PULL_THROUGH_CACHE_RULE_REQUEST,
-        output: &responses::CREATE_PULL_THROUGH_CACHE_RULE_RESPONSE,
+        output: Some(&responses::CREATE_PULL_THROUGH_CACHE_RULE_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -85,7 +85,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "CreateRepository",
         input: &requests::CREATE_REPOSITORY_REQUEST,
-        output: &responses::CREATE_REPOSITORY_RESPONSE,
+        output: Some(&responses::CREATE_REPOSITORY_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -99,7 +99,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "CreateRepositoryCreationTemplate",
         input: &requests::CREATE_REPOSITORY_CREATION_TEMPLATE_REQUEST,
-        output: &responses::CREATE_REPOSITORY_CREATION_TEMPLATE_RESPONSE,
+        output: Some(&responses::CREATE_REPOSITORY_CREATION_TEMPLATE_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::VALIDATION_EXCEPTION,
@@ -111,7 +111,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "DeleteLifecyclePolicy",
         input: &requests::DELETE_LIFECYCLE_POLICY_REQUEST,
-        output: &responses::DELETE_LIFECYCLE_POLICY_RESPONSE,
+        output: Some(&responses::DELETE_LIFECYCLE_POLICY_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -123,7 +123,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "DeletePullThroughCacheRule",
         input: &requests::DELETE_PULL_THROUGH_CACHE_RULE_REQUEST,
-        output: &responses::DELETE_PULL_THROUGH_CACHE_RULE_RESPONSE,
+        output: Some(&responses::DELETE_PULL_THROUGH_CACHE_RULE_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -134,7 +134,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "DeleteRegistryPolicy",
         input: &requests::DELETE_REGISTRY_POLICY_REQUEST,
-        output: &responses::DELETE_REGISTRY_POLICY_RESPONSE,
+        output: Some(&responses::DELETE_REGISTRY_POLICY_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -145,7 +145,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "DeleteRepository",
         input: &requests::DELETE_REPOSITORY_REQUEST,
-        output: &responses::DELETE_REPOSITORY_RESPONSE,
+        output: Some(&responses::DELETE_REPOSITORY_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -157,7 +157,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "DeleteRepositoryCreationTemplate",
         input: &requests::DELETE_REPOSITORY_CREATION_TEMPLATE_REQUEST,
-        output: &responses::DELETE_REPOSITORY_CREATION_TEMPLATE_RESPONSE,
+        output: Some(&responses::DELETE_REPOSITORY_CREATION_TEMPLATE_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::VALIDATION_EXCEPTION,
@@ -168,7 +168,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "DeleteRepositoryPolicy",
         input: &requests::DELETE_REPOSITORY_POLICY_REQUEST,
-        output: &responses::DELETE_REPOSITORY_POLICY_RESPONSE,
+        output: Some(&responses::DELETE_REPOSITORY_POLICY_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -179,7 +179,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "DeleteSigningConfiguration",
         input: &requests::DELETE_SIGNING_CONFIGURATION_REQUEST,
-        output: &responses::DELETE_SIGNING_CONFIGURATION_RESPONSE,
+        output: Some(&responses::DELETE_SIGNING_CONFIGURATION_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::VALIDATION_EXCEPTION,
@@ -189,7 +189,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "DeregisterPullTimeUpdateExclusion",
         input: &requests::DEREGISTER_PULL_TIME_UPDATE_EXCLUSION_REQUEST,
-        output: &responses::DEREGISTER_PULL_TIME_UPDATE_EXCLUSION_RESPONSE,
+        output: Some(&responses::DEREGISTER_PULL_TIME_UPDATE_EXCLUSION_RESPONSE),
         errors: &[
             &errors::INVALID_PARAMETER_EXCEPTION,
             &errors::EXCLUSION_NOT_FOUND_EXCEPTION,
@@ -201,7 +201,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "DescribeImageReplicationStatus",
         input: &requests::DESCRIBE_IMAGE_REPLICATION_STATUS_REQUEST,
-        output: &responses::DESCRIBE_IMAGE_REPLICATION_STATUS_RESPONSE,
+        output: Some(&responses::DESCRIBE_IMAGE_REPLICATION_STATUS_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -213,7 +213,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "DescribeImageScanFindings",
         input: &requests::DESCRIBE_IMAGE_SCAN_FINDINGS_REQUEST,
-        output: &responses::DESCRIBE_IMAGE_SCAN_FINDINGS_RESPONSE,
+        output: Some(&responses::DESCRIBE_IMAGE_SCAN_FINDINGS_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -226,7 +226,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "DescribeImageSigningStatus",
         input: &requests::DESCRIBE_IMAGE_SIGNING_STATUS_REQUEST,
-        output: &responses::DESCRIBE_IMAGE_SIGNING_STATUS_RESPONSE,
+        output: Some(&responses::DESCRIBE_IMAGE_SIGNING_STATUS_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -238,7 +238,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "DescribeImages",
         input: &requests::DESCRIBE_IMAGES_REQUEST,
-        output: &responses::DESCRIBE_IMAGES_RESPONSE,
+        output: Some(&responses::DESCRIBE_IMAGES_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -249,7 +249,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "DescribePullThroughCacheRules",
         input: &requests::DESCRIBE_PULL_THROUGH_CACHE_RULES_REQUEST,
-        output: &responses::DESCRIBE_PULL_THROUGH_CACHE_RULES_RESPONSE,
+        output: Some(&responses::DESCRIBE_PULL_THROUGH_CACHE_RULES_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -260,7 +260,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "DescribeRegistry",
         input: &requests::DESCRIBE_REGISTRY_REQUEST,
-        output: &responses::DESCRIBE_REGISTRY_RESPONSE,
+        output: Some(&responses::DESCRIBE_REGISTRY_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -270,7 +270,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "DescribeReplicationBackfillResults",
         input: &requests::DESCRIBE_REPLICATION_BACKFILL_RESULTS_REQUEST,
-        output: &responses::DESCRIBE_REPLICATION_BACKFILL_RESULTS_RESPONSE,
+        output: Some(&responses::DESCRIBE_REPLICATION_BACKFILL_RESULTS_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -281,7 +281,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "DescribeRepositories",
         input: &requests::DESCRIBE_REPOSITORIES_REQUEST,
-        output: &responses::DESCRIBE_REPOSITORIES_RESPONSE,
+        output: Some(&responses::DESCRIBE_REPOSITORIES_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -291,7 +291,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "DescribeRepositoryCreationTemplates",
         input: &requests::DESCRIBE_REPOSITORY_CREATION_TEMPLATES_REQUEST,
-        output: &responses::DESCRIBE_REPOSITORY_CREATION_TEMPLATES_RESPONSE,
+        output: Some(&responses::DESCRIBE_REPOSITORY_CREATION_TEMPLATES_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::VALIDATION_EXCEPTION,
@@ -301,7 +301,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "GetAccountSetting",
         input: &requests::GET_ACCOUNT_SETTING_REQUEST,
-        output: &responses::GET_ACCOUNT_SETTING_RESPONSE,
+        output: Some(&responses::GET_ACCOUNT_SETTING_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::VALIDATION_EXCEPTION,
@@ -311,13 +311,13 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "GetAuthorizationToken",
         input: &requests::GET_AUTHORIZATION_TOKEN_REQUEST,
-        output: &responses::GET_AUTHORIZATION_TOKEN_RESPONSE,
+        output: Some(&responses::GET_AUTHORIZATION_TOKEN_RESPONSE),
         errors: &[&errors::SERVER_EXCEPTION, &errors::INVALID_PARAMETER_EXCEPTION],
     },
     Operation {
         name: "GetDownloadUrlForLayer",
         input: &requests::GET_DOWNLOAD_URL_FOR_LAYER_REQUEST,
-        output: &responses::GET_DOWNLOAD_URL_FOR_LAYER_RESPONSE,
+        output: Some(&responses::GET_DOWNLOAD_URL_FOR_LAYER_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -330,7 +330,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "GetLifecyclePolicy",
         input: &requests::GET_LIFECYCLE_POLICY_REQUEST,
-        output: &responses::GET_LIFECYCLE_POLICY_RESPONSE,
+        output: Some(&responses::GET_LIFECYCLE_POLICY_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -342,7 +342,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "GetLifecyclePolicyPreview",
         input: &requests::GET_LIFECYCLE_POLICY_PREVIEW_REQUEST,
-        output: &responses::GET_LIFECYCLE_POLICY_PREVIEW_RESPONSE,
+        output: Some(&responses::GET_LIFECYCLE_POLICY_PREVIEW_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -354,7 +354,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "GetRegistryPolicy",
         input: &requests::GET_REGISTRY_POLICY_REQUEST,
-        output: &responses::GET_REGISTRY_POLICY_RESPONSE,
+        output: Some(&responses::GET_REGISTRY_POLICY_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -365,7 +365,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "GetRegistryScanningConfiguration",
         input: &requests::GET_REGISTRY_SCANNING_CONFIGURATION_REQUEST,
-        output: &responses::GET_REGISTRY_SCANNING_CONFIGURATION_RESPONSE,
+        output: Some(&responses::GET_REGISTRY_SCANNING_CONFIGURATION_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -375,7 +375,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "GetRepositoryPolicy",
         input: &requests::GET_REPOSITORY_POLICY_REQUEST,
-        output: &responses::GET_REPOSITORY_POLICY_RESPONSE,
+        output: Some(&responses::GET_REPOSITORY_POLICY_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -386,7 +386,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "GetSigningConfiguration",
         input: &requests::GET_SIGNING_CONFIGURATION_REQUEST,
-        output: &responses::GET_SIGNING_CONFIGURATION_RESPONSE,
+        output: Some(&responses::GET_SIGNING_CONFIGURATION_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -397,7 +397,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "InitiateLayerUpload",
         input: &requests::INITIATE_LAYER_UPLOAD_REQUEST,
-        output: &responses::INITIATE_LAYER_UPLOAD_RESPONSE,
+        output: Some(&responses::INITIATE_LAYER_UPLOAD_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -408,7 +408,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "ListImageReferrers",
         input: &requests::LIST_IMAGE_REFERRERS_REQUEST,
-        output: &responses::LIST_IMAGE_REFERRERS_RESPONSE,
+        output: Some(&responses::LIST_IMAGE_REFERRERS_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -420,7 +420,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "ListImages",
         input: &requests::LIST_IMAGES_REQUEST,
-        output: &responses::LIST_IMAGES_RESPONSE,
+        output: Some(&responses::LIST_IMAGES_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -430,7 +430,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "ListPullTimeUpdateExclusions",
         input: &requests::LIST_PULL_TIME_UPDATE_EXCLUSIONS_REQUEST,
-        output: &responses::LIST_PULL_TIME_UPDATE_EXCLUSIONS_RESPONSE,
+        output: Some(&responses::LIST_PULL_TIME_UPDATE_EXCLUSIONS_RESPONSE),
         errors: &[
             &errors::INVALID_PARAMETER_EXCEPTION,
             &errors::VALIDATION_EXCEPTION,
@@ -441,7 +441,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "ListReplicationBackfills",
         input: &requests::LIST_REPLICATION_BACKFILLS_REQUEST,
-        output: &responses::LIST_REPLICATION_BACKFILLS_RESPONSE,
+        output: Some(&responses::LIST_REPLICATION_BACKFILLS_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -451,7 +451,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "ListTagsForResource",
         input: &requests::LIST_TAGS_FOR_RESOURCE_REQUEST,
-        output: &responses::LIST_TAGS_FOR_RESOURCE_RESPONSE,
+        output: Some(&responses::LIST_TAGS_FOR_RESOURCE_RESPONSE),
         errors: &[
             &errors::INVALID_PARAMETER_EXCEPTION,
             &errors::REPOSITORY_NOT_FOUND_EXCEPTION,
@@ -461,7 +461,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "PutAccountSetting",
         input: &requests::PUT_ACCOUNT_SETTING_REQUEST,
-        output: &responses::PUT_ACCOUNT_SETTING_RESPONSE,
+        output: Some(&responses::PUT_ACCOUNT_SETTING_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::VALIDATION_EXCEPTION,
@@ -472,7 +472,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "PutImage",
         input: &requests::PUT_IMAGE_REQUEST,
-        output: &responses::PUT_IMAGE_RESPONSE,
+        output: Some(&responses::PUT_IMAGE_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -489,7 +489,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "PutImageScanningConfiguration",
         input: &requests::PUT_IMAGE_SCANNING_CONFIGURATION_REQUEST,
-        output: &responses::PUT_IMAGE_SCANNING_CONFIGURATION_RESPONSE,
+        output: Some(&responses::PUT_IMAGE_SCANNING_CONFIGURATION_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -500,7 +500,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "PutImageTagMutability",
         input: &requests::PUT_IMAGE_TAG_MUTABILITY_REQUEST,
-        output: &responses::PUT_IMAGE_TAG_MUTABILITY_RESPONSE,
+        output: Some(&responses::PUT_IMAGE_TAG_MUTABILITY_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -510,7 +510,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "PutLifecyclePolicy",
         input: &requests::PUT_LIFECYCLE_POLICY_REQUEST,
-        output: &responses::PUT_LIFECYCLE_POLICY_RESPONSE,
+        output: Some(&responses::PUT_LIFECYCLE_POLICY_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -521,7 +521,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "PutRegistryPolicy",
         input: &requests::PUT_REGISTRY_POLICY_REQUEST,
-        output: &responses::PUT_REGISTRY_POLICY_RESPONSE,
+        output: Some(&responses::PUT_REGISTRY_POLICY_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -531,7 +531,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "PutRegistryScanningConfiguration",
         input: &requests::PUT_REGISTRY_SCANNING_CONFIGURATION_REQUEST,
-        output: &responses::PUT_REGISTRY_SCANNING_CONFIGURATION_RESPONSE,
+        output: Some(&responses::PUT_REGISTRY_SCANNING_CONFIGURATION_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -542,7 +542,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "PutReplicationConfiguration",
         input: &requests::PUT_REPLICATION_CONFIGURATION_REQUEST,
-        output: &responses::PUT_REPLICATION_CONFIGURATION_RESPONSE,
+        output: Some(&responses::PUT_REPLICATION_CONFIGURATION_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -552,7 +552,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "PutSigningConfiguration",
         input: &requests::PUT_SIGNING_CONFIGURATION_REQUEST,
-        output: &responses::PUT_SIGNING_CONFIGURATION_RESPONSE,
+        output: Some(&responses::PUT_SIGNING_CONFIGURATION_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -562,7 +562,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "RegisterPullTimeUpdateExclusion",
         input: &requests::REGISTER_PULL_TIME_UPDATE_EXCLUSION_REQUEST,
-        output: &responses::REGISTER_PULL_TIME_UPDATE_EXCLUSION_RESPONSE,
+        output: Some(&responses::REGISTER_PULL_TIME_UPDATE_EXCLUSION_RESPONSE),
         errors: &[
             &errors::INVALID_PARAMETER_EXCEPTION,
             &errors::EXCLUSION_ALREADY_EXISTS_EXCEPTION,
@@ -574,7 +574,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "SetRepositoryPolicy",
         input: &requests::SET_REPOSITORY_POLICY_REQUEST,
-        output: &responses::SET_REPOSITORY_POLICY_RESPONSE,
+        output: Some(&responses::SET_REPOSITORY_POLICY_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -584,7 +584,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "StartImageScan",
         input: &requests::START_IMAGE_SCAN_REQUEST,
-        output: &responses::START_IMAGE_SCAN_RESPONSE,
+        output: Some(&responses::START_IMAGE_SCAN_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -599,7 +599,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "StartLifecyclePolicyPreview",
         input: &requests::START_LIFECYCLE_POLICY_PREVIEW_REQUEST,
-        output: &responses::START_LIFECYCLE_POLICY_PREVIEW_RESPONSE,
+        output: Some(&responses::START_LIFECYCLE_POLICY_PREVIEW_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -612,7 +612,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "StartReplicationBackfill",
         input: &requests::START_REPLICATION_BACKFILL_REQUEST,
-        output: &responses::START_REPLICATION_BACKFILL_RESPONSE,
+        output: Some(&responses::START_REPLICATION_BACKFILL_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -624,7 +624,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "StopReplicationBackfill",
         input: &requests::STOP_REPLICATION_BACKFILL_REQUEST,
-        output: &responses::STOP_REPLICATION_BACKFILL_RESPONSE,
+        output: Some(&responses::STOP_REPLICATION_BACKFILL_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -636,7 +636,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "TagResource",
         input: &requests::TAG_RESOURCE_REQUEST,
-        output: &responses::TAG_RESOURCE_RESPONSE,
+        output: Some(&responses::TAG_RESOURCE_RESPONSE),
         errors: &[
             &errors::INVALID_PARAMETER_EXCEPTION,
             &errors::INVALID_TAG_PARAMETER_EXCEPTION,
@@ -648,7 +648,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "UntagResource",
         input: &requests::UNTAG_RESOURCE_REQUEST,
-        output: &responses::UNTAG_RESOURCE_RESPONSE,
+        output: Some(&responses::UNTAG_RESOURCE_RESPONSE),
         errors: &[
             &errors::INVALID_PARAMETER_EXCEPTION,
             &errors::INVALID_TAG_PARAMETER_EXCEPTION,
@@ -660,7 +660,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "UpdateImageStorageClass",
         input: &requests::UPDATE_IMAGE_STORAGE_CLASS_REQUEST,
-        output: &responses::UPDATE_IMAGE_STORAGE_CLASS_RESPONSE,
+        output: Some(&responses::UPDATE_IMAGE_STORAGE_CLASS_RESPONSE),
         errors: &[
             &errors::INVALID_PARAMETER_EXCEPTION,
             &errors::IMAGE_NOT_FOUND_EXCEPTION,
@@ -673,7 +673,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "UpdatePullThroughCacheRule",
         input: &requests::UPDATE_PULL_THROUGH_CACHE_RULE_REQUEST,
-        output: &responses::UPDATE_PULL_THROUGH_CACHE_RULE_RESPONSE,
+        output: Some(&responses::UPDATE_PULL_THROUGH_CACHE_RULE_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -687,7 +687,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "UpdateRepositoryCreationTemplate",
         input: &requests::UPDATE_REPOSITORY_CREATION_TEMPLATE_REQUEST,
-        output: &responses::UPDATE_REPOSITORY_CREATION_TEMPLATE_RESPONSE,
+        output: Some(&responses::UPDATE_REPOSITORY_CREATION_TEMPLATE_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::VALIDATION_EXCEPTION,
@@ -698,7 +698,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "UploadLayerPart",
         input: &requests::UPLOAD_LAYER_PART_REQUEST,
-        output: &responses::UPLOAD_LAYER_PART_RESPONSE,
+        output: Some(&responses::UPLOAD_LAYER_PART_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -712,7 +712,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "ValidatePullThroughCacheRule",
         input: &requests::VALIDATE_PULL_THROUGH_CACHE_RULE_REQUEST,
-        output: &responses::VALIDATE_PULL_THROUGH_CACHE_RULE_RESPONSE,
+        output: Some(&responses::VALIDATE_PULL_THROUGH_CACHE_RULE_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,

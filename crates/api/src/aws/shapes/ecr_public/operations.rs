@@ -10,7 +10,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "BatchCheckLayerAvailability",
         input: &requests::BATCH_CHECK_LAYER_AVAILABILITY_REQUEST,
-        output: &responses::BATCH_CHECK_LAYER_AVAILABILITY_RESPONSE,
+        output: Some(&responses::BATCH_CHECK_LAYER_AVAILABILITY_RESPONSE),
         errors: &[
             &errors::REPOSITORY_NOT_FOUND_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -22,7 +22,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "BatchDeleteImage",
         input: &requests::BATCH_DELETE_IMAGE_REQUEST,
-        output: &responses::BATCH_DELETE_IMAGE_RESPONSE,
+        output: Some(&responses::BATCH_DELETE_IMAGE_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -33,7 +33,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "CompleteLayerUpload",
         input: &requests::COMPLETE_LAYER_UPLOAD_REQUEST,
-        output: &responses::COMPLETE_LAYER_UPLOAD_RESPONSE,
+        output: Some(&responses::COMPLETE_LAYER_UPLOAD_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -50,7 +50,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "CreateRepository",
         input: &requests::CREATE_REPOSITORY_REQUEST,
-        output: &responses::CREATE_REPOSITORY_RESPONSE,
+        output: Some(&responses::CREATE_REPOSITORY_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -64,7 +64,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "DeleteRepository",
         input: &requests::DELETE_REPOSITORY_REQUEST,
-        output: &responses::DELETE_REPOSITORY_RESPONSE,
+        output: Some(&responses::DELETE_REPOSITORY_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -76,7 +76,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "DeleteRepositoryPolicy",
         input: &requests::DELETE_REPOSITORY_POLICY_REQUEST,
-        output: &responses::DELETE_REPOSITORY_POLICY_RESPONSE,
+        output: Some(&responses::DELETE_REPOSITORY_POLICY_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -88,7 +88,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "DescribeImageTags",
         input: &requests::DESCRIBE_IMAGE_TAGS_REQUEST,
-        output: &responses::DESCRIBE_IMAGE_TAGS_RESPONSE,
+        output: Some(&responses::DESCRIBE_IMAGE_TAGS_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -99,7 +99,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "DescribeImages",
         input: &requests::DESCRIBE_IMAGES_REQUEST,
-        output: &responses::DESCRIBE_IMAGES_RESPONSE,
+        output: Some(&responses::DESCRIBE_IMAGES_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -111,7 +111,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "DescribeRegistries",
         input: &requests::DESCRIBE_REGISTRIES_REQUEST,
-        output: &responses::DESCRIBE_REGISTRIES_RESPONSE,
+        output: Some(&responses::DESCRIBE_REGISTRIES_RESPONSE),
         errors: &[
             &errors::INVALID_PARAMETER_EXCEPTION,
             &errors::UNSUPPORTED_COMMAND_EXCEPTION,
@@ -121,7 +121,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "DescribeRepositories",
         input: &requests::DESCRIBE_REPOSITORIES_REQUEST,
-        output: &responses::DESCRIBE_REPOSITORIES_RESPONSE,
+        output: Some(&responses::DESCRIBE_REPOSITORIES_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -132,7 +132,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "GetAuthorizationToken",
         input: &requests::GET_AUTHORIZATION_TOKEN_REQUEST,
-        output: &responses::GET_AUTHORIZATION_TOKEN_RESPONSE,
+        output: Some(&responses::GET_AUTHORIZATION_TOKEN_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -142,13 +142,13 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "GetRegistryCatalogData",
         input: &requests::GET_REGISTRY_CATALOG_DATA_REQUEST,
-        output: &responses::GET_REGISTRY_CATALOG_DATA_RESPONSE,
+        output: Some(&responses::GET_REGISTRY_CATALOG_DATA_RESPONSE),
         errors: &[&errors::SERVER_EXCEPTION, &errors::UNSUPPORTED_COMMAND_EXCEPTION],
     },
     Operation {
         name: "GetRepositoryCatalogData",
         input: &requests::GET_REPOSITORY_CATALOG_DATA_REQUEST,
-        output: &responses::GET_REPOSITORY_CATALOG_DATA_RESPONSE,
+        output: Some(&responses::GET_REPOSITORY_CATALOG_DATA_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -160,7 +160,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "GetRepositoryPolicy",
         input: &requests::GET_REPOSITORY_POLICY_REQUEST,
-        output: &responses::GET_REPOSITORY_POLICY_RESPONSE,
+        output: Some(&responses::GET_REPOSITORY_POLICY_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -172,7 +172,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "InitiateLayerUpload",
         input: &requests::INITIATE_LAYER_UPLOAD_REQUEST,
-        output: &responses::INITIATE_LAYER_UPLOAD_RESPONSE,
+        output: Some(&responses::INITIATE_LAYER_UPLOAD_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -184,7 +184,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "ListTagsForResource",
         input: &requests::LIST_TAGS_FOR_RESOURCE_REQUEST,
-        output: &responses::LIST_TAGS_FOR_RESOURCE_RESPONSE,
+        output: Some(&responses::LIST_TAGS_FOR_RESOURCE_RESPONSE),
         errors: &[
             &errors::INVALID_PARAMETER_EXCEPTION,
             &errors::REPOSITORY_NOT_FOUND_EXCEPTION,
@@ -195,7 +195,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "PutImage",
         input: &requests::PUT_IMAGE_REQUEST,
-        output: &responses::PUT_IMAGE_RESPONSE,
+        output: Some(&responses::PUT_IMAGE_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -213,7 +213,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "PutRegistryCatalogData",
         input: &requests::PUT_REGISTRY_CATALOG_DATA_REQUEST,
-        output: &responses::PUT_REGISTRY_CATALOG_DATA_RESPONSE,
+        output: Some(&responses::PUT_REGISTRY_CATALOG_DATA_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -223,7 +223,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "PutRepositoryCatalogData",
         input: &requests::PUT_REPOSITORY_CATALOG_DATA_REQUEST,
-        output: &responses::PUT_REPOSITORY_CATALOG_DATA_RESPONSE,
+        output: Some(&responses::PUT_REPOSITORY_CATALOG_DATA_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -234,7 +234,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "SetRepositoryPolicy",
         input: &requests::SET_REPOSITORY_POLICY_REQUEST,
-        output: &responses::SET_REPOSITORY_POLICY_RESPONSE,
+        output: Some(&responses::SET_REPOSITORY_POLICY_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,
@@ -245,7 +245,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "TagResource",
         input: &requests::TAG_RESOURCE_REQUEST,
-        output: &responses::TAG_RESOURCE_RESPONSE,
+        output: Some(&responses::TAG_RESOURCE_RESPONSE),
         errors: &[
             &errors::INVALID_PARAMETER_EXCEPTION,
             &errors::INVALID_TAG_PARAMETER_EXCEPTION,
@@ -258,7 +258,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "UntagResource",
         input: &requests::UNTAG_RESOURCE_REQUEST,
-        output: &responses::UNTAG_RESOURCE_RESPONSE,
+        output: Some(&responses::UNTAG_RESOURCE_RESPONSE),
         errors: &[
             &errors::INVALID_PARAMETER_EXCEPTION,
             &errors::INVALID_TAG_PARAMETER_EXCEPTION,
@@ -271,7 +271,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         name: "UploadLayerPart",
         input: &requests::UPLOAD_LAYER_PART_REQUEST,
-        output: &responses::UPLOAD_LAYER_PART_RESPONSE,
+        output: Some(&responses::UPLOAD_LAYER_PART_RESPONSE),
         errors: &[
             &errors::SERVER_EXCEPTION,
             &errors::INVALID_PARAMETER_EXCEPTION,

@@ -10,56 +10,56 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation::plain(
         "AssumeRole",
         &requests::ASSUME_ROLE_REQUEST,
-        &responses::ASSUME_ROLE_RESPONSE,
+        Some(&responses::ASSUME_ROLE_RESPONSE),
     ),
     Operation::plain(
         "AssumeRoleWithSAML",
         &requests::ASSUME_ROLE_WITH_SAML_REQUEST,
-        &responses::ASSUME_ROLE_WITH_SAML_RESPONSE,
+        Some(&responses::ASSUME_ROLE_WITH_SAML_RESPONSE),
     ),
     Operation::plain(
         "AssumeRoleWithWebIdentity",
         &requests::ASSUME_ROLE_WITH_WEB_IDENTITY_REQUEST,
-        &responses::ASSUME_ROLE_WITH_WEB_IDENTITY_RESPONSE,
+        Some(&responses::ASSUME_ROLE_WITH_WEB_IDENTITY_RESPONSE),
     ),
     Operation::plain(
         "AssumeRoot",
         &requests::ASSUME_ROOT_REQUEST,
-        &responses::ASSUME_ROOT_RESPONSE,
+        Some(&responses::ASSUME_ROOT_RESPONSE),
     ),
     Operation::plain(
         "DecodeAuthorizationMessage",
         &requests::DECODE_AUTHORIZATION_MESSAGE_REQUEST,
-        &responses::DECODE_AUTHORIZATION_MESSAGE_RESPONSE,
+        Some(&responses::DECODE_AUTHORIZATION_MESSAGE_RESPONSE),
     ),
     Operation::plain(
         "GetAccessKeyInfo",
         &requests::GET_ACCESS_KEY_INFO_REQUEST,
-        &responses::GET_ACCESS_KEY_INFO_RESPONSE,
+        Some(&responses::GET_ACCESS_KEY_INFO_RESPONSE),
     ),
     Operation::plain(
         "GetCallerIdentity",
         &requests::GET_CALLER_IDENTITY_REQUEST,
-        &responses::GET_CALLER_IDENTITY_RESPONSE,
+        Some(&responses::GET_CALLER_IDENTITY_RESPONSE),
     ),
     Operation::plain(
         "GetDelegatedAccessToken",
         &requests::GET_DELEGATED_ACCESS_TOKEN_REQUEST,
-        &responses::GET_DELEGATED_ACCESS_TOKEN_RESPONSE,
+        Some(&responses::GET_DELEGATED_ACCESS_TOKEN_RESPONSE),
     ),
     Operation::plain(
         "GetFederationToken",
         &requests::GET_FEDERATION_TOKEN_REQUEST,
-        &responses::GET_FEDERATION_TOKEN_RESPONSE,
+        Some(&responses::GET_FEDERATION_TOKEN_RESPONSE),
     ),
     Operation::plain(
         "GetSessionToken",
         &requests::GET_SESSION_TOKEN_REQUEST,
-        &responses::GET_SESSION_TOKEN_RESPONSE,
+        Some(&responses::GET_SESSION_TOKEN_RESPONSE),
     ),
     Operation::plain(
         "GetWebIdentityToken",
         &requests::GET_WEB_IDENTITY_TOKEN_REQUEST,
-        &responses::GET_WEB_IDENTITY_TOKEN_RESPONSE,
+        Some(&responses::GET_WEB_IDENTITY_TOKEN_RESPONSE),
     ),
 ];
