@@ -18,7 +18,7 @@ generator = random.Random(1)
 blobs = {
     "config": b'{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]}}',
     "small": generator.randbytes(4096),
-    "large": generator.randbytes(256 * 1024 * 1024),
+    "large": b"".join(generator.randbytes(1024 * 1024) for _ in range(256)),
 }
 
 

@@ -13,6 +13,9 @@ PER_IMAGE, PER_REQUEST = 1000, 50
 MEDIA_TYPE = "application/vnd.oci.image.index.v1+json"
 connection = http.client.HTTPConnection(urllib.parse.urlsplit(base).netloc)
 for repository, tags in (("bench/tags", count), ("bench/few", 1000)):
+    # An upload makes the repository, a manifest does not.
+    connection.request("POST", f"/v2/{repository}/blobs/uploads/", headers={"Authorization": authorization})
+    connection.getresponse().read()
     for first in range(0, tags, PER_REQUEST):
         # An index of nothing, another one for each thousand tags.
         image = {"schemaVersion": 2, "mediaType": MEDIA_TYPE, "manifests": []}

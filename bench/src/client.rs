@@ -80,7 +80,10 @@ impl Client {
         for (name, value) in headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
-        if !matches!(method, "GET" | "HEAD") {
+        if matches!(method, "GET" | "HEAD") {
+            // Without it distribution hides manifests of OCI.
+            head.push_str("Accept: application/vnd.oci.image.manifest.v1+json, */*\r\n");
+        } else {
             head.push_str(&format!("Content-Length: {}\r\n", body.len()));
         }
         head.push_str("\r\n");

@@ -120,7 +120,7 @@ fn metadata_move_to_postgres_and_back() {
     let said = printed(&mut migrate("postgres", &url));
     assert!(said.starts_with("Every row is compared: "), "{said}");
     let refusal = complaint(&mut place.serve());
-    assert!(refusal.contains("metadata.sqlite is missing"), "{refusal}");
+    assert!(refusal.contains("were moved to PostgreSQL"), "{refusal}");
     let server = Server::start(&place, serve(&place, &url));
     check_pull(&server, &login);
     push(&server, &login);

@@ -9,7 +9,6 @@ pub(super) enum Class {
     Account,
     AccountLimit,
     AccountSetting,
-    Backup,
     /// Blobs of a repository: mounted, deleted.
     BlobEdge,
     Collection,
@@ -37,7 +36,6 @@ impl Class {
         Self::Account,
         Self::AccountLimit,
         Self::AccountSetting,
-        Self::Backup,
         Self::BlobEdge,
         Self::Collection,
         Self::Identity,
@@ -55,9 +53,6 @@ impl Class {
         Self::TokenKey,
         Self::Upload,
     ];
-
-    /// Classes that no race covers yet. A race of one of them takes it out of here.
-    pub(super) const WITHOUT_RACE: &[Self] = &[Self::Backup, Self::Job];
 }
 
 /// What an operation does to the database.
@@ -79,7 +74,6 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         "CreateAccount" | "SetAccountState" => Class::Account,
         "DeleteAccountLimit" | "PutAccountLimit" => Class::AccountLimit,
         "PutAccountSetting" => Class::AccountSetting,
-        "CreateBackup" => Class::Backup,
         "DeleteBlob" | "MountLayer" => Class::BlobEdge,
         "RunGarbageCollection" => Class::Collection,
         "BatchDeleteImage" | "DeleteManifest" | "ExpireImages" | "ExpireReferrers" | "PutImage" => {
@@ -112,6 +106,7 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         }
         "BatchCheckLayerAvailability"
         | "BatchGetImage"
+        | "CreateBackup"
         | "BatchGetRepositoryScanningConfiguration"
         | "DescribeGarbageCollection"
         | "DescribeImages"

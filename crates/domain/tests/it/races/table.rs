@@ -12,6 +12,7 @@ use tonnage_domain::images::batch_delete_image::BatchDeleteImage;
 use tonnage_domain::images::delete_manifest::DeleteManifest;
 use tonnage_domain::images::precondition::Precondition;
 use tonnage_domain::images::put_image::PutImage;
+use tonnage_domain::jobs::operations::{CancelJob, JobDetail, RetryJob};
 use tonnage_domain::names::{AccountId, Reference};
 use tonnage_domain::params;
 use tonnage_domain::repositories::create::CreateRepository;
@@ -26,7 +27,7 @@ use tonnage_domain::uploads::finish::CompleteLayerUpload;
 use tonnage_domain::uploads::initiate::InitiateLayerUpload;
 use tonnage_domain::uploads::{UploadId, UploadRules};
 
-use super::world::{OTHER_ACCOUNT, World};
+use super::world::{DEAD_JOB, OTHER_ACCOUNT, WAITING_JOB, World};
 use super::{Act, Race, act, act_as, act_with, policies, settings};
 use crate::content::Pushed;
 use crate::interposed::Statement;
@@ -35,7 +36,6 @@ use crate::registry::{
     rule,
 };
 
-/// The operations that change nothing but counters and marks in memory.
 /// Permissions moved, or another request writes to the upload or has ended it: what a client of one
 /// process is told, too.
 const REFUSALS: &[&str] = &["Unavailable", "UploadBusy", "UploadNotFound"];
@@ -51,6 +51,7 @@ pub(super) fn races() -> Vec<Race> {
     races.extend(uploads());
     races.extend(collection());
     races.extend(accounts());
+    races.extend(jobs());
     races.extend(settings::races());
     races.extend(policies::races());
     races
@@ -141,6 +142,15 @@ fn accounts() -> Vec<Race> {
     ]
 }
 
+fn jobs() -> Vec<Race> {
+    vec![
+        race(cancel_job(WAITING_JOB), cancel_job(WAITING_JOB)),
+        race(cancel_job(WAITING_JOB), retry_job(WAITING_JOB)),
+        race(cancel_job(DEAD_JOB), retry_job(DEAD_JOB)),
+        race(retry_job(DEAD_JOB), retry_job(DEAD_JOB)),
+    ]
+}
+
 // --- what they are made of
 
 fn app(world: &World) -> &RepositoryAddress {
@@ -228,6 +238,16 @@ fn delete_manifest(which: fn(&World) -> &str) -> Act {
         reference: Reference::parse(which(world)).unwrap(),
         condition: Precondition::None,
     })
+}
+
+fn cancel_job(id: i64) -> Act {
+    let show = |job: JobDetail| job.state.as_str().to_owned();
+    act_with(move |world| CancelJob { management_account: world.management, id }, show)
+}
+
+fn retry_job(id: i64) -> Act {
+    let show = |job: JobDetail| job.state.as_str().to_owned();
+    act_with(move |world| RetryJob { management_account: world.management, id }, show)
 }
 
 fn initiate() -> Act {

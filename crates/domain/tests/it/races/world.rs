@@ -11,12 +11,29 @@ use tonnage_domain::repositories::{RepositoryAddress, TagMutability};
 use tonnage_domain::uploads::UploadId;
 
 use crate::content::{Blob, Pushed};
+use crate::interposed::Statement;
 use crate::registry::{
     ACCOUNT, Registry, create_repository, empty_database_twice, resource_tags, rule,
 };
 
 /// One account beside the management account.
 pub(super) const OTHER_ACCOUNT: &str = "210987654321";
+
+/// A job whose time has not come, and one that failed too often.
+pub(super) const WAITING_JOB: i64 = 1;
+pub(super) const DEAD_JOB: i64 = 2;
+const JOBS: &[Statement] = &[
+    (
+        "INSERT INTO jobs (id, kind, job_key, payload_version, payload, state, run_at, attempts, \
+         lease_fence, created_at) VALUES (1, 'test', 'waiting', 1, '{}', 'WAITING', 0, 0, 0, 0)",
+        Vec::new(),
+    ),
+    (
+        "INSERT INTO jobs (id, kind, job_key, payload_version, payload, state, run_at, attempts, \
+         lease_fence, created_at) VALUES (2, 'test', 'dead', 1, '{}', 'DEAD', 0, 5, 0, 0)",
+        Vec::new(),
+    ),
+];
 
 /// A registry that two processes serve.
 pub(super) struct World {
@@ -76,6 +93,7 @@ impl World {
             registry.append(repository, &upload, &large.bytes).await.unwrap();
             uploads.push(upload);
         }
+        registry.write(JOBS).await;
         let management = AccountId::parse(ACCOUNT).unwrap();
         let other_root = other_root(&registry, management).await;
         let beside = registry.beside(two).await;
@@ -183,4 +201,5 @@ const STORED: &[&str] = &[
     "SELECT COUNT(*) FROM registry_policies",
     "SELECT account_id FROM account_limits",
     "SELECT kind, name FROM iam_entities",
+    "SELECT job_key, state, attempts FROM jobs",
 ];
