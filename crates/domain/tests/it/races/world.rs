@@ -201,5 +201,5 @@ const STORED: &[&str] = &[
     "SELECT COUNT(*) FROM registry_policies",
     "SELECT account_id FROM account_limits",
     "SELECT kind, name FROM iam_entities",
-    "SELECT job_key, state, attempts FROM jobs",
+    "SELECT kind, state, attempts FROM jobs",
 ];
