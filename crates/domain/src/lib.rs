@@ -9,6 +9,7 @@ pub mod audit;
 pub mod authorize;
 pub mod backup;
 pub mod blobs;
+pub mod buffers;
 pub mod clock;
 pub mod context;
 pub mod encryption;

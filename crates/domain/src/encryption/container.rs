@@ -6,9 +6,10 @@
 //! is bound to the object's id, the digest and the encryption domain. Nonces are random rather than
 //! counted, because an upload that is resumed seals a chunk again under the same key.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::sealing_key::{SealingKey, overhead};
+use crate::buffers::Buffer;
 use crate::error::{Error, Result};
 use crate::objects::{ObjectId, ObjectReader};
 
@@ -56,12 +57,13 @@ impl Container {
     pub(crate) fn store(&self, first: u64, plain: &Bytes, ends: bool) -> Result<Bytes> {
         let Self::Sealed { key, object_id } = self else { return Ok(plain.clone()) };
         let chunks = plain.len().div_ceil(CHUNK_BYTES);
-        let mut sealed = Vec::with_capacity(plain.len() + chunks * overhead());
-        for (number, chunk) in (first..).zip(plain.chunks(CHUNK_BYTES)) {
+        let mut sealed = Buffer::take(plain.len() + chunks * overhead());
+        let slots = sealed.as_mut().chunks_mut(CHUNK_BYTES + overhead());
+        for ((number, chunk), slot) in (first..).zip(plain.chunks(CHUNK_BYTES)).zip(slots) {
             let is_last = ends && number + 1 == first + chunks as u64;
-            key.seal_onto(&mut sealed, &additional_data(object_id, number, is_last), chunk)?;
+            key.seal_into(slot, &additional_data(object_id, number, is_last), chunk)?;
         }
-        Ok(Bytes::from(sealed))
+        Ok(sealed.freeze())
     }
 
     /// Reads up to `length` plain bytes from `offset` of a finished blob of `size` bytes; fewer
@@ -94,14 +96,16 @@ impl Container {
             return Err(Error::internal("encryption: an object is shorter than its blob"));
         }
         let last = size.div_ceil(chunk) - 1;
-        let mut plain = BytesMut::with_capacity(stored_length);
-        for (number, sealed) in (first..).zip(sealed.chunks(CHUNK_BYTES + overhead())) {
-            let additional_data = additional_data(object_id, number, number == last);
-            plain.extend_from_slice(&key.open_bytes(&additional_data, sealed)?);
+        let chunks = stored_length.div_ceil(CHUNK_BYTES + overhead());
+        let mut plain = Buffer::take(stored_length - chunks * overhead());
+        let slots = plain.as_mut().chunks_mut(CHUNK_BYTES);
+        let stored = sealed.chunks(CHUNK_BYTES + overhead());
+        for ((number, sealed), slot) in (first..).zip(stored).zip(slots) {
+            key.open_into(slot, &additional_data(object_id, number, number == last), sealed)?;
         }
         let from = usize::try_from(offset - first * chunk).unwrap_or(usize::MAX);
         let to = usize::try_from(end - first * chunk).unwrap_or(usize::MAX);
-        if plain.len() < to {
+        if plain.as_ref().len() < to {
             return Err(Error::internal("encryption: a chunk is shorter than its blob says"));
         }
         Ok(plain.freeze().slice(from..to))

@@ -58,44 +58,63 @@ impl SealingKey {
     }
 
     /// Appends `nonce | ciphertext | tag`.
-    pub(super) fn seal_onto(
+    fn seal_onto(&self, out: &mut Vec<u8>, additional_data: &[u8], plain: &[u8]) -> Result<()> {
+        let start = out.len();
+        out.resize(start + plain.len() + overhead(), 0);
+        self.seal_into(out.get_mut(start..).unwrap_or_default(), additional_data, plain)
+    }
+
+    /// Writes `nonce | ciphertext | tag` over all of `out`, which is [`overhead`] longer than `plain`.
+    pub(super) fn seal_into(
         &self,
-        out: &mut Vec<u8>,
+        out: &mut [u8],
         additional_data: &[u8],
         plain: &[u8],
     ) -> Result<()> {
         let nonce: [u8; NONCE_LEN] = random()?;
-        out.extend_from_slice(&nonce);
-        let start = out.len();
-        out.extend_from_slice(plain);
-        let body = out.get_mut(start..).unwrap_or_default();
-        let tag = self
-            .0
-            .seal_in_place_separate_tag(
-                Nonce::assume_unique_for_key(nonce),
-                Aad::from(additional_data),
-                body,
-            )
-            .map_err(|_| defect("seal a value"))?;
-        out.extend_from_slice(tag.as_ref());
+        let (head, rest) = out.split_at_mut_checked(NONCE_LEN).ok_or_else(wrong_length)?;
+        let (body, tail) = rest.split_at_mut_checked(plain.len()).ok_or_else(wrong_length)?;
+        if tail.len() != AES_256_GCM.tag_len() {
+            return Err(wrong_length());
+        }
+        head.copy_from_slice(&nonce);
+        body.copy_from_slice(plain);
+        let nonce = Nonce::assume_unique_for_key(nonce);
+        let sealed = self.0.seal_in_place_separate_tag(nonce, Aad::from(additional_data), body);
+        tail.copy_from_slice(sealed.map_err(|_| defect("seal a value"))?.as_ref());
         Ok(())
     }
 
-    /// Opens `nonce | ciphertext | tag`.
-    pub(super) fn open_bytes(&self, additional_data: &[u8], sealed: &[u8]) -> Result<Vec<u8>> {
-        let (nonce, body) = sealed
-            .split_at_checked(NONCE_LEN)
-            .ok_or_else(|| defect("open a value that was cut off"))?;
+    /// Opens `nonce | ciphertext | tag` over all of `out`, which is [`overhead`] shorter.
+    pub(super) fn open_into(
+        &self,
+        out: &mut [u8],
+        additional_data: &[u8],
+        sealed: &[u8],
+    ) -> Result<()> {
+        let cut_off = || defect("open a value that was cut off");
+        let (nonce, rest) = sealed.split_at_checked(NONCE_LEN).ok_or_else(cut_off)?;
+        let (body, tag) = rest.split_at_checked(out.len()).ok_or_else(cut_off)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| defect("read a nonce"))?;
-        let mut body = body.to_vec();
-        let length = self
-            .0
-            .open_in_place(nonce, Aad::from(additional_data), &mut body)
-            .map_err(|_| defect("open a value: wrong key, or damage"))?
-            .len();
-        body.truncate(length);
-        Ok(body)
+        self.0
+            .open_separate_gather(nonce, Aad::from(additional_data), body, tag, out)
+            .map_err(|_| defect("open a value: wrong key, or damage"))
     }
+
+    /// Opens `nonce | ciphertext | tag`.
+    fn open_bytes(&self, additional_data: &[u8], sealed: &[u8]) -> Result<Vec<u8>> {
+        let length = sealed
+            .len()
+            .checked_sub(overhead())
+            .ok_or_else(|| defect("open a value that was cut off"))?;
+        let mut plain = vec![0; length];
+        self.open_into(&mut plain, additional_data, sealed)?;
+        Ok(plain)
+    }
+}
+
+fn wrong_length() -> Error {
+    defect("seal into a place of another length")
 }
 
 /// How much longer a sealed value is than what it holds, in bytes, without the version.

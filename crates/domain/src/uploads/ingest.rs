@@ -6,10 +6,11 @@
 
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio::task::JoinHandle;
 
+use super::pending::Pending;
 use super::{BLOB_BYTES_MAX, BodyStream, Upload, UploadLock};
 use crate::app::App;
 use crate::encryption::container::{CHUNK_BYTES, Container, SPAN_PLAIN_BYTES};
@@ -105,7 +106,7 @@ struct Spans<'a> {
     /// Whole chunks in the object, the span under way included.
     chunks: u64,
     /// What has arrived and is not under way.
-    pending: BytesMut,
+    pending: Pending,
     /// What is not in the object at the end.
     tail: Bytes,
     /// How much of `pending` earlier requests have hashed.
@@ -123,7 +124,7 @@ impl<'a> Spans<'a> {
             hasher: Some(upload.hasher.clone()),
             writer: None,
             chunks: upload.chunks(),
-            pending: BytesMut::from(&upload.tail[..]),
+            pending: Pending::of(&upload.tail),
             tail: Bytes::new(),
             hashed: upload.tail.len(),
             under_way: None,
@@ -131,18 +132,13 @@ impl<'a> Spans<'a> {
     }
 
     async fn push(&mut self, mut chunk: &[u8]) -> Result<()> {
-        // What is sent is followed by at least one byte, so that the last chunk is never empty.
-        const PENDING_BYTES_MAX: usize = SPAN_PLAIN_BYTES + CHUNK_BYTES;
-        while !chunk.is_empty() {
-            if self.pending.len() == PENDING_BYTES_MAX {
-                self.send(SPAN_PLAIN_BYTES, false).await?;
+        loop {
+            chunk = self.pending.extend(chunk);
+            if chunk.is_empty() {
+                return Ok(());
             }
-            let room = PENDING_BYTES_MAX - self.pending.len();
-            let (now, later) = chunk.split_at(room.min(chunk.len()));
-            self.pending.extend_from_slice(now);
-            chunk = later;
+            self.send(SPAN_PLAIN_BYTES, false).await?;
         }
-        Ok(())
     }
 
     /// Starts hashing and writing the first `length` bytes of what is pending, after the span
@@ -152,7 +148,7 @@ impl<'a> Spans<'a> {
         if self.writer.is_none() {
             self.writer = Some(self.open().await?);
         }
-        let span = self.pending.split_to(length).freeze();
+        let span = self.pending.take(length);
         let hashed = self.hashed.min(span.len());
         self.hashed -= hashed;
         let first = self.chunks;
@@ -203,13 +199,13 @@ impl<'a> Spans<'a> {
             let whole = (self.pending.len() - 1) / CHUNK_BYTES * CHUNK_BYTES;
             self.send(whole.min(SPAN_PLAIN_BYTES), false).await?;
         }
-        self.tail = self.pending.clone().freeze();
+        self.tail = Bytes::copy_from_slice(self.pending.bytes());
         if ends && self.chunks > 0 {
             self.send(self.tail.len(), true).await?;
         }
         self.settle().await?;
         if let Some(hasher) = &mut self.hasher {
-            hasher.update(self.pending.get(self.hashed..).unwrap_or_default());
+            hasher.update(self.pending.bytes().get(self.hashed..).unwrap_or_default());
         }
         if let Some(writer) = &mut self.writer {
             writer.sync().await?;

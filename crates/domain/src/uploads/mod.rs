@@ -11,6 +11,7 @@ pub mod finish;
 mod ingest;
 pub mod initiate;
 pub mod mount;
+mod pending;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use rustix::io::{Errno, ReadWriteFlags};
+use tonnage_domain::buffers::Buffer;
 use tonnage_domain::objects::{ObjectError, ObjectId, ObjectReader, SPAN_BYTES_MAX};
 
 use super::on_blocking_thread;
@@ -63,16 +64,16 @@ impl ObjectReader for FileReader {
         Box::pin(async move {
             let left = usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX);
             let length = length.min(SPAN_BYTES_MAX).min(left);
-            let mut buffer = vec![0; length];
+            let mut buffer = Buffer::take(length);
             let done = self
-                .read_cached(&mut buffer, offset)
+                .read_cached(buffer.as_mut(), offset)
                 .map_err(|error| ObjectError::new(&self.id, error))?;
             if done == length {
-                return Ok(Bytes::from(buffer));
+                return Ok(buffer.freeze());
             }
             let file = Arc::clone(&self.file);
             on_blocking_thread(&self.id, move || {
-                if let Some(rest) = buffer.get_mut(done..) {
+                if let Some(rest) = buffer.as_mut().get_mut(done..) {
                     file.read_exact_at(rest, offset + done as u64).map_err(|error| match error
                         .kind()
                     {
@@ -80,7 +81,7 @@ impl ObjectReader for FileReader {
                         _ => error,
                     })?;
                 }
-                Ok(Bytes::from(buffer))
+                Ok(buffer.freeze())
             })
             .await
         })

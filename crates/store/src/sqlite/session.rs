@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, Value as Owned, ValueRef};
 use rusqlite::{CachedStatement, Connection, OpenFlags, ffi};
 use tonnage_domain::metadata::{MetadataError, MetadataErrorKind, Row, Value};
@@ -115,6 +116,8 @@ impl Session {
         connection.pragma_update(None, "journal_size_limit", options.wal_bytes_kept)?;
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
         connection.pragma_update(None, "query_only", role != Role::Writer)?;
+        // A plan that depends on what is bound would be made again for every new value.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         connection.set_prepared_statement_cache_capacity(PREPARED_STATEMENTS_MAX);
         let compiled = Arc::new(Mutex::new(Touched::default()));
         let (answers, observed) = (Arc::clone(answers), Arc::clone(&compiled));
