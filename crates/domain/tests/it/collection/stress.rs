@@ -226,7 +226,9 @@ async fn stress(grace: i64, time: Duration) {
     let (swept, sweeps) = collector.await.unwrap();
     println!("grace {grace}: {sweeps} sweeps removed {swept:?}; {counts:?}");
     assert!(sweeps > 0 && swept.edges > 0 && swept.objects > 0, "{swept:?}");
-    for what in ["delete a repository", "append", "push of all"] {
+    // Without a grace period a slow machine may lose the race for every large push.
+    let wanted = ["delete a repository", "append", "push of all"];
+    for what in &wanted[..if grace == 0 { 2 } else { 3 }] {
         assert!(counts.contains_key(what), "{what} never came to an end: {counts:?}");
     }
     // Without a grace period most blobs are gone before their manifest comes; with one, hardly any
