@@ -31,6 +31,46 @@ impl Novelty {
     }
 }
 
+/// Bytes at the end of a layer that make it another one.
+const UNIQUE_BYTES: usize = 64;
+
+/// A layer, and the digest's state before the bytes that make it unique: the load generator shall
+/// not spend on hashing what the server needs.
+struct Layer {
+    bytes: Vec<u8>,
+    state: Sha256,
+}
+
+impl Layer {
+    fn new(client: usize, number: usize, length: usize) -> Self {
+        let mut random = (client as u64) << 32 | number as u64 | 1;
+        let bytes: Vec<u8> = (0..length.max(UNIQUE_BYTES))
+            .map(|_| {
+                random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                random.to_be_bytes()[0]
+            })
+            .collect();
+        let common = bytes.len() - UNIQUE_BYTES;
+        let state = Sha256::new_with_prefix(bytes.get(..common).unwrap_or_default());
+        Self { bytes, state }
+    }
+
+    fn make_unique(&mut self, unique: &str) {
+        let common = self.bytes.len() - UNIQUE_BYTES;
+        let end = self.bytes.get_mut(common..).unwrap_or_default();
+        for (to, from) in end.iter_mut().zip(unique.bytes().chain(std::iter::repeat(b'.'))) {
+            *to = from;
+        }
+    }
+
+    fn digest(&self) -> String {
+        let common = self.bytes.len() - UNIQUE_BYTES;
+        let end = self.bytes.get(common..).unwrap_or_default();
+        let digest = self.state.clone().chain_update(end).finalize();
+        format!("sha256:{}", hex::encode(digest))
+    }
+}
+
 /// One client with its own images.
 pub(crate) struct Pusher {
     client: Client,
@@ -38,7 +78,7 @@ pub(crate) struct Pusher {
     novelty: Novelty,
     number: usize,
     images: u64,
-    layers: Vec<Vec<u8>>,
+    layers: Vec<Layer>,
 }
 
 impl Pusher {
@@ -51,17 +91,7 @@ impl Pusher {
         (layers, bytes): (usize, usize),
     ) -> Result<Self> {
         let client = Client::connect(target, authorization)?;
-        let layers = (0..layers)
-            .map(|layer| {
-                let mut state = (number as u64) << 32 | layer as u64 | 1;
-                (0..bytes)
-                    .map(|_| {
-                        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                        state.to_be_bytes()[0]
-                    })
-                    .collect()
-            })
-            .collect();
+        let layers = (0..layers).map(|layer| Layer::new(number, layer, bytes)).collect();
         let repository = target.path.trim_matches('/').to_owned();
         let mut pusher = Self { client, repository, novelty, number, images: 0, layers };
         if novelty != Novelty::Image {
@@ -81,19 +111,18 @@ impl Pusher {
         let mut bytes = 0;
         let mut layers = std::mem::take(&mut self.layers);
         for layer in &mut layers {
-            if self.novelty == Novelty::Image
-                && let Some(head) = layer.get_mut(..unique.len())
-            {
-                head.copy_from_slice(unique.as_bytes());
+            if self.novelty == Novelty::Image {
+                layer.make_unique(&unique);
             }
-            descriptors.push(self.blob(layer, LAYER)?);
-            bytes += layer.len() as u64;
+            descriptors.push(self.blob(&layer.bytes, &layer.digest(), LAYER)?);
+            bytes += layer.bytes.len() as u64;
         }
         self.layers = layers;
+        let config_digest = format!("sha256:{}", hex::encode(Sha256::digest(&config)));
         let manifest = serde_json::json!({
             "schemaVersion": 2,
             "mediaType": MANIFEST,
-            "config": self.blob(config.as_bytes(), CONFIG)?,
+            "config": self.blob(config.as_bytes(), &config_digest, CONFIG)?,
             "layers": descriptors,
         })
         .to_string();
@@ -103,8 +132,7 @@ impl Pusher {
         Ok(bytes)
     }
 
-    fn blob(&mut self, bytes: &[u8], media_type: &str) -> Result<serde_json::Value> {
-        let digest = format!("sha256:{}", hex::encode(Sha256::digest(bytes)));
+    fn blob(&mut self, bytes: &[u8], digest: &str, media_type: &str) -> Result<serde_json::Value> {
         let path = format!("/v2/{}/blobs/{digest}", self.repository);
         let known = self.client.request("HEAD", &path, &[], &[])?;
         if !known.is(200) {

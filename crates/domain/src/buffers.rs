@@ -9,6 +9,8 @@ use bytes::Bytes;
 const SMALL_BYTES: usize = 272 * 1024;
 /// Room for a span of an upload with a chunk before it, in bytes.
 const LARGE_BYTES: usize = 1088 * 1024;
+/// Up to this length a buffer is made for its one use, in bytes.
+const ONCE_BYTES_MAX: usize = 32 * 1024;
 /// How many of each are kept while nobody uses them.
 const SMALL_KEPT_MAX: usize = 32;
 const LARGE_KEPT_MAX: usize = 16;
@@ -41,7 +43,6 @@ impl Shelf {
 }
 
 /// Bytes of a fixed length, to be written over: what is in them at first is what somebody else left.
-#[derive(Debug)]
 pub struct Buffer {
     bytes: Vec<u8>,
     length: usize,
@@ -51,11 +52,10 @@ impl Buffer {
     /// A buffer of `length` bytes. A small one, or one that is larger than any span, is made for
     /// this once.
     pub fn take(length: usize) -> Self {
-        let bytes = match length {
-            0..=32_768 => vec![0; length],
-            ..=SMALL_BYTES => SMALL.take(),
-            ..=LARGE_BYTES => LARGE.take(),
-            _ => vec![0; length],
+        let shelf = [&SMALL, &LARGE].into_iter().find(|shelf| length <= shelf.bytes);
+        let bytes = match shelf.filter(|_| length > ONCE_BYTES_MAX) {
+            Some(shelf) => shelf.take(),
+            None => vec![0; length],
         };
         Self { bytes, length }
     }
@@ -100,7 +100,16 @@ mod tests {
 
     #[test]
     fn a_buffer_has_the_length_that_was_asked_for() {
-        for length in [0, 1, 32_768, 32_769, SMALL_BYTES, SMALL_BYTES + 1, LARGE_BYTES, 2_000_000] {
+        for length in [
+            0,
+            1,
+            ONCE_BYTES_MAX,
+            ONCE_BYTES_MAX + 1,
+            SMALL_BYTES,
+            SMALL_BYTES + 1,
+            LARGE_BYTES,
+            2_000_000,
+        ] {
             let mut buffer = Buffer::take(length);
             assert_eq!(buffer.as_mut().len(), length);
             buffer.as_mut().fill(7);

@@ -144,6 +144,7 @@ fn additional_data(object_id: &ObjectId, number: u64, is_last: bool) -> [u8; 41]
 mod tests {
     use std::sync::{Arc, Mutex};
 
+    use bytes::BytesMut;
     use futures_util::future::BoxFuture;
     use proptest::prelude::*;
 
