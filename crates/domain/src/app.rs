@@ -18,6 +18,7 @@ use crate::objects::Objects;
 use crate::policies::governing::ResourcePolicyCache;
 use crate::quotas::Quotas;
 use crate::root_key::RootKey;
+use crate::throttle::Throttling;
 use crate::uploads::UploadLocks;
 
 /// What the operator may turn.
@@ -50,6 +51,8 @@ pub struct Settings {
     pub scrub_interval_seconds: i64,
     /// How much registries may hold.
     pub quotas: Quotas,
+    /// How often accounts may call.
+    pub throttling: Throttling,
 }
 
 impl Default for Settings {
@@ -66,6 +69,7 @@ impl Default for Settings {
             scrub_bytes_per_second: 8 * 1024 * 1024,
             scrub_interval_seconds: 7 * 24 * 3600,
             quotas: Quotas::ECR,
+            throttling: Throttling::Off,
         }
     }
 }
@@ -98,6 +102,7 @@ pub struct App {
     pub(crate) garbage: Wake,
     pub(crate) collector: Collector,
     pub(crate) pulls: Pulls,
+    pub(crate) throttle: crate::throttle::Throttle,
     pub(crate) room: crate::quotas::Room,
     /// Tells the scrub that a pass is wanted.
     pub(crate) scrub: tokio::sync::Notify,

@@ -126,6 +126,8 @@ pub enum ErrorKind {
     Unsupported,
     /// The disk or the quota is full.
     StorageFull,
+    /// The account calls too often; trying again after a second helps.
+    Throttled,
     /// Not now; trying again may help.
     Unavailable,
     /// A defect or damage; the operator's log says more.
@@ -134,7 +136,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind, in the order of their declaration.
-    pub const ALL: [Self; 58] = [
+    pub const ALL: [Self; 59] = [
         Self::Unauthenticated,
         Self::TokenExpired,
         Self::TokenInvalid,
@@ -191,6 +193,7 @@ impl ErrorKind {
         Self::PackedPolicyTooLarge,
         Self::Unsupported,
         Self::StorageFull,
+        Self::Throttled,
         Self::Unavailable,
         Self::Internal,
     ];

@@ -1,7 +1,7 @@
 //! The one way to run an operation.
 //!
 //! Every operation is a type in its feature folder. [`execute`] computes what it demands, asks the
-//! authorizer, runs it with the permit it got, and logs the outcome. Nothing else calls
+//! throttle and the authorizer, runs it with the permit it got, and logs the outcome. Nothing else calls
 //! [`Operation::run`].
 
 use std::future::Future;
@@ -220,9 +220,9 @@ pub async fn execute<O: Operation>(
 ) -> Result<O::Output> {
     let started = std::time::Instant::now();
     let demands = operation.demands(context);
-    let result = match authorize::authorize(app, context, &demands).await {
-        Ok(permit) => operation.run(Call { app, context, permit, entry: O::ENTRY }).await,
-        Err(denied) => Err(denied),
+    let result = match app.throttle.admit(app.settings.throttling, O::ENTRY, context) {
+        Ok(()) => decide_and_run(app, context, &demands, operation).await,
+        Err(throttled) => Err(throttled),
     };
     app.metrics.record_operation(
         O::ENTRY,
@@ -231,6 +231,16 @@ pub async fn execute<O: Operation>(
     );
     audit::log(context, O::ENTRY, &demands, result.as_ref().err());
     result
+}
+
+async fn decide_and_run<O: Operation>(
+    app: &App,
+    context: &RequestContext,
+    demands: &[Demand],
+    operation: O,
+) -> Result<O::Output> {
+    let permit = authorize::authorize(app, context, demands).await?;
+    operation.run(Call { app, context, permit, entry: O::ENTRY }).await
 }
 
 /// An operation under way: the handles, the request and what was allowed.

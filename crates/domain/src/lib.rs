@@ -43,6 +43,7 @@ pub mod schema;
 pub mod scrub;
 pub mod services;
 pub mod templates;
+pub mod throttle;
 pub mod transfer;
 pub mod uploads;
 mod versions;

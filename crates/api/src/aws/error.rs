@@ -235,6 +235,7 @@ pub fn json_code(kind: ErrorKind) -> Code {
         Kind::ExclusionAlreadyExists => ("ExclusionAlreadyExistsException", 400),
         Kind::ExclusionNotFound => ("ExclusionNotFoundException", 400),
         Kind::BodyIncomplete => ("RequestTimeoutException", 400),
+        Kind::Throttled => ("ThrottlingException", 400),
         // SDKs wait and try again, which is right for both.
         Kind::UploadBusy | Kind::Unavailable => ("ServiceUnavailable", 503),
         Kind::Unsupported => ("UnsupportedOperationException", 400),
@@ -298,6 +299,7 @@ pub fn query_code(kind: ErrorKind) -> Code {
         | Kind::LifecyclePolicyPreviewInProgress
         | Kind::JobNotFound => ("ValidationError", 400),
         Kind::BodyIncomplete => ("RequestTimeout", 400),
+        Kind::Throttled => ("Throttling", 400),
         Kind::UploadBusy | Kind::Unavailable => ("ServiceUnavailable", 503),
         Kind::Unsupported => ("UnsupportedOperation", 400),
         Kind::StorageFull | Kind::Internal => ("InternalFailure", 500),

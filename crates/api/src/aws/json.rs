@@ -1,7 +1,7 @@
 //! AWS JSON: requests are one JSON object, answers too.
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -99,5 +99,8 @@ pub(super) fn error(wire: &Wire, content_type: HeaderValue) -> Response {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, content_type);
     headers.insert("x-amzn-errortype", HeaderValue::from_static(wire.code));
+    if wire.code == "ThrottlingException" {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
     response
 }

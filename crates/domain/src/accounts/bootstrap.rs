@@ -245,6 +245,7 @@ pub async fn open(parts: Parts) -> Result<Opened, OpenError> {
         garbage,
         collector: crate::gc::Collector::default(),
         pulls: crate::images::pulls::Pulls::default(),
+        throttle: crate::throttle::Throttle::default(),
         room: crate::quotas::Room::default(),
         scrub: tokio::sync::Notify::new(),
         jobs: crate::jobs::Wake::default(),

@@ -29,5 +29,6 @@ mod resource_tags;
 mod root_key;
 mod scrub;
 mod templates;
+mod throttling;
 mod transfer;
 mod uploads;

@@ -9,6 +9,7 @@ use tonnage_domain::error::ErrorKind;
 use tonnage_domain::params;
 use tonnage_domain::scrub::operations::{DescribeScrub, StartScrub};
 use tonnage_domain::scrub::{self, Pass, Scrubbed, Status};
+use tonnage_domain::throttle::Throttling;
 use tonnage_store::faulty::{Call, Fault};
 
 use crate::content::{Blob, Pushed};
@@ -27,6 +28,7 @@ const FAST: Settings = Settings {
     scrub_bytes_per_second: 1 << 40,
     scrub_interval_seconds: 600,
     quotas: tonnage_domain::quotas::Quotas::ECR,
+    throttling: Throttling::Off,
 };
 
 /// Runs the scrub until it waits; what it did.

@@ -4,6 +4,7 @@ use anyhow::Result;
 use tonnage_api::oci::profile::Profile;
 use tonnage_domain::names::{AccountId, Region};
 use tonnage_domain::quotas::Quotas;
+use tonnage_domain::throttle::Throttling;
 
 use super::{Kind, Setting, Values};
 
@@ -113,6 +114,17 @@ pub(super) const SETTINGS: &[Setting] = &[
                already stays.",
     },
     Setting {
+        key: "api_throttling",
+        kind: Kind::Text,
+        value_name: "TIMES",
+        default: "off",
+        help: "How many times ECR's published rates an account may call an operation, on each node: \
+               `1` for ECR's own (10 `PutImage` a second, 100 `InitiateLayerUpload`, 2000 \
+               `BatchGetImage`, …), at most 100000, or `off`. Pushes and pulls of docker count as \
+               the operations of ECR they stand for. Who calls more often is told to try again: \
+               `ThrottlingException`, or 429, with `Retry-After`.",
+    },
+    Setting {
         key: "images_per_repository",
         kind: Kind::Number,
         value_name: "NUMBER",
@@ -123,6 +135,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     },
 ];
 
+const THROTTLING_TIMES_MAX: u32 = 100_000;
 const QUOTA_MAX: u32 = 100_000_000;
 const GC_GRACE_SECONDS: i64 = 24 * 3600;
 const SECONDS_MAX: i64 = 365 * 24 * 3600;
@@ -157,6 +170,8 @@ pub(crate) struct Registry {
     pub(crate) scrub_interval_seconds: i64,
     /// How much registries may hold.
     pub(crate) quotas: Quotas,
+    /// How often accounts may call.
+    pub(crate) throttling: Throttling,
 }
 
 impl Registry {
@@ -185,7 +200,19 @@ impl Registry {
                     .number("images_per_repository", 1, QUOTA_MAX)?
                     .unwrap_or(Quotas::ECR.images_per_repository),
             },
+            throttling: values.one("api_throttling", parse_throttling)?.unwrap_or_default(),
         })
+    }
+}
+
+fn parse_throttling(text: &str) -> Result<Throttling, String> {
+    let times = text.parse().ok().filter(|times| (1..=THROTTLING_TIMES_MAX).contains(times));
+    match (text, times) {
+        ("off", _) => Ok(Throttling::Off),
+        (_, Some(times)) => Ok(Throttling::Times(times)),
+        _ => {
+            Err(format!("{text:?} is neither `off` nor a number from 1 to {THROTTLING_TIMES_MAX}"))
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tonnage_api::oci::profile::Profile;
+use tonnage_domain::throttle::Throttling;
 
 use super::{Config, Flags, LogFormat, settings};
 
@@ -97,6 +98,7 @@ fn a_whole_file_and_its_defaults() {
         scrub_interval = "1h"
         repositories_per_registry = 20
         images_per_repository = 30
+        api_throttling = "20"
         listen = ["0.0.0.0:80"]
         endpoint = ["vpce-a=0.0.0.0:80"]
         trusted_proxy = ["10.0.0.0/8", "192.0.2.1"]
@@ -124,6 +126,7 @@ fn a_whole_file_and_its_defaults() {
     assert_eq!(config.registry.scrub_interval_seconds, 3600);
     assert_eq!(config.registry.quotas.repositories_per_registry, 20);
     assert_eq!(config.registry.quotas.images_per_repository, 30);
+    assert_eq!(config.registry.throttling, Throttling::Times(20));
     assert_eq!(config.listeners.endpoints.len(), 1);
     assert_eq!(config.listeners.connections_max, 7);
     assert_eq!(config.listeners.drain, Duration::ZERO);
@@ -153,6 +156,7 @@ fn a_whole_file_and_its_defaults() {
     assert_eq!(config.registry.scrub_bytes_per_second, 8 * 1024 * 1024);
     assert_eq!(config.registry.scrub_interval_seconds, 7 * 24 * 3600);
     assert_eq!(config.registry.quotas, tonnage_domain::quotas::Quotas::ECR);
+    assert_eq!(config.registry.throttling, Throttling::Off);
     let none: &[(&str, &[&str])] = &[("trusted_proxy", &["none"])];
     let config = load(Given { flags: none, ..Given::default() }).unwrap();
     assert!(!config.listeners.trusted_proxies.contains("127.0.0.1".parse().unwrap()));
@@ -188,6 +192,10 @@ fn a_wrong_file_is_refused_by_the_name_of_the_key() {
     for rate in ["x", "-1", "8MB", "1.5MiB", "65GiB", "99999999999GiB", "8 MiB"] {
         let text = format!("scrub_rate = \"{rate}\"");
         check_file_refused(&text, &["`scrub_rate`", rate, "8MiB"]);
+    }
+    for times in ["on", "0", "-1", "100001", "1.5"] {
+        let text = format!("api_throttling = \"{times}\"");
+        check_file_refused(&text, &["`api_throttling`", times, "`off`"]);
     }
     check_file_refused("gc_grace = 24", &["`gc_grace`", "a string"]);
     check_file_refused("account = \"12\"", &["`account`"]);

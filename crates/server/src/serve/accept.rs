@@ -136,7 +136,8 @@ async fn serve(
         move |request: http::Request<Incoming>| {
             first_request.store(true, Ordering::Relaxed);
             let responder = responder.clone();
-            async move { Ok::<_, Infallible>(responder.respond(request, peer).await) }
+            // The state of a request is large, and a connection without one does without it.
+            async move { Ok::<_, Infallible>(Box::pin(responder.respond(request, peer)).await) }
         }
     });
     let io = TokioIo::new(Connection::new(stream, metrics));

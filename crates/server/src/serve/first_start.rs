@@ -69,6 +69,7 @@ pub(super) async fn open(directory: &DataDirectory, config: &Config) -> Result<O
             scrub_bytes_per_second: config.registry.scrub_bytes_per_second,
             scrub_interval_seconds: config.registry.scrub_interval_seconds,
             quotas: config.registry.quotas,
+            throttling: config.registry.throttling,
             ..Settings::default()
         },
         account: config.registry.account,
