@@ -74,15 +74,14 @@ pub(crate) async fn remove_candidates_of_image(
 /// no write beside its own.
 pub(crate) async fn must_be_refreshed(app: &App, tx: &mut Tx, edge: &Edge) -> Result<bool> {
     let young = app.clock.now().plus_seconds(-(app.settings.gc_grace_seconds / 2));
-    // The time is no part of the question, so that the answer can be remembered.
     let found = tx
         .optional(
-            "SELECT since FROM garbage_candidates WHERE repository_id = $1 AND blob_id = $2",
-            params![edge.repository_id, edge.blob_id],
+            "SELECT 1 FROM garbage_candidates \
+             WHERE repository_id = $1 AND blob_id = $2 AND since <= $3",
+            params![edge.repository_id, edge.blob_id, young],
         )
         .await?;
-    let since: Option<Millis> = found.map(|row| row.get(0)).transpose()?;
-    Ok(since.is_some_and(|since| since <= young))
+    Ok(found.is_some())
 }
 
 /// Examines the oldest candidates in one transaction; whether there may be more.

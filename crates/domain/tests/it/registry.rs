@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream;
@@ -43,7 +44,7 @@ use tonnage_domain::uploads::finish::{CompleteLayerUpload, UploadedBlob};
 use tonnage_domain::uploads::initiate::InitiateLayerUpload;
 use tonnage_domain::uploads::{BodyError, BodyStream, UploadId, UploadRules};
 use tonnage_store::faulty::{FaultPlan, FaultyMetadata, FaultyObjects};
-use tonnage_store::files::FileObjects;
+use tonnage_store::files::{FileObjects, OpenError as OpenObjectsError};
 use tonnage_store::postgres::{PostgresMetadata, PostgresOptions, testing};
 use tonnage_store::sqlite::SqliteMetadata;
 
@@ -78,6 +79,21 @@ pub(crate) fn temporary_directory() -> TempDir {
     let memory = Path::new("/dev/shm");
     let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
     made.unwrap()
+}
+
+/// The objects of a directory, once nobody has them. Another test that starts a child at this moment
+/// holds a copy of every open file until the child runs.
+async fn open_objects(directory: &Path) -> FileObjects {
+    const TRIES: u32 = 10_000;
+    for _ in 0..TRIES {
+        match FileObjects::open(directory) {
+            Err(OpenObjectsError::InUse { .. }) => {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            opened => return opened.unwrap(),
+        }
+    }
+    panic!("{} stays in use", directory.display());
 }
 
 /// An empty database: on PostgreSQL when the environment names a server, else on SQLite.
@@ -144,7 +160,7 @@ impl Registry {
         let plan = FaultPlan::new();
         let faulty = FaultyMetadata::new(Arc::clone(&metadata), Arc::clone(&plan));
         let interposed = Arc::new(Interposed::new(Arc::new(faulty), Arc::clone(&metadata)));
-        let inventory = Arc::new(FileObjects::open(directory).unwrap());
+        let inventory = Arc::new(open_objects(directory).await);
         let objects = Arc::clone(&inventory) as Arc<dyn Objects>;
         let objects: Arc<dyn Objects> = Arc::new(FaultyObjects::new(objects, Arc::clone(&plan)));
         let clock = Arc::new(ManualClock::new(START));

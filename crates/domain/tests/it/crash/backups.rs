@@ -5,11 +5,12 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use tonnage_domain::backup::{self, Progress, Snapshot};
 use tonnage_store::crash;
 use tonnage_store::postgres::testing;
-use tonnage_store::vault::FileVault;
+use tonnage_store::vault::{FileVault, VaultOpenError};
 
 use super::steps::Step::{Create, Push, Put};
 use super::{AT, Failure, Place};
@@ -19,13 +20,14 @@ const REGISTRY: &str = "TONNAGE_CRASH_BACKUP_OF";
 const URL: &str = "TONNAGE_CRASH_BACKUP_POSTGRES_URL";
 const DIRECTORY: &str = "TONNAGE_CRASH_BACKUP_DIRECTORY";
 const POINTS_MAX: u64 = 400;
+const OPEN_TRIES: u32 = 10_000;
 
 async fn back_up(place: &Place, backups: &Path, at: Option<u64>) {
     let registry = place.open().await;
     if let Some(at) = at {
         crash::arm(at);
     }
-    let vault = FileVault::create(backups).unwrap();
+    let vault = vault(backups).await;
     backup::create(&registry.app, &vault, None, &Progress::default()).await.unwrap();
 }
 
@@ -58,12 +60,24 @@ async fn run_child(place: &Place, directory: &Path, at: Option<u64>) -> bool {
     super::ended(command, &format!("a backup at {at:?}")).await
 }
 
+/// The directory of backups, once nobody has it. Another test that starts a child at this moment holds
+/// a copy of every open file until the child runs.
+async fn vault(backups: &Path) -> FileVault {
+    for _ in 0..OPEN_TRIES {
+        match FileVault::create(backups) {
+            Err(VaultOpenError::InUse(_)) => tokio::time::sleep(Duration::from_millis(1)).await,
+            opened => return opened.unwrap(),
+        }
+    }
+    panic!("{} stays in use", backups.display());
+}
+
 /// Every backup that is there is whole; how many there are.
 async fn whole(backups: &Path, at: &str) -> usize {
     if !backups.join("tonnage-backup").exists() {
         return 0;
     }
-    let vault = FileVault::create(backups).unwrap();
+    let vault = vault(backups).await;
     let verified = backup::verify(&vault, &Progress::default()).await.unwrap();
     assert_eq!(verified.damages, Vec::<String>::new(), "{at}");
     let found = backup::snapshots(&vault).await.unwrap();
