@@ -130,6 +130,80 @@ def test_docker_as_a_limited_user(
         docker.login(server.host, aws.registry_password(aws.client(server)))
 
 
+def test_docker_as_a_limited_role(
+    server: Server, docker: Docker, iam: Any, repository: str, busybox: image.Image, tmp_path: Path
+) -> None:
+    archive = tmp_path / "image.tar"
+    name = f"{server.host}/{repository}:v1"
+    image.write_docker_archive(archive, name, busybox)
+    docker.docker("load", "--input", archive)
+    docker.docker("push", name)
+    role = aws.unique_name("puller").replace("/", "-")
+    arn = iam.create_role(RoleName=role, AssumeRolePolicyDocument=trust(f"arn:aws:iam::{ACCOUNT}:root"))["Role"]["Arn"]
+    iam.attach_role_policy(RoleName=role, PolicyArn=PULL_ONLY)
+    _, key = new_user(iam, document=allow("sts:AssumeRole", resource=arn))
+    sts = aws.client(server, "sts", **signing(key))
+    session = sts.assume_role(RoleArn=arn, RoleSessionName="node")["Credentials"]
+    docker.login(server.host, aws.registry_password(aws.client(server, **signing(session))))
+    try:
+        docker.forget(name)
+        docker.docker("pull", name)
+        docker.docker("tag", name, f"{server.host}/{repository}:v2")
+        refused = docker.docker("push", f"{server.host}/{repository}:v2", status=1)
+        assert f"User: arn:aws:sts::{ACCOUNT}:assumed-role/{role}/node is not authorized" in refused.stderr, refused
+    finally:
+        docker.login(server.host, aws.registry_password(aws.client(server)))
+
+
+def test_a_role_that_alone_makes_repositories(own_server: Server) -> None:
+    server = own_server
+    iam = aws.client(server, "iam")
+    role = iam.create_role(RoleName="devops", AssumeRolePolicyDocument=trust(f"arn:aws:iam::{ACCOUNT}:root"))["Role"]
+    iam.put_role_policy(RoleName="devops", PolicyName="p", PolicyDocument=allow("ecr:*"))
+    _, developer_key = new_user(iam, document=allow("ecr:*"))
+    _, operator_key = new_user(iam, document=allow("sts:AssumeRole", resource=role["Arn"]))
+    sts = aws.client(server, "sts", **signing(operator_key))
+    session = sts.assume_role(RoleArn=role["Arn"], RoleSessionName="deploy")["Credentials"]
+    devops = aws.client(server, **signing(session))
+    developer = aws.client(server, **signing(developer_key))
+    actions = ["ecr:CreateRepository", "ecr:DeleteRepository"]
+    resource = f"arn:aws:ecr:us-east-1:{ACCOUNT}:repository/*"
+    alone = {
+        "Sid": "DevopsCreates",
+        "Effect": "Allow",
+        "Principal": {"AWS": role["Arn"]},
+        "Action": actions,
+        "Resource": resource,
+    }
+    others = {
+        "Sid": "OnlyDevops",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": actions,
+        "Resource": resource,
+        "Condition": {"ArnNotEquals": {"aws:PrincipalArn": role["Arn"]}},
+    }
+
+    def put(*statements: dict[str, Any]) -> None:
+        text = json.dumps({"Version": "2012-10-17", "Statement": statements}, indent=2)
+        aws.client(server).put_registry_policy(policyText=text)
+        assert aws.client(server).get_registry_policy()["policyText"] == text
+
+    # An Allow locks nobody else out.
+    put(alone)
+    developer.create_repository(repositoryName="by-developer")
+    put(alone, others)
+    devops.create_repository(repositoryName="by-devops")
+    for action, name in ((developer.create_repository, "another"), (developer.delete_repository, "by-devops")):
+        refused = aws.failure(action, repositoryName=name)
+        assert refused.code == "AccessDeniedException"
+        told = 'with an explicit deny in a resource-based policy (statement "OnlyDevops")'
+        assert refused.message.endswith(told), refused.message
+    aws.registry(server, developer).push_small_image("by-devops", "v1", "developer")
+    for name in ("by-devops", "by-developer"):
+        devops.delete_repository(repositoryName=name, force=True)
+
+
 def test_a_role_of_another_account(own_server: Server) -> None:
     server = own_server
     printed = server.subcommand("account", "create", "--data-dir", str(server.data), OTHER, "--name", "team").stdout
