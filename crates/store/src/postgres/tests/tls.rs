@@ -88,5 +88,5 @@ async fn a_pooler_without_tls_is_refused_where_tls_is_required() {
     let strict = format!("{text}?sslmode=require").parse().unwrap();
     let error = open(&strict, &[]).await.err().unwrap();
     assert!(matches!(error, OpenError::Refused { .. }), "{error:?}");
-    assert!(error.to_string().ends_with("server does not support TLS"), "{error}");
+    assert!(error.to_string().contains("server does not support TLS"), "{error}");
 }
