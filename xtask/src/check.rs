@@ -15,7 +15,11 @@ const EDGES: &[(&str, &[&str])] = &[
     ("tonnage-domain", &["tonnage-policy"]),
     ("tonnage-store", &["tonnage-domain"]),
     ("tonnage-api", &["tonnage-domain"]),
-    ("tonnage", &["tonnage-api", "tonnage-domain", "tonnage-policy", "tonnage-store"]),
+    ("tonnage-outbound", &[]),
+    (
+        "tonnage",
+        &["tonnage-api", "tonnage-domain", "tonnage-outbound", "tonnage-policy", "tonnage-store"],
+    ),
     ("tonnage-bench", &[]),
     ("xtask", &[]),
 ];
