@@ -97,7 +97,7 @@ impl Api {
         if path == "/v2" || path.starts_with("/v2/") || path.starts_with(oci::DOWNLOAD_PREFIX) {
             oci::handle(&self.app, self.profile, request, arrival).await
         } else {
-            aws::handle(&self.app, request, arrival).await
+            Box::pin(aws::handle(&self.app, request, arrival)).await
         }
     }
 }

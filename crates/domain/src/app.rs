@@ -7,6 +7,7 @@ use crate::clock::Clock;
 use crate::encryption::{DomainKeys, KeyWrapper};
 use crate::gc::{Collector, Wake};
 use crate::identities::access_keys::uses::Uses;
+use crate::identities::authorization_token::KnownTokens;
 use crate::identities::token_keys::TokenKeys;
 use crate::ids::Ids;
 use crate::images::pulls::Pulls;
@@ -95,6 +96,7 @@ pub struct App {
     pub(crate) ids: Ids,
     pub(crate) domain_keys: DomainKeys,
     pub(crate) token_keys: TokenKeys,
+    pub(crate) known_tokens: KnownTokens,
     pub(crate) policies: PolicyCache,
     pub(crate) resource_policies: ResourcePolicyCache,
     pub(crate) key_uses: Uses,

@@ -20,7 +20,7 @@ use crate::identities::effective::{self, Effective};
 use crate::identities::sessions::policies::SessionPolicies;
 use crate::identities::{entities, sessions};
 use crate::names::AccountId;
-use crate::policies::governing::{self, Basis, Compiled, Governed, Remember};
+use crate::policies::governing::{self, Basis, Compiled, Governed, Needs, Remember};
 use crate::resource_tags::ResourceTag;
 use crate::{repositories, resource_tags, services, versions};
 
@@ -29,7 +29,7 @@ use crate::{repositories, resource_tags, services, versions};
 pub struct Permit {
     granted: Vec<Decided>,
     /// The demands, to decide them again if the versions moved.
-    demands: Vec<Demand>,
+    demands: Arc<[Demand]>,
     /// Absent for maintenance.
     from: Option<DecidedFrom>,
 }
@@ -58,7 +58,7 @@ struct DecidedFrom {
 impl Permit {
     /// For work that no principal asked for: collecting garbage, the first start, migrations.
     pub(crate) fn maintenance() -> Self {
-        Self { granted: Vec::new(), demands: Vec::new(), from: None }
+        Self { granted: Vec::new(), demands: Arc::default(), from: None }
     }
 
     /// Whether an optional demand was allowed.
@@ -108,7 +108,7 @@ impl Permit {
 pub(crate) async fn authorize(
     app: &App,
     context: &RequestContext,
-    demands: &[Demand],
+    demands: &Arc<[Demand]>,
 ) -> Result<Permit> {
     // The only transaction that is opened without a decision: it reads what decisions need.
     let permit = Permit::maintenance();
@@ -159,13 +159,13 @@ pub(crate) async fn require_now(
     demand: Demand,
     tx: &mut Tx,
 ) -> Result<()> {
-    decide(app, context, &[demand], tx, Remember::No).await.map(|_| ())
+    decide(app, context, &Arc::from([demand]), tx, Remember::No).await.map(|_| ())
 }
 
 async fn decide(
     app: &App,
     context: &RequestContext,
-    demands: &[Demand],
+    demands: &Arc<[Demand]>,
     tx: &mut Tx,
     remember: Remember,
 ) -> Result<Permit> {
@@ -190,10 +190,9 @@ async fn decide(
         let arn = resource.arn();
         let trust = principals::trust_policy(tx, demand.action, &arn).await?;
         let policies = governed.policies(app, tx, &basis, remember).await?;
-        let tags = if own.read_resource_tags()
-            || policies.reads_resource_tags()
-            || trust.as_ref().is_some_and(governing::reads_resource_tags)
-        {
+        let trust_needs = trust.as_ref().map(Needs::of).unwrap_or_default();
+        let needs = own.needs() | policies.needs() | trust_needs;
+        let tags = if needs.resource_tags {
             read_resource_tags = true;
             tags_of(tx, &resource).await?
         } else {
@@ -207,9 +206,12 @@ async fn decide(
         };
         let mut resource_policies = policies.named(demand.action);
         resource_policies.extend(trust.iter().map(|policy| ("trust", policy)));
-        let keys = |tags| condition_keys(context, demand, &resource, tags, &own);
+        let keys = |tags| match needs.keys {
+            true => condition_keys(context, demand, &resource, tags, &own),
+            false => Context::new(),
+        };
         let decision = match resource {
-            Resource::Caller => question.decide_for_everybody(&keys(&tags)),
+            Resource::Caller => question.decide_for_everybody(),
             _ => question.decide(&own, &resource_policies, &keys(&tags)),
         };
         let denial = (!decision.is_allowed()).then(|| {
@@ -223,7 +225,7 @@ async fn decide(
         granted.push(Decided { action: demand.action, arn: question.arn, denial });
     }
     let from = DecidedFrom { basis, read_resource_tags };
-    Ok(Permit { granted, demands: demands.to_vec(), from: Some(from) })
+    Ok(Permit { granted, demands: Arc::clone(demands), from: Some(from) })
 }
 
 /// The policies on the side of the principal.
@@ -291,11 +293,10 @@ impl OwnPolicies {
         .collect()
     }
 
-    /// Whether one of them asks for tags of the resource.
-    pub(crate) fn read_resource_tags(&self) -> bool {
-        self.identity.mention_resource_tags
-            || self.session.mention_resource_tags
-            || self.limit.as_ref().is_some_and(|limit| limit.reads_resource_tags())
+    /// What has to be known of a request for them.
+    pub(crate) fn needs(&self) -> Needs {
+        let limit = self.limit.as_ref().map(|limit| limit.needs()).unwrap_or_default();
+        self.identity.needs | self.session.needs | limit
     }
 }
 
@@ -333,9 +334,9 @@ impl Question<'_> {
     }
 
     /// Asks what AWS lets everybody do, whatever their policies say.
-    fn decide_for_everybody(&self, keys: &Context<'_>) -> Decision {
+    fn decide_for_everybody(&self) -> Decision {
         let identity = [("everybody", &*principals::EVERYBODY)];
-        self.ask(&PolicySet { identity: &identity, ..PolicySet::default() }, keys)
+        self.ask(&PolicySet { identity: &identity, ..PolicySet::default() }, &Context::new())
     }
 
     fn ask(&self, policies: &PolicySet<'_>, keys: &Context<'_>) -> Decision {

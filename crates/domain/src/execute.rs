@@ -5,6 +5,7 @@
 //! [`Operation::run`].
 
 use std::future::Future;
+use std::sync::Arc;
 
 use crate::app::App;
 use crate::audit;
@@ -219,7 +220,7 @@ pub async fn execute<O: Operation>(
     operation: O,
 ) -> Result<O::Output> {
     let started = std::time::Instant::now();
-    let demands = operation.demands(context);
+    let demands: Arc<[Demand]> = operation.demands(context).into();
     let result = match app.throttle.admit(app.settings.throttling, O::ENTRY, context) {
         Ok(()) => decide_and_run(app, context, &demands, operation).await,
         Err(throttled) => Err(throttled),
@@ -236,7 +237,7 @@ pub async fn execute<O: Operation>(
 async fn decide_and_run<O: Operation>(
     app: &App,
     context: &RequestContext,
-    demands: &[Demand],
+    demands: &Arc<[Demand]>,
     operation: O,
 ) -> Result<O::Output> {
     let permit = authorize::authorize(app, context, demands).await?;

@@ -10,6 +10,7 @@
 //! - text never contains NUL.
 
 use std::fmt;
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
@@ -169,24 +170,19 @@ macro_rules! params {
     ($($value:expr),* $(,)?) => { &[$($crate::metadata::Value::from($value)),*] };
 }
 
-/// One row of a result, columns in the order of the SELECT.
+/// One row of a result, columns in the order of the SELECT. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row(Vec<Value>);
+pub struct Row(Arc<[Value]>);
 
 impl Row {
     /// A row of these columns.
     pub fn new(columns: Vec<Value>) -> Self {
-        Self(columns)
+        Self(columns.into())
     }
 
     /// Its columns, borrowed.
     pub fn columns(&self) -> &[Value] {
         &self.0
-    }
-
-    /// Its columns.
-    pub fn into_columns(self) -> Vec<Value> {
-        self.0
     }
 
     /// Column `index` as `T`.

@@ -1,8 +1,6 @@
 //! Version numbers of what decisions are made from. Whoever changes such a thing bumps its version
 //! in the same transaction; whoever decided from it compares before acting.
 
-use std::collections::HashMap;
-
 use crate::error::Result;
 use crate::execute::Tx;
 use crate::metadata::{MetadataError, Value};
@@ -31,11 +29,16 @@ pub(crate) async fn get_all(tx: &mut Tx, names: &[String]) -> Result<Vec<i64>, M
     let rows = tx
         .all("SELECT name, version FROM versions WHERE name IN_LIST($1)", &[Value::list(names)])
         .await?;
-    let mut found = HashMap::with_capacity(rows.len());
+    let mut found = Vec::with_capacity(rows.len());
     for row in rows {
-        found.insert(row.get::<String>(0)?, row.get::<i64>(1)?);
+        found.push((row.get::<String>(0)?, row.get::<i64>(1)?));
     }
-    Ok(names.iter().map(|name| found.get(name).copied().unwrap_or(0)).collect())
+    found.sort_unstable();
+    let version = |name: &String| {
+        let index = found.binary_search_by(|(known, _)| known.cmp(name)).ok()?;
+        found.get(index).map(|(_, version)| *version)
+    };
+    Ok(names.iter().map(|name| version(name).unwrap_or(0)).collect())
 }
 
 /// Makes decisions from the old state worthless.

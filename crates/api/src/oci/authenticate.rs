@@ -1,7 +1,5 @@
 //! Basic authentication with an authorization token, in ECR's words.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use tonnage_domain::app::App;
@@ -71,18 +69,11 @@ pub(super) async fn authenticate(
     if value.len() > AUTHORIZATION_BYTES_MAX {
         return Err(Challenge::Malformed);
     }
-    let decoded = STANDARD.decode(credentials.trim()).map_err(|_| Challenge::Malformed)?;
-    let decoded = String::from_utf8(decoded).map_err(|_| Challenge::Malformed)?;
-    let (user, password) = decoded.split_once(':').ok_or(Challenge::Malformed)?;
-    if user != "AWS" {
-        return Err(Challenge::Malformed);
-    }
-    let mut identity = authorization_token::verify(app, password, arrival.now).await.map_err(
-        |error| match error.kind() {
-            ErrorKind::TokenInvalid => Challenge::Malformed,
-            _ => Challenge::Refused(error),
-        },
-    )?;
+    let verified = authorization_token::verify_basic(app, credentials.trim(), arrival.now).await;
+    let mut identity = verified.map_err(|error| match error.kind() {
+        ErrorKind::TokenInvalid => Challenge::Malformed,
+        _ => Challenge::Refused(error),
+    })?;
     // On a named host the name says which registry; a token is good in its own region only.
     if let Some((account, region)) = arrival.host.registry() {
         if *region != identity.region {

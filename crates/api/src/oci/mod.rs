@@ -216,30 +216,35 @@ async fn answer(
     let method = request.method().clone();
     let call = Call { app, rules, arrival, context, request };
     let route = routes::parse(&path).ok_or(Refusal::NotFound)?;
+    // Each kind of answer has a state of its own size; what all requests pass through stays small.
     let response = match (route, method.as_str()) {
         (Route::Ping, "GET" | "HEAD") => ping(),
-        (Route::Catalog, "GET" | "HEAD") => catalog::list(call).await?,
-        (Route::Tags { name }, "GET" | "HEAD") => tags::list(call, name).await?,
+        (Route::Catalog, "GET" | "HEAD") => Box::pin(catalog::list(call)).await?,
+        (Route::Tags { name }, "GET" | "HEAD") => Box::pin(tags::list(call, name)).await?,
         (Route::Manifest { name, reference }, "GET" | "HEAD") => {
-            manifests::get(call, name, reference).await?
+            Box::pin(manifests::get(call, name, reference)).await?
         }
         (Route::Manifest { name, reference }, "PUT") => {
-            manifests::put(call, name, reference).await?
+            Box::pin(manifests::put(call, name, reference)).await?
         }
         (Route::Manifest { name, reference }, "DELETE") => {
-            manifests::delete(call, name, reference).await?
+            Box::pin(manifests::delete(call, name, reference)).await?
         }
-        (Route::Blob { name, digest }, "GET" | "HEAD") => blobs::get(call, name, digest).await?,
+        (Route::Blob { name, digest }, "GET" | "HEAD") => {
+            Box::pin(blobs::get(call, name, digest)).await?
+        }
         (Route::Blob { name, digest }, "DELETE") if rules.blob_delete => {
-            blobs::delete(call, name, digest).await?
+            Box::pin(blobs::delete(call, name, digest)).await?
         }
-        (Route::Uploads { name }, "POST") => uploads::start(call, name).await?,
-        (Route::Upload { name, id }, "GET" | "HEAD") => uploads::status(call, name, id).await?,
-        (Route::Upload { name, id }, "PATCH") => uploads::append(call, name, id).await?,
-        (Route::Upload { name, id }, "PUT") => uploads::finish(call, name, id).await?,
-        (Route::Upload { name, id }, "DELETE") => uploads::cancel(call, name, id).await?,
+        (Route::Uploads { name }, "POST") => Box::pin(uploads::start(call, name)).await?,
+        (Route::Upload { name, id }, "GET" | "HEAD") => {
+            Box::pin(uploads::status(call, name, id)).await?
+        }
+        (Route::Upload { name, id }, "PATCH") => Box::pin(uploads::append(call, name, id)).await?,
+        (Route::Upload { name, id }, "PUT") => Box::pin(uploads::finish(call, name, id)).await?,
+        (Route::Upload { name, id }, "DELETE") => Box::pin(uploads::cancel(call, name, id)).await?,
         (Route::Referrers { name, digest }, "GET" | "HEAD") => {
-            referrers::list(call, name, digest).await?
+            Box::pin(referrers::list(call, name, digest)).await?
         }
         (route, _) => return Err(Refusal::MethodNotAllowed(route.methods(rules))),
     };

@@ -238,6 +238,7 @@ pub async fn open(parts: Parts) -> Result<Opened, OpenError> {
         ids,
         domain_keys: crate::encryption::DomainKeys::default(),
         token_keys: crate::identities::token_keys::TokenKeys::default(),
+        known_tokens: crate::identities::authorization_token::KnownTokens::default(),
         policies: crate::authorize::PolicyCache::default(),
         resource_policies: crate::policies::governing::ResourcePolicyCache::default(),
         key_uses: crate::identities::access_keys::uses::Uses::default(),

@@ -125,21 +125,33 @@ pub(crate) async fn tell(
     Err(Error::new(ErrorKind::Unavailable, "Too many pushes at a time; try again."))
 }
 
-/// What a repository holds of `digests`, and which edges to it are candidates of some age.
-async fn look(
+/// What a repository holds of some digests, and which edges to it are candidates of some age.
+type Looked = (Repository, Vec<Option<BlobRecord>>, Vec<Edge>);
+
+async fn look(call: &Call<'_>, address: &RepositoryAddress, digests: &[Digest]) -> Result<Looked> {
+    if let Some(mut tx) = call.recall().await {
+        let looked = look_in(call, &mut tx, address, digests).await;
+        if !tx.missed() {
+            return looked;
+        }
+    }
+    look_in(call, &mut call.read_remembered().await?, address, digests).await
+}
+
+async fn look_in(
     call: &Call<'_>,
+    tx: &mut Tx,
     address: &RepositoryAddress,
     digests: &[Digest],
-) -> Result<(Repository, Vec<Option<BlobRecord>>, Vec<Edge>)> {
-    let mut tx = call.read().await?;
-    let repository = repositories::get(&mut tx, address).await?;
+) -> Result<Looked> {
+    let repository = repositories::get(tx, address).await?;
     let mut found = Vec::with_capacity(digests.len());
     let mut old = Vec::new();
     for digest in digests {
-        let held = find_whole(&mut tx, &repository, digest).await?;
+        let held = find_whole(tx, &repository, digest).await?;
         if let Some(blob) = &held {
             let edge = blob.edge(&repository);
-            if gc::must_be_refreshed(call.app, &mut tx, &edge).await? {
+            if gc::must_be_refreshed(call.app, tx, &edge).await? {
                 old.push(edge);
             }
         }

@@ -1,5 +1,7 @@
 //! Mounting: a repository comes to hold a blob that another one of its registry holds.
 
+use std::sync::Arc;
+
 use super::{BlobRecord, find_whole, hold};
 use crate::authorize::{self, Permit};
 use crate::error::Result;
@@ -56,7 +58,7 @@ pub(crate) async fn find_source(
         let name =
             RepositoryName::parse(&row.get::<String>(0)?).map_err(crate::error::Error::internal)?;
         let address = RepositoryAddress { name, ..target.clone() };
-        let demands = [demand(&address, digest)];
+        let demands = Arc::from([demand(&address, digest)]);
         let permit = authorize::authorize(call.app, call.context, &demands).await?;
         if permit.require(call.context, SOURCE_ACTION, &address.resource()).is_ok() {
             return Ok(Some(Source { address, permit: Some(permit) }));

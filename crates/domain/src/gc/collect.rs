@@ -74,14 +74,14 @@ pub(crate) async fn remove_candidates_of_image(
 /// no write beside its own.
 pub(crate) async fn must_be_refreshed(app: &App, tx: &mut Tx, edge: &Edge) -> Result<bool> {
     let young = app.clock.now().plus_seconds(-(app.settings.gc_grace_seconds / 2));
+    // Without the time in it, the question can be remembered.
     let found = tx
         .optional(
-            "SELECT 1 FROM garbage_candidates \
-             WHERE repository_id = $1 AND blob_id = $2 AND since <= $3",
-            params![edge.repository_id, edge.blob_id, young],
+            "SELECT since FROM garbage_candidates WHERE repository_id = $1 AND blob_id = $2",
+            params![edge.repository_id, edge.blob_id],
         )
         .await?;
-    Ok(found.is_some())
+    Ok(found.map(|row| row.get::<Millis>(0)).transpose()?.is_some_and(|since| since <= young))
 }
 
 /// Examines the oldest candidates in one transaction; whether there may be more.

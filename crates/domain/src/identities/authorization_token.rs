@@ -6,6 +6,9 @@
 //! use, so switching a key off ends its tokens at once. The token of a session carries the session,
 //! and ends with it.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
@@ -24,6 +27,9 @@ const PURPOSE: &str = "authorization-token";
 const CLAIMS_VERSION: u32 = 1;
 /// The longest password that is looked at, in bytes.
 const PASSWORD_BYTES_MAX: usize = 24 * 1024;
+/// How many tokens are kept verified, and of how many bytes at most: 8 MiB of them.
+const KNOWN_MAX: usize = 2048;
+const KNOWN_BYTES_MAX: usize = 4096;
 
 /// The outer form; the names are those that ECR's tokens show.
 #[derive(Serialize, Deserialize)]
@@ -60,6 +66,36 @@ pub struct TokenIdentity {
     pub region: Region,
 }
 
+/// What a token says, and the key that signed it.
+struct Opened {
+    key_id: String,
+    claims: Claims,
+    account: AccountId,
+    region: Region,
+}
+
+/// Tokens that were verified, by the credentials they came in: a signature that was good once stays
+/// good. Whatever may change (time, the key that signed it, the principal) is looked at every time.
+#[derive(Default)]
+pub(crate) struct KnownTokens(Mutex<HashMap<String, Arc<Opened>>>);
+
+impl KnownTokens {
+    fn find(&self, credentials: &str) -> Option<Arc<Opened>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(credentials).cloned()
+    }
+
+    fn keep(&self, credentials: &str, opened: &Arc<Opened>) {
+        if credentials.len() > KNOWN_BYTES_MAX {
+            return;
+        }
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= KNOWN_MAX {
+            known.clear();
+        }
+        known.insert(credentials.to_owned(), Arc::clone(opened));
+    }
+}
+
 /// Makes the password of a token.
 pub(crate) async fn make(
     app: &App,
@@ -90,18 +126,57 @@ pub(crate) async fn make(
     Ok(STANDARD.encode(envelope))
 }
 
+/// Whom the credentials of HTTP's Basic scheme speak for: base64 of `AWS:{password}`.
+///
+/// # Errors
+/// As [`verify`].
+pub async fn verify_basic(app: &App, credentials: &str, now: Millis) -> Result<TokenIdentity> {
+    let opened = match app.known_tokens.find(credentials) {
+        Some(opened) => opened,
+        None => {
+            let password = password_in(credentials).ok_or_else(invalid)?;
+            let opened = Arc::new(open(app, &password).await?);
+            app.known_tokens.keep(credentials, &opened);
+            opened
+        }
+    };
+    identity_of(app, &opened, now).await
+}
+
+fn password_in(credentials: &str) -> Option<String> {
+    let decoded = String::from_utf8(STANDARD.decode(credentials).ok()?).ok()?;
+    decoded.strip_prefix("AWS:").map(str::to_owned)
+}
+
 /// Whom a password speaks for.
 ///
 /// # Errors
 /// [`ErrorKind::TokenInvalid`] for what we did not make, [`ErrorKind::TokenExpired`],
 /// [`ErrorKind::Unauthenticated`] when the principal is gone.
 pub async fn verify(app: &App, password: &str, now: Millis) -> Result<TokenIdentity> {
+    identity_of(app, &open(app, password).await?, now).await
+}
+
+async fn open(app: &App, password: &str) -> Result<Opened> {
     let (claims, signature) = decode(password).ok_or_else(invalid)?;
     if !token_keys::verify(app, PURPOSE, &claims, &signature).await? {
         return Err(invalid());
     }
     let claims: Claims = serde_json::from_slice(&claims).map_err(|_| invalid())?;
     if claims.version != CLAIMS_VERSION {
+        return Err(invalid());
+    }
+    Ok(Opened {
+        account: AccountId::parse(&claims.account).map_err(|_| invalid())?,
+        region: Region::parse(&claims.region).map_err(|_| invalid())?,
+        key_id: signature.key_id,
+        claims,
+    })
+}
+
+async fn identity_of(app: &App, opened: &Opened, now: Millis) -> Result<TokenIdentity> {
+    let claims = &opened.claims;
+    if !token_keys::verifies(app, &opened.key_id).await? {
         return Err(invalid());
     }
     if claims.expires_at <= now.0 {
@@ -114,9 +189,9 @@ pub async fn verify(app: &App, password: &str, now: Millis) -> Result<TokenIdent
         refuse_expired(session, now)?;
     }
     Ok(TokenIdentity {
-        principal: principal_of(app, &claims).await?,
-        account: AccountId::parse(&claims.account).map_err(|_| invalid())?,
-        region: Region::parse(&claims.region).map_err(|_| invalid())?,
+        principal: principal_of(app, claims).await?,
+        account: opened.account,
+        region: opened.region.clone(),
     })
 }
 

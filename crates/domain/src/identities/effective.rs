@@ -8,7 +8,7 @@ use super::managed_policies::AwsPolicy;
 use crate::error::{Error, Result};
 use crate::execute::Tx;
 use crate::params;
-use crate::policies::governing::reads_resource_tags;
+use crate::policies::governing::Needs;
 use crate::resource_tags::ResourceTag;
 
 /// Compiled policies of an identity.
@@ -20,8 +20,8 @@ pub(crate) struct Effective {
     pub(crate) boundary: Option<(String, Policy)>,
     /// Its tags.
     pub(crate) tags: Vec<ResourceTag>,
-    /// Whether any of them looks at the tags of resources.
-    pub(crate) mention_resource_tags: bool,
+    /// What has to be known of a request for them.
+    pub(crate) needs: Needs,
 }
 
 fn parse(document: &str) -> Result<Policy> {
@@ -65,7 +65,7 @@ pub(crate) async fn load(tx: &mut Tx, principal_id: i64) -> Result<Effective> {
             .await?
             .ok_or_else(|| Error::internal(format!("the boundary {arn} is gone")))?;
         let policy = parse(&document)?;
-        effective.mention_resource_tags |= reads_resource_tags(&policy);
+        effective.needs = effective.needs | Needs::of(&policy);
         effective.boundary = Some((arn, policy));
     }
     Ok(effective)
@@ -81,7 +81,7 @@ impl Effective {
 
     fn add(&mut self, name: String, document: &str) -> Result<()> {
         let policy = parse(document)?;
-        self.mention_resource_tags |= reads_resource_tags(&policy);
+        self.needs = self.needs | Needs::of(&policy);
         self.documents.push((name, policy));
         Ok(())
     }

@@ -79,6 +79,12 @@ pub(crate) async fn verify(
     Ok(hmac::verify(&key.key, &signed_bytes(purpose, message), &signature.tag).is_ok())
 }
 
+/// Whether what this key signed is still good.
+pub(crate) async fn verifies(app: &App, key_id: &str) -> Result<bool> {
+    let key = find(app, key_id).await?;
+    Ok(key.is_some_and(|key| key.verifies_until > app.clock.now()))
+}
+
 /// A signed text of the form `{key id}.{claims}.{signature}`.
 pub(crate) async fn sign_text(app: &App, purpose: &str, claims: &[u8]) -> Result<String> {
     let signature = sign(app, purpose, claims).await?;

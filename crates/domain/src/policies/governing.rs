@@ -185,19 +185,19 @@ impl Basis {
 #[derive(Debug)]
 pub(crate) struct Compiled {
     policy: Option<Policy>,
-    reads_resource_tags: bool,
+    needs: Needs,
     scope: RegistryPolicyScope,
 }
 
 impl Compiled {
     fn new(policy: Option<Policy>, scope: RegistryPolicyScope) -> Self {
-        let reads_resource_tags = policy.as_ref().is_some_and(reads_resource_tags);
-        Self { policy, reads_resource_tags, scope }
+        let needs = policy.as_ref().map(Needs::of).unwrap_or_default();
+        Self { policy, needs, scope }
     }
 
-    /// Whether the tags of resources have to be read for it.
-    pub(crate) fn reads_resource_tags(&self) -> bool {
-        self.reads_resource_tags
+    /// What has to be known of a request for it.
+    pub(crate) fn needs(&self) -> Needs {
+        self.needs
     }
 
     /// The policy by the name that decisions call it.
@@ -206,13 +206,37 @@ impl Compiled {
     }
 }
 
-/// Whether a policy asks for tags of the resource.
-pub(crate) fn reads_resource_tags(policy: &Policy) -> bool {
-    policy.reads_key(|key| {
-        ["aws:resourcetag/", "ecr:resourcetag/", "iam:resourcetag/"]
-            .iter()
-            .any(|prefix| key.starts_with(prefix))
-    })
+/// What has to be known of a request before a policy can decide it. Most policies have no
+/// condition, and what costs something to find is found for those only that have one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Needs {
+    /// Condition keys.
+    pub(crate) keys: bool,
+    /// Among them, the tags of the resource.
+    pub(crate) resource_tags: bool,
+}
+
+impl Needs {
+    /// What a policy needs.
+    pub(crate) fn of(policy: &Policy) -> Self {
+        let is_tag = |key: &str| {
+            ["aws:resourcetag/", "ecr:resourcetag/", "iam:resourcetag/"]
+                .iter()
+                .any(|prefix| key.starts_with(prefix))
+        };
+        Self { keys: policy.reads_key(|_| true), resource_tags: policy.reads_key(is_tag) }
+    }
+}
+
+impl std::ops::BitOr for Needs {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self {
+            keys: self.keys || other.keys,
+            resource_tags: self.resource_tags || other.resource_tags,
+        }
+    }
 }
 
 /// The policies of one resource.
@@ -230,9 +254,10 @@ impl ResourcePolicies {
         repository.into_iter().chain(registry).collect()
     }
 
-    /// Whether the tags of the resource have to be read.
-    pub(crate) fn reads_resource_tags(&self) -> bool {
-        self.registry.iter().chain(&self.repository).any(|found| found.reads_resource_tags())
+    /// What has to be known of a request for them.
+    pub(crate) fn needs(&self) -> Needs {
+        let found = self.registry.iter().chain(&self.repository);
+        found.fold(Needs::default(), |needs, found| needs | found.needs())
     }
 }
 

@@ -1,5 +1,7 @@
 //! `GET /v2/_catalog`: the names of the repositories that somebody may know of.
 
+use std::sync::Arc;
+
 use super::RepositoryAddress;
 use crate::authorize;
 use crate::context::RequestContext;
@@ -60,7 +62,7 @@ impl ListCatalog {
             let batch = names(call, &after, BATCH).await?;
             let Some(last) = batch.last() else { return Ok(Page { items, next: None }) };
             after = last.to_string();
-            let demands: Vec<Demand> = batch
+            let demands: Arc<[Demand]> = batch
                 .iter()
                 .map(|name| Demand::new(ACTION, resource(call.context, name)).optional())
                 .collect();

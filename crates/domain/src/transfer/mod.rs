@@ -9,7 +9,7 @@ pub(crate) use self::tables::{TABLES, Table};
 use crate::authorize::Permit;
 use crate::error::{Error, Result};
 use crate::execute::Tx;
-use crate::metadata::{Metadata, Mode, Row, Value};
+use crate::metadata::{Metadata, Mode, Value};
 use crate::params;
 
 /// What the retired database names as its object store.
@@ -176,7 +176,7 @@ impl<'a> Pages<'a> {
             Some(after) => tx.all(self.table.next_page, after).await?,
         };
         self.ended = rows.len() < self.table.page;
-        let rows: Vec<Vec<Value>> = rows.into_iter().map(Row::into_columns).collect();
+        let rows: Vec<Vec<Value>> = rows.iter().map(|row| row.columns().to_vec()).collect();
         let Some(last) = rows.last() else { return Ok(None) };
         self.after = Some(self.table.key_of(last));
         Ok(Some(rows))

@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::execute::Tx;
 use crate::identities::effective::managed_document;
 use crate::identities::policies::document;
-use crate::policies::governing::reads_resource_tags;
+use crate::policies::governing::Needs;
 
 /// Characters of an inline session policy; AWS's quota.
 const CHARS_MAX: usize = 2048;
@@ -53,7 +53,8 @@ pub(crate) struct SessionPolicies {
     /// Whether it has no permissions but those the session policies of others give it: a federated
     /// user without a session policy.
     pub(crate) powerless: bool,
-    pub(crate) mention_resource_tags: bool,
+    /// What has to be known of a request for them.
+    pub(crate) needs: Needs,
 }
 
 pub(crate) async fn load(tx: &mut Tx, principal: &Principal) -> Result<SessionPolicies> {
@@ -64,7 +65,7 @@ pub(crate) async fn load(tx: &mut Tx, principal: &Principal) -> Result<SessionPo
     let mut add = |name: &str, text: &str| -> Result<()> {
         let policy = Policy::parse(text, PolicyKind::Identity)
             .map_err(|error| Error::internal(format!("session policy: {error}")))?;
-        policies.mention_resource_tags |= reads_resource_tags(&policy);
+        policies.needs = policies.needs | Needs::of(&policy);
         policies.documents.push((name.to_owned(), policy));
         Ok(())
     };
@@ -79,6 +80,7 @@ pub(crate) async fn load(tx: &mut Tx, principal: &Principal) -> Result<SessionPo
     policies.powerless = session.kind == SessionKind::Federated && policies.documents.is_empty();
     policies.kind =
         TEMPORARY_POLICIES.iter().find(|(kind, _)| *kind == session.kind).map(|(_, it)| it);
+    policies.needs = policies.needs | policies.kind.map(Needs::of).unwrap_or_default();
     Ok(policies)
 }
 

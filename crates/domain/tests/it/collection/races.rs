@@ -19,7 +19,7 @@ use crate::registry::{Registry, check_kind};
 
 /// What a telling request reads last before it answers.
 const LOOKED: &str =
-    "FROM garbage_candidates WHERE repository_id = $1 AND blob_id = $2 AND since <=";
+    "SELECT since FROM garbage_candidates WHERE repository_id = $1 AND blob_id = $2";
 /// What the collector reads: first to see whether there is work, then in its transaction.
 const DUE: &str = "FROM garbage_candidates WHERE since <= $1";
 const REMOVED: &str = "DELETE FROM blobs";
