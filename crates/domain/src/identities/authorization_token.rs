@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use foldhash::fast::RandomState;
 use serde::{Deserialize, Serialize};
 
 use super::sessions::{Session, refuse_expired};
@@ -77,7 +78,7 @@ struct Opened {
 /// Tokens that were verified, by the credentials they came in: a signature that was good once stays
 /// good. Whatever may change (time, the key that signed it, the principal) is looked at every time.
 #[derive(Default)]
-pub(crate) struct KnownTokens(Mutex<HashMap<String, Arc<Opened>>>);
+pub(crate) struct KnownTokens(Mutex<HashMap<String, Arc<Opened>, RandomState>>);
 
 impl KnownTokens {
     fn find(&self, credentials: &str) -> Option<Arc<Opened>> {

@@ -40,8 +40,30 @@ pub(crate) enum Remember {
 /// The resource policies that govern one resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Governed {
-    registry: Option<(AccountId, Region)>,
-    repository: Option<RepositoryAddress>,
+    registry: Option<OfRegistry>,
+    repository: Option<OfRepository>,
+}
+
+/// A registry whose policy governs, and the name of the policy's version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct OfRegistry {
+    account: AccountId,
+    region: Region,
+    version: String,
+}
+
+impl OfRegistry {
+    fn new(account: AccountId, region: Region) -> Self {
+        let version = versions::registry_policy(&account, &region);
+        Self { account, region, version }
+    }
+}
+
+/// A repository whose policy governs, and the name of the policy's version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct OfRepository {
+    address: RepositoryAddress,
+    version: String,
 }
 
 impl Governed {
@@ -55,20 +77,25 @@ impl Governed {
         let of_ecr = action.len() > 4
             && action.get(..4).is_some_and(|service| service.eq_ignore_ascii_case("ecr:"));
         match resource {
-            Resource::Repository { account, region, name } => Self {
-                registry: Some((*account, region.clone())),
-                repository: Some(RepositoryAddress {
+            Resource::Repository { account, region, name } => {
+                let address = RepositoryAddress {
                     account: *account,
                     region: region.clone(),
                     name: name.clone(),
-                }),
-            },
+                };
+                let version = versions::repository_policy(&address);
+                Self {
+                    registry: Some(OfRegistry::new(*account, region.clone())),
+                    repository: Some(OfRepository { address, version }),
+                }
+            }
             Resource::Repositories { account, region } => {
-                Self { registry: Some((*account, region.clone())), repository: None }
+                Self { registry: Some(OfRegistry::new(*account, region.clone())), repository: None }
             }
-            Resource::Any if of_ecr && !decided_by_identity(action) => {
-                Self { registry: Some((context.account, context.region.clone())), repository: None }
-            }
+            Resource::Any if of_ecr && !decided_by_identity(action) => Self {
+                registry: Some(OfRegistry::new(context.account, context.region.clone())),
+                repository: None,
+            },
             Resource::Any
             | Resource::Entity { .. }
             | Resource::Arn { .. }
@@ -79,12 +106,8 @@ impl Governed {
 
     /// The names of the versions that the policies have.
     pub(crate) fn versions(&self) -> impl Iterator<Item = String> {
-        let registry = self
-            .registry
-            .as_ref()
-            .map(|(account, region)| versions::registry_policy(account, region));
-        let repository = self.repository.as_ref().map(versions::repository_policy);
-        registry.into_iter().chain(repository)
+        let registry = self.registry.iter().map(|of| of.version.clone());
+        registry.chain(self.repository.iter().map(|of| of.version.clone()))
     }
 
     /// The policies, under the versions that were read.
@@ -98,28 +121,26 @@ impl Governed {
         let cache = &app.resource_policies;
         let registry = match &self.registry {
             None => None,
-            Some((account, region)) => {
-                let name = versions::registry_policy(account, region);
-                let version = basis.version(&name)?;
-                Some(match cache.find(&name, version) {
+            Some(OfRegistry { account, region, version: name }) => {
+                let version = basis.version(name)?;
+                Some(match cache.find(name, version) {
                     Some(found) => found,
                     None => {
                         let compiled = read_registry(tx, account, region).await?;
-                        cache.keep(name, version, compiled, remember)
+                        cache.keep(name.clone(), version, compiled, remember)
                     }
                 })
             }
         };
         let repository = match &self.repository {
             None => None,
-            Some(address) => {
-                let name = versions::repository_policy(address);
-                let version = basis.version(&name)?;
-                Some(match cache.find(&name, version) {
+            Some(OfRepository { address, version: name }) => {
+                let version = basis.version(name)?;
+                Some(match cache.find(name, version) {
                     Some(found) => found,
                     None => {
                         let compiled = read_repository(tx, address).await?;
-                        cache.keep(name, version, compiled, remember)
+                        cache.keep(name.clone(), version, compiled, remember)
                     }
                 })
             }

@@ -11,10 +11,11 @@
 //! - an answer from a snapshot that began while a COMMIT ran is not remembered.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use foldhash::fast::RandomState;
 use futures_util::future::BoxFuture;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use tonnage_domain::metadata::{MetadataError, MetadataErrorKind, Row, Transaction, Value};
@@ -88,9 +89,9 @@ struct Answer {
 /// The younger half of what is remembered and the older one, which goes when the younger is full.
 #[derive(Default)]
 struct Halves {
-    young: HashMap<u64, Arc<Answer>>,
+    young: HashMap<u64, Arc<Answer>, RandomState>,
     young_bytes: usize,
-    old: HashMap<u64, Arc<Answer>>,
+    old: HashMap<u64, Arc<Answer>, RandomState>,
 }
 
 /// What is remembered of one database.
@@ -109,7 +110,7 @@ impl Answers {
             numbers: std::array::from_fn(|_| AtomicU64::new(0)),
             names: Mutex::default(),
             halves: Mutex::default(),
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
             bytes_max,
         })
     }
