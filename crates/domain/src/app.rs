@@ -9,6 +9,7 @@ use crate::gc::{Collector, Wake};
 use crate::identities::access_keys::uses::Uses;
 use crate::identities::authorization_token::KnownTokens;
 use crate::identities::token_keys::TokenKeys;
+use crate::identities::web_identity::{Documents, KeySets};
 use crate::ids::Ids;
 use crate::images::pulls::Pulls;
 use crate::jobs;
@@ -97,6 +98,8 @@ pub struct App {
     pub(crate) domain_keys: DomainKeys,
     pub(crate) token_keys: TokenKeys,
     pub(crate) known_tokens: KnownTokens,
+    pub(crate) documents: Arc<dyn Documents>,
+    pub(crate) key_sets: KeySets,
     pub(crate) policies: PolicyCache,
     pub(crate) resource_policies: ResourcePolicyCache,
     pub(crate) key_uses: Uses,

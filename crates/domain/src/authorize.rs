@@ -249,13 +249,17 @@ impl OwnPolicies {
             let identity = Arc::new(Effective::built_in("service", document)?);
             return Ok(Self { identity, session: SessionPolicies::default(), limit: None });
         }
+        let session = sessions::policies::load(tx, principal).await?;
+        let limit = governing::limit(app, tx, &principal.account, basis, remember).await?;
+        if principal.kind == PrincipalKind::WebIdentity {
+            // It has no policies; whoever trusts its provider says what it may.
+            return Ok(Self { identity: Arc::default(), session, limit });
+        }
         let versions = principals::version_names(principal)
             .into_iter()
             .map(|name| basis.version(&name).map(|version| (name, version)))
             .collect::<Result<Vec<_>>>()?;
         let identity = app.policies.get(tx, principal.id, versions, remember).await?;
-        let session = sessions::policies::load(tx, principal).await?;
-        let limit = governing::limit(app, tx, &principal.account, basis, remember).await?;
         Ok(Self { identity, session, limit })
     }
 
@@ -405,6 +409,10 @@ fn denied(context: &RequestContext, action: &str, arn: &str, denial: &Denial) ->
 
 /// AWS's message; `told` is its end.
 pub(crate) fn refusal(context: &RequestContext, action: &str, arn: &str, told: &str) -> Error {
+    if context.principal.kind == PrincipalKind::WebIdentity {
+        // As in AWS: what a role trusts is not for whoever has some token to learn.
+        return Error::new(ErrorKind::AccessDenied, format!("Not authorized to perform {action}"));
+    }
     let who = &context.principal.arn;
     Error::new(
         ErrorKind::AccessDenied,

@@ -20,6 +20,8 @@ pub enum PrincipalKind {
     AssumedRole,
     /// A session by the name that a user gave it.
     FederatedUser,
+    /// The subject of an identity provider's token, before it has a session: the provider's ARN.
+    WebIdentity,
 }
 
 impl PrincipalKind {
@@ -31,6 +33,7 @@ impl PrincipalKind {
             Self::User => "user",
             Self::AssumedRole => "role",
             Self::FederatedUser => "federated-user",
+            Self::WebIdentity => "web-identity",
         }
     }
 
@@ -52,6 +55,7 @@ impl PrincipalKind {
             Self::AssumedRole => "AssumedRole",
             Self::FederatedUser => "FederatedUser",
             Self::Service => "AWSService",
+            Self::WebIdentity => "WebIdentityUser",
         }
     }
 }

@@ -122,6 +122,12 @@ pub enum ErrorKind {
     PasswordPolicyViolation,
     /// Policies and tags of a session are too large together.
     PackedPolicyTooLarge,
+    /// A token of an identity provider is not one, or not for us.
+    InvalidIdentityToken,
+    /// A token of an identity provider has expired.
+    IdentityTokenExpired,
+    /// An identity provider does not answer.
+    IdentityProviderUnreachable,
     /// Tonnage does not do this.
     Unsupported,
     /// The disk or the quota is full.
@@ -136,7 +142,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind, in the order of their declaration.
-    pub const ALL: [Self; 59] = [
+    pub const ALL: [Self; 62] = [
         Self::Unauthenticated,
         Self::TokenExpired,
         Self::TokenInvalid,
@@ -191,6 +197,9 @@ impl ErrorKind {
         Self::InvalidUserType,
         Self::PasswordPolicyViolation,
         Self::PackedPolicyTooLarge,
+        Self::InvalidIdentityToken,
+        Self::IdentityTokenExpired,
+        Self::IdentityProviderUnreachable,
         Self::Unsupported,
         Self::StorageFull,
         Self::Throttled,

@@ -49,6 +49,7 @@ use crate::identities::roles::{
     UpdateRoleDescription,
 };
 use crate::identities::sessions::assume_role::AssumeRole;
+use crate::identities::sessions::assume_role_with_web_identity::AssumeRoleWithWebIdentity;
 use crate::identities::sessions::get_access_key_info::GetAccessKeyInfo;
 use crate::identities::sessions::get_federation_token::GetFederationToken;
 use crate::identities::sessions::get_session_token::GetSessionToken;
@@ -266,6 +267,7 @@ pub const OPERATIONS: &[Entry] = &[
     UpdateRoleDescription::ENTRY,
     UpdateUser::ENTRY,
     AssumeRole::ENTRY,
+    AssumeRoleWithWebIdentity::ENTRY,
     GetAccessKeyInfo::ENTRY,
     GetCallerIdentity::ENTRY,
     CancelJob::ENTRY,

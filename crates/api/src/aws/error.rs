@@ -199,7 +199,10 @@ pub fn json_code(kind: ErrorKind) -> Code {
         | Kind::InvalidInput
         | Kind::InvalidUserType
         | Kind::PasswordPolicyViolation
-        | Kind::PackedPolicyTooLarge => ("InvalidParameterException", 400),
+        | Kind::PackedPolicyTooLarge
+        | Kind::InvalidIdentityToken
+        | Kind::IdentityTokenExpired
+        | Kind::IdentityProviderUnreachable => ("InvalidParameterException", 400),
         Kind::InvalidTagParameter => ("InvalidTagParameterException", 400),
         Kind::TooManyTags => ("TooManyTagsException", 400),
         Kind::LimitExceeded => ("LimitExceededException", 400),
@@ -259,6 +262,9 @@ pub fn query_code(kind: ErrorKind) -> Code {
         Kind::InvalidUserType => ("InvalidUserType", 400),
         Kind::PasswordPolicyViolation => ("PasswordPolicyViolation", 400),
         Kind::PackedPolicyTooLarge => ("PackedPolicyTooLarge", 400),
+        Kind::InvalidIdentityToken => ("InvalidIdentityToken", 400),
+        Kind::IdentityTokenExpired => ("ExpiredTokenException", 400),
+        Kind::IdentityProviderUnreachable => ("IDPCommunicationError", 400),
         Kind::InvalidParameter
         | Kind::NameInvalid
         | Kind::DigestInvalid

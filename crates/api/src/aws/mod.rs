@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HOST};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use http::request::Parts;
 use http::{HeaderValue, Method};
 use tokio::sync::Semaphore;
@@ -192,12 +192,24 @@ async fn authenticated(
             return Err(failure);
         }
     };
-    let body = read(body, limit).await.map_err(|error| match error {
-        ReadError::TooLarge => Refusal::TooLarge(limit),
-        ReadError::Broken => Refusal::BodyIncomplete,
-    })?;
+    let body = read_body(body, limit).await?;
     let context = claimed.verify(app, parts, &body, arrival).await?;
     Ok((body, context))
+}
+
+/// Whether a request says that somebody signed it, in whatever way.
+fn is_signed(parts: &Parts) -> bool {
+    let query = parts.uri.query().unwrap_or_default().as_bytes();
+    parts.headers.contains_key(AUTHORIZATION)
+        || form_urlencoded::parse(query).any(|(name, _)| name.starts_with("X-Amz-"))
+}
+
+async fn read_body(body: BodyStream, limit: usize) -> Result<Bytes> {
+    let read = read(body, limit).await.map_err(|error| match error {
+        ReadError::TooLarge => Refusal::TooLarge(limit),
+        ReadError::Broken => Refusal::BodyIncomplete,
+    });
+    Ok(read?)
 }
 
 /// Takes the rest of a body in without keeping it: a client that is still sending would see a

@@ -133,7 +133,10 @@ pub(super) fn code(kind: ErrorKind) -> (StatusCode, &'static str) {
         | ErrorKind::InvalidInput
         | ErrorKind::InvalidUserType
         | ErrorKind::PasswordPolicyViolation
-        | ErrorKind::PackedPolicyTooLarge => (Status::BAD_REQUEST, "UNSUPPORTED"),
+        | ErrorKind::PackedPolicyTooLarge
+        | ErrorKind::InvalidIdentityToken
+        | ErrorKind::IdentityTokenExpired
+        | ErrorKind::IdentityProviderUnreachable => (Status::BAD_REQUEST, "UNSUPPORTED"),
         ErrorKind::Unsupported => (Status::METHOD_NOT_ALLOWED, "UNSUPPORTED"),
         ErrorKind::StorageFull => (Status::INSUFFICIENT_STORAGE, "UNKNOWN"),
         ErrorKind::Throttled => (Status::TOO_MANY_REQUESTS, "TOOMANYREQUESTS"),

@@ -525,6 +525,7 @@ fn members() -> Vec<(&'static str, &'static str)> {
         ("GroupName", "some"),
         ("RoleName", "worker"),
         ("RoleSessionName", "session"),
+        ("WebIdentityToken", "no-token"),
         ("RoleArn", "arn:aws:iam::123456789012:role/worker"),
         ("InstanceProfileName", "profile"),
         ("PolicyName", "policy"),

@@ -238,6 +238,8 @@ pub async fn open(parts: Parts) -> Result<Opened, OpenError> {
         ids,
         domain_keys: crate::encryption::DomainKeys::default(),
         token_keys: crate::identities::token_keys::TokenKeys::default(),
+        documents: Arc::new(crate::identities::web_identity::NoDocuments),
+        key_sets: crate::identities::web_identity::KeySets::default(),
         known_tokens: crate::identities::authorization_token::KnownTokens::default(),
         policies: crate::authorize::PolicyCache::default(),
         resource_policies: crate::policies::governing::ResourcePolicyCache::default(),

@@ -65,6 +65,16 @@ pub(super) async fn refuse_inactive(tx: &mut Tx, context: &RequestContext) -> Re
             .await?;
         return active.map(drop).ok_or_else(invalid_token);
     }
+    if principal.kind == PrincipalKind::WebIdentity {
+        let active = tx
+            .optional(
+                "SELECT 1 FROM iam_entities JOIN accounts ON accounts.id = iam_entities.account_id \
+                 WHERE iam_entities.id = $1 AND accounts.state = 'ACTIVE'",
+                params![principal.id],
+            )
+            .await?;
+        return active.map(drop).ok_or_else(invalid_token);
+    }
     let active = tx
         .optional(
             "SELECT 1 FROM principals JOIN accounts ON accounts.id = principals.account_id \
@@ -123,6 +133,7 @@ pub(super) fn for_policies<'a>(
         PrincipalKind::AssumedRole => Kind::RoleSession,
         PrincipalKind::FederatedUser => Kind::FederatedUser,
         PrincipalKind::Service => Kind::Service,
+        PrincipalKind::WebIdentity => Kind::FederatedProvider,
     };
     tonnage_policy::Principal {
         kind,
@@ -143,7 +154,13 @@ fn role_arn(principal: &Principal) -> Option<&str> {
 
 /// Whether the trust policy of a role has a say in an action.
 pub(super) fn is_decided_by_trust(action: &str) -> bool {
-    matches!(action, "sts:AssumeRole" | "sts:TagSession" | "sts:SetSourceIdentity")
+    matches!(
+        action,
+        "sts:AssumeRole"
+            | "sts:AssumeRoleWithWebIdentity"
+            | "sts:TagSession"
+            | "sts:SetSourceIdentity"
+    )
 }
 
 /// The trust policy that has a say in an action on a role.
@@ -194,6 +211,9 @@ pub(super) fn add_condition_keys<'a>(
     keys.set("aws:tokenissuetime", Millis(session.issued_at).timestamp().to_string());
     // Nobody can have a second factor here, and the key exists only for temporary credentials.
     keys.set("aws:multifactorauthpresent", "false");
+    if let Some(provider) = &session.provider {
+        keys.set("aws:federatedprovider", provider.as_str());
+    }
     if let Some(identity) = &session.source_identity {
         keys.set("aws:sourceidentity", identity.as_str());
     }

@@ -26,6 +26,7 @@ pub mod sessions;
 pub mod simulation;
 pub(crate) mod token_keys;
 pub mod users;
+pub mod web_identity;
 
 use std::future::Future;
 

@@ -1,5 +1,4 @@
-//! Providers of identities by OpenID Connect. They are kept for the tools that make them; no token
-//! of theirs can be exchanged yet, because `AssumeRoleWithWebIdentity` is not served.
+//! Providers of identities by OpenID Connect, whose tokens `AssumeRoleWithWebIdentity` exchanges.
 
 use super::IamOperation;
 use super::entities::{self, Entity, EntityKind, New, tags};
@@ -7,6 +6,7 @@ use super::policies::{by_arn, creation};
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Call, Demand, Resource, Tx};
+use crate::names::AccountId;
 use crate::pages::PageRequest;
 use crate::params;
 use crate::resource_tags::ResourceTag;
@@ -47,6 +47,19 @@ async fn describe(tx: &mut Tx, entity: Entity) -> Result<OidcProvider> {
         tags: tags::list(tx, entity.id).await?,
         entity,
     })
+}
+
+/// The provider of an account for the issuer that a token names; `https`, or `http` on this machine.
+pub(super) async fn find_by_issuer(
+    tx: &mut Tx,
+    account: &AccountId,
+    issuer: &str,
+) -> Result<Option<OidcProvider>> {
+    let Ok(name) = name_of(issuer) else { return Ok(None) };
+    match entities::find(tx, account, KIND, name).await? {
+        Some(entity) => describe(tx, entity).await.map(Some),
+        None => Ok(None),
+    }
 }
 
 async fn store(tx: &mut Tx, provider: &OidcProvider) -> Result<()> {

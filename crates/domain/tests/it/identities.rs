@@ -115,7 +115,7 @@ impl Registry {
         }
     }
 
-    async fn session(&self, credentials: &Credentials) -> Result<Principal> {
+    pub(crate) async fn session(&self, credentials: &Credentials) -> Result<Principal> {
         let (id, token) = (&credentials.access_key_id, credentials.token.expose_secret());
         let now = self.clock.now();
         let key = sessions::authenticate(&self.app, id, Some(token), now).await?.unwrap();

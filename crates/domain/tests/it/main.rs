@@ -32,3 +32,4 @@ mod templates;
 mod throttling;
 mod transfer;
 mod uploads;
+mod web_identity;

@@ -8,6 +8,7 @@
 mod listeners;
 mod logs;
 mod metrics;
+mod outbound;
 mod registry;
 mod secrets;
 mod sources;
@@ -23,6 +24,7 @@ use anyhow::Result;
 pub(crate) use self::listeners::{DEFAULT_PORT, Listeners, TrustedProxies};
 pub(crate) use self::logs::{LogFormat, Logs};
 pub(crate) use self::metrics::MetricsAccess;
+pub(crate) use self::outbound::Outbound;
 pub(crate) use self::registry::Registry;
 pub(crate) use self::secrets::{OTHER_VARIABLES, Secrets};
 pub(crate) use self::sources::{Flags, Values, load};
@@ -73,6 +75,7 @@ pub(crate) const CONCERNS: &[(&str, &[Setting])] = &[
     ("Data", storage::SETTINGS),
     ("Registry", registry::SETTINGS),
     ("Listeners", listeners::SETTINGS),
+    ("Requests to others", outbound::SETTINGS),
     ("Logs", logs::SETTINGS),
     ("Metrics", metrics::SETTINGS),
 ];
@@ -91,6 +94,8 @@ pub(crate) struct Config {
     pub(crate) registry: Registry,
     /// Where it listens.
     pub(crate) listeners: Listeners,
+    /// Which servers of others may be asked.
+    pub(crate) outbound: Outbound,
     /// How it logs.
     pub(crate) logs: Logs,
     /// Who may read metrics.
@@ -114,6 +119,7 @@ impl Config {
             storage: Storage::read(&values, environment)?,
             registry: Registry::read(&values)?,
             listeners: Listeners::read(&values)?,
+            outbound: Outbound::read(&values)?,
             logs: Logs::read(&values)?,
             metrics: MetricsAccess::read(&values)?,
             secrets: Secrets::read(environment)?,

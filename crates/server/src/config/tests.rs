@@ -104,6 +104,8 @@ fn a_whole_file_and_its_defaults() {
         trusted_proxy = ["10.0.0.0/8", "192.0.2.1"]
         connections_max = 7
         drain_seconds = 0
+        outbound_network = ["10.0.0.0/8"]
+        outbound_authorities_file = "/ca"
         log_format = "json"
         log = "debug"
         metrics_token_file = "/token"
@@ -135,6 +137,8 @@ fn a_whole_file_and_its_defaults() {
     {
         assert_eq!(config.listeners.trusted_proxies.contains(address.parse().unwrap()), trusted);
     }
+    assert_eq!(config.outbound.networks, ["10.0.0.0/8".parse().unwrap()]);
+    assert_eq!(config.outbound.authorities_file, Some(PathBuf::from("/ca")));
     assert_eq!(config.logs.format, LogFormat::Json);
     assert_eq!(config.logs.filter, "debug");
     assert_eq!(config.metrics.token_file, Some(PathBuf::from("/token")));
@@ -202,6 +206,7 @@ fn a_wrong_file_is_refused_by_the_name_of_the_key() {
     check_file_refused("region = \"nowhere at all\"", &["`region`"]);
     check_file_refused("domain = \"https://x/\"", &["`domain`"]);
     check_file_refused("domain = \"a..b\"", &["`domain`"]);
+    check_file_refused("outbound_network = [\"10.0.0.0\"]", &["`outbound_network`", "10.0.0.0/8"]);
     check_file_refused("trusted_proxy = [\"10.0.0.0/99\"]", &["`trusted_proxy`", "10.0.0.0/99"]);
     check_file_refused("log = \"a=b=c\"", &["`log`"]);
     check_file_refused("log_format = \"xml\"", &["`log_format`", "xml"]);

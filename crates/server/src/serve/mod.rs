@@ -12,6 +12,7 @@ mod health;
 mod listeners;
 mod logs;
 mod metrics;
+mod outbound;
 mod respond;
 mod signals;
 
@@ -73,7 +74,9 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
             return Ok(());
         }
     };
-    let app = Arc::new(opened.app);
+    let mut app = opened.app;
+    app.set_documents(Arc::new(outbound::GuardedDocuments::new(&config.outbound)?));
+    let app = Arc::new(app);
     let runtime = Runtime {
         process_id: std::process::id(),
         version: env!("CARGO_PKG_VERSION").to_owned(),

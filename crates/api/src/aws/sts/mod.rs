@@ -2,6 +2,7 @@
 
 mod federation;
 mod roles;
+mod web_identity;
 
 use http::request::Parts;
 use secrecy::ExposeSecret;
@@ -17,11 +18,14 @@ use super::error::{Failure, Refusal, Result};
 use super::iam::input::Input;
 use super::iam::output::time;
 use super::query::{self, Parameters};
-use super::{BODY_BYTES_MAX, Call, authenticated, shapes};
+use super::{BODY_BYTES_MAX, Call, authenticated, is_signed, read_body, shapes};
 use crate::Arrival;
 use crate::request::Response;
 
 use shapes::sts::SERVICE;
+
+/// Bytes of a request that is not signed: a token, a session policy and some names.
+const TOKEN_BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// The namespace of every answer.
 pub(super) const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
@@ -37,10 +41,20 @@ pub(super) async fn handle(
     if let Some(other) = service.filter(|service| *service != SERVICE.signing_name) {
         return Err(Refusal::ServiceNotServed(other.to_owned()).into());
     }
-    let (body, context) =
-        authenticated(app, parts, body, arrival, SERVICE.signing_name, BODY_BYTES_MAX).await?;
-    let parameters = Parameters::read(parts.uri.query(), &body);
+    // A request that is not signed may carry a token of an identity provider instead.
+    let (parameters, context) = if is_signed(parts) {
+        let (body, context) =
+            authenticated(app, parts, body, arrival, SERVICE.signing_name, BODY_BYTES_MAX).await?;
+        (Parameters::read(parts.uri.query(), &body), Some(context))
+    } else {
+        let body = read_body(body, TOKEN_BODY_BYTES_MAX).await?;
+        (Parameters::read(parts.uri.query(), &body), None)
+    };
     let action = parameters.get("Action").unwrap_or_default();
+    let by_token = action == web_identity::OPERATION;
+    if context.is_none() && !by_token {
+        return Err(Refusal::MissingAuthentication.into());
+    }
     let operation = SERVICE.find(action).ok_or_else(|| query::unknown_operation(&parameters))?;
     if !SERVED.contains(&operation.name) {
         return Err(not_served(SERVICE.signing_name, operation.name).into());
@@ -48,8 +62,13 @@ pub(super) async fn handle(
     let document = parameters.document(operation.input)?;
     shapes::validate(operation.input, &document)
         .map_err(|failure| Failure::from((SERVICE.style, failure)))?;
-    let call = Call { app, context, arrival };
-    let output = run(operation.name, &call, Input::new(operation.name, document)).await?;
+    let input = Input::new(operation.name, document);
+    let output = match context {
+        Some(context) if !by_token => {
+            run(operation.name, &Call { app, context, arrival }, input).await?
+        }
+        _ => web_identity::assume_role(app, parts, arrival, input).await?,
+    };
     query::answer(operation, &output, NAMESPACE, &arrival.request_id)
 }
 
@@ -70,6 +89,7 @@ macro_rules! operations {
 
 operations! {
     "AssumeRole" => roles::assume_role,
+    "AssumeRoleWithWebIdentity" => web_identity::is_not_signed,
     "GetAccessKeyInfo" => get_access_key_info,
     "GetCallerIdentity" => get_caller_identity,
     "GetFederationToken" => federation::get_federation_token,

@@ -7,7 +7,7 @@ use super::{Input, credentials};
 use crate::aws::Call;
 use crate::aws::error::Result;
 
-fn answer(session: &AssumedRole) -> Value {
+pub(super) fn answer(session: &AssumedRole) -> Value {
     json!({
         "Credentials": credentials(&session.credentials),
         "AssumedRoleUser": {"AssumedRoleId": session.unique_id, "Arn": session.arn},

@@ -59,7 +59,7 @@ pub(super) fn role_resource(role_arn: &str, context: &RequestContext) -> Resourc
     Resource::Arn { arn: role_arn.to_owned(), account }
 }
 
-pub(super) fn role_account(role_arn: &str) -> Option<AccountId> {
+pub(in crate::identities) fn role_account(role_arn: &str) -> Option<AccountId> {
     let arn = Arn::parse(role_arn).ok()?;
     let is_role = arn.service() == "iam" && arn.resource().starts_with("role/");
     is_role.then(|| AccountId::parse(arn.account()).ok()).flatten()

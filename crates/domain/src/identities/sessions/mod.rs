@@ -8,6 +8,7 @@
 //! role that were made before a time.
 
 pub mod assume_role;
+pub mod assume_role_with_web_identity;
 pub mod get_access_key_info;
 pub mod get_federation_token;
 pub mod get_session_token;
@@ -91,6 +92,9 @@ pub struct Session {
     /// Who began the chain, as told by whoever assumed the first role.
     #[serde(rename = "si", default, skip_serializing_if = "Option::is_none")]
     pub source_identity: Option<String>,
+    /// The ARN of the identity provider whose token it was made for.
+    #[serde(rename = "fp", default, skip_serializing_if = "Option::is_none")]
+    pub(crate) provider: Option<String>,
 }
 
 /// What the token carries.
@@ -152,6 +156,7 @@ impl Session {
             transitive: Vec::new(),
             source_key,
             source_identity: None,
+            provider: None,
         }
     }
 

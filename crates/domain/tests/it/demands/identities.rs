@@ -44,6 +44,7 @@ use tonnage_domain::identities::roles::{
     UpdateRoleDescription,
 };
 use tonnage_domain::identities::sessions::assume_role::AssumeRole;
+use tonnage_domain::identities::sessions::assume_role_with_web_identity::AssumeRoleWithWebIdentity;
 use tonnage_domain::identities::sessions::get_access_key_info::GetAccessKeyInfo;
 use tonnage_domain::identities::sessions::get_federation_token::GetFederationToken;
 use tonnage_domain::identities::sessions::get_session_token::GetSessionToken;
@@ -53,6 +54,8 @@ use tonnage_domain::identities::simulation::{
 use tonnage_domain::identities::users::{
     self, CreateUser, CredentialKind, DeleteUser, GetUser, ListCredentials, ListUsers, UpdateUser,
 };
+
+use tonnage_domain::identities::web_identity::WebIdentity;
 
 use super::Table;
 use crate::registry::{page, resource_tags};
@@ -279,6 +282,33 @@ fn sessions(table: &mut Table) {
         external_id: some("42"),
         source_identity: some("alice"),
         ..assume
+    };
+    table.add("with everything", &everything);
+    let with_token = AssumeRoleWithWebIdentity {
+        role_arn: "arn:aws:iam::123456789012:role/deploy".to_owned(),
+        session_name: "build".to_owned(),
+        identity: WebIdentity {
+            provider: "issuer.example".to_owned(),
+            provider_arn: PROVIDER.to_owned(),
+            subject: "repo:team/app".to_owned(),
+            audience: "sts.amazonaws.com".to_owned(),
+            ..WebIdentity::default()
+        },
+        duration_seconds: None,
+        policy: None,
+        policy_arns: vec![],
+    };
+    table.add("", &with_token);
+    let everything = AssumeRoleWithWebIdentity {
+        identity: WebIdentity {
+            original_audience: vec!["first".to_owned()],
+            methods: vec!["pwd".to_owned()],
+            tags: resource_tags(&[("team", "blue")]),
+            transitive_tag_keys: vec!["team".to_owned()],
+            source_identity: some("alice"),
+            ..with_token.identity.clone()
+        },
+        ..with_token
     };
     table.add("with everything", &everything);
     table.add("", &GetSessionToken { duration_seconds: None });

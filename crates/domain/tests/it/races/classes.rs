@@ -67,6 +67,7 @@ pub(super) enum Writes {
 pub(super) fn writes(entry: Entry) -> Option<Writes> {
     let class = match entry.name {
         "AssumeRole"
+        | "AssumeRoleWithWebIdentity"
         | "GetFederationToken"
         | "GetSessionToken"
         | "GetAuthorizationToken"

@@ -1,0 +1,39 @@
+//! How the documents of identity providers are fetched.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use tonnage_domain::identities::web_identity::Documents;
+use tonnage_outbound::{Client, Rules};
+
+use crate::config::Outbound;
+
+/// How long one document may take.
+const DOCUMENT_TIME: Duration = Duration::from_secs(10);
+
+/// Fetches documents under the operator's rules.
+pub(super) struct GuardedDocuments(Client);
+
+impl GuardedDocuments {
+    /// # Errors
+    /// When the file of authorities cannot be used.
+    pub(super) fn new(config: &Outbound) -> Result<Self> {
+        let rules = Rules {
+            networks: config.networks.clone(),
+            authorities: config.authorities_file.clone(),
+        };
+        let client = Client::new(rules).context("`outbound_authorities_file` cannot be used")?;
+        Ok(Self(client))
+    }
+}
+
+impl Documents for GuardedDocuments {
+    fn get<'a>(&'a self, url: &'a str, bytes_max: usize) -> BoxFuture<'a, Result<Bytes, String>> {
+        Box::pin(async move {
+            let got = self.0.get(url, bytes_max, DOCUMENT_TIME).await;
+            got.map_err(|error| format!("{:#}", anyhow::Error::from(error)))
+        })
+    }
+}
