@@ -50,4 +50,9 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "sparse_repositories",
         sql: include_str!("../migrations/0031_sparse_repositories.sql"),
     },
+    Migration {
+        version: 40,
+        name: "trusted_principals",
+        sql: include_str!("../migrations/0040_trusted_principals.sql"),
+    },
 ];

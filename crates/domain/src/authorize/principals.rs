@@ -7,11 +7,12 @@ use tonnage_policy::{Context, Policy, PolicyKind};
 
 use crate::clock::Millis;
 use crate::context::{Principal, PrincipalKind, RequestContext};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::execute::Tx;
 use crate::identities::sessions::{SessionKind, refuse_expired};
 use crate::identities::{invalid_token, users};
 use crate::names::AccountId;
+use crate::policies::Stored;
 use crate::resource_tags::ResourceTag;
 use crate::{params, versions};
 
@@ -171,15 +172,13 @@ pub(super) async fn trust_policy(tx: &mut Tx, action: &str, arn: &str) -> Result
     }
     let row = tx
         .optional(
-            "SELECT iam_roles.trust_policy FROM iam_roles \
+            "SELECT iam_roles.trust_policy, iam_roles.trust_principals FROM iam_roles \
              JOIN iam_entities ON iam_entities.id = iam_roles.role_id WHERE iam_entities.arn = $1",
             params![arn],
         )
         .await?;
     let Some(row) = row else { return Ok(Some(NOBODY.clone())) };
-    let policy = Policy::parse(&row.get::<String>(0)?, PolicyKind::Trust)
-        .map_err(|error| Error::internal(format!("stored trust policy: {error}")))?;
-    Ok(Some(policy))
+    Stored::from_row(&row)?.compile(PolicyKind::Trust).map(Some)
 }
 
 /// The condition keys about a principal.

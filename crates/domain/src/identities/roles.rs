@@ -1,18 +1,20 @@
 //! Roles and their trust policies.
 
-use tonnage_policy::PolicyKind;
+use std::collections::BTreeMap;
 
-use super::IamOperation;
-use super::attachments;
+use tonnage_policy::{PolicyKind, Statement};
+
 use super::entities::{self, Entity, EntityKind, New, tags};
 use super::policies::{all_of, creation, document};
 use super::users::refuse_policies;
+use super::{IamOperation, Lookup, attachments};
 use crate::clock::Millis;
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Call, Demand, Tx};
 use crate::pages::{Page, PageRequest};
 use crate::params;
+use crate::policies::{Stored, stored};
 use crate::resource_tags::ResourceTag;
 
 const KIND: EntityKind = EntityKind::Role;
@@ -41,17 +43,18 @@ pub struct Role {
 pub(crate) async fn describe(tx: &mut Tx, entity: Entity) -> Result<Role> {
     let row = tx
         .optional(
-            "SELECT trust_policy, session_seconds_max, last_used_at, last_used_region \
+            "SELECT trust_policy, trust_principals, session_seconds_max, last_used_at, \
+             last_used_region \
              FROM iam_roles WHERE role_id = $1",
             params![entity.id],
         )
         .await?
         .ok_or_else(|| Error::internal("a role without its trust policy"))?;
-    let last_used_at: Option<Millis> = row.get(2)?;
-    let last_used_region: Option<String> = row.get(3)?;
+    let last_used_at: Option<Millis> = row.get(3)?;
+    let last_used_region: Option<String> = row.get(4)?;
     Ok(Role {
-        trust_policy: row.get(0)?,
-        session_seconds_max: row.get(1)?,
+        trust_policy: Stored::from_row(&row)?.shown(tx).await?,
+        session_seconds_max: row.get(2)?,
         last_used: last_used_at.map(|at| (at, last_used_region.unwrap_or_default())),
         boundary: attachments::boundary(tx, entity.id).await?,
         tags: tags::list(tx, entity.id).await?,
@@ -59,16 +62,33 @@ pub(crate) async fn describe(tx: &mut Tx, entity: Entity) -> Result<Role> {
     })
 }
 
-fn check_trust(text: &str) -> Result<()> {
-    document::check(text, PolicyKind::Trust, TRUST_CHARS_MAX, "the trust policy").map(drop).map_err(
-        |error| match error.kind() {
-            ErrorKind::LimitExceeded => Error::new(
-                ErrorKind::LimitExceeded,
-                format!("Cannot exceed quota for ACLSizePerRole: {TRUST_CHARS_MAX}"),
-            ),
-            _ => error,
-        },
-    )
+/// Checks a trust policy; the users and roles it names, as stored: one made later under the name of
+/// one that is gone is not trusted.
+async fn check_trust(tx: &mut Tx, text: &str) -> Result<String> {
+    let checked = document::check(text, PolicyKind::Trust, TRUST_CHARS_MAX, "the trust policy");
+    let policy = checked.map_err(|error| match error.kind() {
+        ErrorKind::LimitExceeded => Error::new(
+            ErrorKind::LimitExceeded,
+            format!("Cannot exceed quota for ACLSizePerRole: {TRUST_CHARS_MAX}"),
+        ),
+        _ => error,
+    })?;
+    let mut bound = BTreeMap::new();
+    for principal in policy.statements().iter().flat_map(Statement::principals) {
+        match super::lookup(tx, principal).await? {
+            Lookup::Absent(named) => {
+                return Err(Error::new(
+                    ErrorKind::MalformedPolicyDocument,
+                    format!("Invalid principal in policy: \"AWS\":\"{named}\""),
+                ));
+            }
+            Lookup::Known(None) => {}
+            Lookup::Known(Some((arn, unique_id))) => {
+                bound.insert(arn, unique_id);
+            }
+        }
+    }
+    stored(&bound)
 }
 
 /// Creates a role.
@@ -106,7 +126,7 @@ impl IamOperation for CreateRole {
     }
 
     async fn apply(self, call: &Call<'_>, tx: &mut Tx) -> Result<Role> {
-        check_trust(&self.trust_policy)?;
+        let principals = check_trust(tx, &self.trust_policy).await?;
         let path = self.path.as_deref().unwrap_or("/");
         let new = New { kind: KIND, path, name: &self.name, description: &self.description };
         if let Some(arn) = &self.boundary {
@@ -114,9 +134,9 @@ impl IamOperation for CreateRole {
         }
         let entity = entities::insert(tx, call, new).await?;
         tx.execute(
-            "INSERT INTO iam_roles (role_id, trust_policy, session_seconds_max) \
-             VALUES ($1, $2, $3)",
-            params![entity.id, &self.trust_policy, self.session_seconds_max],
+            "INSERT INTO iam_roles (role_id, trust_policy, trust_principals, session_seconds_max) \
+             VALUES ($1, $2, $3, $4)",
+            params![entity.id, &self.trust_policy, principals, self.session_seconds_max],
         )
         .await?;
         tags::put(tx, entity.id, &self.tags).await?;
@@ -237,10 +257,10 @@ impl IamOperation for UpdateAssumeRolePolicy {
 
     async fn apply(self, call: &Call<'_>, tx: &mut Tx) -> Result<()> {
         let entity = entities::get(tx, call, KIND, &self.name).await?;
-        check_trust(&self.trust_policy)?;
+        let principals = check_trust(tx, &self.trust_policy).await?;
         tx.execute(
-            "UPDATE iam_roles SET trust_policy = $2 WHERE role_id = $1",
-            params![entity.id, &self.trust_policy],
+            "UPDATE iam_roles SET trust_policy = $2, trust_principals = $3 WHERE role_id = $1",
+            params![entity.id, &self.trust_policy, principals],
         )
         .await?;
         entities::touch(tx, call, &entity).await

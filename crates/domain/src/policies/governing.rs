@@ -293,7 +293,8 @@ async fn read_registry(tx: &mut Tx, account: &AccountId, region: &Region) -> Res
             params![account.as_str(), region.as_str()],
         )
         .await?;
-    let policy = row.map(|row| Stored::from_row(&row)?.compile()).transpose()?;
+    let policy =
+        row.map(|row| Stored::from_row(&row)?.compile(PolicyKind::Resource)).transpose()?;
     Ok(Compiled::new(policy, registry_policy_scope(tx, account, region).await?))
 }
 
@@ -309,7 +310,8 @@ async fn read_repository(tx: &mut Tx, address: &RepositoryAddress) -> Result<Com
             params![address.account.as_str(), address.region.as_str(), address.name.as_str()],
         )
         .await?;
-    let policy = row.map(|row| Stored::from_row(&row)?.compile()).transpose()?;
+    let policy =
+        row.map(|row| Stored::from_row(&row)?.compile(PolicyKind::Resource)).transpose()?;
     Ok(Compiled::new(policy, RegistryPolicyScope::V2))
 }
 

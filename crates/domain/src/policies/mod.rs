@@ -123,19 +123,24 @@ impl Checked {
 
     /// The principals it means, as stored.
     fn stored_principals(&self) -> Result<String> {
-        serde_json::to_string(&self.bound).map_err(Error::internal)
+        stored(&self.bound)
     }
 }
 
+/// Principals' ARNs and their unique ids, as stored.
+pub(crate) fn stored(bound: &BTreeMap<String, String>) -> Result<String> {
+    serde_json::to_string(bound).map_err(Error::internal)
+}
+
 /// A stored text, with the principals it means.
-struct Stored {
+pub(crate) struct Stored {
     text: String,
     bound: BTreeMap<String, String>,
 }
 
 impl Stored {
     /// From a row of `document, principals`.
-    fn from_row(row: &Row) -> Result<Self> {
+    pub(crate) fn from_row(row: &Row) -> Result<Self> {
         let bound: String = row.get(1)?;
         Ok(Self {
             text: row.get(0)?,
@@ -144,8 +149,8 @@ impl Stored {
     }
 
     /// What it means.
-    fn compile(&self) -> Result<Policy> {
-        let mut policy = Policy::parse(&self.text, PolicyKind::Resource)
+    pub(crate) fn compile(&self, kind: PolicyKind) -> Result<Policy> {
+        let mut policy = Policy::parse(&self.text, kind)
             .map_err(|error| Error::internal(format!("stored policy: {error}")))?;
         policy.bind_principals(|arn| self.bound.get(arn).cloned());
         Ok(policy)
@@ -153,7 +158,7 @@ impl Stored {
 
     /// The text as clients see it: as it was set, but a principal that is gone stands there by its
     /// unique id, as in AWS, because a new one of the same name is not meant.
-    async fn shown(self, tx: &mut Tx) -> Result<String> {
+    pub(crate) async fn shown(self, tx: &mut Tx) -> Result<String> {
         let mut text = self.text;
         for (arn, unique_id) in &self.bound {
             if !identities::is_known(tx, unique_id).await? {

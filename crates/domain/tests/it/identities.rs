@@ -23,7 +23,7 @@ use tonnage_domain::identities::policies::versions::{
     CreatePolicyVersion, DeletePolicyVersion, ListPolicyVersions, SetDefaultPolicyVersion,
 };
 use tonnage_domain::identities::policies::{CreatePolicy, DeletePolicy, ListPolicies, PolicyScope};
-use tonnage_domain::identities::roles::{CreateRole, DeleteRole};
+use tonnage_domain::identities::roles::{CreateRole, DeleteRole, GetRole, UpdateAssumeRolePolicy};
 use tonnage_domain::identities::sessions::assume_role::{AssumeRole, AssumedRole};
 use tonnage_domain::identities::sessions::get_federation_token::GetFederationToken;
 use tonnage_domain::identities::sessions::get_session_token::GetSessionToken;
@@ -431,6 +431,34 @@ async fn a_role_of_the_same_account_is_not_assumed_without_trust() {
     // Naming the user itself is enough.
     let bob = registry.key_of("bob").await;
     registry.assume(&bob, assume(&role_arn)).await;
+}
+
+#[tokio::test]
+async fn a_user_made_again_under_a_name_is_not_the_one_that_a_role_trusts() {
+    let registry = Registry::new().await;
+    let nobody = create_role("lonely", trust(&format!("arn:aws:iam::{ACCOUNT}:user/bob"), ""));
+    check_kind(registry.run(nobody).await, ErrorKind::MalformedPolicyDocument);
+    let bob = registry.user("bob").await;
+    registry.run(create_role("deploy", trust(&bob.arn, ""))).await.unwrap();
+    let role_arn = format!("arn:aws:iam::{ACCOUNT}:role/deploy");
+    let described =
+        async || registry.run(GetRole { name: "deploy".to_owned() }).await.unwrap().trust_policy;
+    registry.assume(&bob, assume(&role_arn)).await;
+    assert!(described().await.contains(&bob.arn));
+
+    let id = bob.access_key_id.clone().unwrap();
+    registry.run(DeleteAccessKey { user_name: Some("bob".to_owned()), id }).await.unwrap();
+    registry.run(DeleteUser { name: "bob".to_owned() }).await.unwrap();
+    let again = registry.user("bob").await;
+    assert_eq!(again.arn, bob.arn);
+    check_kind(registry.run_as(&again, assume(&role_arn)).await, ErrorKind::AccessDenied);
+    let shown = described().await;
+    assert!(shown.contains(&bob.unique_id) && !shown.contains(&bob.arn), "{shown}");
+
+    let update =
+        UpdateAssumeRolePolicy { name: "deploy".to_owned(), trust_policy: trust(&bob.arn, "") };
+    registry.run(update).await.unwrap();
+    registry.assume(&again, assume(&role_arn)).await;
 }
 
 #[tokio::test]

@@ -45,8 +45,7 @@ impl Outbound {
         })?;
         Ok(Self {
             networks: networks.unwrap_or_default(),
-            authorities_file: values
-                .one("outbound_authorities_file", |text| Ok(PathBuf::from(text)))?,
+            authorities_file: values.text("outbound_authorities_file")?.map(PathBuf::from),
         })
     }
 }
