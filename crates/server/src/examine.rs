@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::data_directory::restore::Pending;
 use crate::data_directory::runtime::Runtime;
 use crate::data_directory::{self, Layout, look_for_root_key, missing_root_key, rotation};
+use crate::serve::tls;
 
 /// Looks at everything that `tonnage serve` opens with this configuration. A directory that is not
 /// there yet is no fault, and neither is a server that runs on it.
@@ -22,6 +23,9 @@ use crate::data_directory::{self, Layout, look_for_root_key, missing_root_key, r
 /// # Errors
 /// The first sentence with which the server would refuse to start.
 pub(crate) async fn examine(layout: &Layout, config: &Config) -> Result<()> {
+    if let Some(files) = &config.listeners.tls {
+        tls::check(files)?;
+    }
     if !data_directory::look(layout.directory())? {
         return Ok(());
     }

@@ -132,7 +132,7 @@ impl Fixture {
     }
 
     /// Claims that are good, with `changes` over them.
-    fn claims(&self, changes: Value) -> Value {
+    fn claims(&self, changes: &Value) -> Value {
         let now = self.seconds();
         let mut claims = json!({"iss": ISSUER, "sub": "repo:team/app", "aud": "sts.amazonaws.com",
             "iat": now, "exp": now + 600});
@@ -158,7 +158,7 @@ impl Fixture {
     }
 
     async fn check(&self, changes: Value, expected: Option<ErrorKind>) {
-        let token = self.key.sign(&self.claims(changes.clone()));
+        let token = self.key.sign(&self.claims(&changes));
         let found = self.assume(ROLE, &token).await.err().map(|error| error.kind());
         assert_eq!(found, expected, "{changes}");
     }
@@ -170,7 +170,7 @@ async fn a_token_is_exchanged_for_a_session() {
     let changes = json!({
         "https://aws.amazon.com/tags": {"principal_tags": {"team": ["blue"]}, "transitive_tag_keys": ["team"]},
     });
-    let token = fixture.key.sign(&fixture.claims(changes));
+    let token = fixture.key.sign(&fixture.claims(&changes));
     let (session, made) = fixture.assume(ROLE, &token).await.unwrap();
     assert_eq!(made.arn, "arn:aws:sts::123456789012:assumed-role/deploy/build");
     assert_eq!(session.arn, made.arn);
@@ -212,11 +212,11 @@ async fn which_claims_are_believed() {
 #[tokio::test]
 async fn which_signatures_are_believed() {
     let fixture = Fixture::new().await;
-    let claims = fixture.claims(json!({}));
+    let claims = fixture.claims(&json!({}));
     let good = fixture.key.sign(&claims);
     let part = |index| good.split('.').nth(index).unwrap().to_owned();
     let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let forged = encode(&fixture.claims(json!({"sub": "repo:team/other"})));
+    let forged = encode(&fixture.claims(&json!({"sub": "repo:team/other"})));
     let other = Key::new("first");
     let public = fixture.key.public().to_string();
     let symmetric = jsonwebtoken::encode(
@@ -251,7 +251,7 @@ async fn which_signatures_are_believed() {
 async fn keys_are_fetched_once_and_again_when_they_change() {
     let fixture = Fixture::new().await;
     let (servers, clock) = (&fixture.servers, &fixture.registry.clock);
-    let good = |key: &Key| key.sign(&fixture.claims(json!({"exp": fixture.seconds() + 100_000})));
+    let good = |key: &Key| key.sign(&fixture.claims(&json!({"exp": fixture.seconds() + 100_000})));
     let first = good(&fixture.key);
     fixture.assume(ROLE, &first).await.unwrap();
     fixture.assume(ROLE, &first).await.unwrap();
@@ -274,6 +274,6 @@ async fn keys_are_fetched_once_and_again_when_they_change() {
     fixture.assume(ROLE, &rotated).await.unwrap();
     clock.advance_seconds(24 * 3600);
     let unreachable = ErrorKind::IdentityProviderUnreachable;
-    let later = second.sign(&fixture.claims(json!({})));
+    let later = second.sign(&fixture.claims(&json!({})));
     check_kind(fixture.assume(ROLE, &later).await, unreachable);
 }

@@ -1,6 +1,7 @@
 //! Where the server listens, how much it takes at a time, and whom it believes.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -40,6 +41,23 @@ pub(super) const SETTINGS: &[Setting] = &[
                `X-Forwarded-Host` are believed; more than one may be given, `none` trusts nobody.",
     },
     Setting {
+        key: "tls_certificate_file",
+        kind: Kind::Text,
+        value_name: "FILE",
+        default: "none: plain HTTP",
+        help: "A certificate in PEM form, with those that lead to an authority after it. With it \
+               and `tls_key_file`, every address of `listen` speaks TLS, and plain HTTP is answered \
+               to this machine and to trusted proxies only. Both files are read again within \
+               seconds when they change.",
+    },
+    Setting {
+        key: "tls_key_file",
+        kind: Kind::Text,
+        value_name: "FILE",
+        default: "none",
+        help: "The key of the certificate, in PEM form.",
+    },
+    Setting {
         key: "connections_max",
         kind: Kind::Number,
         value_name: "NUMBER",
@@ -55,6 +73,29 @@ pub(super) const SETTINGS: &[Setting] = &[
     },
 ];
 
+/// The files of a certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Tls {
+    /// The certificate and those that lead to an authority.
+    pub(crate) certificate_file: PathBuf,
+    /// Its key.
+    pub(crate) key_file: PathBuf,
+}
+
+impl Tls {
+    fn read(values: &Values) -> Result<Option<Self>> {
+        let file = |key| -> Result<Option<PathBuf>> { Ok(values.text(key)?.map(PathBuf::from)) };
+        match (file("tls_certificate_file")?, file("tls_key_file")?) {
+            (Some(certificate_file), Some(key_file)) => {
+                Ok(Some(Self { certificate_file, key_file }))
+            }
+            (None, None) => Ok(None),
+            (Some(_), None) => anyhow::bail!("`tls_certificate_file` needs `tls_key_file`"),
+            (None, Some(_)) => anyhow::bail!("`tls_key_file` needs `tls_certificate_file`"),
+        }
+    }
+}
+
 /// Where the server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Listeners {
@@ -67,6 +108,8 @@ pub(crate) struct Listeners {
     pub(crate) explicit: bool,
     /// Whose forwarding headers count.
     pub(crate) trusted_proxies: TrustedProxies,
+    /// The certificate, where they speak TLS.
+    pub(crate) tls: Option<Tls>,
     /// Connections at a time.
     pub(crate) connections_max: usize,
     /// How long an orderly stop waits for requests.
@@ -134,6 +177,7 @@ impl Listeners {
             trusted_proxies: trusted.map_or_else(TrustedProxies::default, |networks| {
                 TrustedProxies(networks.into_iter().flatten().collect())
             }),
+            tls: Tls::read(values)?,
             connections_max: values.number("connections_max", 1, 1_000_000)?.unwrap_or(10_000)
                 as usize,
             drain: Duration::from_secs(

@@ -21,7 +21,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-pub(crate) use self::listeners::{DEFAULT_PORT, Listeners, TrustedProxies};
+pub(crate) use self::listeners::{DEFAULT_PORT, Listeners, Tls, TrustedProxies};
 pub(crate) use self::logs::{LogFormat, Logs};
 pub(crate) use self::metrics::MetricsAccess;
 pub(crate) use self::outbound::Outbound;

@@ -102,6 +102,8 @@ fn a_whole_file_and_its_defaults() {
         listen = ["0.0.0.0:80"]
         endpoint = ["vpce-a=0.0.0.0:80"]
         trusted_proxy = ["10.0.0.0/8", "192.0.2.1"]
+        tls_certificate_file = "/tls.crt"
+        tls_key_file = "/tls.key"
         connections_max = 7
         drain_seconds = 0
         outbound_network = ["10.0.0.0/8"]
@@ -130,6 +132,9 @@ fn a_whole_file_and_its_defaults() {
     assert_eq!(config.registry.quotas.images_per_repository, 30);
     assert_eq!(config.registry.throttling, Throttling::Times(20));
     assert_eq!(config.listeners.endpoints.len(), 1);
+    let tls = config.listeners.tls.as_ref().unwrap();
+    assert_eq!(tls.certificate_file, PathBuf::from("/tls.crt"));
+    assert_eq!(tls.key_file, PathBuf::from("/tls.key"));
     assert_eq!(config.listeners.connections_max, 7);
     assert_eq!(config.listeners.drain, Duration::ZERO);
     for (address, trusted) in
@@ -207,6 +212,8 @@ fn a_wrong_file_is_refused_by_the_name_of_the_key() {
     check_file_refused("domain = \"https://x/\"", &["`domain`"]);
     check_file_refused("domain = \"a..b\"", &["`domain`"]);
     check_file_refused("outbound_network = [\"10.0.0.0\"]", &["`outbound_network`", "10.0.0.0/8"]);
+    check_file_refused("tls_certificate_file = \"/a\"", &["`tls_key_file`"]);
+    check_file_refused("tls_key_file = \"/a\"", &["`tls_certificate_file`"]);
     check_file_refused("trusted_proxy = [\"10.0.0.0/99\"]", &["`trusted_proxy`", "10.0.0.0/99"]);
     check_file_refused("log = \"a=b=c\"", &["`log`"]);
     check_file_refused("log_format = \"xml\"", &["`log_format`", "xml"]);

@@ -12,18 +12,23 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
 
 use super::Lifecycle;
 use super::connection::Connection;
 use super::metrics::Metrics;
-use super::respond::Responder;
+use super::respond::{Client, Responder};
+use super::tls;
 
 /// How long a client may take to send the head of a request, and how long a connection may rest
 /// between two.
 const HEAD_TIME: Duration = Duration::from_secs(30);
+/// How long the handshake of TLS may take.
+const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// How often an HTTP/2 connection is asked whether its client is still there.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 /// How long the client may take to answer that.
@@ -44,6 +49,7 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 /// Serves the connections of one listener until the server stops.
 pub(super) async fn accept(
     listener: TcpListener,
+    tls: Option<TlsAcceptor>,
     responder: Responder,
     metrics: Metrics,
     slots: Arc<Semaphore>,
@@ -72,16 +78,24 @@ pub(super) async fn accept(
                 continue;
             }
         };
-        let connection = serve(
-            builder.clone(),
-            stream,
+        let serving = Serving {
+            builder: builder.clone(),
             peer,
-            responder.clone(),
-            metrics.clone(),
-            lifecycle.clone(),
-        );
+            responder: responder.clone(),
+            metrics: metrics.clone(),
+            lifecycle: lifecycle.clone(),
+        };
+        // Answers are written whole; waiting for more would only delay them.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, %peer, "a connection was gone before it was served");
+            continue;
+        }
+        let tls = tls.clone();
         lifecycle.work.spawn(async move {
-            connection.await;
+            match tls {
+                Some(tls) => serving.secured(stream, tls).await,
+                None => serving.serve(stream, false).await,
+            }
             drop(slot);
         });
     }
@@ -116,56 +130,93 @@ fn builder() -> Builder<TokioExecutor> {
     builder
 }
 
-async fn serve(
+/// What serves one connection.
+struct Serving {
     builder: Builder<TokioExecutor>,
-    stream: TcpStream,
     peer: SocketAddr,
     responder: Responder,
     metrics: Metrics,
     lifecycle: Lifecycle,
-) {
-    let _open = metrics.connection_opened();
-    // Answers are written whole; waiting for more would only delay them.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, %peer, "a connection was gone before it was served");
-        return;
-    }
-    let first_request = Arc::new(AtomicBool::new(false));
-    let service = service_fn({
-        let first_request = Arc::clone(&first_request);
-        move |request: http::Request<Incoming>| {
-            first_request.store(true, Ordering::Relaxed);
-            let responder = responder.clone();
-            // The state of a request is large, and a connection without one does without it.
-            async move { Ok::<_, Infallible>(Box::pin(responder.respond(request, peer)).await) }
-        }
-    });
-    let io = TokioIo::new(Connection::new(stream, metrics));
-    let mut connection = pin!(builder.serve_connection(io, service));
-    // The head timer runs only once the protocol is known.
-    let mut protocol_deadline = pin!(sleep(HEAD_TIME));
-    let mut protocol_known = false;
-    let mut stopping = false;
-    loop {
-        tokio::select! {
-            result = connection.as_mut() => {
-                if let Err(error) = result {
-                    tracing::debug!(error = error.to_string(), %peer, "a connection broke");
+}
+
+impl Serving {
+    /// Serves a client that speaks TLS, or may do without it.
+    async fn secured(self, stream: TcpStream, tls: TlsAcceptor) {
+        let peer = self.peer;
+        let reached = stream.local_addr().ok().map(|address| address.ip());
+        let begun = tokio::select! {
+            begun = timeout(HEAD_TIME, tls::begins(&stream)) => begun,
+            () = self.lifecycle.stopping.cancelled() => return,
+        };
+        match begun {
+            Ok(Ok(true)) => {}
+            Ok(Ok(false)) => {
+                if tls::is_local(peer.ip(), reached) || self.responder.trusts(peer.ip()) {
+                    return self.serve(stream, false).await;
                 }
+                return tls::refuse_plain(stream).await;
+            }
+            Ok(Err(_)) | Err(_) => {
+                tracing::debug!(%peer, "a connection sent nothing in time");
                 return;
             }
-            () = protocol_deadline.as_mut(), if !protocol_known => {
-                if !first_request.load(Ordering::Relaxed) {
-                    tracing::debug!(%peer, "a connection sent no request in time");
+        }
+        let accepted = tokio::select! {
+            accepted = timeout(HANDSHAKE_TIME, tls.accept(stream)) => accepted,
+            () = self.lifecycle.cutting.cancelled() => return,
+        };
+        match accepted {
+            Ok(Ok(stream)) => self.serve(stream, true).await,
+            Ok(Err(error)) => tracing::debug!(%error, %peer, "a client and we agree on no TLS"),
+            Err(_) => tracing::debug!(%peer, "a client began TLS and did not go on"),
+        }
+    }
+
+    /// Serves HTTP until the client goes or the server stops.
+    async fn serve<S>(self, stream: S, secure: bool)
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let Self { builder, peer, responder, metrics, lifecycle } = self;
+        let _open = metrics.connection_opened();
+        let client = Client { peer, secure };
+        let first_request = Arc::new(AtomicBool::new(false));
+        let service = service_fn({
+            let first_request = Arc::clone(&first_request);
+            move |request: http::Request<Incoming>| {
+                first_request.store(true, Ordering::Relaxed);
+                let responder = responder.clone();
+                // The state of a request is large, and a connection without one does without it.
+                async move { Ok::<_, Infallible>(Box::pin(responder.respond(request, client)).await) }
+            }
+        });
+        let io = TokioIo::new(Connection::new(stream, metrics));
+        let mut connection = pin!(builder.serve_connection(io, service));
+        // The head timer runs only once the protocol is known.
+        let mut protocol_deadline = pin!(sleep(HEAD_TIME));
+        let mut protocol_known = false;
+        let mut stopping = false;
+        loop {
+            tokio::select! {
+                result = connection.as_mut() => {
+                    if let Err(error) = result {
+                        tracing::debug!(error = error.to_string(), %peer, "a connection broke");
+                    }
                     return;
                 }
-                protocol_known = true;
+                () = protocol_deadline.as_mut(), if !protocol_known => {
+                    if !first_request.load(Ordering::Relaxed) {
+                        tracing::debug!(%peer, "a connection sent no request in time");
+                        return;
+                    }
+                    protocol_known = true;
+                }
+                () = lifecycle.stopping.cancelled(), if !stopping => {
+                    stopping = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                () = lifecycle.cutting.cancelled() => return,
             }
-            () = lifecycle.stopping.cancelled(), if !stopping => {
-                stopping = true;
-                connection.as_mut().graceful_shutdown();
-            }
-            () = lifecycle.cutting.cancelled() => return,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use http::{HeaderMap, Uri};
 use tonnage_api::host::Host;
 
+use super::respond::Client;
 use crate::config::TrustedProxies;
 
 /// What is known of a request before anybody looks at what it asks.
@@ -12,7 +13,7 @@ use crate::config::TrustedProxies;
 pub(super) struct Origin {
     /// The client's address; a mapped IPv4 address as IPv4.
     pub(super) source_address: IpAddr,
-    /// Whether the client spoke TLS to a trusted proxy.
+    /// Whether the client spoke TLS, to us or to a trusted proxy.
     pub(super) secure_transport: bool,
     /// The host the client used; `None` when it named none or something that is no host.
     pub(super) host: Option<Host>,
@@ -23,11 +24,12 @@ pub(super) struct Origin {
 impl Origin {
     /// Reads the peer's address and, if the peer is a trusted proxy, what it says of the client.
     pub(super) fn of(
-        peer: SocketAddr,
+        client: Client,
         uri: &Uri,
         headers: &HeaderMap,
         trusted: &TrustedProxies,
     ) -> Self {
+        let Client { peer, secure } = client;
         let peer = peer.ip().to_canonical();
         let believed = trusted.contains(peer);
         let last = |name: &str| {
@@ -36,10 +38,11 @@ impl Origin {
         };
         let forwarded_host = believed.then(|| last("x-forwarded-host")).flatten();
         Self {
-            source_address: if believed { client(peer, headers, trusted) } else { peer },
+            source_address: if believed { source(peer, headers, trusted) } else { peer },
             secure_transport: believed
-                && last("x-forwarded-proto")
-                    .is_some_and(|scheme| scheme.eq_ignore_ascii_case("https")),
+                .then(|| last("x-forwarded-proto"))
+                .flatten()
+                .map_or(secure, |scheme| scheme.eq_ignore_ascii_case("https")),
             host: match forwarded_host {
                 Some(host) => Host::parse(host),
                 None if headers.get_all(http::header::HOST).iter().count() > 1 => None,
@@ -54,7 +57,7 @@ impl Origin {
 
 /// The last address of the chain that is no trusted proxy: what stands before it was written by
 /// somebody we do not know.
-fn client(peer: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> IpAddr {
+fn source(peer: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> IpAddr {
     let mut nearest = peer;
     for value in headers.get_all("x-forwarded-for").iter().rev() {
         let Ok(text) = value.to_str() else { return nearest };
@@ -81,6 +84,10 @@ mod tests {
     use super::*;
 
     fn origin(peer: &str, headers: &[(&str, &str)]) -> Origin {
+        origin_over(false, peer, headers)
+    }
+
+    fn origin_over(secure: bool, peer: &str, headers: &[(&str, &str)]) -> Origin {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             let name = http::header::HeaderName::from_bytes(name.as_bytes()).unwrap();
@@ -91,7 +98,7 @@ mod tests {
             "127.0.0.0/8".parse().unwrap(),
             "10.0.0.0/8".parse().unwrap(),
         ]);
-        Origin::of(peer, &Uri::from_static("/v2/"), &map, &trusted)
+        Origin::of(Client { peer, secure }, &Uri::from_static("/v2/"), &map, &trusted)
     }
 
     #[track_caller]
@@ -151,5 +158,19 @@ mod tests {
             false,
         );
         check_host("127.0.0.1", &[direct, ("x-forwarded-host", "a b")], None, false);
+    }
+
+    #[test]
+    fn a_trusted_proxy_knows_better_whether_its_client_spoke_tls() {
+        let plain = ("x-forwarded-proto", "http");
+        for (peer, headers, expected) in [
+            ("192.0.2.1", &[][..], true),
+            ("192.0.2.1", &[plain][..], true),
+            ("127.0.0.1", &[][..], true),
+            ("127.0.0.1", &[plain][..], false),
+        ] {
+            let origin = origin_over(true, peer, headers);
+            assert_eq!(origin.secure_transport, expected, "{peer} {headers:?}");
+        }
     }
 }

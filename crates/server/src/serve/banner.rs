@@ -19,6 +19,8 @@ pub(super) struct Facts<'a> {
     pub(super) root_key: &'a KeySource,
     /// Whether this start made the deployment.
     pub(super) first_start: bool,
+    /// What the addresses speak to others.
+    pub(super) scheme: &'static str,
 }
 
 /// Prints it. A closed standard output is no reason not to serve.
@@ -29,8 +31,9 @@ pub(super) fn print(facts: &Facts<'_>) {
 }
 
 fn addresses(facts: &Facts<'_>) -> String {
-    let addresses: Vec<String> =
-        facts.runtime.addresses.iter().map(|address| format!("http://{address}")).collect();
+    let addresses = facts.runtime.addresses.iter();
+    let addresses: Vec<_> =
+        addresses.map(|address| format!("{}://{address}", facts.scheme)).collect();
     addresses.join(", ")
 }
 

@@ -7,7 +7,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::metrics::Metrics;
@@ -16,17 +15,17 @@ use super::metrics::Metrics;
 const STALL_TIME: Duration = Duration::from_secs(120);
 
 /// The way by which every client reaches us.
-pub(super) struct Connection {
-    stream: TcpStream,
+pub(super) struct Connection<S> {
+    stream: S,
     metrics: Metrics,
     /// Made when the client first takes nothing.
     stall: Option<Pin<Box<Sleep>>>,
     stalled: bool,
 }
 
-impl Connection {
+impl<S> Connection<S> {
     /// Watches over an accepted stream.
-    pub(super) fn new(stream: TcpStream, metrics: Metrics) -> Self {
+    pub(super) fn new(stream: S, metrics: Metrics) -> Self {
         Self { stream, metrics, stall: None, stalled: false }
     }
 
@@ -51,7 +50,7 @@ impl Connection {
     }
 }
 
-impl AsyncRead for Connection {
+impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -64,7 +63,7 @@ impl AsyncRead for Connection {
     }
 }
 
-impl AsyncWrite for Connection {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
 use tonnage_domain::context::Endpoint;
 
 use super::Lifecycle;
@@ -81,6 +82,7 @@ impl Listeners {
     /// Serves connections until the server stops.
     pub(super) fn accept(
         self,
+        tls: Option<&TlsAcceptor>,
         responder: &Responder,
         metrics: &Metrics,
         connections_max: usize,
@@ -90,6 +92,7 @@ impl Listeners {
         for Bound { listener, endpoint, .. } in self.0 {
             lifecycle.background.spawn(accept(
                 listener,
+                tls.cloned(),
                 responder.through(endpoint),
                 metrics.clone(),
                 Arc::clone(&slots),

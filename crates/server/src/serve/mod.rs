@@ -15,6 +15,7 @@ mod metrics;
 mod outbound;
 mod respond;
 mod signals;
+pub(crate) mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,6 +67,9 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
     let mut signals = signals::Signals::listen()?;
 
     let directory = DataDirectory::open(Layout::new(config.storage.data_dir.clone()))?;
+    let certificate = config.listeners.tls.as_ref().map(tls::Certificate::open).transpose()?;
+    let certificate = certificate.map(Arc::new);
+    let acceptor = certificate.as_ref().map(tls::acceptor).transpose()?;
     let listeners = listeners::bind(&config.listeners)?;
     let opened = tokio::select! {
         opened = first_start::open(&directory, &config) => opened?,
@@ -100,13 +104,18 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
     if let Err(error) = runtime.write(directory.layout()) {
         tracing::warn!(%error, "runtime.json cannot be written; subcommands may not find this server");
     }
-    listeners.accept(&responder, &metrics, config.listeners.connections_max, &lifecycle);
+    if let Some(certificate) = certificate {
+        lifecycle.background.spawn(tls::watch(certificate, lifecycle.clone()));
+    }
+    let connections_max = config.listeners.connections_max;
+    listeners.accept(acceptor.as_ref(), &responder, &metrics, connections_max, &lifecycle);
     banner::print(&banner::Facts {
         runtime: &runtime,
         layout: directory.layout(),
         domain: config.registry.domain.as_deref(),
         root_key: &opened.key_source,
         first_start: opened.first_start,
+        scheme: if config.listeners.tls.is_some() { "https" } else { "http" },
     });
 
     signals.stop().await;

@@ -1,6 +1,6 @@
 //! One request: its id, its origin, its answer, its line in the log.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
@@ -20,6 +20,15 @@ use super::arrival::Origin;
 use super::metrics::{Access, Metrics};
 use super::{Lifecycle, body, health};
 use crate::config::TrustedProxies;
+
+/// Who is connected, and how.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Client {
+    /// The other end of the connection.
+    pub(super) peer: SocketAddr,
+    /// Whether the connection is one of TLS.
+    pub(super) secure: bool,
+}
 
 /// Answers requests.
 #[derive(Clone)]
@@ -58,16 +67,21 @@ impl Responder {
         Self { parts: Arc::clone(&self.parts), endpoint: endpoint.map(Arc::new) }
     }
 
-    /// Answers a request of a client that is connected from `peer`.
+    /// Whether what this address says of its clients is believed.
+    pub(super) fn trusts(&self, address: IpAddr) -> bool {
+        self.parts.trusted_proxies.contains(address)
+    }
+
+    /// Answers a request of a client.
     pub(super) async fn respond(
         &self,
         request: http::Request<Incoming>,
-        peer: SocketAddr,
+        client: Client,
     ) -> http::Response<Logged> {
         let started = Instant::now();
         let request_id = uuid::Uuid::new_v4().to_string();
         let origin =
-            Origin::of(peer, request.uri(), request.headers(), &self.parts.trusted_proxies);
+            Origin::of(client, request.uri(), request.headers(), &self.parts.trusted_proxies);
         let line = Line::new(&request, &origin, request_id.clone(), started);
         let response = self.answer(body::convert(request), origin, request_id).await;
         self.parts.metrics.request_answered(line.method(), response.status());

@@ -65,6 +65,29 @@ fn contents(directory: &Path) -> Vec<(String, u64)> {
 }
 
 #[test]
+fn certificates() {
+    let place = used(&Environment::new());
+    let file = |name: &str, text: &str| {
+        let path = place.file(name);
+        fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let files = |certificate: &str, key: &str| -> Environment {
+        vec![
+            ("TONNAGE_TLS_CERTIFICATE_FILE", certificate.to_owned()),
+            ("TONNAGE_TLS_KEY_FILE", key.to_owned()),
+        ]
+    };
+    let empty = file("empty.pem", "");
+    let absent = place.file("absent.pem").display().to_string();
+    check(&place, &files(&absent, &empty), "{data}/absent.pem cannot be used");
+    check(&place, &files(&empty, &empty), "{data}/empty.pem holds no certificate in PEM form");
+    let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    let broken = file("broken.pem", broken);
+    check(&place, &files(&broken, &empty), "{data}/empty.pem cannot be used");
+}
+
+#[test]
 fn keys() {
     let nothing = Environment::new();
     let place = used(&nothing);
