@@ -1,29 +1,93 @@
-//! One kept HTTP/1.1 connection that reads answers and throws their bytes away.
+//! One kept HTTP/1.1 connection, with TLS or without, that reads answers and throws their bytes away.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 /// How long anything may take before the run is given up.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The file with the certificate of servers that speak TLS.
+const CERTIFICATE: &str = "BENCH_CERTIFICATE";
 
 /// What a URL names.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     address: SocketAddr,
+    tls: Option<Arc<ClientConfig>>,
     pub(crate) path: String,
 }
 
 impl Target {
-    /// Of `http://127.0.0.1:PORT/PATH`; other machines are none of our business.
+    /// Of `http://127.0.0.1:PORT/PATH` or `https://…`; other machines are none of our business.
     pub(crate) fn parse(url: &str) -> Result<Self> {
-        let rest = url.strip_prefix("http://").context("the URL begins with http://")?;
+        let (scheme, rest) = url.split_once("://").context("the URL has a scheme")?;
         let (address, path) = rest.split_once('/').context("the URL has a path")?;
         let address: SocketAddr = address.parse().context("the URL has an address and a port")?;
         ensure!(address.ip().is_loopback(), "only loopback is loaded");
-        Ok(Self { address, path: format!("/{path}") })
+        let tls = match scheme {
+            "http" => None,
+            "https" => Some(Arc::new(trusting_one_certificate()?)),
+            other => bail!("`{other}` is neither http nor https"),
+        };
+        Ok(Self { address, tls, path: format!("/{path}") })
+    }
+}
+
+fn trusting_one_certificate() -> Result<ClientConfig> {
+    let file = std::env::var_os(CERTIFICATE).with_context(|| format!("{CERTIFICATE}?"))?;
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(&file)?)?;
+    Ok(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
+}
+
+/// What requests go through.
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
+impl Stream {
+    fn connect(target: &Target) -> Result<Self> {
+        let stream = TcpStream::connect(target.address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        let Some(config) = &target.tls else { return Ok(Self::Plain(stream)) };
+        let name = target.address.ip().into();
+        let connection = ClientConnection::new(Arc::clone(config), name)?;
+        Ok(Self::Tls(Box::new(StreamOwned::new(connection, stream))))
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.read(buffer),
+            Self::Tls(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.write(buffer),
+            Self::Tls(stream) => stream.write(buffer),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(stream) => stream.flush(),
+            Self::Tls(stream) => stream.flush(),
+        }
     }
 }
 
@@ -46,7 +110,7 @@ impl Answer {
 }
 
 pub(crate) struct Client {
-    stream: BufReader<TcpStream>,
+    stream: BufReader<Stream>,
     host: SocketAddr,
     authorization: Option<String>,
     buffer: Vec<u8>,
@@ -54,12 +118,8 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn connect(target: &Target, authorization: Option<String>) -> Result<Self> {
-        let stream = TcpStream::connect(target.address)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
         Ok(Self {
-            stream: BufReader::with_capacity(256 * 1024, stream),
+            stream: BufReader::with_capacity(256 * 1024, Stream::connect(target)?),
             host: target.address,
             authorization,
             buffer: vec![0; 256 * 1024],
@@ -96,6 +156,7 @@ impl Client {
         if !small {
             self.stream.get_mut().write_all(body)?;
         }
+        self.stream.get_mut().flush()?;
         self.answer(method == "HEAD")
     }
 

@@ -8,8 +8,9 @@
 //!
 //! PIDS are the server's processes, separated by commas. NEW says what the registry has not seen:
 //! `image`, `config` (the layers are there) or `nothing`. `idle` asks once on each connection and
-//! keeps them; it tells how much more anonymous memory each costs, and ends at once. The answer is
-//! one line of JSON.
+//! keeps them; it tells how much more anonymous memory each costs, and ends at once. For URLs with
+//! https, `BENCH_CERTIFICATE` names the file with the server's certificate. The answer is one line
+//! of JSON.
 
 mod client;
 mod push;
