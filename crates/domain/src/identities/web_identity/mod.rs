@@ -2,7 +2,7 @@
 //! subject, until it is exchanged for a session of a role.
 //!
 //! What a token says is believed once its signature is good under a key of the issuer, which is
-//! fetched and remembered ([`key_sets`]), and once issuer, audience and times are right ([`token`]).
+//! fetched and remembered (`key_sets`), and once issuer, audience and times are right (`token`).
 //! Whether its subject may have the role is for the trust policy of the role to say, like everything
 //! else that somebody may do.
 
