@@ -244,8 +244,8 @@ impl OwnPolicies {
         basis: &Basis,
         remember: Remember,
     ) -> Result<Self> {
-        if principal.kind == PrincipalKind::Service {
-            let document = services::policy_of(&principal.arn)?;
+        if matches!(principal.kind, PrincipalKind::Service | PrincipalKind::ServiceLinkedRole) {
+            let document = services::policy_of(principal)?;
             let identity = Arc::new(Effective::built_in("service", document)?);
             return Ok(Self { identity, session: SessionPolicies::default(), limit: None });
         }

@@ -14,6 +14,8 @@ pub enum PrincipalKind {
     Root,
     /// A service that acts by its own authority, with the policy that is built in for it.
     Service,
+    /// A service that acts in other accounts by the role of an account that is linked to it.
+    ServiceLinkedRole,
     /// A user, with a key of its own or with temporary credentials.
     User,
     /// A session of a role. Stored principals of this kind are the roles themselves.
@@ -30,6 +32,7 @@ impl PrincipalKind {
         match self {
             Self::Root => "root",
             Self::Service => "service",
+            Self::ServiceLinkedRole => "service-linked-role",
             Self::User => "user",
             Self::AssumedRole => "role",
             Self::FederatedUser => "federated-user",
@@ -52,7 +55,7 @@ impl PrincipalKind {
         match self {
             Self::Root => "Account",
             Self::User => "User",
-            Self::AssumedRole => "AssumedRole",
+            Self::AssumedRole | Self::ServiceLinkedRole => "AssumedRole",
             Self::FederatedUser => "FederatedUser",
             Self::Service => "AWSService",
             Self::WebIdentity => "WebIdentityUser",

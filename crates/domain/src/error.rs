@@ -104,6 +104,12 @@ pub enum ErrorKind {
     LifecyclePolicyPreviewNotFound,
     /// A preview is being made.
     LifecyclePolicyPreviewInProgress,
+    /// There is no such replication backfill.
+    BackfillNotFound,
+    /// A replication backfill to this region goes on.
+    BackfillInProgress,
+    /// The replication backfill has ended.
+    BackfillInvalidStatus,
     /// There is no such job.
     JobNotFound,
     /// IAM has nothing of this name.
@@ -142,7 +148,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind, in the order of their declaration.
-    pub const ALL: [Self; 62] = [
+    pub const ALL: [Self; 65] = [
         Self::Unauthenticated,
         Self::TokenExpired,
         Self::TokenInvalid,
@@ -188,6 +194,9 @@ impl ErrorKind {
         Self::LifecyclePolicyNotFound,
         Self::LifecyclePolicyPreviewNotFound,
         Self::LifecyclePolicyPreviewInProgress,
+        Self::BackfillNotFound,
+        Self::BackfillInProgress,
+        Self::BackfillInvalidStatus,
         Self::JobNotFound,
         Self::NoSuchEntity,
         Self::EntityAlreadyExists,

@@ -88,7 +88,15 @@ use crate::pull_time_exclusions::{
 };
 use crate::registries::account_settings::{GetAccountSetting, PutAccountSetting};
 use crate::registries::describe::DescribeRegistry;
+use crate::replication::backfills::describe_replication_backfill_results::DescribeReplicationBackfillResults;
+use crate::replication::backfills::list_replication_backfills::ListReplicationBackfills;
+use crate::replication::backfills::start_replication_backfill::StartReplicationBackfill;
+use crate::replication::backfills::stop_replication_backfill::StopReplicationBackfill;
+use crate::replication::describe_image_replication_status::DescribeImageReplicationStatus;
 use crate::replication::put_replication_configuration::PutReplicationConfiguration;
+use crate::replication::replicate_deletion::ReplicateDeletion;
+use crate::replication::replicate_image::ReplicateImage;
+use crate::replication::replicate_layer::ReplicateLayer;
 use crate::repositories::create::CreateRepository;
 use crate::repositories::delete::DeleteRepository;
 use crate::repositories::describe::DescribeRepositories;
@@ -128,8 +136,10 @@ pub const OPERATIONS: &[Entry] = &[
     DeleteRepositoryCreationTemplate::ENTRY,
     DeleteRepositoryPolicy::ENTRY,
     DeregisterPullTimeUpdateExclusion::ENTRY,
+    DescribeImageReplicationStatus::ENTRY,
     DescribeImages::ENTRY,
     DescribeRegistry::ENTRY,
+    DescribeReplicationBackfillResults::ENTRY,
     DescribeRepositories::ENTRY,
     DescribeRepositoryCreationTemplates::ENTRY,
     GetAccountSetting::ENTRY,
@@ -144,6 +154,7 @@ pub const OPERATIONS: &[Entry] = &[
     ListImageReferrers::ENTRY,
     ListImages::ENTRY,
     ListPullTimeUpdateExclusions::ENTRY,
+    ListReplicationBackfills::ENTRY,
     ListTagsForResource::ENTRY,
     PutAccountSetting::ENTRY,
     PutImage::ENTRY,
@@ -156,6 +167,8 @@ pub const OPERATIONS: &[Entry] = &[
     RegisterPullTimeUpdateExclusion::ENTRY,
     SetRepositoryPolicy::ENTRY,
     StartLifecyclePolicyPreview::ENTRY,
+    StartReplicationBackfill::ENTRY,
+    StopReplicationBackfill::ENTRY,
     TagResource::ENTRY,
     UntagResource::ENTRY,
     UpdateRepositoryCreationTemplate::ENTRY,
@@ -294,6 +307,9 @@ pub const OPERATIONS: &[Entry] = &[
     ListCatalog::ENTRY,
     ListJobs::ENTRY,
     ListTags::ENTRY,
+    ReplicateDeletion::ENTRY,
+    ReplicateImage::ENTRY,
+    ReplicateLayer::ENTRY,
     RetryJob::ENTRY,
     MountLayer::ENTRY,
     PutAccountLimit::ENTRY,

@@ -55,4 +55,9 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "trusted_principals",
         sql: include_str!("../migrations/0040_trusted_principals.sql"),
     },
+    Migration {
+        version: 70,
+        name: "replication",
+        sql: include_str!("../migrations/0070_replication.sql"),
+    },
 ];

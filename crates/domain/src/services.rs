@@ -6,31 +6,49 @@ use std::net::{IpAddr, Ipv4Addr};
 use crate::app::App;
 use crate::context::{Principal, PrincipalKind, RequestContext};
 use crate::error::{Error, Result};
-use crate::names::{AccountId, Region};
+use crate::names::{AccountId, Partition, Region};
 
 /// A service with the policy that is built in for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServicePrincipal {
     /// As policies, tag histories and access records name it.
     pub name: &'static str,
+    /// The name of the role by which it acts in other accounts, if it does.
+    linked_role: Option<&'static str>,
     policy: &'static str,
 }
 
 /// ECR itself, which carries out lifecycle policies. AWS has no service-linked role for this.
 pub const ECR: ServicePrincipal = ServicePrincipal {
     name: "ecr.amazonaws.com",
+    linked_role: None,
     policy: r#"{"Version":"2012-10-17","Statement":[{"Sid":"LifecyclePolicies","Effect":"Allow","Action":"ecr:BatchDeleteImage","Resource":"arn:*:ecr:*:*:repository/*"}]}"#,
 };
 
-const SERVICES: [ServicePrincipal; 1] = [ECR];
+/// What copies images to other registries. Source: Amazon ECR user guide, "Amazon ECR
+/// service-linked role for replication"; deletions are carried too, so theirs is in the policy.
+pub const REPLICATION: ServicePrincipal = ServicePrincipal {
+    name: "replication.ecr.amazonaws.com",
+    linked_role: Some("AWSServiceRoleForECRReplication"),
+    policy: r#"{"Version":"2012-10-17","Statement":[{"Sid":"Replication","Effect":"Allow","Action":["ecr:CreateRepository","ecr:ReplicateImage","ecr:BatchDeleteImage"],"Resource":"*"}]}"#,
+};
 
-/// What the service of this name may do.
-pub(crate) fn policy_of(name: &str) -> Result<&'static str> {
+const SERVICES: [ServicePrincipal; 2] = [ECR, REPLICATION];
+
+/// What a service may do, by itself or by its role.
+pub(crate) fn policy_of(principal: &Principal) -> Result<&'static str> {
+    let acts_as = |service: &&ServicePrincipal| match principal.kind {
+        PrincipalKind::ServiceLinkedRole => {
+            let mut parts = principal.arn.rsplit('/');
+            parts.next() == service.linked_role && parts.next() == Some(service.name)
+        }
+        _ => service.name == principal.arn,
+    };
     SERVICES
         .iter()
-        .find(|service| service.name == name)
+        .find(acts_as)
         .map(|service| service.policy)
-        .ok_or_else(|| Error::internal(format!("{name} is no service")))
+        .ok_or_else(|| Error::internal(format!("{} is no service", principal.arn)))
 }
 
 impl ServicePrincipal {
@@ -42,16 +60,50 @@ impl ServicePrincipal {
         region: Region,
         request_id: String,
     ) -> RequestContext {
+        let principal = self.principal(PrincipalKind::Service, account, self.name.to_owned());
+        self.request(app, principal, account, region, request_id)
+    }
+
+    /// A request of this service in the registry of `account`, by the role that `of` has for it.
+    pub(crate) fn linked_context(
+        self,
+        app: &App,
+        of: AccountId,
+        (account, region): (AccountId, Region),
+        request_id: String,
+    ) -> RequestContext {
+        let arn = format!(
+            "arn:{}:iam::{of}:role/aws-service-role/{}/{}",
+            Partition::of(&region).as_str(),
+            self.name,
+            self.linked_role.unwrap_or_default(),
+        );
+        let principal = self.principal(PrincipalKind::ServiceLinkedRole, of, arn);
+        self.request(app, principal, account, region, request_id)
+    }
+
+    fn principal(self, kind: PrincipalKind, account: AccountId, arn: String) -> Principal {
+        Principal {
+            id: 0,
+            kind,
+            account,
+            arn,
+            unique_id: self.name.to_owned(),
+            access_key_id: None,
+            session: None,
+        }
+    }
+
+    fn request(
+        self,
+        app: &App,
+        principal: Principal,
+        account: AccountId,
+        region: Region,
+        request_id: String,
+    ) -> RequestContext {
         RequestContext {
-            principal: Principal {
-                id: 0,
-                kind: PrincipalKind::Service,
-                account,
-                arn: self.name.to_owned(),
-                unique_id: self.name.to_owned(),
-                access_key_id: None,
-                session: None,
-            },
+            principal,
             account,
             region,
             source_address: IpAddr::V4(Ipv4Addr::LOCALHOST),

@@ -84,7 +84,8 @@ impl Throttle {
     ) -> Result<()> {
         let Throttling::Times(times) = throttling else { return Ok(()) };
         let Some((name, rate)) = rate_of(entry) else { return Ok(()) };
-        if context.principal.kind == PrincipalKind::Service {
+        let kind = context.principal.kind;
+        if matches!(kind, PrincipalKind::Service | PrincipalKind::ServiceLinkedRole) {
             return Ok(());
         }
         let rate = u64::from(rate) * u64::from(times.max(1));

@@ -222,6 +222,9 @@ pub fn json_code(kind: ErrorKind) -> Code {
         Kind::LifecyclePolicyPreviewInProgress => {
             ("LifecyclePolicyPreviewInProgressException", 400)
         }
+        Kind::BackfillInProgress => ("ReplicationBackfillInProgressException", 400),
+        Kind::BackfillInvalidStatus => ("ReplicationBackfillInvalidStatusException", 400),
+        Kind::BackfillNotFound => ("ReplicationBackfillNotFoundException", 400),
         // Of requests that this API does not have.
         Kind::BlobReferenced | Kind::TagMoved => ("InvalidParameterException", 400),
         Kind::LayersNotFound | Kind::BlobNotFound => ("LayersNotFoundException", 400),
@@ -303,6 +306,9 @@ pub fn query_code(kind: ErrorKind) -> Code {
         | Kind::LifecyclePolicyNotFound
         | Kind::LifecyclePolicyPreviewNotFound
         | Kind::LifecyclePolicyPreviewInProgress
+        | Kind::BackfillInProgress
+        | Kind::BackfillInvalidStatus
+        | Kind::BackfillNotFound
         | Kind::JobNotFound => ("ValidationError", 400),
         Kind::BodyIncomplete => ("RequestTimeout", 400),
         Kind::Throttled => ("Throttling", 400),

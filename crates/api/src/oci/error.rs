@@ -125,6 +125,9 @@ pub(super) fn code(kind: ErrorKind) -> (StatusCode, &'static str) {
         | ErrorKind::LifecyclePolicyNotFound
         | ErrorKind::LifecyclePolicyPreviewNotFound
         | ErrorKind::LifecyclePolicyPreviewInProgress
+        | ErrorKind::BackfillInProgress
+        | ErrorKind::BackfillInvalidStatus
+        | ErrorKind::BackfillNotFound
         | ErrorKind::JobNotFound
         | ErrorKind::NoSuchEntity
         | ErrorKind::EntityAlreadyExists

@@ -248,6 +248,7 @@ fn input(operation: &str, name: &str) -> Value {
         | "DescribeRepositoryCreationTemplates"
         | "GetRegistryScanningConfiguration"
         | "ListPullTimeUpdateExclusions"
+        | "ListReplicationBackfills"
         | "PutRegistryScanningConfiguration" => return json!({}),
         "CreateRepositoryCreationTemplate" => {
             return json!({ "prefix": name, "appliedFor": ["CREATE_ON_PUSH"] });
@@ -257,6 +258,12 @@ fn input(operation: &str, name: &str) -> Value {
         }
         "DeregisterPullTimeUpdateExclusion" | "RegisterPullTimeUpdateExclusion" => {
             return json!({ "principalArn": format!("arn:aws:iam::{ACCOUNT}:role/{name}") });
+        }
+        "StartReplicationBackfill" => {
+            return json!({ "destination": { "region": "eu-west-1", "registryId": ACCOUNT } });
+        }
+        "DescribeReplicationBackfillResults" | "StopReplicationBackfill" => {
+            return json!({ "replicationBackfillId": "8b5c9d04-0000-4000-8000-000000000000" });
         }
         "PutReplicationConfiguration" => {
             return json!({ "replicationConfiguration": { "rules": [] } });
@@ -290,6 +297,7 @@ fn input(operation: &str, name: &str) -> Value {
         | "GetRepositoryPolicy"
         | "InitiateLayerUpload"
         | "ListImages" => json!({}),
+        "DescribeImageReplicationStatus" => json!({ "imageId": { "imageTag": "v1" } }),
         "ListImageReferrers" => json!({ "subjectId": { "imageDigest": DIGEST } }),
         "PutImageScanningConfiguration" => {
             json!({ "imageScanningConfiguration": { "scanOnPush": false } })
@@ -355,7 +363,8 @@ async fn administrate(asking: &Asking, operation: &str) -> String {
         "CancelJob" => asking.run(CancelJob { management_account, id: 1 }).await,
         "RetryJob" => asking.run(RetryJob { management_account, id: 1 }).await,
         // Only jobs run these, with a lease that nobody else can have.
-        "ExpireImages" | "ExpireReferrers" => "no access".to_owned(),
+        "ExpireImages" | "ExpireReferrers" | "ReplicateDeletion" | "ReplicateImage"
+        | "ReplicateLayer" => "no access".to_owned(),
         "DescribeScrub" => asking.run(DescribeScrub { management_account }).await,
         "StartScrub" => asking.run(StartScrub { management_account }).await,
         "PutAccountLimit" => {

@@ -56,15 +56,18 @@ pub(crate) fn version_names(principal: &Principal) -> Vec<String> {
 /// nothing; nor may a session whose time is over or whose first key is off.
 pub(super) async fn refuse_inactive(tx: &mut Tx, context: &RequestContext) -> Result<()> {
     let principal = &context.principal;
-    if principal.kind == PrincipalKind::Service {
-        // Whoever is suspended has nothing done for them either.
-        let active = tx
-            .optional(
-                "SELECT 1 FROM accounts WHERE id = $1 AND state = 'ACTIVE'",
-                params![principal.account.as_str()],
-            )
-            .await?;
-        return active.map(drop).ok_or_else(invalid_token);
+    if matches!(principal.kind, PrincipalKind::Service | PrincipalKind::ServiceLinkedRole) {
+        // Whoever is suspended has nothing done for them either, nor to them.
+        for account in [&principal.account, &context.account] {
+            let active = tx
+                .optional(
+                    "SELECT 1 FROM accounts WHERE id = $1 AND state = 'ACTIVE'",
+                    params![account.as_str()],
+                )
+                .await?;
+            active.ok_or_else(invalid_token)?;
+        }
+        return Ok(());
     }
     if principal.kind == PrincipalKind::WebIdentity {
         let active = tx
@@ -131,7 +134,7 @@ pub(super) fn for_policies<'a>(
     let kind = match principal.kind {
         PrincipalKind::Root => Kind::Root,
         PrincipalKind::User => Kind::User,
-        PrincipalKind::AssumedRole => Kind::RoleSession,
+        PrincipalKind::AssumedRole | PrincipalKind::ServiceLinkedRole => Kind::RoleSession,
         PrincipalKind::FederatedUser => Kind::FederatedUser,
         PrincipalKind::Service => Kind::Service,
         PrincipalKind::WebIdentity => Kind::FederatedProvider,
@@ -147,8 +150,10 @@ pub(super) fn for_policies<'a>(
 
 fn role_arn(principal: &Principal) -> Option<&str> {
     let Some(session) = principal.session.as_deref() else {
-        // The role itself, as an explanation asks for it.
-        return (principal.kind == PrincipalKind::AssumedRole).then_some(principal.arn.as_str());
+        // The role itself, as an explanation asks for it, or as a service has it.
+        let is_role =
+            matches!(principal.kind, PrincipalKind::AssumedRole | PrincipalKind::ServiceLinkedRole);
+        return is_role.then_some(principal.arn.as_str());
     };
     (session.session.kind == SessionKind::Role).then_some(session.base_arn.as_str())
 }

@@ -245,9 +245,29 @@ pub(crate) async fn add(
     Ok(!is_new && !healed)
 }
 
+/// The whole blob of this digest that some repository of the account may hold. Only for whoever has
+/// the bytes: that there is one is nobody else's business.
+pub(crate) async fn find_in_account(
+    tx: &mut Tx,
+    account: &AccountId,
+    digest: &Digest,
+) -> Result<Option<i64>> {
+    let row = tx
+        .optional(
+            "SELECT blobs.id FROM blobs \
+             JOIN encryption_domains ON encryption_domains.id = blobs.encryption_domain_id \
+             WHERE encryption_domains.account_id = $1 AND encryption_domains.region = '' \
+             AND encryption_domains.key_arn = '' AND blobs.digest = $2 \
+             AND blobs.damaged_at IS NULL",
+            params![account.as_str(), digest.as_str()],
+        )
+        .await?;
+    row.map(|row| Ok(row.get(0)?)).transpose()
+}
+
 /// Makes `repository` hold a blob of the account; whether it did not before. Images that were
 /// pushed before this blob of theirs refer to it from now on.
-async fn hold(
+pub(crate) async fn hold(
     tx: &mut Tx,
     call: &Call<'_>,
     repository: &Repository,

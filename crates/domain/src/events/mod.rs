@@ -3,6 +3,8 @@
 
 use serde::Serialize;
 
+use crate::app::App;
+use crate::clock::Millis;
 use crate::error::Result;
 use crate::execute::{Call, Tx};
 use crate::params;
@@ -23,6 +25,16 @@ pub(crate) enum Event {
     },
     /// An image, or a tag of it, was deleted.
     ImageDeleted { repository_name: String, image_digest: String, image_tag: Option<String> },
+    /// An image was copied to this registry, or could not be.
+    ImageReplicated {
+        result: &'static str,
+        repository_name: String,
+        image_digest: String,
+        image_tag: Option<String>,
+        source_account: String,
+        source_region: String,
+        action_type: &'static str,
+    },
     /// A repository was created.
     RepositoryCreated { repository_name: String },
     /// A repository was deleted, with everything in it.
@@ -34,24 +46,40 @@ impl Event {
         match self {
             Self::ImagePushed { .. } => "image-pushed",
             Self::ImageDeleted { .. } => "image-deleted",
+            Self::ImageReplicated { .. } => "image-replicated",
             Self::RepositoryCreated { .. } => "repository-created",
             Self::RepositoryDeleted { .. } => "repository-deleted",
         }
     }
 }
 
-/// Adds an event to the outbox.
+/// Adds an event of a request to the outbox.
 pub(crate) async fn publish(
     tx: &mut Tx,
     call: &Call<'_>,
     registry_id: i64,
     event: &Event,
 ) -> Result<()> {
+    put(tx, call.next_id(), registry_id, event, call.now()).await
+}
+
+/// Adds an event of a job to the outbox.
+pub(crate) async fn publish_now(
+    tx: &mut Tx,
+    app: &App,
+    registry_id: i64,
+    event: &Event,
+) -> Result<()> {
+    let now = app.clock.now();
+    put(tx, app.ids.next(now), registry_id, event, now).await
+}
+
+async fn put(tx: &mut Tx, id: i64, registry_id: i64, event: &Event, at: Millis) -> Result<()> {
     let payload = serde_json::to_string(event).map_err(crate::error::Error::internal)?;
     tx.execute(
         "INSERT INTO outbox (id, registry_id, kind, payload_version, payload, occurred_at) \
          VALUES ($1, $2, $3, $4, $5, $6)",
-        params![call.next_id(), registry_id, event.kind(), PAYLOAD_VERSION, payload, call.now()],
+        params![id, registry_id, event.kind(), PAYLOAD_VERSION, payload, at],
     )
     .await?;
     Ok(())

@@ -8,6 +8,7 @@ use crate::events::{self, Event};
 use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
 use crate::names::{Digest, Tag};
 use crate::params;
+use crate::replication::{self, Change};
 use crate::repositories::{self, Repository, RepositoryAddress};
 
 const DELETE: &str = "ecr:BatchDeleteImage";
@@ -145,13 +146,15 @@ pub(crate) async fn delete(
         remove_image(tx, call, &image).await?;
     }
     let deleted: Vec<DeletedImage> = if removed_tags.is_empty() {
-        vec![DeletedImage { digest: image.digest, tag: None }]
+        vec![DeletedImage { digest: image.digest.clone(), tag: None }]
     } else {
         removed_tags
             .into_iter()
             .map(|tag| DeletedImage { digest: image.digest.clone(), tag: Some(tag) })
             .collect()
     };
+    let changes: Vec<Option<Tag>> = deleted.iter().map(|entry| entry.tag.clone()).collect();
+    replication::note(tx, call, repository, Change::Delete, &image.digest, &changes).await?;
     for entry in &deleted {
         let event = Event::ImageDeleted {
             repository_name: repository.address.name.to_string(),
@@ -187,6 +190,7 @@ async fn remove_image(tx: &mut Tx, call: &Call<'_>, image: &ImageRecord) -> Resu
     )
     .await?;
     for statement in [
+        "DELETE FROM replications WHERE image_id = $1",
         "DELETE FROM image_blobs WHERE image_id = $1",
         "DELETE FROM image_children WHERE image_id = $1",
         "DELETE FROM images WHERE id = $1",

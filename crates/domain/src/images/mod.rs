@@ -12,7 +12,7 @@ pub mod manifest;
 pub mod precondition;
 pub mod pulls;
 pub mod put_image;
-mod tags;
+pub(crate) mod tags;
 pub(crate) mod verify;
 mod warnings;
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::manifest::{Child, Descriptor, MAXIMUM_BYTES, Manifest, ManifestKind};
 use super::precondition::Precondition;
-use super::tags::{self, Put};
+use super::tags::{self, Movable, Put};
 use super::{ImageIdentifier, MANIFEST, demands, find_by_digest, warnings};
 use crate::blobs;
 use crate::context::RequestContext;
@@ -18,6 +18,7 @@ use crate::gc;
 use crate::names::{Algorithm, Digest, Tag};
 use crate::params;
 use crate::quotas;
+use crate::replication::{self, Change};
 use crate::repositories::{self, Repository, RepositoryAddress};
 use crate::uploads::UploadRules;
 
@@ -105,32 +106,16 @@ impl Operation for PutImage {
                 Err(refusal) => return call.refuse(tx, refusal).await,
             }
         }
-        let existing = find_by_digest(&mut tx, &repository, &digest).await?;
-        if self.tags.is_empty()
-            && let Some(refusal) = self.condition.refusal("The digest", existing.as_ref())
-        {
-            return call.refuse(tx, refusal).await;
-        }
-        let existed = existing.is_some();
-        let image_id = match existing {
-            Some(image) => {
-                heal(&mut tx, &call, &domain, image.id, &self.manifest, &digest).await?;
-                image.id
-            }
-            None => {
-                insert(&mut tx, &call, (&repository, &domain), &manifest, &self.manifest, &digest)
-                    .await?
-            }
-        };
-        let mut moved = Vec::with_capacity(movable.len());
-        for (tag, movable) in self.tags.iter().zip(movable) {
-            let put = tags::put(&mut tx, &call, &repository, movable, image_id, &digest).await?;
-            if put == Put::Moved {
-                moved.push(Some(tag.to_string()));
+        if self.tags.is_empty() {
+            let existing = find_by_digest(&mut tx, &repository, &digest).await?;
+            if let Some(refusal) = self.condition.refusal("The digest", existing.as_ref()) {
+                return call.refuse(tx, refusal).await;
             }
         }
-        let changed = !existed || !moved.is_empty();
-        if !changed && self.rules == UploadRules::LayerParts {
+        let new = NewImage { manifest: &manifest, bytes: &self.manifest, digest: &digest };
+        let Stored { image_id, changes } =
+            store(&mut tx, &call, (&repository, &domain), new, movable).await?;
+        if changes.is_empty() && self.rules == UploadRules::LayerParts {
             let tag = self.tags.first().map_or("null", Tag::as_str);
             let exists = Error::new(
                 ErrorKind::ImageAlreadyExists,
@@ -143,14 +128,12 @@ impl Operation for PutImage {
             return call.refuse(tx, exists).await;
         }
         let media_type = manifest.media_type.as_str().to_owned();
-        if !existed && moved.is_empty() {
-            moved.push(None);
-        }
-        for image_tag in moved {
+        replication::note(&mut tx, &call, &repository, Change::Push, &digest, &changes).await?;
+        for image_tag in changes {
             let event = Event::ImagePushed {
                 repository_name: self.repository.name.to_string(),
                 image_digest: digest.to_string(),
-                image_tag,
+                image_tag: image_tag.map(|tag| tag.to_string()),
                 manifest_media_type: media_type.clone(),
                 artifact_media_type: manifest.artifact_type.clone(),
             };
@@ -168,6 +151,52 @@ impl Operation for PutImage {
             warnings,
         })
     }
+}
+
+/// A manifest that was parsed.
+#[derive(Clone, Copy)]
+pub(crate) struct NewImage<'m> {
+    pub(crate) manifest: &'m Manifest,
+    pub(crate) bytes: &'m Bytes,
+    pub(crate) digest: &'m Digest,
+}
+
+/// What storing an image changed.
+pub(crate) struct Stored {
+    pub(crate) image_id: i64,
+    /// The tags that name it now and did not before; nothing for a new image that got no tag.
+    pub(crate) changes: Vec<Option<Tag>>,
+}
+
+/// Stores an image that may be there already, and lets tags name it.
+pub(crate) async fn store(
+    tx: &mut Tx,
+    call: &Call<'_>,
+    (repository, domain): (&Repository, &EncryptionDomain),
+    new: NewImage<'_>,
+    tags: Vec<Movable<'_>>,
+) -> Result<Stored> {
+    let NewImage { manifest, bytes, digest } = new;
+    let existing = find_by_digest(tx, repository, digest).await?;
+    let existed = existing.is_some();
+    let image_id = match existing {
+        Some(image) => {
+            heal(tx, call, domain, image.id, bytes, digest).await?;
+            image.id
+        }
+        None => insert(tx, call, (repository, domain), manifest, bytes, digest).await?,
+    };
+    let mut changes = Vec::with_capacity(tags.len());
+    for movable in tags {
+        let tag = movable.tag().clone();
+        if tags::put(tx, call, repository, movable, image_id, digest).await? == Put::Moved {
+            changes.push(Some(tag));
+        }
+    }
+    if !existed && changes.is_empty() {
+        changes.push(None);
+    }
+    Ok(Stored { image_id, changes })
 }
 
 fn parse(bytes: &[u8], media_type: Option<&str>, rules: UploadRules) -> Result<Manifest> {

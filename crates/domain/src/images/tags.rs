@@ -14,7 +14,7 @@ const TAGS_PER_IMAGE_MAX: i64 = 1_000;
 
 /// What putting a tag came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Put {
+pub(crate) enum Put {
     /// The tag is new, or names another image now.
     Moved,
     /// The tag named the image already.
@@ -22,15 +22,21 @@ pub(super) enum Put {
 }
 
 /// A tag that does not exist or may move, in the transaction that found it so.
-pub(super) struct Movable<'t> {
+pub(crate) struct Movable<'t> {
     tag: &'t Tag,
     current: Option<ImageRecord>,
+}
+
+impl Movable<'_> {
+    pub(super) fn tag(&self) -> &Tag {
+        self.tag
+    }
 }
 
 /// Whether `tag` may come to name an image. The refusal is [`ErrorKind::TagMoved`] when it is not
 /// what the client said, and [`ErrorKind::ImageTagAlreadyExists`]
 /// when the tag exists and may not move, even to the image it already names, as in ECR.
-pub(super) async fn movable<'t>(
+pub(crate) async fn movable<'t>(
     tx: &mut Tx,
     repository: &Repository,
     tag: &'t Tag,
@@ -57,7 +63,7 @@ pub(super) async fn movable<'t>(
 ///
 /// # Errors
 /// [`ErrorKind::LimitExceeded`] when the image has too many tags.
-pub(super) async fn put(
+pub(crate) async fn put(
     tx: &mut Tx,
     call: &Call<'_>,
     repository: &Repository,
@@ -95,7 +101,7 @@ pub(super) async fn put(
 }
 
 /// Removes a tag from the image it names.
-pub(super) async fn remove(
+pub(crate) async fn remove(
     tx: &mut Tx,
     call: &Call<'_>,
     repository: &Repository,
@@ -112,7 +118,7 @@ pub(super) async fn remove(
 }
 
 /// The tags of an image, by name.
-pub(super) async fn of_image(tx: &mut Tx, image_id: i64) -> Result<Vec<Tag>> {
+pub(crate) async fn of_image(tx: &mut Tx, image_id: i64) -> Result<Vec<Tag>> {
     let rows = tx
         .all(
             "SELECT name FROM tags WHERE image_id = $1 ORDER BY name LIMIT $2",

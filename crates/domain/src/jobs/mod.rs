@@ -35,11 +35,10 @@ use crate::clock::Millis;
 use crate::context::RequestContext;
 use crate::error::{Error, Result};
 use crate::execute::Tx;
-use crate::lifecycle;
 use crate::metadata::Mode;
 use crate::names::{AccountId, Region};
-use crate::params;
 use crate::services::ServicePrincipal;
+use crate::{lifecycle, params, replication};
 
 /// Every kind of job that there is.
 pub const KINDS: &[Kind] = &[
@@ -47,12 +46,16 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<lifecycle::expire::ExpireImagesOfRepository>(),
     Kind::of::<lifecycle::preview::MakePreview>(),
     Kind::of::<lifecycle::turns::GiveTurns>(),
+    Kind::of::<replication::backfills::prepare::PrepareBackfill>(),
+    Kind::of::<replication::backfills::forget::ForgetBackfills>(),
+    Kind::of::<replication::carry::CarryOver>(),
 ];
 
 /// What is enqueued by the clock.
 pub const SCHEDULES: &[Schedule] = &[
     Schedule::of::<ForgetJobs>("forget-jobs", 3600),
     Schedule::of::<lifecycle::turns::GiveTurns>("lifecycle-turns", 600),
+    Schedule::of::<replication::backfills::forget::ForgetBackfills>("forget-backfills", 24 * 3600),
 ];
 
 /// Work to be done once, or again whenever something asks for it.
@@ -149,6 +152,17 @@ impl Run<'_> {
     ) -> RequestContext {
         let request_id = format!("job-{}-{}", self.lease.job_id, self.lease.fence);
         service.context(self.app, account, region, request_id)
+    }
+
+    /// A request of a service in the registry `to`, by the role that the account `of` has for it.
+    pub(crate) fn linked_context(
+        &self,
+        service: ServicePrincipal,
+        of: AccountId,
+        to: (AccountId, Region),
+    ) -> RequestContext {
+        let request_id = format!("job-{}-{}", self.lease.job_id, self.lease.fence);
+        service.linked_context(self.app, of, to, request_id)
     }
 
     /// A snapshot, for what the job decides from.

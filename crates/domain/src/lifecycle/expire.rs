@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::evaluate::{Verdict, fingerprint};
 use super::facts::{Ground, evaluate};
+use super::find;
 use super::policy::CountType;
-use super::{address_of, find};
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Call, Demand, Entry, Operation, Service, Tx, execute};
@@ -15,7 +15,7 @@ use crate::images::ImageIdentifier;
 use crate::images::batch_delete_image::{OfChild, delete};
 use crate::jobs::{Job, Lease, Limits, Next, Run};
 use crate::names::{AccountId, Digest};
-use crate::repositories::{self, Repository, RepositoryAddress};
+use crate::repositories::{self, Repository, RepositoryAddress, address_of};
 use crate::{params, services};
 
 /// Images deleted in one transaction.

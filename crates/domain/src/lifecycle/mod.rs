@@ -21,7 +21,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Call, Tx};
 use crate::lifecycle::expire::ExpireImagesOfRepository;
 use crate::lifecycle::policy::LifecyclePolicy;
-use crate::names::{AccountId, Region, RepositoryName};
 use crate::repositories::{Repository, RepositoryAddress};
 use crate::{jobs, params};
 
@@ -65,26 +64,6 @@ async fn find(tx: &mut Tx, repository_id: i64) -> Result<Option<StoredPolicy>> {
         .await?;
     row.map(|row| {
         Ok(StoredPolicy { version: row.get(0)?, text: row.get(1)?, last_evaluated_at: row.get(2)? })
-    })
-    .transpose()
-}
-
-/// Where the repository of this row is, if there still is one.
-async fn address_of(tx: &mut Tx, repository_id: i64) -> Result<Option<RepositoryAddress>> {
-    let row = tx
-        .optional(
-            "SELECT registries.account_id, registries.region, repositories.name \
-             FROM repositories JOIN registries ON registries.id = repositories.registry_id \
-             WHERE repositories.id = $1",
-            params![repository_id],
-        )
-        .await?;
-    row.map(|row| {
-        Ok(RepositoryAddress {
-            account: AccountId::parse(&row.get::<String>(0)?).map_err(Error::internal)?,
-            region: Region::parse(&row.get::<String>(1)?).map_err(Error::internal)?,
-            name: RepositoryName::parse(&row.get::<String>(2)?).map_err(Error::internal)?,
-        })
     })
     .transpose()
 }

@@ -3,13 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 use super::facts::evaluate;
-use super::{address_of, validate};
+use super::validate;
 use crate::clock::Millis;
 use crate::error::{Error, Result};
 use crate::execute::Tx;
 use crate::jobs::{Job, Limits, Next, Run};
 use crate::names::AccountId;
 use crate::params;
+use crate::repositories::address_of;
 
 /// How long the results of a preview can be read, in seconds.
 pub(super) const RESULT_SECONDS: i64 = 24 * 3600;

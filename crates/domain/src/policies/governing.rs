@@ -71,7 +71,13 @@ impl Governed {
     pub(crate) fn by(context: &RequestContext, action: &str, resource: &Resource) -> Self {
         // What the registry does by itself is not for its users to forbid, as in AWS: neither
         // resource policies nor account limits bind a service-linked role's own work.
-        if context.principal.kind == PrincipalKind::Service {
+        let principal = &context.principal;
+        let is_own = match principal.kind {
+            PrincipalKind::Service => true,
+            PrincipalKind::ServiceLinkedRole => resource.account() == Some(&principal.account),
+            _ => false,
+        };
+        if is_own {
             return Self { registry: None, repository: None };
         }
         let of_ecr = action.len() > 4

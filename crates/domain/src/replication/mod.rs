@@ -1,16 +1,33 @@
-//! Replication of a registry to other regions and accounts: its configuration.
+//! Replication of a registry to other regions and accounts.
+//!
+//! What changes in a repository is queued in the transaction of the change, for each destination
+//! ([`note`]). A job for each repository and destination carries it over in that order ([`carry`]):
+//! it looks what is so *now*, so a tag that moved meanwhile arrives where it is and never goes back.
+//! What arrives is written by operations of the destination, which its registry policy decides on:
+//! [`replicate_image`], [`replicate_layer`], [`replicate_deletion`]. A copy, its status and the end
+//! of its row in the queue are one transaction. What replication itself writes is not queued again,
+//! so there are neither chains nor loops.
 //!
 //! Source: Amazon ECR user guide, "Private image replication"; botocore `ecr`, shape
-//! `ReplicationConfiguration`.
+//! `ReplicationConfiguration`. `docs/replication.md` says what is decided where ECR leaves it open.
 
+pub mod backfills;
+pub mod carry;
+pub mod describe_image_replication_status;
 pub mod put_replication_configuration;
+mod queue;
+pub mod replicate_deletion;
+pub mod replicate_image;
+pub mod replicate_layer;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::queue::note;
+pub use self::queue::{Change, QueuedChange};
 use crate::error::{Error, Result};
-use crate::names::{AccountId, Partition, Region};
+use crate::names::{AccountId, Partition, Region, RepositoryName};
 use crate::registries::Document;
 
 /// Rules per configuration; the service quota of ECR.
@@ -39,6 +56,13 @@ pub struct ReplicationRule {
     pub delete_replication: Option<bool>,
 }
 
+impl ReplicationRule {
+    fn matches(&self, name: &RepositoryName) -> bool {
+        self.prefixes.is_empty()
+            || self.prefixes.iter().any(|prefix| name.as_str().starts_with(prefix.as_str()))
+    }
+}
+
 /// Another registry.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ReplicationDestination {
@@ -53,6 +77,26 @@ impl Document for ReplicationConfiguration {
 }
 
 impl ReplicationConfiguration {
+    /// Where a repository of this name is copied to, and whether deletions are.
+    pub(crate) fn destinations_of(
+        &self,
+        name: &RepositoryName,
+    ) -> BTreeMap<&ReplicationDestination, bool> {
+        let mut destinations = BTreeMap::new();
+        for rule in self.rules.iter().filter(|rule| rule.matches(name)) {
+            for destination in &rule.destinations {
+                *destinations.entry(destination).or_default() |=
+                    rule.delete_replication == Some(true);
+            }
+        }
+        destinations
+    }
+
+    /// Whether some rule has the destination.
+    pub(crate) fn has(&self, destination: &ReplicationDestination) -> bool {
+        self.rules.iter().any(|rule| rule.destinations.contains(destination))
+    }
+
     /// Checks it for the registry of `account` in `region`.
     ///
     /// # Errors

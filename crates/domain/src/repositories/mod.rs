@@ -137,6 +137,29 @@ pub(crate) async fn get(tx: &mut Tx, address: &RepositoryAddress) -> Result<Repo
     find(tx, address).await?.ok_or_else(|| not_found(address))
 }
 
+/// Where the repository of this row is, if there still is one.
+pub(crate) async fn address_of(
+    tx: &mut Tx,
+    repository_id: i64,
+) -> Result<Option<RepositoryAddress>> {
+    let row = tx
+        .optional(
+            "SELECT registries.account_id, registries.region, repositories.name \
+             FROM repositories JOIN registries ON registries.id = repositories.registry_id \
+             WHERE repositories.id = $1",
+            params![repository_id],
+        )
+        .await?;
+    row.map(|row| {
+        Ok(RepositoryAddress {
+            account: AccountId::parse(&row.get::<String>(0)?).map_err(Error::internal)?,
+            region: Region::parse(&row.get::<String>(1)?).map_err(Error::internal)?,
+            name: RepositoryName::parse(&row.get::<String>(2)?).map_err(Error::internal)?,
+        })
+    })
+    .transpose()
+}
+
 /// The error for a repository that does not exist, in ECR's words.
 pub fn not_found(address: &RepositoryAddress) -> Error {
     Error::new(

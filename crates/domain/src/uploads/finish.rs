@@ -123,7 +123,11 @@ fn refuse_by_part_rules(upload: &Upload) -> Result<()> {
 }
 
 /// The first of `digests` that is right.
-async fn matching_digest(app: &App, upload: &Upload, digests: &[Digest]) -> Result<Option<Digest>> {
+pub(super) async fn matching_digest(
+    app: &App,
+    upload: &Upload,
+    digests: &[Digest],
+) -> Result<Option<Digest>> {
     // Each algorithm is calculated once, however many digests a client guesses.
     let mut calculated: Vec<Digest> = Vec::new();
     for wanted in digests {
@@ -175,7 +179,7 @@ fn is_inline(upload: &Upload) -> bool {
 }
 
 /// Makes the blob and removes the upload, in one transaction.
-async fn publish(
+pub(super) async fn publish(
     call: &Call<'_>,
     repository: &Repository,
     upload: Upload,
@@ -217,7 +221,11 @@ async fn may_have_object(app: &App, upload: &Upload) -> bool {
     !opened.is_err_and(|error| error.kind() == ObjectErrorKind::NotFound)
 }
 
-async fn discard(call: &Call<'_>, repository: &Repository, upload: &Upload) -> Result<()> {
+pub(super) async fn discard(
+    call: &Call<'_>,
+    repository: &Repository,
+    upload: &Upload,
+) -> Result<()> {
     let mut tx = call.write().await?;
     if super::get(&mut tx, call, repository, &upload.id).await.is_ok() {
         tx.execute("DELETE FROM uploads WHERE id = $1", params![upload.id.as_str()]).await?;

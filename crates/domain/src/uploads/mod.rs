@@ -12,6 +12,7 @@ mod ingest;
 pub mod initiate;
 pub mod mount;
 mod pending;
+pub(crate) mod receive;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

@@ -57,8 +57,19 @@ use tonnage_domain::registries::account_settings::{
     AccountSettingValue, GetAccountSetting, PutAccountSetting,
 };
 use tonnage_domain::registries::describe::DescribeRegistry;
-use tonnage_domain::replication::ReplicationConfiguration;
+use tonnage_domain::replication::backfills::describe_replication_backfill_results::DescribeReplicationBackfillResults;
+use tonnage_domain::replication::backfills::list_replication_backfills::ListReplicationBackfills;
+use tonnage_domain::replication::backfills::start_replication_backfill::StartReplicationBackfill;
+use tonnage_domain::replication::backfills::stop_replication_backfill::StopReplicationBackfill;
+use tonnage_domain::replication::carry::To;
+use tonnage_domain::replication::describe_image_replication_status::DescribeImageReplicationStatus;
 use tonnage_domain::replication::put_replication_configuration::PutReplicationConfiguration;
+use tonnage_domain::replication::replicate_deletion::ReplicateDeletion;
+use tonnage_domain::replication::replicate_image::ReplicateImage;
+use tonnage_domain::replication::replicate_layer::ReplicateLayer;
+use tonnage_domain::replication::{
+    Change, QueuedChange, ReplicationConfiguration, ReplicationDestination,
+};
 use tonnage_domain::repositories::TagMutabilityRule;
 use tonnage_domain::repositories::create::CreateRepository;
 use tonnage_domain::repositories::delete::DeleteRepository;
@@ -158,6 +169,7 @@ fn table() -> Table {
     repositories(&mut table);
     images(&mut table);
     layers(&mut table);
+    replication(&mut table);
     registry_settings(&mut table);
     lifecycle(&mut table);
     policies(&mut table, account);
@@ -261,6 +273,30 @@ fn lifecycle(table: &mut Table) {
     };
     table.add("", &expire);
     table.add("", &ExpireReferrers { repository, repository_id, lease });
+}
+
+fn replication(table: &mut Table) {
+    let to = To {
+        source: address("team/app"),
+        repository_id: 1,
+        destination: address("team/app"),
+        lease: Lease::new(1, 1),
+    };
+    let digest = Digest::of_sha256(b"one");
+    let queued = QueuedChange::new(1, Change::Delete, digest.clone(), None, START);
+    table.add("", &ReplicateImage { to: to.clone(), digest: digest.clone(), queued: None });
+    table.add("", &ReplicateLayer { to: to.clone(), digest: digest.clone() });
+    table.add("", &ReplicateDeletion { to, queued });
+    let repository = address("team/app");
+    let id = by_digest(&digest);
+    table.add("", &DescribeImageReplicationStatus { repository, id });
+    let destination =
+        ReplicationDestination { region: "eu-west-1".to_owned(), account: ACCOUNT.to_owned() };
+    table.add("", &StartReplicationBackfill { destination });
+    table.add("", &StopReplicationBackfill { id: "1".to_owned() });
+    table.add("", &ListReplicationBackfills { page: page(None, 1) });
+    let (id, failed) = ("1".to_owned(), None);
+    table.add("", &DescribeReplicationBackfillResults { id, failed, page: page(None, 1) });
 }
 
 fn layers(table: &mut Table) {

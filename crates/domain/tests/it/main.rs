@@ -24,6 +24,7 @@ mod policies;
 mod quotas;
 mod races;
 mod registry;
+mod replication;
 mod repositories;
 mod resource_tags;
 mod root_key;

@@ -25,6 +25,12 @@ pub(super) struct ImageId {
     image_tag: Option<String>,
 }
 
+impl ImageId {
+    pub(super) fn new(image_digest: Option<String>, image_tag: Option<String>) -> Self {
+        Self { image_digest, image_tag }
+    }
+}
+
 impl From<&ImageIdentifier> for ImageId {
     fn from(id: &ImageIdentifier) -> Self {
         Self {

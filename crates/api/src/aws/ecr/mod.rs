@@ -11,6 +11,7 @@ mod listings;
 mod policies;
 mod referrers;
 mod registry_settings;
+mod replication;
 mod repositories;
 mod scanning;
 mod tags;
@@ -73,8 +74,10 @@ operations! {
     "DeleteRepositoryCreationTemplate" => templates::delete_repository_creation_template,
     "DeleteRepositoryPolicy" => policies::delete_repository_policy,
     "DeregisterPullTimeUpdateExclusion" => registry_settings::deregister_pull_time_update_exclusion,
+    "DescribeImageReplicationStatus" => replication::describe_image_replication_status,
     "DescribeImages" => listings::describe_images,
     "DescribeRegistry" => registry_settings::describe_registry,
+    "DescribeReplicationBackfillResults" => replication::describe_replication_backfill_results,
     "DescribeRepositories" => repositories::describe_repositories,
     "DescribeRepositoryCreationTemplates" => templates::describe_repository_creation_templates,
     "GetAccountSetting" => account_settings::get_account_setting,
@@ -89,6 +92,7 @@ operations! {
     "ListImageReferrers" => referrers::list_image_referrers,
     "ListImages" => listings::list_images,
     "ListPullTimeUpdateExclusions" => registry_settings::list_pull_time_update_exclusions,
+    "ListReplicationBackfills" => replication::list_replication_backfills,
     "ListTagsForResource" => tags::list_tags_for_resource,
     "PutAccountSetting" => account_settings::put_account_setting,
     "PutImage" => images::put_image,
@@ -97,10 +101,12 @@ operations! {
     "PutLifecyclePolicy" => lifecycle::put_lifecycle_policy,
     "PutRegistryPolicy" => policies::put_registry_policy,
     "PutRegistryScanningConfiguration" => scanning::put_registry_scanning_configuration,
-    "PutReplicationConfiguration" => registry_settings::put_replication_configuration,
+    "PutReplicationConfiguration" => replication::put_replication_configuration,
     "RegisterPullTimeUpdateExclusion" => registry_settings::register_pull_time_update_exclusion,
     "SetRepositoryPolicy" => policies::set_repository_policy,
     "StartLifecyclePolicyPreview" => lifecycle::start_lifecycle_policy_preview,
+    "StartReplicationBackfill" => replication::start_replication_backfill,
+    "StopReplicationBackfill" => replication::stop_replication_backfill,
     "TagResource" => tags::tag_resource,
     "UntagResource" => tags::untag_resource,
     "UpdateRepositoryCreationTemplate" => templates::update_repository_creation_template,

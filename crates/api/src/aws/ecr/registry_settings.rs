@@ -1,4 +1,4 @@
-//! Settings of a registry: replication, scanning, pull-time exclusions.
+//! What a registry is set to, and pull-time exclusions.
 
 use serde::{Deserialize, Serialize};
 use tonnage_domain::pull_time_exclusions::{
@@ -6,87 +6,11 @@ use tonnage_domain::pull_time_exclusions::{
     RegisterPullTimeUpdateExclusion,
 };
 use tonnage_domain::registries::describe::DescribeRegistry;
-use tonnage_domain::replication::put_replication_configuration::PutReplicationConfiguration;
-use tonnage_domain::replication::{self, ReplicationDestination};
 
 use super::Call;
 use super::listings::Listing;
+use super::replication::ReplicationConfiguration;
 use crate::aws::error::Result;
-
-const PREFIX_MATCH: &str = "PREFIX_MATCH";
-
-#[derive(Deserialize, Serialize)]
-pub(super) struct ReplicationConfiguration {
-    rules: Vec<Rule>,
-}
-
-#[derive(Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Rule {
-    destinations: Vec<Destination>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    repository_filters: Option<Vec<Filter>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    delete_replication: Option<DeleteReplication>,
-}
-
-#[derive(Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Destination {
-    region: String,
-    registry_id: String,
-}
-
-#[derive(Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Filter {
-    filter: String,
-    filter_type: String,
-}
-
-#[derive(Deserialize, Serialize)]
-struct DeleteReplication {
-    enabled: bool,
-}
-
-impl From<ReplicationConfiguration> for replication::ReplicationConfiguration {
-    fn from(configuration: ReplicationConfiguration) -> Self {
-        let rule = |rule: Rule| replication::ReplicationRule {
-            destinations: rule
-                .destinations
-                .into_iter()
-                .map(|to| ReplicationDestination { region: to.region, account: to.registry_id })
-                .collect(),
-            prefixes: rule
-                .repository_filters
-                .unwrap_or_default()
-                .into_iter()
-                .map(|filter| filter.filter)
-                .collect(),
-            delete_replication: rule.delete_replication.map(|deletion| deletion.enabled),
-        };
-        Self { rules: configuration.rules.into_iter().map(rule).collect() }
-    }
-}
-
-impl From<replication::ReplicationConfiguration> for ReplicationConfiguration {
-    fn from(configuration: replication::ReplicationConfiguration) -> Self {
-        let filter = |filter: String| Filter { filter, filter_type: PREFIX_MATCH.to_owned() };
-        let rule = |rule: replication::ReplicationRule| Rule {
-            destinations: rule
-                .destinations
-                .into_iter()
-                .map(|to| Destination { region: to.region, registry_id: to.account })
-                .collect(),
-            repository_filters: (!rule.prefixes.is_empty())
-                .then(|| rule.prefixes.into_iter().map(filter).collect()),
-            delete_replication: rule
-                .delete_replication
-                .map(|enabled| DeleteReplication { enabled }),
-        };
-        Self { rules: configuration.rules.into_iter().map(rule).collect() }
-    }
-}
 
 #[derive(Deserialize)]
 pub(super) struct NoInput {}
@@ -107,21 +31,6 @@ pub(super) async fn describe_registry(
         registry_id: registry.account.to_string(),
         replication_configuration: registry.replication.into(),
     })
-}
-
-#[derive(Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Replication {
-    replication_configuration: ReplicationConfiguration,
-}
-
-pub(super) async fn put_replication_configuration(
-    call: &Call<'_>,
-    input: Replication,
-) -> Result<Replication> {
-    let configuration = input.replication_configuration.into();
-    let stored = call.execute(PutReplicationConfiguration { configuration }).await?;
-    Ok(Replication { replication_configuration: stored.into() })
 }
 
 #[derive(Deserialize, Serialize)]

@@ -9,6 +9,7 @@ pub(super) enum Class {
     Account,
     AccountLimit,
     AccountSetting,
+    Backfill,
     /// Blobs of a repository: mounted, deleted.
     BlobEdge,
     Collection,
@@ -36,6 +37,7 @@ impl Class {
         Self::Account,
         Self::AccountLimit,
         Self::AccountSetting,
+        Self::Backfill,
         Self::BlobEdge,
         Self::Collection,
         Self::Identity,
@@ -77,9 +79,9 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         "PutAccountSetting" => Class::AccountSetting,
         "DeleteBlob" | "MountLayer" => Class::BlobEdge,
         "RunGarbageCollection" => Class::Collection,
-        "BatchDeleteImage" | "DeleteManifest" | "ExpireImages" | "ExpireReferrers" | "PutImage" => {
-            Class::Image
-        }
+        "BatchDeleteImage" | "DeleteManifest" | "ExpireImages" | "ExpireReferrers" | "PutImage"
+        | "ReplicateDeletion" | "ReplicateImage" => Class::Image,
+        "StartReplicationBackfill" | "StopReplicationBackfill" => Class::Backfill,
         "CancelJob" | "RetryJob" => Class::Job,
         "DeleteLifecyclePolicy" | "PutLifecyclePolicy" | "StartLifecyclePolicyPreview" => {
             Class::LifecyclePolicy
@@ -102,17 +104,21 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         "CreateRepositoryCreationTemplate"
         | "DeleteRepositoryCreationTemplate"
         | "UpdateRepositoryCreationTemplate" => Class::Template,
-        "CancelUpload" | "CompleteLayerUpload" | "InitiateLayerUpload" | "UploadLayerPart" => {
-            Class::Upload
-        }
+        "CancelUpload"
+        | "CompleteLayerUpload"
+        | "InitiateLayerUpload"
+        | "ReplicateLayer"
+        | "UploadLayerPart" => Class::Upload,
         "BatchCheckLayerAvailability"
         | "BatchGetImage"
         | "CreateBackup"
         | "BatchGetRepositoryScanningConfiguration"
         | "DescribeGarbageCollection"
+        | "DescribeImageReplicationStatus"
         | "DescribeImages"
         | "DescribeJob"
         | "DescribeRegistry"
+        | "DescribeReplicationBackfillResults"
         | "DescribeRepositories"
         | "DescribeRepositoryCreationTemplates"
         | "DescribeScrub"
@@ -136,6 +142,7 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "ListImages"
         | "ListJobs"
         | "ListPullTimeUpdateExclusions"
+        | "ListReplicationBackfills"
         | "ListTags"
         | "ListTagsForResource" => return Some(Writes::Nothing),
         name if entry.service == Service::Iam => return of_iam(name),

@@ -3,8 +3,11 @@
 use tonnage_domain::pull_time_exclusions::{
     DeregisterPullTimeUpdateExclusion, RegisterPullTimeUpdateExclusion,
 };
-use tonnage_domain::replication::ReplicationConfiguration;
+use tonnage_domain::replication::backfills::start_replication_backfill::StartReplicationBackfill;
 use tonnage_domain::replication::put_replication_configuration::PutReplicationConfiguration;
+use tonnage_domain::replication::{
+    ReplicationConfiguration, ReplicationDestination, ReplicationRule,
+};
 use tonnage_domain::repositories::TagMutabilityRule;
 use tonnage_domain::scanning::RegistryScanningConfiguration;
 use tonnage_domain::scanning::put_image_scanning_configuration::PutImageScanningConfiguration;
@@ -23,6 +26,8 @@ pub(super) fn races() -> Vec<Race> {
         race(scan_on_push("app"), delete("app", true)),
         race(registry_scanning(), registry_scanning()),
         race(replication(), replication()),
+        race(start_backfill(), start_backfill()),
+        race(start_backfill(), no_replication()),
         race(exclude(), exclude()),
         race(exclude(), include()),
         race(create_template(), create_template()),
@@ -45,8 +50,28 @@ fn registry_scanning() -> Act {
     })
 }
 
+fn destination() -> ReplicationDestination {
+    ReplicationDestination { region: "eu-west-1".to_owned(), account: ACCOUNT.to_owned() }
+}
+
 fn replication() -> Act {
+    act(|_| PutReplicationConfiguration {
+        configuration: ReplicationConfiguration {
+            rules: vec![ReplicationRule {
+                destinations: vec![destination()],
+                prefixes: Vec::new(),
+                delete_replication: None,
+            }],
+        },
+    })
+}
+
+fn no_replication() -> Act {
     act(|_| PutReplicationConfiguration { configuration: ReplicationConfiguration::default() })
+}
+
+fn start_backfill() -> Act {
+    act(|_| StartReplicationBackfill { destination: destination() })
 }
 
 fn role() -> String {

@@ -6,6 +6,10 @@ use tonnage_domain::accounts::CreateAccount;
 use tonnage_domain::app::Settings;
 use tonnage_domain::context::{Principal, PrincipalKind};
 use tonnage_domain::names::AccountId;
+use tonnage_domain::replication::put_replication_configuration::PutReplicationConfiguration;
+use tonnage_domain::replication::{
+    ReplicationConfiguration, ReplicationDestination, ReplicationRule,
+};
 use tonnage_domain::repositories::create::CreateRepository;
 use tonnage_domain::repositories::{RepositoryAddress, TagMutability};
 use tonnage_domain::uploads::UploadId;
@@ -94,6 +98,17 @@ impl World {
             uploads.push(upload);
         }
         registry.write(JOBS).await;
+        // Of repositories that are not there.
+        let rule = ReplicationRule {
+            destinations: vec![ReplicationDestination {
+                region: "eu-west-1".to_owned(),
+                account: ACCOUNT.to_owned(),
+            }],
+            prefixes: vec!["elsewhere/".to_owned()],
+            delete_replication: None,
+        };
+        let configuration = ReplicationConfiguration { rules: vec![rule] };
+        registry.run(PutReplicationConfiguration { configuration }).await.unwrap();
         let management = AccountId::parse(ACCOUNT).unwrap();
         let other_root = other_root(&registry, management).await;
         let beside = registry.beside(two).await;
@@ -171,6 +186,7 @@ const STORED: &[&str] = &[
     "SELECT name, version, document FROM registry_documents",
     "SELECT prefix, COALESCE(description, ''), applied_for FROM repository_creation_templates",
     "SELECT principal_arn FROM pull_time_exclusions",
+    "SELECT account_id, region, status FROM replication_backfills",
     "SELECT repositories.name, tag_key, tag_value FROM resource_tags
      JOIN repositories ON repositories.id = repository_id",
     "SELECT account_id, region FROM encryption_domains",

@@ -1,0 +1,65 @@
+//! Copying the bytes of a layer to another account, where they are sealed under its own keys.
+
+use futures_util::stream;
+
+use super::carry::To;
+use super::replicate_image::ACTION;
+use crate::blobs::{self, BlobReader};
+use crate::context::RequestContext;
+use crate::encryption::container::SPAN_PLAIN_BYTES;
+use crate::error::{Error, ErrorKind, Result};
+use crate::execute::{Call, Demand, Entry, Operation, Service};
+use crate::names::Digest;
+use crate::repositories;
+use crate::uploads::{self, BodyError, BodyStream};
+
+/// Copies a layer. Idempotent; what was read is held against the digest before it is visible.
+///
+/// # Errors
+/// [`ErrorKind::BlobNotFound`] where the source does not hold it any more.
+#[derive(Clone, Debug)]
+pub struct ReplicateLayer {
+    /// From where to where.
+    pub to: To,
+    /// Which layer.
+    pub digest: Digest,
+}
+
+impl Operation for ReplicateLayer {
+    const ENTRY: Entry = Entry { service: Service::Tonnage, name: "ReplicateLayer" };
+    type Output = ();
+
+    fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
+        vec![Demand::new(ACTION, self.to.destination.resource())]
+    }
+
+    async fn run(self, call: Call<'_>) -> Result<()> {
+        let mut tx = call.read().await?;
+        let gone =
+            || Error::new(ErrorKind::BlobNotFound, format!("The layer {} is gone.", self.digest));
+        let from = self.to.source(&mut tx).await?.ok_or_else(gone)?;
+        let blob = blobs::find_whole(&mut tx, &from, &self.digest).await?.ok_or_else(gone)?;
+        let reader = BlobReader::open(call.app, &mut tx, &from, &self.digest, &blob).await?;
+        let to = repositories::get(&mut tx, &self.to.destination).await?;
+        drop(tx);
+        uploads::receive::receive(&call, &to, body(reader), &self.digest).await
+    }
+}
+
+fn body(reader: BlobReader) -> BodyStream {
+    let read = |(reader, offset): (BlobReader, u64)| async move {
+        if offset >= reader.size() {
+            return Ok(None);
+        }
+        let span = reader
+            .read_at(offset, SPAN_PLAIN_BYTES)
+            .await
+            .map_err(|error| BodyError(error.to_string()))?;
+        if span.is_empty() {
+            return Err(BodyError("a layer ends early".to_owned()));
+        }
+        let next = offset + span.len() as u64;
+        Ok(Some((span, (reader, next))))
+    };
+    Box::pin(stream::try_unfold((reader, 0), read))
+}
