@@ -2,53 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import subprocess
 from pathlib import Path
 from typing import Any, Iterator
 
 import pytest
 
 from harness import aws
+from harness.accounts import AWAY, Two, tonnage
 from harness.aws import failure
 from harness.http import Registry
 from harness.server import ACCOUNT, REGION, Server, free_port
-
-AWAY = "111122223333"
-
-
-def tonnage(server: Server, *words: str, status: int = 0) -> str:
-    """A subcommand on the server's data directory."""
-    done = subprocess.run(
-        [str(server.binary), *words, "--data-dir", str(server.data)],
-        capture_output=True,
-        text=True,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(server.directory)},
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == status, done.stdout + done.stderr
-    return done.stdout
-
-
-class Two:
-    """A server with two accounts, and the root of each."""
-
-    def __init__(self, server: Server) -> None:
-        self.server = server
-        self.home = aws.client(server)
-        printed = tonnage(server, "account", "create", AWAY).splitlines()
-        keys = {words[0]: words[1] for words in map(str.split, printed) if len(words) == 2}
-        self.keys = {name: keys[name] for name in ("aws_access_key_id", "aws_secret_access_key")}
-        self.away = aws.client(server, **self.keys)
-
-    def registry_of_away(self) -> Registry:
-        """docker of the other account, logged in to the first account's registry."""
-        data = self.away.get_authorization_token(registryIds=[ACCOUNT])["authorizationData"][0]
-        _, _, password = base64.b64decode(data["authorizationToken"]).decode().partition(":")
-        return Registry(self.server.host, password)
-
 
 @pytest.fixture(scope="module")
 def two(binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:

@@ -18,6 +18,7 @@ from harness import aws
 from harness.contract import MODEL, broken_members, error_faults, faults, mistyped_members
 from harness.http import CONFIG_TYPE, LAYER_TYPE, MANIFEST_TYPE, Response, digest_of
 from harness.server import ACCOUNT, Server
+from harness.tools import wait_until
 from harness.sigv4 import call
 
 UNSERVED = Path(__file__).with_name("unserved_ecr_operations.txt").read_text().split()
@@ -106,6 +107,13 @@ class State:
     name: str
     pushed: Image
     image: Image
+    # A replication backfill, once there is one.
+    backfill: str = str(uuid.UUID(int=0))
+
+    @property
+    def destination(self) -> dict[str, str]:
+        """A registry that nothing else here is copied to."""
+        return {"region": f"eu-contract-{self.number}", "registryId": ACCOUNT}
 
     @property
     def arn(self) -> str:
@@ -190,31 +198,72 @@ def _exclusion(state: State) -> None:
     succeed(state.server, "RegisterPullTimeUpdateExclusion", everything("RegisterPullTimeUpdateExclusion", state))
 
 
+def _destination(state: State) -> None:
+    filters = [{"filter": state.name, "filterType": "PREFIX_MATCH"}]
+    rule = {"destinations": [state.destination], "repositoryFilters": filters}
+    succeed(state.server, "PutReplicationConfiguration", {"replicationConfiguration": {"rules": [rule]}})
+
+
+def _tags_to_copy(state: State) -> None:
+    # So many that what copies them does not end before it is looked at.
+    for number in range(150):
+        values = {"repositoryName": state.name, "imageManifest": state.pushed.manifest, "imageTag": f"copied-{number}"}
+        succeed(state.server, "PutImage", values)
+    _destination(state)
+
+
+def _backfill(state: State) -> None:
+    started = succeed(state.server, "StartReplicationBackfill", {"destination": state.destination})
+    state.backfill = started["replicationBackfillId"]
+
+
+def _backfill_under_way(state: State) -> None:
+    _tags_to_copy(state)
+    _backfill(state)
+
+
+def _ended_backfill(state: State) -> None:
+    _destination(state)
+    _backfill(state)
+
+    def has_ended() -> bool:
+        values = {"replicationBackfillId": state.backfill}
+        return succeed(state.server, "DescribeReplicationBackfillResults", values)["status"] == "COMPLETE"
+
+    wait_until(has_ended, 30, "the backfill ends")
+
+
 PREPARATIONS: dict[str, Callable[[State], None]] = {
     "DeleteLifecyclePolicy": _lifecycle_policy,
     "DeleteRegistryPolicy": _registry_policy,
     "DeleteRepositoryCreationTemplate": _template,
     "DeleteRepositoryPolicy": _repository_policy,
     "DeregisterPullTimeUpdateExclusion": _exclusion,
+    "DescribeReplicationBackfillResults": _ended_backfill,
     "DescribeRepositoryCreationTemplates": _template,
     "GetLifecyclePolicy": _lifecycle_policy,
     "GetLifecyclePolicyPreview": _preview,
     "GetRegistryPolicy": _registry_policy,
     "GetRepositoryPolicy": _repository_policy,
     "ListPullTimeUpdateExclusions": _exclusion,
+    "ListReplicationBackfills": _ended_backfill,
     "StartLifecyclePolicyPreview": _lifecycle_policy,
+    "StartReplicationBackfill": _tags_to_copy,
+    "StopReplicationBackfill": _backfill_under_way,
     "UpdateRepositoryCreationTemplate": _template,
 }
 
 # Members that the model allows one by one and ECR not together.
 CONFLICTS: dict[str, set[str]] = {
     "DescribeImages": {"imageIds", "nextToken"},
+    "DescribeReplicationBackfillResults": {"nextToken"},
     "DescribeRepositories": {"repositoryNames", "nextToken"},
     "DescribeRepositoryCreationTemplates": {"prefixes", "nextToken"},
     "GetLifecyclePolicyPreview": {"imageIds", "nextToken"},
     "ListImageReferrers": {"nextToken"},
     "ListImages": {"nextToken"},
     "ListPullTimeUpdateExclusions": {"nextToken"},
+    "ListReplicationBackfills": {"nextToken"},
 }
 
 # What the minimal input needs although the model does not require it.
@@ -230,6 +279,7 @@ def everything(operation: str, state: State) -> dict[str, Any]:
         "appliedFor": ["CREATE_ON_PUSH", "REPLICATION", "PULL_THROUGH_CACHE"],
         "customRoleArn": f"arn:aws:iam::{ACCOUNT}:role/templates",
         "description": "a template",
+        "destination": state.destination,
         "encryptionConfiguration": {"encryptionType": "AES256"},
         "filter": {"tagStatus": "TAGGED", "imageStatus": "ACTIVE"},
         "force": True,
@@ -258,6 +308,7 @@ def everything(operation: str, state: State) -> dict[str, Any]:
         "principalArn": f"arn:aws:iam::{ACCOUNT}:role/scanner-{state.number}",
         "registryId": ACCOUNT,
         "registryIds": [ACCOUNT],
+        "replicationBackfillId": state.backfill,
         "replicationConfiguration": {
             "rules": [
                 {
@@ -271,6 +322,7 @@ def everything(operation: str, state: State) -> dict[str, Any]:
         "repositoryPolicy": REPOSITORY_POLICY,
         "resourceArn": state.arn,
         "resourceTags": [TAG],
+        "resultStatusFilter": "COMPLETE",
         "rules": [
             {
                 "scanFrequency": "SCAN_ON_PUSH",
@@ -445,6 +497,8 @@ AGAIN = {
     "PutReplicationConfiguration": None,
     "RegisterPullTimeUpdateExclusion": "ExclusionAlreadyExistsException",
     "SetRepositoryPolicy": None,
+    "StartReplicationBackfill": "ReplicationBackfillInProgressException",
+    "StopReplicationBackfill": "ReplicationBackfillInvalidStatusException",
     "TagResource": None,
     "UntagResource": None,
     "UpdateRepositoryCreationTemplate": None,

@@ -50,8 +50,12 @@ const DECISIONS: &[(&str, &str)] = &[
         "AWS JSON errors are 400 (500 for `ServerException`), also those of authentication and authorization, as seen from ECR; clients go by the code.",
     ),
     (
-        "Scanning and replication",
-        "What a registry and its repositories ask for is validated, stored and returned; nothing scans or copies yet. The operations that would show results are not served.",
+        "Scanning",
+        "What a registry and its repositories ask for is validated, stored and returned; nothing scans yet. The operations that would show results are not served.",
+    ),
+    (
+        "Replication",
+        "Destinations are registries of the same deployment. The codes of failures, and what deletions take away, are ours: see `docs/replication.md`. A backfill that is stopped is `STOPPED` at once; an image that is being copied in that moment arrives and is not counted.",
     ),
     (
         "Create on push",
