@@ -333,6 +333,7 @@ def everything(operation: str, state: State) -> dict[str, Any]:
         "subjectId": {"imageDigest": state.pushed.digest},
         "tagKeys": ["team"],
         "tags": [TAG],
+        "targetStorageClass": "ARCHIVE",
         "uploadId": str(uuid.UUID(int=state.number)),
         "value": "ENABLED",
     }
@@ -501,6 +502,7 @@ AGAIN = {
     "StopReplicationBackfill": "ReplicationBackfillInvalidStatusException",
     "TagResource": None,
     "UntagResource": None,
+    "UpdateImageStorageClass": "ImageStorageClassUpdateNotSupportedException",
     "UpdateRepositoryCreationTemplate": None,
 }
 

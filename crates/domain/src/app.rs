@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::archive::copying::Copying;
 use crate::authorize::PolicyCache;
 use crate::clock::Clock;
 use crate::encryption::{DomainKeys, KeyWrapper};
@@ -104,6 +105,7 @@ pub struct App {
     pub(crate) resource_policies: ResourcePolicyCache,
     pub(crate) key_uses: Uses,
     pub(crate) upload_locks: UploadLocks,
+    pub(crate) copying: Copying,
     pub(crate) garbage: Wake,
     pub(crate) collector: Collector,
     pub(crate) pulls: Pulls,

@@ -52,6 +52,8 @@ pub enum ErrorKind {
     ImageDigestDoesNotMatch,
     /// The image is a child of an index and cannot be deleted alone.
     ImageReferencedByManifestList,
+    /// The image cannot come to the storage class asked for.
+    ImageStorageClassUpdateNotSupported,
     /// The manifest is not a manifest.
     ManifestInvalid,
     /// The manifest is larger than 4 MiB.
@@ -148,7 +150,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind, in the order of their declaration.
-    pub const ALL: [Self; 65] = [
+    pub const ALL: [Self; 66] = [
         Self::Unauthenticated,
         Self::TokenExpired,
         Self::TokenInvalid,
@@ -168,6 +170,7 @@ impl ErrorKind {
         Self::TagMoved,
         Self::ImageDigestDoesNotMatch,
         Self::ImageReferencedByManifestList,
+        Self::ImageStorageClassUpdateNotSupported,
         Self::ManifestInvalid,
         Self::ManifestTooLarge,
         Self::LayersNotFound,
@@ -261,6 +264,22 @@ impl Error {
             ErrorKind::InvalidParameter,
             format!("Invalid parameter at '{field}' failed to satisfy constraint: '{constraint}'"),
         )
+    }
+
+    /// Whether what was to be read may be whole all the same: the store failed, and did not say that
+    /// the bytes are not there or not right.
+    pub(crate) fn is_passing(&self) -> bool {
+        let mut next = std::error::Error::source(self);
+        while let Some(source) = next {
+            if let Some(object) = source.downcast_ref::<ObjectError>() {
+                return object.kind() != ObjectErrorKind::NotFound;
+            }
+            if source.is::<MetadataError>() {
+                return true;
+            }
+            next = source.source();
+        }
+        false
     }
 
     /// Adds what only the operator may know.

@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod app;
+pub mod archive;
 pub mod audit;
 pub mod authorize;
 pub mod backup;

@@ -49,18 +49,52 @@ impl fmt::Debug for ObjectId {
     }
 }
 
-/// A store of objects. Implemented by the store crate and by fault injectors.
+/// Where in a store an object lies. An object stays in the tier that it was made in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tier {
+    /// What is served lies here.
+    Standard,
+    /// What is kept for long and read seldom may lie on something slower and cheaper.
+    Archive,
+}
+
+impl Tier {
+    /// As metadata has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Standard => "STANDARD",
+            Self::Archive => "ARCHIVE",
+        }
+    }
+
+    /// Reads a tier back from metadata.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Standard, Self::Archive].into_iter().find(|tier| tier.as_str() == text)
+    }
+}
+
+/// A store of objects, in two tiers. An id is in one of them; whoever opens or removes an object
+/// need not know in which. Implemented by the store crate and by fault injectors.
 pub trait Objects: Send + Sync + 'static {
     /// The identity of this store, made when it was; metadata remembers it and refuses another.
     fn identity(&self) -> &str;
 
-    /// Begins a new object.
+    /// Begins a new object in [`Tier::Standard`].
     ///
     /// # Errors
     /// When an object of this id exists, or the store cannot write.
     fn create(&self, id: &ObjectId) -> BoxFuture<'_, Result<Box<dyn ObjectWriter>, ObjectError>>;
 
-    /// Goes on with an unfinished object at `length` bytes; what was written past it is cut off.
+    /// Begins a new object in [`Tier::Archive`].
+    ///
+    /// # Errors
+    /// As [`Objects::create`].
+    fn create_archived(
+        &self,
+        id: &ObjectId,
+    ) -> BoxFuture<'_, Result<Box<dyn ObjectWriter>, ObjectError>>;
+
+    /// Goes on with an unfinished object of [`Tier::Standard`] at `length` bytes; what was written past it is cut off.
     ///
     /// # Errors
     /// [`ObjectErrorKind::NotFound`] when the object is absent or shorter than `length`.
@@ -90,6 +124,8 @@ pub struct ListedObject {
     pub id: ObjectId,
     /// How many bytes it has.
     pub size: u64,
+    /// In which tier it is.
+    pub tier: Tier,
     /// When it was last written to, by the store's clock.
     pub modified: Millis,
 }

@@ -1,6 +1,8 @@
 //! The table of operations: every operation there is, once.
 
 use crate::accounts::{CreateAccount, ListAccounts, SetAccountState};
+use crate::archive::restore_image::ActivateImage;
+use crate::archive::update_image_storage_class::UpdateImageStorageClass;
 use crate::backup::operations::CreateBackup;
 use crate::blobs::batch_check_layer_availability::BatchCheckLayerAvailability;
 use crate::blobs::delete_blob::DeleteBlob;
@@ -68,7 +70,7 @@ use crate::images::list_tags::ListTags;
 use crate::images::put_image::PutImage;
 use crate::jobs::operations::{CancelJob, DescribeJob, ListJobs, RetryJob};
 use crate::lifecycle::delete_lifecycle_policy::DeleteLifecyclePolicy;
-use crate::lifecycle::expire::{ExpireImages, ExpireReferrers};
+use crate::lifecycle::expire::{ArchiveReferrers, ExpireImages, ExpireReferrers};
 use crate::lifecycle::get_lifecycle_policy::GetLifecyclePolicy;
 use crate::lifecycle::preview_operations::{
     GetLifecyclePolicyPreview, StartLifecyclePolicyPreview,
@@ -171,6 +173,7 @@ pub const OPERATIONS: &[Entry] = &[
     StopReplicationBackfill::ENTRY,
     TagResource::ENTRY,
     UntagResource::ENTRY,
+    UpdateImageStorageClass::ENTRY,
     UpdateRepositoryCreationTemplate::ENTRY,
     UploadLayerPart::ENTRY,
     AddClientIdToOpenIdConnectProvider::ENTRY,
@@ -283,6 +286,8 @@ pub const OPERATIONS: &[Entry] = &[
     AssumeRoleWithWebIdentity::ENTRY,
     GetAccessKeyInfo::ENTRY,
     GetCallerIdentity::ENTRY,
+    ActivateImage::ENTRY,
+    ArchiveReferrers::ENTRY,
     CancelJob::ENTRY,
     GetFederationToken::ENTRY,
     GetSessionToken::ENTRY,

@@ -43,6 +43,7 @@ pub(crate) async fn examine(layout: &Layout, config: &Config) -> Result<()> {
     };
     let key = rotation::holding(layout, look.metadata(), key, &source).await?.into_key();
     let identity = FileObjects::find_identity(layout.objects())?;
+    FileObjects::look_for_archive(layout.objects(), config.storage.archive_directory.clone())?;
     let (account, root) = (config.registry.account, config.secrets.root_access_key.as_ref());
     bootstrap::check(look.metadata(), identity.as_deref(), &key, account, root).await?;
     Ok(())

@@ -86,7 +86,10 @@ pub(crate) async fn open(
 ) -> Result<Stores> {
     let layout = directory.layout();
     let (database, root_key, key_source) = open_database(layout, config, patience).await?;
-    let objects = Arc::new(FileObjects::open(layout.objects())?);
+    let objects = Arc::new(FileObjects::open_with(
+        layout.objects(),
+        config.storage.archive_directory.clone(),
+    )?);
     let metadata = database.metadata();
     let root_key = rotation::settle(layout, metadata.as_ref(), root_key, &key_source).await?;
     Ok(Stores { database, objects, root_key, key_source })

@@ -225,6 +225,9 @@ pub fn json_code(kind: ErrorKind) -> Code {
         Kind::BackfillInProgress => ("ReplicationBackfillInProgressException", 400),
         Kind::BackfillInvalidStatus => ("ReplicationBackfillInvalidStatusException", 400),
         Kind::BackfillNotFound => ("ReplicationBackfillNotFoundException", 400),
+        Kind::ImageStorageClassUpdateNotSupported => {
+            ("ImageStorageClassUpdateNotSupportedException", 400)
+        }
         // Of requests that this API does not have.
         Kind::BlobReferenced | Kind::TagMoved => ("InvalidParameterException", 400),
         Kind::LayersNotFound | Kind::BlobNotFound => ("LayersNotFoundException", 400),
@@ -306,6 +309,7 @@ pub fn query_code(kind: ErrorKind) -> Code {
         | Kind::LifecyclePolicyNotFound
         | Kind::LifecyclePolicyPreviewNotFound
         | Kind::LifecyclePolicyPreviewInProgress
+        | Kind::ImageStorageClassUpdateNotSupported
         | Kind::BackfillInProgress
         | Kind::BackfillInvalidStatus
         | Kind::BackfillNotFound

@@ -125,6 +125,7 @@ pub(super) fn code(kind: ErrorKind) -> (StatusCode, &'static str) {
         | ErrorKind::LifecyclePolicyNotFound
         | ErrorKind::LifecyclePolicyPreviewNotFound
         | ErrorKind::LifecyclePolicyPreviewInProgress
+        | ErrorKind::ImageStorageClassUpdateNotSupported
         | ErrorKind::BackfillInProgress
         | ErrorKind::BackfillInvalidStatus
         | ErrorKind::BackfillNotFound

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use tonnage_domain::error::Error;
 use tonnage_domain::execute::execute;
 use tonnage_domain::identities::page_token;
+use tonnage_domain::images::ImageStatusFilter;
 use tonnage_domain::images::list_image_referrers::{ListImageReferrers, Referrer};
 use tonnage_domain::pages::PageRequest;
 
@@ -34,6 +35,7 @@ pub(super) async fn list(call: Call<'_>, name: &str, digest: &str) -> Result<Res
         repository,
         subject: subject.clone(),
         artifact_types: artifact_type.iter().cloned().collect(),
+        artifact_status: ImageStatusFilter::default(),
         page: PageRequest { after, limit: PAGE },
     };
     let page = execute(call.app, &call.context, operation).await?;

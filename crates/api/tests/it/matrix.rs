@@ -297,6 +297,9 @@ fn input(operation: &str, name: &str) -> Value {
         | "GetRepositoryPolicy"
         | "InitiateLayerUpload"
         | "ListImages" => json!({}),
+        "UpdateImageStorageClass" => {
+            json!({ "imageId": { "imageTag": "v1" }, "targetStorageClass": "ARCHIVE" })
+        }
         "DescribeImageReplicationStatus" => json!({ "imageId": { "imageTag": "v1" } }),
         "ListImageReferrers" => json!({ "subjectId": { "imageDigest": DIGEST } }),
         "PutImageScanningConfiguration" => {
@@ -363,8 +366,8 @@ async fn administrate(asking: &Asking, operation: &str) -> String {
         "CancelJob" => asking.run(CancelJob { management_account, id: 1 }).await,
         "RetryJob" => asking.run(RetryJob { management_account, id: 1 }).await,
         // Only jobs run these, with a lease that nobody else can have.
-        "ExpireImages" | "ExpireReferrers" | "ReplicateDeletion" | "ReplicateImage"
-        | "ReplicateLayer" => "no access".to_owned(),
+        "ActivateImage" | "ArchiveReferrers" | "ExpireImages" | "ExpireReferrers"
+        | "ReplicateDeletion" | "ReplicateImage" | "ReplicateLayer" => "no access".to_owned(),
         "DescribeScrub" => asking.run(DescribeScrub { management_account }).await,
         "StartScrub" => asking.run(StartScrub { management_account }).await,
         "PutAccountLimit" => {

@@ -38,9 +38,9 @@ use crate::objects::{ObjectError, ObjectId};
 
 /// Bytes read and hashed at a time.
 const SPAN_BYTES: usize = 256 * 1024;
-/// The tables whose rows are left behind: unfinished uploads, whose objects still change, and
-/// objects that are to be removed.
-const LEFT_OUT: [&str; 2] = ["uploads", "garbage_objects"];
+/// The tables whose rows are left behind: unfinished uploads and copies, whose objects
+/// still change, and objects that are to be removed.
+const LEFT_OUT: [&str; 3] = ["uploads", "garbage_objects", "object_copies"];
 
 /// How far a copy is; read by others while it runs.
 #[derive(Debug, Default)]

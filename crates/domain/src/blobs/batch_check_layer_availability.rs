@@ -23,6 +23,8 @@ pub struct LayerAvailability {
     pub digest: Digest,
     /// The size in bytes, when the repository holds it.
     pub size: Option<u64>,
+    /// Whether only archived images have it, so that it must be sent again.
+    pub archived: bool,
 }
 
 impl Operation for BatchCheckLayerAvailability {
@@ -37,7 +39,11 @@ impl Operation for BatchCheckLayerAvailability {
         let (_, found) = tell(&call, &self.repository, &self.digests).await?;
         let layers = self.digests.into_iter().zip(found);
         Ok(layers
-            .map(|(digest, blob)| LayerAvailability { digest, size: blob.map(|blob| blob.size) })
+            .map(|(digest, blob)| LayerAvailability {
+                digest,
+                archived: blob.as_ref().is_some_and(|blob| blob.archived),
+                size: blob.map(|blob| blob.size),
+            })
             .collect())
     }
 }

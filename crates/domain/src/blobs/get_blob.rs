@@ -7,7 +7,7 @@ use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
 use crate::names::Digest;
 use crate::repositories::{self, Repository, RepositoryAddress};
 
-/// How often a blob is looked for that is removed while it is opened, and pushed again at once.
+/// How often a blob is looked for that is removed or moved while it is opened.
 const OPEN_TRIES: u32 = 3;
 
 /// Opens a blob that the repository holds.
@@ -46,13 +46,13 @@ impl Operation for GetBlob {
             let mut tx = call.read_remembered().await?;
             let (repository, blob) = self.find(&mut tx).await?;
             match failed {
-                // It was not removed meanwhile.
-                Some((id, error)) if id == blob.id => return Err(error),
+                // It was neither removed nor moved meanwhile.
+                Some((before, error)) if before == blob => return Err(error),
                 _ => {}
             }
             match BlobReader::open(call.app, &mut tx, &repository, &self.digest, &blob).await {
                 Ok(reader) => return Ok(reader),
-                Err(error) => failed = Some((blob.id, error)),
+                Err(error) => failed = Some((blob, error)),
             }
         }
         Err(failed.map_or_else(|| Error::internal("no try to open a blob"), |(_, error)| error))
@@ -64,6 +64,7 @@ impl GetBlob {
         let repository = repositories::get(tx, &self.repository).await?;
         let blob = find(tx, &repository, &self.digest)
             .await?
+            .filter(|blob| !blob.archived)
             .ok_or_else(|| not_found(&repository, &self.digest))?;
         Ok((repository, blob))
     }
@@ -89,7 +90,7 @@ impl Operation for HeadBlob {
     async fn run(self, call: Call<'_>) -> Result<u64> {
         let digests = std::slice::from_ref(&self.digest);
         let (repository, found) = tell(&call, &self.repository, digests).await?;
-        match found.into_iter().flatten().next() {
+        match found.into_iter().flatten().find(|blob| !blob.archived) {
             Some(blob) => Ok(blob.size),
             None => Err(not_found(&repository, &self.digest)),
         }

@@ -53,6 +53,10 @@ impl Operation for GetDownloadUrlForLayer {
         let blob = find(&mut tx, &repository, &self.digest)
             .await?
             .ok_or_else(|| Error::new(ErrorKind::LayersNotFound, described("does not exist")))?;
+        if blob.archived {
+            let problem = "is part of archived images only, which must be restored first,";
+            return Err(Error::new(ErrorKind::LayerInaccessible, described(problem)));
+        }
         let referred = tx
             .optional(
                 "SELECT 1 FROM image_blobs WHERE repository_id = $1 AND blob_id = $2 LIMIT 1",

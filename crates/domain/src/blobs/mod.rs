@@ -20,7 +20,7 @@ use crate::execute::{Call, Tx};
 use crate::gc::{self, Edge};
 use crate::metadata::Value;
 use crate::names::{AccountId, Digest};
-use crate::objects::{ObjectErrorKind, ObjectId, ObjectReader};
+use crate::objects::{ObjectErrorKind, ObjectId, ObjectReader, Tier};
 use crate::params;
 use crate::repositories::{self, Repository, RepositoryAddress};
 
@@ -34,6 +34,9 @@ pub(crate) struct BlobRecord {
     pub(crate) size: u64,
     /// Whether its bytes are known to be lost.
     damaged: bool,
+    /// Whether only archived images of the repository need it, so that it is served to nobody.
+    pub(crate) archived: bool,
+    pub(crate) tier: Tier,
     container_version: i64,
     /// The object with its wrapped key; a small blob has none.
     object: Option<(ObjectId, Option<Vec<u8>>)>,
@@ -64,7 +67,8 @@ pub(crate) async fn find(
     let row = tx
         .optional(
             "SELECT blobs.id, blobs.size, blobs.object_id, blobs.wrapped_key, \
-             blobs.container_version, blobs.damaged_at FROM blobs \
+             blobs.container_version, blobs.damaged_at, repository_blobs.archived, blobs.tier \
+             FROM blobs \
              JOIN encryption_domains ON encryption_domains.id = blobs.encryption_domain_id \
              JOIN repository_blobs ON repository_blobs.blob_id = blobs.id \
              WHERE encryption_domains.account_id = $1 AND encryption_domains.region = '' \
@@ -82,6 +86,8 @@ pub(crate) async fn find(
         id: row.get(0)?,
         size: row.get(1)?,
         damaged: row.get::<Option<i64>>(5)?.is_some(),
+        archived: row.get(6)?,
+        tier: parse_tier(&row.get::<String>(7)?)?,
         container_version: row.get(4)?,
         object,
     }))
@@ -164,6 +170,10 @@ pub(crate) fn parse_object_id(text: &str) -> Result<ObjectId> {
     ObjectId::parse(text).ok_or_else(|| Error::internal(format!("stored object id {text}")))
 }
 
+fn parse_tier(text: &str) -> Result<Tier> {
+    Tier::parse(text).ok_or_else(|| Error::internal(format!("stored tier {text}")))
+}
+
 /// The error for a blob that the repository does not hold.
 pub(crate) fn not_found(repository: &Repository, digest: &Digest) -> Error {
     Error::new(
@@ -185,8 +195,9 @@ pub(crate) enum Stored {
 }
 
 /// Makes `repository` hold a blob of these bytes. If the account has them already, the new bytes
-/// become garbage and the old ones serve; nobody can tell. If they are marked damaged or were in
-/// the object `lost`, the new bytes take their place, for every repository of the account.
+/// become garbage and the old ones serve; nobody can tell. If they are marked damaged, lie in the
+/// archive or were in the object `lost`, the new bytes take their place, for every repository of the
+/// account.
 ///
 /// Returns whether the repository held the blob, whole, before.
 pub(crate) async fn add(
@@ -200,7 +211,7 @@ pub(crate) async fn add(
 ) -> Result<bool> {
     let existing = tx
         .optional(
-            "SELECT id, object_id, damaged_at FROM blobs \
+            "SELECT id, object_id, damaged_at, tier FROM blobs \
              WHERE encryption_domain_id = $1 AND digest = $2",
             params![domain.id, digest.as_str()],
         )
@@ -210,7 +221,8 @@ pub(crate) async fn add(
         let id = row.get(0)?;
         let old_object = row.get::<Option<String>>(1)?;
         let is_lost = lost.is_some_and(|lost| old_object.as_deref() == Some(lost.as_str()));
-        if is_lost || row.get::<Option<i64>>(2)?.is_some() {
+        let is_archived = parse_tier(&row.get::<String>(3)?)? == Tier::Archive;
+        if is_lost || is_archived || row.get::<Option<i64>>(2)?.is_some() {
             let new = columns(call, domain, digest, stored)?;
             replace(tx, call, id, old_object, size, new).await?;
             healed = true;
@@ -245,7 +257,7 @@ pub(crate) async fn add(
     Ok(!is_new && !healed)
 }
 
-/// The whole blob of this digest that some repository of the account may hold. Only for whoever has
+/// The whole blob of this digest, in the standard tier, that some repository of the account may hold. Only for whoever has
 /// the bytes: that there is one is nobody else's business.
 pub(crate) async fn find_in_account(
     tx: &mut Tx,
@@ -258,14 +270,15 @@ pub(crate) async fn find_in_account(
              JOIN encryption_domains ON encryption_domains.id = blobs.encryption_domain_id \
              WHERE encryption_domains.account_id = $1 AND encryption_domains.region = '' \
              AND encryption_domains.key_arn = '' AND blobs.digest = $2 \
-             AND blobs.damaged_at IS NULL",
+             AND blobs.damaged_at IS NULL AND blobs.tier = 'STANDARD'",
             params![account.as_str(), digest.as_str()],
         )
         .await?;
     row.map(|row| Ok(row.get(0)?)).transpose()
 }
 
-/// Makes `repository` hold a blob of the account; whether it did not before. Images that were
+/// Makes `repository` hold a blob of the account; whether it did not before, or only for archived
+/// images. Images that were
 /// pushed before this blob of theirs refer to it from now on.
 pub(crate) async fn hold(
     tx: &mut Tx,
@@ -278,7 +291,8 @@ pub(crate) async fn hold(
     let added = tx
         .execute(
             "INSERT INTO repository_blobs (repository_id, blob_id, added_at) VALUES ($1, $2, $3) \
-             ON CONFLICT (repository_id, blob_id) DO NOTHING",
+             ON CONFLICT (repository_id, blob_id) DO UPDATE SET archived = 0 \
+             WHERE repository_blobs.archived = 1",
             params![repository.id, blob_id, call.now()],
         )
         .await?;
@@ -333,7 +347,8 @@ fn columns(
     })
 }
 
-/// Heals a blob: the row names the new bytes, and the old object, if any is left of it, is garbage.
+/// Heals a blob, or brings it back from the archive: the row names the new bytes, and the old
+/// object, if any is left of it, is garbage.
 async fn replace(
     tx: &mut Tx,
     call: &Call<'_>,
@@ -348,11 +363,11 @@ async fn replace(
     let Columns { container_version, wrapped_key, object_id, inline_bytes } = new;
     tx.execute(
         "UPDATE blobs SET size = $2, container_version = $3, wrapped_key = $4, object_id = $5, \
-         inline_bytes = $6, damaged_at = NULL WHERE id = $1",
+         inline_bytes = $6, tier = 'STANDARD', damaged_at = NULL WHERE id = $1",
         params![id, size, container_version, wrapped_key, object_id, inline_bytes],
     )
     .await?;
-    tracing::info!(blob = id, "a damaged blob was uploaded again and is whole");
+    tracing::info!(blob = id, "a blob that was damaged or archived was uploaded again");
     Ok(())
 }
 

@@ -48,7 +48,7 @@ pub(crate) async fn find_source(
              JOIN registries ON registries.id = repositories.registry_id \
              WHERE encryption_domains.account_id = $1 AND encryption_domains.region = '' \
              AND encryption_domains.key_arn = '' AND blobs.digest = $2 \
-             AND registries.kind = 'private' AND registries.account_id = $1 \
+             AND repository_blobs.archived = 0 AND registries.kind = 'private' AND registries.account_id = $1 \
              AND registries.region = $3 ORDER BY repositories.name LIMIT $4",
             params![target.account.as_str(), digest.as_str(), target.region.as_str(), SOURCES_MAX],
         )
@@ -87,7 +87,7 @@ pub(crate) async fn mount(
     let same_key = repository.registry_id == target.registry_id
         && repository.address.account == target.address.account;
     let Some(blob) = find_whole(tx, &repository, digest).await? else { return Ok(false) };
-    if !same_key || !has_bytes(call, &blob).await {
+    if !same_key || blob.archived || !has_bytes(call, &blob).await {
         return Ok(false);
     }
     if !call.app.settings.blob_mounting && !is_needed(tx, &repository, &blob).await? {

@@ -9,7 +9,7 @@ use crate::execute::Tx;
 use crate::fsck::IMAGES_MAX;
 use crate::metadata::Row;
 use crate::names::{AccountId, Digest, Hasher};
-use crate::objects::SPAN_BYTES_MAX;
+use crate::objects::{ObjectId, SPAN_BYTES_MAX};
 use crate::params;
 
 /// A blob of some account.
@@ -30,6 +30,11 @@ impl Subject {
         self.record == other.record
     }
 
+    /// Its object, if it has one.
+    pub(crate) fn object(&self) -> Option<&ObjectId> {
+        self.record.object.as_ref().map(|(object, _)| object)
+    }
+
     /// Bytes that its object takes, if it has one.
     pub(crate) fn stored_bytes(&self) -> Result<u64> {
         container::stored_bytes(self.record.container_version, self.record.size)
@@ -41,7 +46,7 @@ pub(crate) async fn load(tx: &mut Tx, id: i64) -> Result<Option<Result<Subject>>
     let row = tx
         .optional(
             "SELECT blobs.size, blobs.object_id, blobs.wrapped_key, blobs.container_version, \
-             blobs.damaged_at, blobs.digest, encryption_domains.account_id FROM blobs \
+             blobs.damaged_at, blobs.digest, encryption_domains.account_id, blobs.tier FROM blobs \
              JOIN encryption_domains ON encryption_domains.id = blobs.encryption_domain_id \
              WHERE blobs.id = $1",
             params![id],
@@ -59,6 +64,8 @@ fn from_row(id: i64, row: &Row) -> Result<Subject> {
         id,
         size: row.get(0)?,
         damaged: row.get::<Option<i64>>(4)?.is_some(),
+        archived: false,
+        tier: super::parse_tier(&row.get::<String>(7)?)?,
         container_version: row.get(3)?,
         object,
     };
@@ -132,6 +139,12 @@ impl Digesting {
         let length = span.len() as u64;
         self.offset += length;
         Ok(length)
+    }
+
+    /// Takes bytes that somebody else has read, after those before.
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.hasher.update(bytes);
+        self.offset += bytes.len() as u64;
     }
 
     pub(crate) fn finish(self) -> Digest {

@@ -35,6 +35,17 @@ pub(crate) enum Event {
         source_region: String,
         action_type: &'static str,
     },
+    /// An image was archived, or has been restored.
+    ImageStorageClassUpdated {
+        repository_name: String,
+        image_digest: String,
+        target_storage_class: &'static str,
+        manifest_media_type: String,
+        artifact_media_type: Option<String>,
+        /// Of a restored image only, ISO 8601.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        last_activated_at: Option<String>,
+    },
     /// A repository was created.
     RepositoryCreated { repository_name: String },
     /// A repository was deleted, with everything in it.
@@ -47,6 +58,7 @@ impl Event {
             Self::ImagePushed { .. } => "image-pushed",
             Self::ImageDeleted { .. } => "image-deleted",
             Self::ImageReplicated { .. } => "image-replicated",
+            Self::ImageStorageClassUpdated { .. } => "image-storage-class-updated",
             Self::RepositoryCreated { .. } => "repository-created",
             Self::RepositoryDeleted { .. } => "repository-deleted",
         }

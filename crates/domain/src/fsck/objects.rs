@@ -40,6 +40,7 @@ impl NameCursor {
             .all(
                 "SELECT object_id, id AS blob_id, 0 AS garbage FROM blobs WHERE object_id > $1 \
                  UNION ALL SELECT object_id, NULL, 0 FROM uploads WHERE object_id > $1 \
+                 UNION ALL SELECT object_id, NULL, 0 FROM object_copies WHERE object_id > $1 \
                  UNION ALL SELECT object_id, NULL, 1 FROM garbage_objects WHERE object_id > $1 \
                  ORDER BY object_id LIMIT $2",
                 params![&self.after, PAGE],
@@ -215,6 +216,7 @@ pub(super) async fn is_named(tx: &mut Tx, object: &ObjectId) -> Result<bool> {
         .optional(
             "SELECT 1 FROM blobs WHERE object_id = $1 \
              UNION ALL SELECT 1 FROM uploads WHERE object_id = $1 \
+             UNION ALL SELECT 1 FROM object_copies WHERE object_id = $1 \
              UNION ALL SELECT 1 FROM garbage_objects WHERE object_id = $1 LIMIT 1",
             params![object.as_str()],
         )

@@ -6,6 +6,7 @@ use super::freshness::{Claim, Freshness, refresh};
 use super::pins::Pins;
 use super::{Edge, Removed, Swept, begin};
 use crate::app::App;
+use crate::archive;
 use crate::clock::Millis;
 use crate::error::{Error, Result};
 use crate::execute::Tx;
@@ -171,7 +172,7 @@ async fn collect_one(app: &App, tx: &mut Tx, edge: &Edge, removed: &mut Swept) -
             params![edge.blob_id],
         )
         .await?;
-    let Some(row) = unheld else { return Ok(()) };
+    let Some(row) = unheld else { return archive::examine_edge(tx, app, *edge).await };
     if let Some(object_id) = row.get::<Option<String>>(1)? {
         tx.execute(
             "INSERT INTO garbage_objects (object_id, since) VALUES ($1, $2) \

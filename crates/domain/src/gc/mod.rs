@@ -22,6 +22,7 @@ pub use self::freshness::flush;
 pub use self::pins::Pin;
 pub use self::plan::{Plan, Status, plan, status};
 use crate::app::App;
+use crate::archive::archive_blobs::abandon_copies;
 use crate::audit;
 use crate::authorize::Permit;
 use crate::blobs::parse_object_id;
@@ -145,6 +146,11 @@ async fn sweep_in_order(app: &App, batches: u64) -> Result<(Swept, bool)> {
             return Ok((swept, true));
         }
     }
+    while forget_copies(app).await? {
+        if spent() {
+            return Ok((swept, true));
+        }
+    }
     while remove_objects(app, &mut swept).await? {
         if spent() {
             return Ok((swept, true));
@@ -192,6 +198,20 @@ async fn expire_uploads(app: &App, swept: &mut Swept) -> Result<bool> {
     Ok(expired > 0)
 }
 
+/// Copies that were to become blobs and that nobody makes any more are garbage.
+async fn forget_copies(app: &App) -> Result<bool> {
+    let mut tx = begin(app, Mode::Read).await?;
+    let any = tx.optional("SELECT 1 FROM object_copies WHERE object_id > '' LIMIT 1", &[]).await?;
+    drop(tx);
+    if any.is_none() {
+        return Ok(false);
+    }
+    let mut tx = begin(app, Mode::Write).await?;
+    let abandoned = abandon_copies(&mut tx, app, BATCH).await?;
+    tx.commit().await?;
+    Ok(abandoned)
+}
+
 async fn remove_objects(app: &App, swept: &mut Swept) -> Result<bool> {
     let mut tx = begin(app, Mode::Read).await?;
     let rows = tx
@@ -208,7 +228,7 @@ async fn remove_objects(app: &App, swept: &mut Swept) -> Result<bool> {
         let object = parse_object_id(&row.get::<String>(0)?)?;
         // A request may have read an upload's row before it was deleted and make the object only
         // now; without this row nothing would name it.
-        if app.upload_locks.may_write(&object) {
+        if app.upload_locks.may_write(&object) || app.copying.may_write(&object) {
             continue;
         }
         app.objects.delete(&object).await?;

@@ -1,7 +1,7 @@
 //! `BatchGetImage`.
 
 use super::get_manifest::StoredManifest;
-use super::{ImageFailure, ImageIdentifier, demands, manifest_bytes, resolve};
+use super::{ImageFailure, ImageIdentifier, demands, manifest_bytes, resolve_active};
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Call, Demand, Entry, Operation, Service};
@@ -43,7 +43,7 @@ impl Operation for BatchGetImage {
         let mut total = 0;
         let mut output = BatchGetImageOutput { images: Vec::new(), failures: Vec::new() };
         for id in self.ids {
-            match resolve(&mut tx, &repository, &id).await? {
+            match resolve_active(&mut tx, &repository, &id).await? {
                 Ok(image) => {
                     let bytes = manifest_bytes(call.app, &mut tx, &repository, &image).await?;
                     total += bytes.len();

@@ -61,6 +61,7 @@ impl Operation for DeleteManifest {
             }
             Err(
                 ImageFailure::ImageNotFound
+                | ImageFailure::ImageInaccessible
                 | ImageFailure::MissingDigestAndTag
                 | ImageFailure::InvalidImageDigest
                 | ImageFailure::InvalidImageTag

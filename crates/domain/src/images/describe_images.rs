@@ -1,7 +1,7 @@
 //! `DescribeImages`.
 
 use super::list_images::TagStatus;
-use super::{ImageIdentifier, not_found, resolve, tags};
+use super::{ImageIdentifier, ImageStatus, ImageStatusFilter, not_found, resolve, tags};
 use crate::clock::Millis;
 use crate::context::RequestContext;
 use crate::error::{Error, Result};
@@ -21,6 +21,8 @@ pub struct DescribeImages {
     pub ids: Vec<ImageIdentifier>,
     /// Which ones, when no identifiers are given.
     pub tag_status: TagStatus,
+    /// Of which status, when no identifiers are given: what is named is described, archived or not.
+    pub image_status: ImageStatusFilter,
     /// Which page, when no identifiers are given.
     pub page: PageRequest,
 }
@@ -45,6 +47,12 @@ pub struct ImageDetail {
     pub artifact_media_type: Option<String>,
     /// What it refers to as its subject.
     pub subject: Option<Digest>,
+    /// Whether it can be pulled.
+    pub status: ImageStatus,
+    /// When it was last archived.
+    pub last_archived_at: Option<Millis>,
+    /// When it was last restored.
+    pub last_activated_at: Option<Millis>,
 }
 
 impl Operation for DescribeImages {
@@ -81,6 +89,7 @@ impl Operation for DescribeImages {
                 "SELECT id FROM images WHERE repository_id = $1 AND id > $2 AND ( \
                  ($3 = 1 AND EXISTS (SELECT 1 FROM tags WHERE tags.image_id = images.id)) OR \
                  ($4 = 1 AND NOT EXISTS (SELECT 1 FROM tags WHERE tags.image_id = images.id))) \
+                 AND (CAST($6 AS TEXT) IS NULL OR status = CAST($6 AS TEXT)) \
                  ORDER BY id LIMIT $5",
                 params![
                     repository.id,
@@ -88,6 +97,7 @@ impl Operation for DescribeImages {
                     self.tag_status.wants_tagged(),
                     self.tag_status.wants_untagged(),
                     self.page.limit_and_one(),
+                    self.image_status.wanted(),
                 ],
             )
             .await?;
@@ -105,7 +115,7 @@ async fn detail(tx: &mut Tx, image_id: i64) -> Result<ImageDetail> {
     let row: Row = tx
         .optional(
             "SELECT digest, image_size, pushed_at, last_pulled_at, media_type, artifact_type, \
-             subject_digest FROM images WHERE id = $1",
+             subject_digest, status, last_archived_at, last_activated_at FROM images WHERE id = $1",
             params![image_id],
         )
         .await?
@@ -123,5 +133,8 @@ async fn detail(tx: &mut Tx, image_id: i64) -> Result<ImageDetail> {
             .get::<Option<String>>(6)?
             .map(|digest| Digest::parse(&digest).map_err(Error::internal))
             .transpose()?,
+        status: ImageStatus::from_stored(&row.get::<String>(7)?)?,
+        last_archived_at: row.get(8)?,
+        last_activated_at: row.get(9)?,
     })
 }

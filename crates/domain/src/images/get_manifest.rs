@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{ImageIdentifier, ImageRecord, manifest_bytes, not_found, resolve};
+use super::{ImageIdentifier, ImageRecord, manifest_bytes, not_found, resolve_active};
 use crate::context::RequestContext;
 use crate::error::Result;
 use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
@@ -65,8 +65,9 @@ impl GetManifest {
     async fn find_in(&self, call: &Call<'_>, tx: &mut Tx) -> Result<(ImageRecord, Bytes)> {
         let repository = repositories::get(tx, &self.repository).await?;
         let id = ImageIdentifier::from(self.reference.clone());
-        let image =
-            resolve(tx, &repository, &id).await?.map_err(|_| not_found(&self.repository, &id))?;
+        let image = resolve_active(tx, &repository, &id)
+            .await?
+            .map_err(|_| not_found(&self.repository, &id))?;
         let bytes = manifest_bytes(call.app, tx, &repository, &image).await?;
         Ok((image, bytes))
     }

@@ -1,5 +1,6 @@
 //! `ListImageReferrers`, and `GET /v2/{name}/referrers/{digest}`.
 
+use super::{ImageStatus, ImageStatusFilter};
 use crate::context::RequestContext;
 use crate::error::{Error, Result};
 use crate::execute::{Call, Demand, Entry, Operation, Service};
@@ -18,6 +19,8 @@ pub struct ListImageReferrers {
     pub subject: Digest,
     /// Only manifests of these artifact types; of any when there are none.
     pub artifact_types: Vec<String>,
+    /// Only manifests of this status.
+    pub artifact_status: ImageStatusFilter,
     /// Which page.
     pub page: PageRequest,
 }
@@ -36,6 +39,8 @@ pub struct Referrer {
     pub artifact_type: Option<String>,
     /// Its annotations, as a JSON object.
     pub annotations: String,
+    /// Whether it can be pulled.
+    pub status: ImageStatus,
 }
 
 impl Operation for ListImageReferrers {
@@ -60,9 +65,10 @@ impl Operation for ListImageReferrers {
         };
         let rows = tx
             .all(
-                "SELECT id, digest, media_type, manifest_size, artifact_type, annotations \
+                "SELECT id, digest, media_type, manifest_size, artifact_type, annotations, status \
                  FROM images WHERE repository_id = $1 AND subject_digest = $2 AND id > $3 \
-                 AND ($4 = 1 OR artifact_type IN_LIST($5)) ORDER BY id LIMIT $6",
+                 AND ($4 = 1 OR artifact_type IN_LIST($5)) \
+                 AND (CAST($7 AS TEXT) IS NULL OR status = CAST($7 AS TEXT)) ORDER BY id LIMIT $6",
                 params![
                     repository.id,
                     self.subject.as_str(),
@@ -70,6 +76,7 @@ impl Operation for ListImageReferrers {
                     self.artifact_types.is_empty(),
                     Value::list(&self.artifact_types),
                     self.page.limit_and_one(),
+                    self.artifact_status.wanted(),
                 ],
             )
             .await?;
@@ -83,6 +90,7 @@ impl Operation for ListImageReferrers {
                     size: row.get(3)?,
                     artifact_type: row.get(4)?,
                     annotations: row.get(5)?,
+                    status: ImageStatus::from_stored(&row.get::<String>(6)?)?,
                 })
             })
             .collect::<Result<Vec<_>>>()?;

@@ -1,6 +1,6 @@
 //! `ListImages`.
 
-use super::ImageIdentifier;
+use super::{ImageIdentifier, ImageStatusFilter};
 use crate::context::RequestContext;
 use crate::error::{Error, Result};
 use crate::execute::{Call, Demand, Entry, Operation, Service};
@@ -50,6 +50,8 @@ pub struct ListImages {
     pub repository: RepositoryAddress,
     /// Which ones.
     pub tag_status: TagStatus,
+    /// Of which status.
+    pub image_status: ImageStatusFilter,
     /// Which page.
     pub page: PageRequest,
 }
@@ -78,6 +80,7 @@ impl Operation for ListImages {
                  WHERE images.repository_id = $1 AND images.id >= $2 \
                  AND (images.id > $2 OR COALESCE(tags.name, '') > $3) \
                  AND ((tags.name IS NOT NULL AND $4 = 1) OR (tags.name IS NULL AND $5 = 1)) \
+                 AND (CAST($7 AS TEXT) IS NULL OR images.status = CAST($7 AS TEXT)) \
                  ORDER BY images.id, tags.name LIMIT $6",
                 params![
                     repository.id,
@@ -86,6 +89,7 @@ impl Operation for ListImages {
                     self.tag_status.wants_tagged(),
                     self.tag_status.wants_untagged(),
                     self.page.limit_and_one(),
+                    self.image_status.wanted(),
                 ],
             )
             .await?;

@@ -8,7 +8,8 @@ use crate::pages::{Page, PageRequest};
 use crate::params;
 use crate::repositories::{self, RepositoryAddress};
 
-/// Lists the tags of a repository in lexical order, as the distribution specification says.
+/// Lists the tags of a repository whose images can be pulled, in lexical order, as the distribution
+/// specification says.
 #[derive(Clone, Debug)]
 pub struct ListTags {
     /// The repository.
@@ -30,8 +31,9 @@ impl Operation for ListTags {
         let repository = repositories::get(&mut tx, &self.repository).await?;
         let rows = tx
             .all(
-                "SELECT name FROM tags WHERE repository_id = $1 AND name > $2 \
-                 ORDER BY name LIMIT $3",
+                "SELECT tags.name FROM tags JOIN images ON images.id = tags.image_id \
+                 WHERE tags.repository_id = $1 AND tags.name > $2 AND images.status = 'ACTIVE' \
+                 ORDER BY tags.name LIMIT $3",
                 params![
                     repository.id,
                     self.page.after.as_deref().unwrap_or(""),

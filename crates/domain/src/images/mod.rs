@@ -12,11 +12,14 @@ pub mod manifest;
 pub mod precondition;
 pub mod pulls;
 pub mod put_image;
+mod status;
 pub(crate) mod tags;
 pub(crate) mod verify;
 mod warnings;
 
 use bytes::Bytes;
+
+pub use self::status::{ImageStatus, ImageStatusFilter};
 
 use crate::app::App;
 use crate::encryption;
@@ -83,6 +86,7 @@ pub(crate) struct ImageRecord {
     pub(crate) id: i64,
     pub(crate) digest: Digest,
     pub(crate) media_type: String,
+    pub(crate) status: ImageStatus,
 }
 
 fn record_from(row: &Row) -> Result<ImageRecord> {
@@ -90,6 +94,7 @@ fn record_from(row: &Row) -> Result<ImageRecord> {
         id: row.get(0)?,
         digest: Digest::parse(&row.get::<String>(1)?).map_err(Error::internal)?,
         media_type: row.get(2)?,
+        status: ImageStatus::from_stored(&row.get::<String>(3)?)?,
     })
 }
 
@@ -106,11 +111,26 @@ pub enum ImageFailure {
     ImageNotFound,
     /// The tag names another image than the digest.
     ImageTagDoesNotMatchDigest,
+    /// The image is archived, or being restored.
+    ImageInaccessible,
     /// An index refers to the image.
     ImageReferencedByManifestList(Vec<Digest>),
 }
 
-/// The image that an identifier names.
+/// The image that an identifier names, if it can be pulled.
+pub(crate) async fn resolve_active(
+    tx: &mut Tx,
+    repository: &Repository,
+    id: &ImageIdentifier,
+) -> Result<Result<ImageRecord, ImageFailure>> {
+    let image = resolve(tx, repository, id).await?;
+    Ok(image.and_then(|image| match image.status {
+        ImageStatus::Active => Ok(image),
+        ImageStatus::Archived | ImageStatus::Activating => Err(ImageFailure::ImageInaccessible),
+    }))
+}
+
+/// The image that an identifier names, whether it can be pulled or not.
 pub(crate) async fn resolve(
     tx: &mut Tx,
     repository: &Repository,
@@ -141,7 +161,7 @@ pub(crate) async fn find_by_tag(
 ) -> Result<Option<ImageRecord>> {
     let row = tx
         .optional(
-            "SELECT images.id, images.digest, images.media_type FROM tags \
+            "SELECT images.id, images.digest, images.media_type, images.status FROM tags \
              JOIN images ON images.id = tags.image_id \
              WHERE tags.repository_id = $1 AND tags.name = $2",
             params![repository.id, tag.as_str()],
@@ -157,7 +177,8 @@ pub(crate) async fn find_by_digest(
 ) -> Result<Option<ImageRecord>> {
     let row = tx
         .optional(
-            "SELECT id, digest, media_type FROM images WHERE repository_id = $1 AND digest = $2",
+            "SELECT id, digest, media_type, status FROM images \
+             WHERE repository_id = $1 AND digest = $2",
             params![repository.id, digest.as_str()],
         )
         .await?;

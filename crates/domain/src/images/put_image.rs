@@ -7,7 +7,8 @@ use bytes::Bytes;
 use super::manifest::{Child, Descriptor, MAXIMUM_BYTES, Manifest, ManifestKind};
 use super::precondition::Precondition;
 use super::tags::{self, Movable, Put};
-use super::{ImageIdentifier, MANIFEST, demands, find_by_digest, warnings};
+use super::{ImageIdentifier, ImageStatus, MANIFEST, demands, find_by_digest, warnings};
+use crate::archive;
 use crate::blobs;
 use crate::context::RequestContext;
 use crate::encryption::{self, EncryptionDomain};
@@ -16,6 +17,7 @@ use crate::events::{self, Event};
 use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
 use crate::gc;
 use crate::names::{Algorithm, Digest, Tag};
+use crate::objects::Tier;
 use crate::params;
 use crate::quotas;
 use crate::replication::{self, Change};
@@ -178,10 +180,14 @@ pub(crate) async fn store(
 ) -> Result<Stored> {
     let NewImage { manifest, bytes, digest } = new;
     let existing = find_by_digest(tx, repository, digest).await?;
-    let existed = existing.is_some();
+    // To store what is in the archive restores it.
+    let existed = existing.as_ref().is_some_and(|image| image.status == ImageStatus::Active);
     let image_id = match existing {
         Some(image) => {
             heal(tx, call, domain, image.id, bytes, digest).await?;
+            if image.status != ImageStatus::Active {
+                archive::restore_by_push(tx, call, repository, &image).await?;
+            }
             image.id
         }
         None => insert(tx, call, (repository, domain), manifest, bytes, digest).await?,
@@ -261,7 +267,7 @@ async fn insert(
 ) -> Result<i64> {
     quotas::check_images(tx, call, repository).await?;
     let may_miss = repository.may_be_sparse(call.app);
-    let blobs = held_blobs(tx, repository, manifest, may_miss).await?;
+    let (blobs, is_any_archived) = held_blobs(tx, repository, manifest, may_miss).await?;
     let children = held_children(tx, repository, manifest, may_miss).await?;
     let image_size = match manifest.kind() {
         ManifestKind::Index => {
@@ -314,6 +320,9 @@ async fn insert(
         .await?;
     }
     gc::remove_candidates_of_image(tx, repository.id, id).await?;
+    if is_any_archived {
+        archive::serve_blobs(tx, repository.id, id).await?;
+    }
     for (position, (child, child_id, _)) in children.iter().enumerate() {
         tx.execute(
             "INSERT INTO image_children (image_id, position, child_image_id, digest, media_type, \
@@ -375,20 +384,24 @@ pub(super) fn platform_text(child: &Child) -> String {
 /// The position of the config among an image's blobs; layers follow from 0.
 pub(super) const CONFIG_POSITION: i64 = -1;
 
-/// The blobs of a manifest with their rows; all but foreign layers must be in the repository, unless
-/// `may_miss`, with the size that the manifest says.
+/// The blobs of a manifest with their rows, and whether only archived images needed some until now;
+/// all but foreign layers must be in the repository, unless `may_miss`, with the size that the
+/// manifest says. What lies in the archive is not there: it must be sent again.
 async fn held_blobs<'m>(
     tx: &mut Tx,
     repository: &Repository,
     manifest: &'m Manifest,
     may_miss: bool,
-) -> Result<Vec<(i64, &'m Descriptor, Option<i64>)>> {
+) -> Result<(Vec<(i64, &'m Descriptor, Option<i64>)>, bool)> {
     let config = manifest.config.iter().map(|config| (CONFIG_POSITION, config));
     let layers = (0_i64..).zip(&manifest.layers);
     let mut held = Vec::with_capacity(manifest.layers.len() + 1);
+    let mut is_any_archived = false;
     let mut missing = BTreeSet::new();
     for (position, descriptor) in config.chain(layers) {
         let blob = blobs::find_whole(tx, repository, &descriptor.digest).await?;
+        let blob = blob.filter(|blob| blob.tier == Tier::Standard);
+        is_any_archived |= blob.as_ref().is_some_and(|blob| blob.archived);
         match &blob {
             Some(blob) if blob.size != descriptor.size => {
                 return Err(size_differs(descriptor, blob.size));
@@ -401,9 +414,9 @@ async fn held_blobs<'m>(
         held.push((position, descriptor, blob.map(|blob| blob.id)));
     }
     if missing.is_empty() {
-        return Ok(held);
+        return Ok((held, is_any_archived));
     }
-    Err(Error::new(ErrorKind::LayersNotFound, required("Layers", &missing, repository)))
+    Err(Error::new(ErrorKind::LayersNotFound, required("Layers", missing, repository)))
 }
 
 /// The children of an index with their rows and image sizes; all must be in the repository, unless
@@ -420,7 +433,7 @@ async fn held_children<'m>(
         let descriptor = &child.descriptor;
         let row = tx
             .optional(
-                "SELECT id, media_type, manifest_size, image_size FROM images \
+                "SELECT id, media_type, manifest_size, image_size, status FROM images \
                  WHERE repository_id = $1 AND digest = $2",
                 params![repository.id, descriptor.digest.as_str()],
             )
@@ -448,12 +461,16 @@ async fn held_children<'m>(
         if size != descriptor.size {
             return Err(size_differs(descriptor, size));
         }
+        if row.get::<String>(4)? != ImageStatus::Active.as_str() && !may_miss {
+            missing.insert(descriptor.digest.as_str());
+            continue;
+        }
         held.push((child, Some(row.get(0)?), row.get(3)?));
     }
     if missing.is_empty() {
         return Ok(held);
     }
-    Err(Error::new(ErrorKind::ReferencedImagesNotFound, required("Images", &missing, repository)))
+    Err(Error::new(ErrorKind::ReferencedImagesNotFound, required("Images", missing, repository)))
 }
 
 fn size_differs(descriptor: &Descriptor, size: u64) -> Error {
@@ -466,8 +483,13 @@ fn size_differs(descriptor: &Descriptor, size: u64) -> Error {
     )
 }
 
-fn required(what: &str, digests: &BTreeSet<&str>, repository: &Repository) -> String {
-    let digests: Vec<&str> = digests.iter().copied().collect();
+/// What says that a manifest refers to what is not in the repository.
+pub(crate) fn required<'d>(
+    what: &str,
+    digests: impl IntoIterator<Item = &'d str>,
+    repository: &Repository,
+) -> String {
+    let digests: Vec<&str> = digests.into_iter().collect();
     format!(
         "{what} with digests '[{}]' required for pushing image into repository with name '{}' in \
          the registry with id '{}' do not exist",

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::manifest::Manifest;
 use super::put_image::{CONFIG_POSITION, PARSER_VERSION, kind_text, platform_text};
-use super::{ImageRecord, manifest_of_account};
+use super::{ImageRecord, ImageStatus, manifest_of_account};
 use crate::app::App;
 use crate::error::{Error, ErrorKind, Result, chain};
 use crate::execute::Tx;
@@ -107,6 +107,8 @@ async fn manifest(app: &App, tx: &mut Tx, image: &Subject) -> Result<Result<Byte
         id: image.id,
         digest: expected.clone(),
         media_type: image.media_type.clone(),
+        // Archived or not, it is examined alike.
+        status: ImageStatus::Active,
     };
     let bytes: Bytes = match manifest_of_account(app, tx, &account, &record).await {
         Ok(bytes) => bytes,

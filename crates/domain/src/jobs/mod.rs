@@ -30,6 +30,7 @@ pub(crate) use self::outcome::Outcome;
 pub use self::schedules::Schedule;
 pub use self::worker::Worker;
 use crate::app::App;
+use crate::archive;
 use crate::authorize::Permit;
 use crate::clock::Millis;
 use crate::context::RequestContext;
@@ -43,6 +44,8 @@ use crate::{lifecycle, params, replication};
 /// Every kind of job that there is.
 pub const KINDS: &[Kind] = &[
     Kind::of::<ForgetJobs>(),
+    Kind::of::<archive::archive_blobs::ArchiveBlobs>(),
+    Kind::of::<archive::restore_image::RestoreImage>(),
     Kind::of::<lifecycle::expire::ExpireImagesOfRepository>(),
     Kind::of::<lifecycle::preview::MakePreview>(),
     Kind::of::<lifecycle::turns::GiveTurns>(),
@@ -54,6 +57,8 @@ pub const KINDS: &[Kind] = &[
 /// What is enqueued by the clock.
 pub const SCHEDULES: &[Schedule] = &[
     Schedule::of::<ForgetJobs>("forget-jobs", 3600),
+    // For what a job that gave up left over.
+    Schedule::of::<archive::archive_blobs::ArchiveBlobs>("archive-blobs", 3600),
     Schedule::of::<lifecycle::turns::GiveTurns>("lifecycle-turns", 600),
     Schedule::of::<replication::backfills::forget::ForgetBackfills>("forget-backfills", 24 * 3600),
 ];

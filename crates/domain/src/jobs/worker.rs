@@ -50,9 +50,15 @@ impl Worker {
         }
     }
 
-    /// Runs jobs until `stopping`; those under way are then broken off between two of their steps
+    /// Runs jobs until `stopping`, beginning with those that a process before this one left; those under way are then broken off between two of their steps
     /// and given back, so that whoever comes next need not wait for the end of their leases.
     pub async fn run(self: Arc<Self>, app: Arc<App>, stopping: CancellationToken) {
+        if let Err(error) = end_leases(&app).await {
+            tracing::warn!(
+                error = chain(&error),
+                "jobs of the process before cannot be taken over yet; their leases end in a minute"
+            );
+        }
         let mut running = JoinSet::new();
         loop {
             while running.try_join_next().is_some() {}
@@ -185,4 +191,18 @@ impl Worker {
         tx.commit().await?;
         Ok(())
     }
+}
+
+/// Lets the leases of the process before end: an object store belongs to one process, so whoever has
+/// a job when this one begins is gone.
+async fn end_leases(app: &App) -> Result<()> {
+    let now = app.clock.now();
+    let mut tx = begin(app, Mode::Write).await?;
+    tx.execute(
+        "UPDATE jobs SET lease_expires_at = $1 WHERE state = 'RUNNING' AND lease_expires_at > $1",
+        params![now],
+    )
+    .await?;
+    tx.commit().await?;
+    Ok(())
 }

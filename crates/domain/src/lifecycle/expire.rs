@@ -11,14 +11,16 @@ use super::policy::CountType;
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Call, Demand, Entry, Operation, Service, Tx, execute};
-use crate::images::ImageIdentifier;
 use crate::images::batch_delete_image::{OfChild, delete};
+use crate::images::{ImageIdentifier, find_by_digest};
 use crate::jobs::{Job, Lease, Limits, Next, Run};
 use crate::names::{AccountId, Digest};
 use crate::repositories::{self, Repository, RepositoryAddress, address_of};
-use crate::{params, services};
+use crate::{archive, params, services};
 
-/// Images deleted in one transaction.
+/// The action that archives images.
+const ARCHIVE: &str = "ecr:UpdateImageStorageClass";
+/// Images deleted or archived in one transaction.
 const BATCH: usize = 50;
 /// Runs in a row that may find that all has changed, before the job is left for later.
 const VAIN_RUNS_MAX: u32 = 20;
@@ -92,8 +94,18 @@ impl ExpireImagesOfRepository {
         let total = self.deleted + evaluated.verdicts.len() as u64;
         let before = self.deleted;
         let mut ground = evaluated.ground;
-        for batch in evaluated.verdicts.chunks(BATCH).take(BATCHES) {
+        let archives = |verdict: &Verdict| {
+            policy.rules.get(verdict.rule).is_some_and(|rule| rule.action.archives())
+        };
+        let batches = evaluated
+            .verdicts
+            .chunk_by(|one, next| archives(one) == archives(next))
+            .flat_map(|of_action| of_action.chunks(BATCH));
+        let mut acted = 0;
+        for batch in batches.take(BATCHES) {
+            acted += batch.len();
             let operation = ExpireImages {
+                archives: batch.first().is_some_and(archives),
                 repository: repository.clone(),
                 repository_id: self.repository_id,
                 policy_version: stored.version,
@@ -112,6 +124,7 @@ impl ExpireImagesOfRepository {
                         "The repository changes faster than its policy can be evaluated.",
                     ));
                 }
+                Expired::Archived { images } => self.deleted += images,
                 Expired::Deleted { images, tags } => {
                     ground.images -= images.min(ground.images);
                     ground.tags -= tags.min(ground.tags);
@@ -120,10 +133,13 @@ impl ExpireImagesOfRepository {
             }
             run.progress(self.deleted, Some(total));
         }
-        if evaluated.verdicts.len() > BATCH * BATCHES {
+        if evaluated.verdicts.len() > acted {
             return Ok(false);
         }
         if !self.expire_referrers(run, &repository).await? {
+            return Ok(false);
+        }
+        if policy.archives() && !self.archive_referrers(run, &repository).await? {
             return Ok(false);
         }
         let mut tx = run.write().await?;
@@ -160,6 +176,25 @@ impl ExpireImagesOfRepository {
         Ok(false)
     }
 
+    /// Archives what refers to archived images; whether that is all of it.
+    async fn archive_referrers(
+        &mut self,
+        run: &Run<'_>,
+        repository: &RepositoryAddress,
+    ) -> Result<bool> {
+        for _ in 0..BATCHES {
+            let operation = ArchiveReferrers {
+                repository: repository.clone(),
+                repository_id: self.repository_id,
+                lease: run.lease(),
+            };
+            if self.execute(run, repository, operation).await? == 0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     async fn execute<O: Operation>(
         &self,
         run: &Run<'_>,
@@ -182,8 +217,9 @@ async fn next_subject(tx: &mut Tx, repository_id: i64) -> Result<Option<Digest>>
     row.map(|row| Digest::parse(&row.get::<String>(0)?).map_err(Error::internal)).transpose()
 }
 
-/// Deletes images that a lifecycle policy expires, as `BatchDeleteImage` would. What has other tags
-/// than the evaluation saw, or is the child of an index by now, stays.
+/// Deletes images that a lifecycle policy expires, as `BatchDeleteImage` would, or archives images
+/// as `UpdateImageStorageClass` would. What has other tags than the evaluation saw, or is the child
+/// of an index by now, stays as it is.
 #[derive(Clone, Debug)]
 pub struct ExpireImages {
     /// The repository.
@@ -192,6 +228,8 @@ pub struct ExpireImages {
     pub repository_id: i64,
     /// The version of the policy; under another one nothing is deleted.
     pub policy_version: i64,
+    /// Whether they are archived and not deleted.
+    pub archives: bool,
     /// The rows of the images, and the fingerprints of the tags that they had.
     pub images: Vec<(i64, u64)>,
     /// What must be as it was for images that are deleted because there are too many.
@@ -203,6 +241,11 @@ pub struct ExpireImages {
 /// What came of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expired {
+    /// So many images went to the archive.
+    Archived {
+        /// Images.
+        images: u64,
+    },
     /// So many images went, with so many tags.
     Deleted {
         /// Images.
@@ -219,7 +262,8 @@ impl Operation for ExpireImages {
     type Output = Expired;
 
     fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
-        vec![Demand::new("ecr:BatchDeleteImage", self.repository.resource())]
+        let action = if self.archives { ARCHIVE } else { "ecr:BatchDeleteImage" };
+        vec![Demand::new(action, self.repository.resource())]
     }
 
     async fn run(self, call: Call<'_>) -> Result<Expired> {
@@ -250,15 +294,33 @@ impl Operation for ExpireImages {
             if fingerprint(&names) != tags_before {
                 continue;
             }
-            if expire(&mut tx, &call, &repository, digest).await? {
+            let is_done = match self.archives {
+                true => archive_one(&mut tx, &call, &repository, &digest).await?,
+                false => expire(&mut tx, &call, &repository, digest).await?,
+            };
+            if is_done {
                 images += 1;
                 tags += names.len() as u64;
             }
         }
         call.commit(tx).await?;
+        if self.archives {
+            return Ok(Expired::Archived { images });
+        }
         call.app.garbage.wake();
         Ok(Expired::Deleted { images, tags })
     }
+}
+
+/// Archives an image, unless it cannot be any more; whether it did.
+async fn archive_one(
+    tx: &mut Tx,
+    call: &Call<'_>,
+    repository: &Repository,
+    digest: &Digest,
+) -> Result<bool> {
+    let Some(image) = find_by_digest(tx, repository, digest).await? else { return Ok(false) };
+    Ok(archive::archive(tx, call, repository, &image).await?.is_ok())
 }
 
 /// Deletes an image with its tags, unless an index refers to it, and remembers that what refers to
@@ -350,5 +412,57 @@ impl Operation for ExpireReferrers {
         call.commit(tx).await?;
         call.app.garbage.wake();
         Ok(())
+    }
+}
+
+/// Archives some of what refers to archived images (Amazon ECR user guide: it follows its subject
+/// within 24 hours).
+#[derive(Clone, Debug)]
+pub struct ArchiveReferrers {
+    /// The repository.
+    pub repository: RepositoryAddress,
+    /// Its row.
+    pub repository_id: i64,
+    /// The job's right to go on.
+    pub lease: Lease,
+}
+
+impl Operation for ArchiveReferrers {
+    const ENTRY: Entry = Entry { service: Service::Tonnage, name: "ArchiveReferrers" };
+    /// How many.
+    type Output = u64;
+
+    fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
+        vec![Demand::new(ARCHIVE, self.repository.resource())]
+    }
+
+    async fn run(self, call: Call<'_>) -> Result<u64> {
+        let mut tx = call.write().await?;
+        self.lease.hold(&mut tx, call.now()).await?;
+        let repository = repositories::find(&mut tx, &self.repository).await?;
+        let Some(repository) = repository.filter(|found| found.id == self.repository_id) else {
+            tx.commit().await?;
+            return Ok(0);
+        };
+        let referrers = tx
+            .all(
+                "SELECT images.digest FROM images JOIN images AS subjects \
+                 ON subjects.repository_id = images.repository_id \
+                 AND subjects.digest = images.subject_digest \
+                 WHERE images.repository_id = $1 AND images.status = 'ACTIVE' \
+                 AND subjects.status = 'ARCHIVED' AND NOT EXISTS (SELECT 1 FROM image_children \
+                 JOIN images AS parents ON parents.id = image_children.image_id \
+                 WHERE image_children.child_image_id = images.id \
+                 AND parents.status <> 'ARCHIVED') ORDER BY images.id LIMIT $2",
+                params![repository.id, BATCH],
+            )
+            .await?;
+        let mut archived = 0;
+        for row in &referrers {
+            let digest = Digest::parse(&row.get::<String>(0)?).map_err(Error::internal)?;
+            archived += u64::from(archive_one(&mut tx, &call, &repository, &digest).await?);
+        }
+        call.commit(tx).await?;
+        Ok(archived)
     }
 }

@@ -5,6 +5,7 @@ use super::policy::{LifecyclePolicy, StorageClass};
 use crate::clock::Millis;
 use crate::error::Result;
 use crate::execute::Tx;
+use crate::images::ImageStatus;
 use crate::metadata::Row;
 use crate::params;
 
@@ -96,7 +97,7 @@ pub(super) async fn evaluate(
 }
 
 /// The children of an index stand or fall with it, and so does what refers to a subject that is in
-/// the repository.
+/// the repository. Those of an archived index may follow it into the archive.
 async fn page(
     tx: &mut Tx,
     repository_id: i64,
@@ -107,12 +108,14 @@ async fn page(
         .all(
             "SELECT images.id, images.pushed_at, images.last_pulled_at, \
              CASE WHEN EXISTS (SELECT 1 FROM image_children \
-             WHERE image_children.child_image_id = images.id) THEN 1 \
+             JOIN images AS parents ON parents.id = image_children.image_id \
+             WHERE image_children.child_image_id = images.id \
+             AND (images.status <> 'ACTIVE' OR parents.status <> 'ARCHIVED')) THEN 1 \
              WHEN images.subject_digest IS NOT NULL AND EXISTS (SELECT 1 FROM images AS subjects \
              WHERE subjects.repository_id = images.repository_id \
              AND subjects.digest = images.subject_digest) THEN 1 ELSE 0 END, \
-             tags.name, tags.version \
-             FROM images LEFT JOIN tags ON tags.image_id = images.id \
+             tags.name, tags.version, images.status, images.last_archived_at, \
+             images.last_activated_at FROM images LEFT JOIN tags ON tags.image_id = images.id \
              WHERE images.repository_id = $1 AND images.id >= $2 \
              AND (images.id > $2 OR tags.name > $3) \
              ORDER BY images.id, tags.name LIMIT $4",
@@ -126,6 +129,10 @@ struct Facts {
     id: i64,
     pushed_at: Millis,
     last_pulled_at: Option<Millis>,
+    last_archived_at: Option<Millis>,
+    last_activated_at: Option<Millis>,
+    /// Where it is stored; on its way out of the archive it is in neither class.
+    storage_class: Option<StorageClass>,
     depends: bool,
     tags: Vec<String>,
 }
@@ -136,23 +143,28 @@ impl Facts {
             id: row.get(0)?,
             pushed_at: row.get(1)?,
             last_pulled_at: row.get(2)?,
+            last_archived_at: row.get(7)?,
+            last_activated_at: row.get(8)?,
+            storage_class: match ImageStatus::from_stored(&row.get::<String>(6)?)? {
+                ImageStatus::Active => Some(StorageClass::Standard),
+                ImageStatus::Archived => Some(StorageClass::Archive),
+                ImageStatus::Activating => None,
+            },
             depends: row.get(3)?,
             tags: Vec::new(),
         })
     }
 
     fn add_to(&self, evaluation: &mut Evaluation<'_>) {
-        if self.depends {
-            return;
-        }
+        let Some(storage_class) = self.storage_class.filter(|_| !self.depends) else { return };
         evaluation.add(&Image {
             id: self.id,
             tags: &self.tags,
-            storage_class: StorageClass::Standard,
+            storage_class,
             pushed_at: self.pushed_at,
             last_pulled_at: self.last_pulled_at,
-            last_archived_at: None,
-            last_activated_at: None,
+            last_archived_at: self.last_archived_at,
+            last_activated_at: self.last_activated_at,
         });
     }
 }

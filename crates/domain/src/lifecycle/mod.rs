@@ -80,17 +80,7 @@ fn not_found(address: &RepositoryAddress) -> Error {
     )
 }
 
-/// Reads a policy that is to be carried out.
-///
-/// # Errors
-/// [`ErrorKind::InvalidParameter`]; [`ErrorKind::Unsupported`] when a rule needs the archive.
-pub(crate) fn read(text: &str) -> Result<LifecyclePolicy> {
-    let policy = validate::parse(text)?;
-    refuse_archive(&policy)?;
-    Ok(policy)
-}
-
-/// Gives a repository a policy that [`read`] takes, and has it carried out soon and every day.
+/// Gives a repository a policy that [`validate::parse`] takes, and has it carried out soon and every day.
 pub(crate) async fn put(
     tx: &mut Tx,
     call: &Call<'_>,
@@ -114,17 +104,4 @@ pub(crate) async fn put(
     .await?;
     let job = ExpireImagesOfRepository::new(repository.address.account, repository.id);
     jobs::enqueue(tx, call.app, &job, call.now()).await
-}
-
-/// Refuses what would be kept and not done.
-fn refuse_archive(policy: &LifecyclePolicy) -> Result<()> {
-    let Some(rule) = policy.rule_with_archive() else { return Ok(()) };
-    Err(Error::new(
-        ErrorKind::Unsupported,
-        format!(
-            "Tonnage has no archive storage class yet, so the rule with rulePriority {} cannot be \
-             carried out; leave out actions of type transition and storageClass archive.",
-            rule.rule_priority
-        ),
-    ))
 }

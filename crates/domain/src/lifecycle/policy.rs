@@ -73,6 +73,16 @@ pub enum StorageClass {
     Archive,
 }
 
+impl StorageClass {
+    /// As policies spell it.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Standard => "standard",
+            Self::Archive => "archive",
+        }
+    }
+}
+
 /// What a rule counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -117,12 +127,16 @@ impl LifecyclePolicy {
         serde_json::to_string(self)
     }
 
-    /// The first rule that is about archived images or archives some; `None` when there is none.
-    pub fn rule_with_archive(&self) -> Option<&Rule> {
-        self.rules.iter().find(|rule| {
-            rule.selection.storage_class() == StorageClass::Archive
-                || matches!(rule.action, Action::Transition { .. })
-        })
+    /// Whether it archives images.
+    pub fn archives(&self) -> bool {
+        self.rules.iter().any(|rule| rule.action.archives())
+    }
+}
+
+impl Action {
+    /// Whether it archives an image.
+    pub fn archives(self) -> bool {
+        matches!(self, Self::Transition { .. })
     }
 }
 

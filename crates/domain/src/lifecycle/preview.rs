@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::facts::evaluate;
+use super::policy::Rule;
 use super::validate;
 use crate::clock::Millis;
 use crate::error::{Error, Result};
@@ -63,13 +64,14 @@ impl Job for MakePreview {
             }
         }
         let total = evaluated.verdicts.len() as u64;
-        let mut position = 0_u64;
+        let (mut position, mut transitioning) = (0_u64, 0_u64);
         for batch in evaluated.verdicts.chunks(BATCH) {
             let mut tx = run.write().await?;
             for verdict in batch {
                 let Some(rule) = policy.rules.get(verdict.rule) else { continue };
-                if put_result(&mut tx, &self, position, verdict.image, rule.rule_priority).await? {
+                if put_result(&mut tx, &self, position, verdict.image, rule).await? {
                     position += 1;
+                    transitioning += u64::from(rule.action.archives());
                 }
             }
             run.commit(tx).await?;
@@ -77,9 +79,15 @@ impl Job for MakePreview {
         }
         let mut tx = run.write().await?;
         tx.execute(
-            "UPDATE lifecycle_previews SET state = 'COMPLETE', expiring = $3, completed_at = $4 \
-             WHERE repository_id = $1 AND preview_id = $2",
-            params![self.repository_id, self.preview_id, position, run.app.clock.now()],
+            "UPDATE lifecycle_previews SET state = 'COMPLETE', expiring = $3, transitioning = $5, \
+             completed_at = $4 WHERE repository_id = $1 AND preview_id = $2",
+            params![
+                self.repository_id,
+                self.preview_id,
+                position - transitioning,
+                run.app.clock.now(),
+                transitioning,
+            ],
         )
         .await?;
         run.commit(tx).await?;
@@ -104,7 +112,7 @@ async fn put_result(
     preview: &MakePreview,
     position: u64,
     image: i64,
-    rule_priority: u64,
+    rule: &Rule,
 ) -> Result<bool> {
     let tags = tx
         .all("SELECT name FROM tags WHERE image_id = $1 ORDER BY name LIMIT 1000", params![image])
@@ -113,16 +121,20 @@ async fn put_result(
     let put = tx
         .execute(
             "INSERT INTO lifecycle_preview_images (preview_id, position, digest, tags, pushed_at, \
-             rule_priority) SELECT CAST($1 AS BIGINT), CAST($2 AS BIGINT), digest, CAST($3 AS TEXT), pushed_at, CAST($4 AS BIGINT) FROM images \
+             rule_priority, storage_class, transitions) SELECT CAST($1 AS BIGINT), \
+             CAST($2 AS BIGINT), digest, CAST($3 AS TEXT), pushed_at, CAST($4 AS BIGINT), \
+             CAST($7 AS TEXT), CAST($8 AS BIGINT) FROM images \
              WHERE id = $5 AND repository_id = $6 AND EXISTS (SELECT 1 FROM lifecycle_previews \
              WHERE preview_id = $1)",
             params![
                 preview.preview_id,
                 position,
                 serde_json::to_string(&tags).map_err(Error::internal)?,
-                rule_priority,
+                rule.rule_priority,
                 image,
                 preview.repository_id,
+                rule.selection.storage_class().as_str(),
+                rule.action.archives(),
             ],
         )
         .await?;

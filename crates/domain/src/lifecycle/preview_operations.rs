@@ -1,6 +1,8 @@
 //! `StartLifecyclePolicyPreview` and `GetLifecyclePolicyPreview`.
 
+use super::policy::StorageClass;
 use super::preview::{MakePreview, RESULT_SECONDS};
+use super::validate;
 use crate::clock::Millis;
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind, Result};
@@ -33,7 +35,7 @@ pub enum PreviewStatus {
 /// # Errors
 /// [`ErrorKind::RepositoryNotFound`]; [`ErrorKind::LifecyclePolicyNotFound`] without a text when
 /// the repository has no policy; [`ErrorKind::LifecyclePolicyPreviewInProgress`];
-/// [`ErrorKind::InvalidParameter`] and [`ErrorKind::Unsupported`] as for `PutLifecyclePolicy`.
+/// [`ErrorKind::InvalidParameter`] as for `PutLifecyclePolicy`.
 #[derive(Clone, Debug)]
 pub struct StartLifecyclePolicyPreview {
     /// The repository.
@@ -52,7 +54,7 @@ impl Operation for StartLifecyclePolicyPreview {
     }
 
     async fn run(self, call: Call<'_>) -> Result<String> {
-        let given = self.text.as_deref().map(super::read).transpose();
+        let given = self.text.as_deref().map(validate::parse).transpose();
         let mut tx = call.write().await?;
         let repository = repositories::get(&mut tx, &self.repository).await?;
         given?;
@@ -87,7 +89,7 @@ impl Operation for StartLifecyclePolicyPreview {
             "INSERT INTO lifecycle_previews (repository_id, preview_id, policy_text, state, \
              expiring, started_at, completed_at) VALUES ($1, $2, $3, 'IN_PROGRESS', 0, $4, NULL) \
              ON CONFLICT (repository_id) DO UPDATE SET preview_id = excluded.preview_id, \
-             policy_text = excluded.policy_text, state = excluded.state, expiring = 0, \
+             policy_text = excluded.policy_text, state = excluded.state, expiring = 0, transitioning = 0, \
              started_at = excluded.started_at, completed_at = NULL",
             params![repository.id, preview_id, &text, call.now()],
         )
@@ -99,7 +101,7 @@ impl Operation for StartLifecyclePolicyPreview {
     }
 }
 
-/// Shows the preview of a repository: the images that the policy would expire, by priority of the
+/// Shows the preview of a repository: the images that the policy would expire or archive, by priority of the
 /// rule and oldest first.
 ///
 /// # Errors
@@ -125,11 +127,13 @@ pub struct PreviewOfRepository {
     pub status: PreviewStatus,
     /// How many images would be expired, of which a page or a filter shows some.
     pub expiring: u64,
+    /// How many would be archived.
+    pub transitioning: u64,
     /// These.
     pub images: Page<PreviewedImage>,
 }
 
-/// An image that would be expired.
+/// An image that would be expired or archived.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PreviewedImage {
     position: i64,
@@ -141,6 +145,10 @@ pub struct PreviewedImage {
     pub pushed_at: Millis,
     /// The number of the rule.
     pub rule_priority: u64,
+    /// Whether it is in the archive.
+    pub archived: bool,
+    /// Whether it would be archived; otherwise it would be expired.
+    pub transitions: bool,
 }
 
 impl Operation for GetLifecyclePolicyPreview {
@@ -175,6 +183,7 @@ impl Operation for GetLifecyclePolicyPreview {
             text: preview.text,
             status: preview.status,
             expiring: preview.expiring,
+            transitioning: preview.transitioning,
             images,
         })
     }
@@ -185,12 +194,13 @@ struct StoredPreview {
     text: String,
     status: PreviewStatus,
     expiring: u64,
+    transitioning: u64,
 }
 
 async fn find(tx: &mut Tx, repository: &Repository, now: Millis) -> Result<Option<StoredPreview>> {
     let row = tx
         .optional(
-            "SELECT preview_id, policy_text, state, expiring, completed_at \
+            "SELECT preview_id, policy_text, state, expiring, completed_at, transitioning \
              FROM lifecycle_previews WHERE repository_id = $1",
             params![repository.id],
         )
@@ -204,11 +214,13 @@ async fn find(tx: &mut Tx, repository: &Repository, now: Millis) -> Result<Optio
         "COMPLETE" if !old => PreviewStatus::Complete,
         _ => PreviewStatus::Expired,
     };
+    let is_complete = status == PreviewStatus::Complete;
     Ok(Some(StoredPreview {
         id: row.get(0)?,
         text: row.get(1)?,
         status,
-        expiring: if status == PreviewStatus::Complete { row.get(3)? } else { 0 },
+        expiring: if is_complete { row.get(3)? } else { 0 },
+        transitioning: if is_complete { row.get(5)? } else { 0 },
     }))
 }
 
@@ -231,6 +243,8 @@ fn image_from(row: &Row) -> Result<PreviewedImage> {
         tags: serde_json::from_str(&row.get::<String>(2)?).map_err(Error::internal)?,
         pushed_at: row.get(3)?,
         rule_priority: row.get(4)?,
+        archived: row.get::<String>(5)? == StorageClass::Archive.as_str(),
+        transitions: row.get(6)?,
     })
 }
 
@@ -248,7 +262,8 @@ async fn listed(
     };
     let rows = tx
         .all(
-            "SELECT position, digest, tags, pushed_at, rule_priority FROM lifecycle_preview_images \
+            "SELECT position, digest, tags, pushed_at, rule_priority, storage_class, transitions \
+             FROM lifecycle_preview_images \
              WHERE preview_id = $1 AND position > $2 \
              AND ((CAST($3 AS BIGINT) = 1 AND tags <> '[]') \
              OR (CAST($4 AS BIGINT) = 1 AND tags = '[]')) ORDER BY position LIMIT $5",
@@ -281,8 +296,8 @@ async fn named(
         let Some(digest) = digest else { continue };
         let row = tx
             .optional(
-                "SELECT position, digest, tags, pushed_at, rule_priority \
-                 FROM lifecycle_preview_images WHERE preview_id = $1 AND digest = $2",
+                "SELECT position, digest, tags, pushed_at, rule_priority, storage_class, \
+                 transitions FROM lifecycle_preview_images WHERE preview_id = $1 AND digest = $2",
                 params![preview_id, digest.as_str()],
             )
             .await?;

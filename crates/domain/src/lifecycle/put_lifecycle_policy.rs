@@ -1,6 +1,6 @@
 //! `PutLifecyclePolicy`.
 
-use super::PolicyOfRepository;
+use super::{PolicyOfRepository, validate};
 use crate::context::RequestContext;
 use crate::error::{Error, Result};
 use crate::execute::{Call, Demand, Entry, Operation, Service};
@@ -12,7 +12,6 @@ use crate::repositories::{self, RepositoryAddress};
 /// # Errors
 /// [`crate::error::ErrorKind::RepositoryNotFound`];
 /// [`crate::error::ErrorKind::InvalidParameter`] when the text is no policy;
-/// [`crate::error::ErrorKind::Unsupported`] when a rule needs the archive.
 #[derive(Clone, Debug)]
 pub struct PutLifecyclePolicy {
     /// The repository.
@@ -30,7 +29,7 @@ impl Operation for PutLifecyclePolicy {
     }
 
     async fn run(self, call: Call<'_>) -> Result<PolicyOfRepository> {
-        let policy = super::read(&self.text);
+        let policy = validate::parse(&self.text);
         let mut tx = call.write().await?;
         let repository = repositories::get(&mut tx, &self.repository).await?;
         // A repository that does not exist is the first thing to say.

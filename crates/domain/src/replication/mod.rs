@@ -1,7 +1,7 @@
 //! Replication of a registry to other regions and accounts.
 //!
 //! What changes in a repository is queued in the transaction of the change, for each destination
-//! ([`note`]). A job for each repository and destination carries it over in that order ([`carry`]):
+//! (`note`). A job for each repository and destination carries it over in that order ([`carry`]):
 //! it looks what is so *now*, so a tag that moved meanwhile arrives where it is and never goes back.
 //! What arrives is written by operations of the destination, which its registry policy decides on:
 //! [`replicate_image`], [`replicate_layer`], [`replicate_deletion`]. A copy, its status and the end

@@ -12,6 +12,7 @@ use crate::images::precondition::Precondition;
 use crate::images::put_image::{self, NewImage};
 use crate::images::{self, ImageRecord, tags};
 use crate::names::{Digest, Tag};
+use crate::objects::Tier;
 use crate::repositories::create::NewRepository;
 use crate::repositories::{self, Repository};
 use crate::templates::{self, AppliedFor};
@@ -152,14 +153,16 @@ async fn provide(
     let mut missing = Vec::new();
     for descriptor in manifest.required_blobs() {
         let digest = &descriptor.digest;
-        if blobs::find_whole(tx, to, digest).await?.is_some() || missing.contains(digest) {
+        let there = blobs::find_whole(tx, to, digest).await?;
+        let is_served = there.is_some_and(|blob| !blob.archived && blob.tier == Tier::Standard);
+        if is_served || missing.contains(digest) {
             continue;
         }
         let Some(held) = blobs::find_whole(tx, from, digest).await? else { continue };
         // Whoever brings the copy has the bytes, so nothing becomes known by this.
         match blobs::find_in_account(tx, &to.address.account, digest).await? {
             Some(blob_id) => {
-                blobs::hold(tx, call, to, blob_id, digest, held.size).await.map(drop)?
+                blobs::hold(tx, call, to, blob_id, digest, held.size).await?;
             }
             None => missing.push(digest.clone()),
         }

@@ -5,11 +5,10 @@ use super::{Pace, Verdict, begin};
 use crate::app::App;
 use crate::blobs::verify as blobs;
 use crate::clock::Millis;
-use crate::error::{Error, Result, chain};
+use crate::error::{Result, chain};
 use crate::execute::Tx;
 use crate::images::verify as images;
-use crate::metadata::{MetadataError, Mode};
-use crate::objects::{ObjectError, ObjectErrorKind};
+use crate::metadata::Mode;
 use crate::params;
 
 /// How often a thing is read before a verdict: a bit that flipped on the way is not damage.
@@ -81,7 +80,7 @@ async fn blob(app: &App, id: i64, pace: &mut Pace, bytes: &mut u64) -> Result<Ve
     let what = match read {
         Ok(found) if found == blob.digest => return Ok(Verdict::Good),
         Ok(found) => Verdict::Damaged(format!("{name}: its content has the digest {found}")),
-        Err(error) if is_passing(&error) => {
+        Err(error) if error.is_passing() => {
             Verdict::Unreadable(format!("{name}: {}", chain(&error)))
         }
         Err(error) => Verdict::Damaged(format!("{name}: {}", chain(&error))),
@@ -113,21 +112,6 @@ async fn image(app: &App, id: i64, pace: &mut Pace, bytes: &mut u64) -> Result<V
         None => Verdict::Good,
         Some(problem) => Verdict::Damaged(format!("image {}: {problem}", image.name)),
     })
-}
-
-/// Whether an error may go away by itself: anything but bytes that are not there or not right.
-fn is_passing(error: &Error) -> bool {
-    let mut next = std::error::Error::source(error);
-    while let Some(source) = next {
-        if let Some(object) = source.downcast_ref::<ObjectError>() {
-            return object.kind() != ObjectErrorKind::NotFound;
-        }
-        if source.is::<MetadataError>() {
-            return true;
-        }
-        next = source.source();
-    }
-    false
 }
 
 /// Marks the thing damaged; whether it was there and not marked before.

@@ -115,7 +115,7 @@ impl TemplateSettings {
             return Err(Error::invalid_parameter("appliedFor", "Member must not be empty"));
         }
         if let Some(text) = self.lifecycle_policy.as_deref().filter(|text| !text.is_empty()) {
-            lifecycle::read(text)?;
+            lifecycle::validate::parse(text)?;
         }
         resource_tags::validate(&self.resource_tags)
     }

@@ -9,6 +9,7 @@ use tonnage_domain::error::{Error, ErrorKind, Result};
 use tonnage_domain::execute::Operation;
 use tonnage_domain::identities::access_keys::{self, AccessKey};
 use tonnage_domain::identities::get_caller_identity::GetCallerIdentity;
+use tonnage_domain::images::ImageStatusFilter;
 use tonnage_domain::images::batch_delete_image::BatchDeleteImage;
 use tonnage_domain::images::get_manifest::GetManifest;
 use tonnage_domain::images::list_images::{ListImages, TagStatus};
@@ -485,7 +486,12 @@ async fn a_suspended_account_does_nothing_from_that_moment_on() {
     let tag_status = TagStatus::Any;
     let mut repository = address("late");
     repository.account = root.account;
-    let listing = ListImages { repository, tag_status, page: page(None, 10) };
+    let listing = ListImages {
+        repository,
+        tag_status,
+        image_status: ImageStatusFilter::default(),
+        page: page(None, 10),
+    };
     check_kind(registry.run_as(&root, listing).await, ErrorKind::RepositoryNotFound);
 }
 

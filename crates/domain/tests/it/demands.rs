@@ -8,6 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tonnage_domain::accounts::{CreateAccount, ListAccounts, SetAccountState};
+use tonnage_domain::archive::restore_image::ActivateImage;
+use tonnage_domain::archive::update_image_storage_class::{StorageClass, UpdateImageStorageClass};
 use tonnage_domain::backup::operations::CreateBackup;
 use tonnage_domain::blobs::batch_check_layer_availability::BatchCheckLayerAvailability;
 use tonnage_domain::blobs::delete_blob::DeleteBlob;
@@ -18,6 +20,7 @@ use tonnage_domain::execute::Operation;
 use tonnage_domain::gc::operations::{DescribeGarbageCollection, RunGarbageCollection};
 use tonnage_domain::identities::get_authorization_token::GetAuthorizationToken;
 use tonnage_domain::identities::get_caller_identity::GetCallerIdentity;
+use tonnage_domain::images::ImageStatusFilter;
 use tonnage_domain::images::batch_delete_image::BatchDeleteImage;
 use tonnage_domain::images::batch_get_image::BatchGetImage;
 use tonnage_domain::images::delete_manifest::DeleteManifest;
@@ -31,7 +34,7 @@ use tonnage_domain::images::put_image::PutImage;
 use tonnage_domain::jobs::Lease;
 use tonnage_domain::jobs::operations::{CancelJob, DescribeJob, ListJobs, RetryJob};
 use tonnage_domain::lifecycle::delete_lifecycle_policy::DeleteLifecyclePolicy;
-use tonnage_domain::lifecycle::expire::{ExpireImages, ExpireReferrers};
+use tonnage_domain::lifecycle::expire::{ArchiveReferrers, ExpireImages, ExpireReferrers};
 use tonnage_domain::lifecycle::get_lifecycle_policy::GetLifecyclePolicy;
 use tonnage_domain::lifecycle::preview_operations::{
     GetLifecyclePolicyPreview, StartLifecyclePolicyPreview,
@@ -170,6 +173,7 @@ fn table() -> Table {
     images(&mut table);
     layers(&mut table);
     replication(&mut table);
+    archive(&mut table);
     registry_settings(&mut table);
     lifecycle(&mut table);
     policies(&mut table, account);
@@ -227,11 +231,24 @@ fn images(table: &mut Table) {
     table.add("by digest", &BatchGetImage { repository: repository(), ids: by_digest });
     table.add("three", &BatchGetImage { repository: repository(), ids: batch.clone() });
     let tag_status = TagStatus::Any;
-    let describe =
-        DescribeImages { repository: repository(), ids: vec![], tag_status, page: page(None, 100) };
+    let describe = DescribeImages {
+        repository: repository(),
+        ids: vec![],
+        tag_status,
+        image_status: ImageStatusFilter::default(),
+        page: page(None, 100),
+    };
     table.add("all", &describe);
     table.add("three", &DescribeImages { ids: batch, ..describe });
-    table.add("", &ListImages { repository: repository(), tag_status, page: page(None, 100) });
+    table.add(
+        "",
+        &ListImages {
+            repository: repository(),
+            tag_status,
+            image_status: ImageStatusFilter::default(),
+            page: page(None, 100),
+        },
+    );
     table.add("", &ListTags { repository: repository(), page: page(None, 100) });
     for (input, reference) in [("by tag", "v1"), ("by digest", digest.as_str())] {
         let reference = Reference::parse(reference).unwrap();
@@ -246,7 +263,16 @@ fn images(table: &mut Table) {
     }
     let (subject, page) = (digest, page(None, 100));
     let artifact_types = vec![];
-    table.add("", &ListImageReferrers { repository: repository(), subject, artifact_types, page });
+    table.add(
+        "",
+        &ListImageReferrers {
+            repository: repository(),
+            subject,
+            artifact_types,
+            artifact_status: ImageStatusFilter::default(),
+            page,
+        },
+    );
 }
 
 fn lifecycle(table: &mut Table) {
@@ -263,16 +289,30 @@ fn lifecycle(table: &mut Table) {
     };
     table.add("", &preview);
     let (repository_id, lease) = (1, Lease::new(1, 1));
-    let expire = ExpireImages {
+    let expire = |archives| ExpireImages {
         repository: repository.clone(),
+        archives,
         repository_id,
         policy_version: 1,
         images: vec![],
         ground: None,
         lease,
     };
-    table.add("", &expire);
+    table.add("", &expire(false));
+    table.add("to the archive", &expire(true));
+    let referrers = ArchiveReferrers { repository: repository.clone(), repository_id, lease };
+    table.add("", &referrers);
     table.add("", &ExpireReferrers { repository, repository_id, lease });
+}
+
+fn archive(table: &mut Table) {
+    let digest = Digest::of_sha256(b"one");
+    let (repository, target) = (address("team/app"), StorageClass::Archive);
+    let update = |id| UpdateImageStorageClass { repository: repository.clone(), id, target };
+    table.add("by tag", &update(by_tag("v1")));
+    table.add("by digest", &update(by_digest(&digest)));
+    let (image_id, lease) = (1, Lease::new(1, 1));
+    table.add("", &ActivateImage { repository, image_id, digest, lease });
 }
 
 fn replication(table: &mut Table) {

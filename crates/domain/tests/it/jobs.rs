@@ -208,6 +208,23 @@ async fn a_dead_workers_job_is_taken_over_when_its_lease_ends() {
 }
 
 #[tokio::test]
+async fn the_next_process_waits_for_no_lease_of_the_one_before() {
+    let registry = Registry::new().await;
+    script("orphan", Act::Hang);
+    put(&registry, 1, "orphan", "").await;
+    die_at_work(&registry, &worker(), "orphan").await;
+    script("orphan", Act::Succeed);
+    let app = Arc::new(registry.app);
+    let stopping = CancellationToken::new();
+    let running = tokio::spawn(Arc::new(worker()).run(Arc::clone(&app), stopping.clone()));
+    while ran("orphan").len() == 1 {
+        tokio::task::yield_now().await;
+    }
+    stopping.cancel();
+    running.await.unwrap();
+}
+
+#[tokio::test]
 async fn a_worker_that_stops_gives_its_jobs_back() {
     let registry = Registry::new().await;
     script("given-back", Act::Hang);

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use tonnage_domain::error::{ErrorKind, Result};
+use tonnage_domain::images::ImageStatusFilter;
 use tonnage_domain::images::describe_images::{DescribeImages, ImageDetail};
 use tonnage_domain::images::list_images::{ListImages, TagStatus};
 use tonnage_domain::images::list_tags::ListTags;
@@ -34,6 +35,7 @@ fn describe(status: TagStatus, after: Option<&str>, limit: u32) -> DescribeImage
         repository: address("app"),
         ids: vec![],
         tag_status: status,
+        image_status: ImageStatusFilter::default(),
         page: page(after, limit),
     }
 }
@@ -44,8 +46,12 @@ async fn identifiers(
     after: Option<&str>,
     limit: u32,
 ) -> Page<String> {
-    let listing =
-        ListImages { repository: address("app"), tag_status: status, page: page(after, limit) };
+    let listing = ListImages {
+        repository: address("app"),
+        tag_status: status,
+        image_status: ImageStatusFilter::default(),
+        page: page(after, limit),
+    };
     let page = registry.run(listing).await.unwrap();
     let text = |id: &tonnage_domain::images::ImageIdentifier| {
         let tag = id.tag.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -215,8 +221,12 @@ async fn a_position_that_no_page_ended_at_is_refused() {
         let described = registry.run(describe(TagStatus::Any, Some(after), 10)).await;
         check_kind(described, ErrorKind::InvalidParameter);
         let tag_status = TagStatus::Any;
-        let listing =
-            ListImages { repository: address("app"), tag_status, page: page(Some(after), 10) };
+        let listing = ListImages {
+            repository: address("app"),
+            tag_status,
+            image_status: ImageStatusFilter::default(),
+            page: page(Some(after), 10),
+        };
         check_kind(registry.run(listing).await, ErrorKind::InvalidParameter);
     }
 }

@@ -19,7 +19,6 @@ use tonnage_domain::error::{Error, ErrorKind, Result};
 use tonnage_domain::execute::{Operation, execute};
 use tonnage_domain::gc;
 use tonnage_domain::identities::access_keys::AccessKey;
-use tonnage_domain::images::ImageIdentifier;
 use tonnage_domain::images::batch_delete_image::{BatchDeleteImage, BatchDeleteImageOutput};
 use tonnage_domain::images::describe_images::{DescribeImages, ImageDetail};
 use tonnage_domain::images::get_manifest::GetManifest;
@@ -27,6 +26,7 @@ use tonnage_domain::images::list_images::TagStatus;
 use tonnage_domain::images::list_tags::ListTags;
 use tonnage_domain::images::precondition::Precondition;
 use tonnage_domain::images::put_image::{PutImage, PutImageOutput};
+use tonnage_domain::images::{ImageIdentifier, ImageStatusFilter};
 use tonnage_domain::metadata::{Metadata, Mode};
 use tonnage_domain::names::{AccountId, Digest, Reference, Region, RepositoryName, Tag};
 use tonnage_domain::objects::{Objects, SPAN_BYTES_MAX};
@@ -477,6 +477,7 @@ impl Registry {
                 repository: repository.clone(),
                 ids: Vec::new(),
                 tag_status: TagStatus::Any,
+                image_status: ImageStatusFilter::default(),
                 page: page(None, 1000),
             })
             .await?;
@@ -570,7 +571,7 @@ impl Registry {
         self.directory.join("objects").join(&id[..2]).join(&id[2..4]).join(id)
     }
 
-    /// The names of all files in the object store.
+    /// The names of all objects in the object store, of both tiers.
     pub(crate) fn objects_present(&self) -> BTreeSet<String> {
         fn walk(directory: &Path, found: &mut BTreeSet<String>) {
             let Ok(entries) = std::fs::read_dir(directory) else { return };
@@ -584,7 +585,9 @@ impl Registry {
             }
         }
         let mut found = BTreeSet::new();
-        walk(&self.directory.join("objects"), &mut found);
+        for tier in ["objects", "archive/objects"] {
+            walk(&self.directory.join(tier), &mut found);
+        }
         found
     }
 }

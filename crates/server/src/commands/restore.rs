@@ -61,7 +61,10 @@ pub(super) async fn run(arguments: RestoreArguments) -> Result<ExitCode> {
         None => Pending::write(layout, &snapshot.id)?,
     };
     let (database, root_key, _) = stores::open_database(layout, &config, Patience::None).await?;
-    let objects = Arc::new(FileObjects::open(layout.objects())?);
+    let objects = Arc::new(FileObjects::open_with(
+        layout.objects(),
+        config.storage.archive_directory.clone(),
+    )?);
     let metadata = database.metadata();
     let target = Target {
         metadata: metadata.as_ref(),

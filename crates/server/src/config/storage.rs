@@ -18,6 +18,16 @@ pub(super) const SETTINGS: &[Setting] = &[
                Made on the first start, readable by its owner only; one server at a time uses it.",
     },
     Setting {
+        key: "archive_directory",
+        kind: Kind::Text,
+        value_name: "DIR",
+        default: "objects/archive in the data directory",
+        help: "The directory that holds the blobs of archived images, on a disk that may be slower \
+               and cheaper. Made if it is not there. To move it, stop the server, move the \
+               directory and name the new place: a server whose archive is not where it should be \
+               does not start.",
+    },
+    Setting {
         key: "metadata_url",
         kind: Kind::Text,
         value_name: "URL",
@@ -44,6 +54,8 @@ pub(super) const SETTINGS: &[Setting] = &[
 pub(crate) struct Storage {
     /// The data directory.
     pub(crate) data_dir: PathBuf,
+    /// The directory with the archive, when it is not below the objects.
+    pub(crate) archive_directory: Option<PathBuf>,
     /// The PostgreSQL database with the metadata, when they are not in the data directory.
     pub(crate) metadata_url: Option<PostgresUrl>,
     /// The file with the root key, when it is not in the data directory.
@@ -69,6 +81,7 @@ impl Storage {
         };
         Ok(Self {
             data_dir: values.text("data_dir")?.map_or_else(default, |text| Ok(text.into()))?,
+            archive_directory: values.text("archive_directory")?.map(PathBuf::from),
             metadata_url: values
                 .text("metadata_url")?
                 .map(|text| text.parse().map_err(|error| anyhow!("`metadata_url`: {error}")))

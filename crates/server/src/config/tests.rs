@@ -83,6 +83,7 @@ fn a_list_is_replaced_as_a_whole() {
 fn a_whole_file_and_its_defaults() {
     let text = r#"
         data_dir = "/data"
+        archive_directory = "/archive"
         metadata_url = "postgres://u:secret@db/registry"
         root_key_file = "/key"
         account = "111122223333"
@@ -116,6 +117,7 @@ fn a_whole_file_and_its_defaults() {
     let url = config.storage.metadata_url.as_ref().unwrap();
     assert_eq!(url.to_string(), "db:5432/registry");
     assert!(!format!("{config:?}").contains("secret@"));
+    assert_eq!(config.storage.archive_directory, Some(PathBuf::from("/archive")));
     assert_eq!(config.storage.root_key_file, Some(PathBuf::from("/key")));
     assert_eq!(config.registry.account.unwrap().as_str(), "111122223333");
     assert_eq!(config.registry.region.unwrap().as_str(), "eu-west-1");

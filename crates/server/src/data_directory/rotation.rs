@@ -204,6 +204,7 @@ mod tests {
 
     pub(super) fn found(layout: &Layout) -> (RootKey, KeySource) {
         let storage = crate::config::Storage {
+            archive_directory: None,
             data_dir: layout.directory().to_owned(),
             metadata_url: None,
             root_key_file: None,

@@ -197,8 +197,12 @@ fn objects() {
     let (place, other) = (used(&nothing), used(&nothing));
     let identity = place.file("objects/identity");
     let own = fs::read_to_string(&identity).unwrap();
-    fs::copy(other.file("objects/identity"), &identity).unwrap();
+    let of_archive = place.file("objects/archive/identity");
+    for foreign in [&identity, &of_archive] {
+        fs::copy(other.file("objects/identity"), foreign).unwrap();
+    }
     check(&place, &nothing, "the metadata belongs to another object store (it remembers");
+    fs::write(&of_archive, &own).unwrap();
     fs::write(&identity, "?").unwrap();
     check(
         &place,
@@ -208,6 +212,35 @@ fn objects() {
     );
     fs::write(&identity, own).unwrap();
     Server::start(&place, place.serve()).stop();
+}
+
+#[test]
+fn archives() {
+    let place = used(&Environment::new());
+    let archive = place.file("objects/archive");
+    let at = |directory: &Path| -> Environment {
+        vec![("TONNAGE_ARCHIVE_DIRECTORY", directory.display().to_string())]
+    };
+    let moved = place.file("moved");
+    check(
+        &place,
+        &at(&moved),
+        "the archive of the object store {data}/objects is not in {data}/moved: it was in \
+         {data}/objects/archive; mount its file system, or let `archive_directory` name the \
+         directory that it was moved to",
+    );
+    let other = used(&Environment::new());
+    check(
+        &place,
+        &at(&other.file("objects/archive")),
+        "does not hold the archive of the object store {data}/objects: it belongs to another \
+         store",
+    );
+    fs::rename(&archive, &moved).unwrap();
+    check(&place, &Environment::new(), "is not in {data}/objects/archive: it was in");
+    let mut serve = place.serve();
+    serve.envs(at(&moved));
+    Server::start(&place, serve).stop();
 }
 
 #[test]

@@ -43,6 +43,17 @@ impl Objects for FaultyObjects {
         })
     }
 
+    fn create_archived(
+        &self,
+        id: &ObjectId,
+    ) -> BoxFuture<'_, Result<Box<dyn ObjectWriter>, ObjectError>> {
+        let id = id.clone();
+        Box::pin(async move {
+            check(&self.plan, Call::Create, &id)?;
+            Ok(self.writer(&id, self.inner.create_archived(&id).await?))
+        })
+    }
+
     fn resume(
         &self,
         id: &ObjectId,

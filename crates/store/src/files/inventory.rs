@@ -6,16 +6,17 @@ use std::io;
 use std::time::UNIX_EPOCH;
 
 use tonnage_domain::clock::Millis;
-use tonnage_domain::objects::{ListedObject, ObjectId};
+use tonnage_domain::objects::{ListedObject, ObjectId, Tier};
 
 use super::layout::{LEAVES, Layout};
 
 /// Leaves below one branch.
 const LEAVES_PER_BRANCH: usize = 256;
 
-/// Up to `limit` objects that follow `after`. Memory is bounded by `limit`.
+/// Up to `limit` objects of a tier that follow `after`. Memory is bounded by `limit`.
 pub(crate) fn list(
     layout: &Layout,
+    tier: Tier,
     after: Option<&ObjectId>,
     limit: usize,
 ) -> io::Result<Vec<ListedObject>> {
@@ -31,7 +32,7 @@ pub(crate) fn list(
         branch = Some(now);
         let ids = ids_in_leaf(layout, number, after, limit - found.len())?;
         for id in ids {
-            if let Some(object) = look_at(layout, id)? {
+            if let Some(object) = look_at(layout, tier, id)? {
                 found.push(object);
             }
         }
@@ -68,7 +69,7 @@ fn ids_in_leaf(
     Ok(ids)
 }
 
-fn look_at(layout: &Layout, id: ObjectId) -> io::Result<Option<ListedObject>> {
+fn look_at(layout: &Layout, tier: Tier, id: ObjectId) -> io::Result<Option<ListedObject>> {
     let metadata = match fs::symlink_metadata(layout.object(&id).file) {
         Ok(metadata) => metadata,
         Err(error) if is_absent(&error) => return Ok(None),
@@ -76,7 +77,7 @@ fn look_at(layout: &Layout, id: ObjectId) -> io::Result<Option<ListedObject>> {
     };
     let since_epoch = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
     let modified = Millis(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX));
-    Ok(Some(ListedObject { id, size: metadata.len(), modified }))
+    Ok(Some(ListedObject { id, size: metadata.len(), tier, modified }))
 }
 
 fn is_absent(error: &io::Error) -> bool {
@@ -98,7 +99,8 @@ mod tests {
     fn pages(layout: &Layout, limit: usize) -> Vec<ListedObject> {
         let mut all: Vec<ListedObject> = Vec::new();
         loop {
-            let page = list(layout, all.last().map(|object| &object.id), limit).unwrap();
+            let page =
+                list(layout, Tier::Standard, all.last().map(|object| &object.id), limit).unwrap();
             assert!(page.len() <= limit);
             if page.is_empty() {
                 return all;
@@ -111,7 +113,7 @@ mod tests {
     fn every_object_is_listed_once_in_order_whatever_the_page() {
         let directory = tempfile::tempdir().unwrap();
         let layout = Layout::new(PathBuf::from(directory.path()));
-        assert_eq!(list(&layout, None, 10).unwrap(), []);
+        assert_eq!(list(&layout, Tier::Standard, None, 10).unwrap(), []);
         let mut expected: Vec<ObjectId> = (0..200).map(|_| ObjectId::random()).collect();
         // Several in one directory, and the first and the last there can be.
         for tail in 0..30 {

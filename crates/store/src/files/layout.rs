@@ -4,6 +4,8 @@
 //! lock                     held by the process that has the store open; its process id
 //! identity                 32 hexadecimal characters
 //! objects/ab/cd/<id>       an object whose id begins with abcd
+//! archived                 there once the archive was made; the path it had then
+//! archive/                 the archive, unless it is elsewhere: lock, identity and objects as here
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -33,9 +35,19 @@ impl Layout {
         self.root.join("identity")
     }
 
-    /// What the identity is written to before it takes its name.
-    pub(crate) fn new_identity(&self) -> PathBuf {
+    /// What a file in the root is written to before it takes its name.
+    pub(crate) fn new_file(&self) -> PathBuf {
         self.root.join("identity.new")
+    }
+
+    /// Where the archive is unless the operator says otherwise.
+    pub(crate) fn archive(&self) -> PathBuf {
+        self.root.join("archive")
+    }
+
+    /// Says that there is an archive.
+    pub(crate) fn archived(&self) -> PathBuf {
+        self.root.join("archived")
     }
 
     pub(crate) fn objects(&self) -> PathBuf {

@@ -35,6 +35,35 @@ pub enum OpenError {
         /// The store.
         directory: PathBuf,
     },
+    /// The archive is not where it should be.
+    #[error(
+        "the archive of the object store {} is not in {}: it was in {}; mount its file system, or \
+         let `archive_directory` name the directory that it was moved to",
+        directory.display(),
+        archive.display(),
+        before.display()
+    )]
+    NoArchive {
+        /// The store.
+        directory: PathBuf,
+        /// Where its archive should be.
+        archive: PathBuf,
+        /// Where it was when the store was last opened.
+        before: PathBuf,
+    },
+    /// The directory is the archive of another store.
+    #[error(
+        "the directory {} does not hold the archive of the object store {}: it belongs to another \
+         store; let `archive_directory` name an empty directory, or the right one",
+        archive.display(),
+        directory.display()
+    )]
+    ForeignArchive {
+        /// The store.
+        directory: PathBuf,
+        /// What should be its archive.
+        archive: PathBuf,
+    },
     /// The operating system refuses.
     #[error("the object store cannot be opened: {} failed", path.display())]
     File {
@@ -52,6 +81,66 @@ pub(crate) fn open(layout: &Layout) -> Result<(File, String), OpenError> {
     let identity = identity(layout)?;
     make_directory(&layout.objects())?;
     Ok((lock, identity))
+}
+
+/// Opens the archive of an opened store, and makes it if there never was one: the archive has the
+/// identity of its store, and the store a file that says that there is an archive, so that a disk
+/// that is not mounted is not taken for an empty archive. Returns the locked file.
+pub(crate) fn open_archive(
+    layout: &Layout,
+    archive: &Layout,
+    identity: &str,
+) -> Result<File, OpenError> {
+    let found = look_for_archive(layout, archive, identity)?;
+    make_directory(archive.root())?;
+    let lock = lock(archive)?;
+    if !found {
+        write_durably(archive, &archive.identity(), identity)?;
+    }
+    make_directory(&archive.objects())?;
+    let here = archive.root().to_string_lossy().into_owned();
+    let noted = fs::read_to_string(layout.archived()).is_ok_and(|path| path.trim_end() == here);
+    // Before the first object can be made there.
+    if !noted {
+        write_durably(layout, &layout.archived(), &here)?;
+    }
+    Ok(lock)
+}
+
+/// Whether the archive of a store is there; it need not be when there never was one.
+pub(crate) fn look_for_archive(
+    layout: &Layout,
+    archive: &Layout,
+    identity: &str,
+) -> Result<bool, OpenError> {
+    let found = match fs::read_to_string(archive.identity()) {
+        Ok(text) => Some(text),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Some(String::new()),
+        Err(error) if is_absent(&error) => None,
+        Err(error) => return Err(at(&archive.identity())(error)),
+    };
+    if let Some(found) = found {
+        if found.trim_end() == identity {
+            return Ok(true);
+        }
+        return Err(OpenError::ForeignArchive {
+            directory: layout.root().to_owned(),
+            archive: archive.root().to_owned(),
+        });
+    }
+    match fs::read_to_string(layout.archived()) {
+        Ok(before) => Err(OpenError::NoArchive {
+            directory: layout.root().to_owned(),
+            archive: archive.root().to_owned(),
+            before: PathBuf::from(before.trim_end()),
+        }),
+        Err(error) if is_absent(&error) => Ok(false),
+        Err(error) => Err(at(&layout.archived())(error)),
+    }
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 fn at(path: &Path) -> impl FnOnce(io::Error) -> OpenError {
@@ -133,16 +222,21 @@ fn no_identity(layout: &Layout) -> OpenError {
 
 fn make_identity(layout: &Layout) -> Result<String, OpenError> {
     let identity = uuid::Uuid::new_v4().simple().to_string();
-    let path = layout.new_identity();
+    write_durably(layout, &layout.identity(), &identity)?;
+    Ok(identity)
+}
+
+/// Makes a file of one line in the root of a layout.
+fn write_durably(layout: &Layout, target: &Path, line: &str) -> Result<(), OpenError> {
+    let path = layout.new_file();
     let write = || -> io::Result<()> {
         let file = disk::create(&path)?;
-        disk::write_all_at(&file, format!("{identity}\n").as_bytes(), 0)?;
+        disk::write_all_at(&file, format!("{line}\n").as_bytes(), 0)?;
         disk::sync(&file, &path)?;
-        disk::rename(&path, &layout.identity())?;
+        disk::rename(&path, target)?;
         disk::sync_directory(layout.root())
     };
-    write().map_err(at(&path))?;
-    Ok(identity)
+    write().map_err(at(&path))
 }
 
 #[cfg(test)]

@@ -122,6 +122,10 @@ impl Failed {
                 "ImageTagDoesNotMatchDigest",
                 "The image tag does not refer to the image with the image digest".to_owned(),
             ),
+            ImageFailure::ImageInaccessible => (
+                "ImageInaccessible",
+                "The image is archived; restore it, and pull it when it is active".to_owned(),
+            ),
             ImageFailure::ImageReferencedByManifestList(parents) => {
                 let parents: Vec<&str> = parents.iter().map(Digest::as_str).collect();
                 let list = parents.join(", ");

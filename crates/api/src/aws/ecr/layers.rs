@@ -45,8 +45,12 @@ struct Layer {
 }
 
 impl Layer {
-    fn new(layer_digest: String, layer_size: Option<u64>) -> Self {
-        let layer_availability = if layer_size.is_some() { "AVAILABLE" } else { "UNAVAILABLE" };
+    fn new(layer_digest: String, layer_size: Option<u64>, archived: bool) -> Self {
+        let layer_availability = match layer_size {
+            Some(_) if archived => "ARCHIVED",
+            Some(_) => "AVAILABLE",
+            None => "UNAVAILABLE",
+        };
         Self { layer_digest, layer_availability, layer_size }
     }
 }
@@ -71,9 +75,9 @@ pub(super) async fn batch_check_layer_availability(
     let (mut layers, mut failures) = (Vec::new(), Vec::new());
     for text in input.layer_digests {
         match found.next_if(|layer| layer.digest.as_str() == text) {
-            Some(layer) => layers.push(Layer::new(text, layer.size)),
+            Some(layer) => layers.push(Layer::new(text, layer.size, layer.archived)),
             // Of another algorithm or spelling: nothing is stored under it.
-            None if is_digest(&text) => layers.push(Layer::new(text, None)),
+            None if is_digest(&text) => layers.push(Layer::new(text, None, false)),
             None if text.is_empty() => failures.push(Failed {
                 layer_digest: text,
                 failure_code: "MissingLayerDigest",

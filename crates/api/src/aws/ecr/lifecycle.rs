@@ -156,6 +156,8 @@ pub(super) struct GetLifecyclePolicyPreviewOutput {
     summary: Summary,
 }
 
+const ARCHIVE: &str = "ARCHIVE";
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct PreviewResult {
@@ -169,15 +171,40 @@ struct PreviewResult {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct RuleAction {
     #[serde(rename = "type")]
     kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target_storage_class: Option<&'static str>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Summary {
     expiring_image_total_count: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    transitioning_image_total_counts: Vec<Transitioning>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Transitioning {
+    target_storage_class: &'static str,
+    image_total_count: u64,
+}
+
+impl Summary {
+    fn new(expiring: u64, transitioning: u64) -> Self {
+        let of_archive =
+            Transitioning { target_storage_class: ARCHIVE, image_total_count: transitioning };
+        Self {
+            expiring_image_total_count: expiring,
+            transitioning_image_total_counts: Vec::from_iter(
+                (transitioning > 0).then_some(of_archive),
+            ),
+        }
+    }
 }
 
 impl From<PreviewedImage> for PreviewResult {
@@ -186,9 +213,12 @@ impl From<PreviewedImage> for PreviewResult {
             image_tags: image.tags,
             image_digest: image.digest.to_string(),
             image_pushed_at: image.pushed_at.epoch_seconds(),
-            action: RuleAction { kind: "EXPIRE" },
+            action: match image.transitions {
+                true => RuleAction { kind: "TRANSITION", target_storage_class: Some(ARCHIVE) },
+                false => RuleAction { kind: "EXPIRE", target_storage_class: None },
+            },
             applied_rule_priority: image.rule_priority,
-            storage_class: "STANDARD",
+            storage_class: if image.archived { ARCHIVE } else { "STANDARD" },
         }
     }
 }
@@ -235,6 +265,6 @@ pub(super) async fn get_lifecycle_policy_preview(
         status: status(preview.status),
         next_token: listing.token(call, preview.images.next.as_deref()).await?,
         preview_results: preview.images.items.into_iter().map(PreviewResult::from).collect(),
-        summary: Summary { expiring_image_total_count: preview.expiring },
+        summary: Summary::new(preview.expiring, preview.transitioning),
     })
 }

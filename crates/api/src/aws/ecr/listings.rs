@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tonnage_domain::error::Error;
 use tonnage_domain::identities::page_token;
+use tonnage_domain::images::ImageStatusFilter;
 use tonnage_domain::images::describe_images::{DescribeImages, ImageDetail};
 use tonnage_domain::images::list_images::{ListImages, TagStatus};
 use tonnage_domain::names::AccountId;
@@ -98,15 +99,20 @@ impl ImageFilter {
         })
     }
 
-    /// Whether active images are wanted. All are: nothing is ever archived here, so no image is in
-    /// the states `ARCHIVED` and `ACTIVATING`.
-    fn wants_active(&self) -> bool {
-        !matches!(self.image_status.as_deref(), Some("ARCHIVED" | "ACTIVATING"))
+    fn image_status(&self) -> Result<ImageStatusFilter, Error> {
+        self.image_status.as_deref().map_or(Ok(ImageStatusFilter::default()), |text| {
+            ImageStatusFilter::parse(text).ok_or_else(|| {
+                Error::invalid_parameter(
+                    "imageStatus",
+                    "Member must satisfy enum value set: [ACTIVE, ARCHIVED, ACTIVATING, ANY]",
+                )
+            })
+        })
     }
 
     fn listing(&self, call: &Call<'_>, operation: &str, address: &RepositoryAddress) -> Listing {
         let tag_status = self.tag_status.as_deref().unwrap_or("ANY");
-        let image_status = if self.wants_active() { "ACTIVE" } else { "NONE" };
+        let image_status = self.image_status.as_deref().unwrap_or("ACTIVE");
         let filters = [address.name.as_str(), tag_status, image_status];
         Listing::new(call, operation, &address.account, &filters)
     }
@@ -138,11 +144,9 @@ pub(super) async fn list_images(
     let filter = input.filter.unwrap_or_default();
     let listing = filter.listing(call, "ListImages", &repository);
     let page = listing.request(call, input.next_token.as_deref(), input.max_results).await?;
-    let tag_status = filter.tag_status()?;
-    let page = call.execute(ListImages { repository, tag_status, page }).await?;
-    if !filter.wants_active() {
-        return Ok(ListImagesOutput { image_ids: Vec::new(), next_token: None });
-    }
+    let (tag_status, image_status) = (filter.tag_status()?, filter.image_status()?);
+    let operation = ListImages { repository, tag_status, image_status, page };
+    let page = call.execute(operation).await?;
     Ok(ListImagesOutput {
         image_ids: page.items.iter().map(ImageId::from).collect(),
         next_token: listing.token(call, page.next.as_deref()).await?,
@@ -186,6 +190,10 @@ struct Detail {
     #[serde(skip_serializing_if = "Option::is_none")]
     subject_manifest_digest: Option<String>,
     image_status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_archived_at: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_activated_at: Option<f64>,
 }
 
 impl Detail {
@@ -201,7 +209,9 @@ impl Detail {
             artifact_media_type: image.artifact_media_type,
             last_recorded_pull_time: image.last_pulled_at.map(|time| time.epoch_seconds()),
             subject_manifest_digest: image.subject.map(|digest| digest.to_string()),
-            image_status: "ACTIVE",
+            image_status: image.status.as_str(),
+            last_archived_at: image.last_archived_at.map(|time| time.epoch_seconds()),
+            last_activated_at: image.last_activated_at.map(|time| time.epoch_seconds()),
         }
     }
 }
@@ -212,7 +222,7 @@ pub(super) async fn describe_images(
 ) -> Result<DescribeImagesOutput> {
     let repository = call.address(input.registry_id.as_deref(), &input.repository_name)?;
     let filter = input.filter.unwrap_or_default();
-    let tag_status = filter.tag_status()?;
+    let (tag_status, image_status) = (filter.tag_status()?, filter.image_status()?);
     let ids = input.image_ids.unwrap_or_default();
     if !ids.is_empty() {
         refuse_page_of_named("imageIds", input.next_token.as_ref(), input.max_results)?;
@@ -221,16 +231,20 @@ pub(super) async fn describe_images(
     let named = !ids.is_empty();
     let listing = filter.listing(call, "DescribeImages", &repository);
     let page = listing.request(call, input.next_token.as_deref(), input.max_results).await?;
-    let operation = DescribeImages { repository: repository.clone(), ids, tag_status, page };
+    let operation =
+        DescribeImages { repository: repository.clone(), ids, tag_status, image_status, page };
     let page = call.execute(operation).await?;
-    if !filter.wants_active() {
-        return Ok(DescribeImagesOutput { image_details: Vec::new(), next_token: None });
-    }
-    // The domain filters what it lists, not what is named.
-    let is_wanted = |image: &ImageDetail| match tag_status {
-        TagStatus::Any => true,
-        TagStatus::Tagged => !named || !image.tags.is_empty(),
-        TagStatus::Untagged => !named || image.tags.is_empty(),
+    // The domain filters what it lists, not what is named; that is shown whatever its status, unless
+    // the request says which.
+    let names_status = filter.image_status.is_some();
+    let is_wanted = |image: &ImageDetail| {
+        let has_status = !named || !names_status || image_status.shows(image.status);
+        has_status
+            && match tag_status {
+                TagStatus::Any => true,
+                TagStatus::Tagged => !named || !image.tags.is_empty(),
+                TagStatus::Untagged => !named || image.tags.is_empty(),
+            }
     };
     let images = page.items.into_iter().filter(is_wanted);
     Ok(DescribeImagesOutput {

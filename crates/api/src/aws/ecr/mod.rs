@@ -4,6 +4,7 @@
 //! domain and encodes what that gives back. Shapes were validated before.
 
 mod account_settings;
+mod archive;
 mod images;
 mod layers;
 mod lifecycle;
@@ -109,6 +110,7 @@ operations! {
     "StopReplicationBackfill" => replication::stop_replication_backfill,
     "TagResource" => tags::tag_resource,
     "UntagResource" => tags::untag_resource,
+    "UpdateImageStorageClass" => archive::update_image_storage_class,
     "UpdateRepositoryCreationTemplate" => templates::update_repository_creation_template,
     "UploadLayerPart" => layers::upload_layer_part,
 }

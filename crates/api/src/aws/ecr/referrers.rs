@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tonnage_domain::error::Error;
+use tonnage_domain::images::ImageStatusFilter;
 use tonnage_domain::images::list_image_referrers::{ListImageReferrers, Referrer};
 use tonnage_domain::names::Digest;
 
@@ -39,9 +40,15 @@ struct Filter {
 }
 
 impl Filter {
-    /// Nothing is ever archived here, so no artifact is in another state.
-    fn wants_active(&self) -> bool {
-        !matches!(self.artifact_status.as_deref(), Some("ARCHIVED" | "ACTIVATING"))
+    fn artifact_status(&self) -> Result<ImageStatusFilter, Error> {
+        self.artifact_status.as_deref().map_or(Ok(ImageStatusFilter::default()), |text| {
+            ImageStatusFilter::parse(text).ok_or_else(|| {
+                Error::invalid_parameter(
+                    "artifactStatus",
+                    "Member must satisfy enum value set: [ACTIVE, ARCHIVED, ACTIVATING, ANY]",
+                )
+            })
+        })
     }
 }
 
@@ -76,7 +83,7 @@ impl TryFrom<Referrer> for ImageReferrer {
             artifact_type: referrer.artifact_type,
             size: referrer.size,
             annotations: serde_json::from_str(&referrer.annotations).map_err(Error::internal)?,
-            artifact_status: "ACTIVE",
+            artifact_status: referrer.status.as_str(),
         })
     }
 }
@@ -89,18 +96,17 @@ pub(super) async fn list_image_referrers(
     let subject = Digest::parse(&input.subject_id.image_digest)
         .map_err(|error| refused("imageDigest", &error))?;
     let filter = input.filter.unwrap_or_default();
-    let wants_active = filter.wants_active();
+    let artifact_status = filter.artifact_status()?;
+    let status = filter.artifact_status.unwrap_or_else(|| "ACTIVE".to_owned());
     let artifact_types = filter.artifact_types.unwrap_or_default();
-    let mut filters = vec![repository.name.as_str(), subject.as_str()];
+    let mut filters = vec![repository.name.as_str(), subject.as_str(), status.as_str()];
     filters.extend(artifact_types.iter().map(String::as_str));
     let listing = Listing::new(call, "ListImageReferrers", &repository.account, &filters);
     let max_results = Some(input.max_results.unwrap_or(PAGE_ITEMS_DEFAULT));
     let page = listing.request(call, input.next_token.as_deref(), max_results).await?;
-    let operation = ListImageReferrers { repository, subject, artifact_types, page };
+    let operation =
+        ListImageReferrers { repository, subject, artifact_types, artifact_status, page };
     let page = call.execute(operation).await?;
-    if !wants_active {
-        return Ok(ListImageReferrersOutput { referrers: Vec::new(), next_token: None });
-    }
     Ok(ListImageReferrersOutput {
         next_token: listing.token(call, page.next.as_deref()).await?,
         referrers: page

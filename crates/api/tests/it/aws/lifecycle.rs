@@ -92,16 +92,6 @@ async fn texts_that_are_no_policies_are_refused() {
          object instance has properties which are not allowed by the schema: ([\"rulez\"])\n'",
     )
     .await;
-    check(
-        POLICY.replace(
-            r#"{"type":"expire"}"#,
-            r#"{"type":"transition","targetStorageClass":"archive"}"#,
-        ),
-        "UnsupportedOperationException",
-        "Tonnage has no archive storage class yet, so the rule with rulePriority 1 cannot be \
-         carried out; leave out actions of type transition and storageClass archive.",
-    )
-    .await;
 }
 
 #[tokio::test]

@@ -62,16 +62,15 @@ async fn operations_that_are_not_built_are_named() {
         let found = super::error_of(&registry.send(plain).await);
         assert_eq!((found.0.as_str(), found.1, found.2.as_str()), (code, status, message));
     };
-    let archive = json!({
+    let scan = json!({
         "repositoryName": "app",
         "imageId": {"imageTag": "v1"},
-        "targetStorageClass": "ARCHIVE",
     });
     check(
-        &super::operation("UpdateImageStorageClass", &archive),
+        &super::operation("StartImageScan", &scan),
         "UnsupportedOperationException",
         400,
-        "Tonnage does not serve ecr:UpdateImageStorageClass yet; the compatibility page lists what \
+        "Tonnage does not serve ecr:StartImageScan yet; the compatibility page lists what \
          it serves.",
     )
     .await;

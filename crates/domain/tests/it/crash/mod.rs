@@ -255,5 +255,7 @@ scenarios! {
     image_deleted: 2;
     repository_deleted: 2;
     sweep: 6;
+    image_archived: 12;
+    image_restored: 12;
     sweep_of_an_upload: 4;
 }

@@ -2,13 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tonnage_domain::archive::update_image_storage_class::{StorageClass, UpdateImageStorageClass};
 use tonnage_domain::error::{Error, ErrorKind, Result, chain};
 use tonnage_domain::names::Digest;
 
 use super::LONG_SECONDS;
 use crate::content::{Blob, Pushed, referred};
+use crate::lifecycle::drain;
 use crate::registry::{Registry, address, by_tag, create_repository};
 
+/// After which a job of a worker that is gone is run by the next one.
+const LEASE_SECONDS: i64 = 120;
 const REPOSITORIES: [&str; 2] = ["app", "tools"];
 
 /// A config, and layers of one span and of several.
@@ -33,6 +37,12 @@ pub(crate) enum Step {
     Put(&'static str, usize, &'static str),
     Delete(&'static str, &'static str),
     DeleteRepository(&'static str),
+    /// Archives an image that shares no blob.
+    Archive(&'static str, &'static str),
+    /// Begins to restore it.
+    Restore(&'static str, &'static str),
+    /// Runs the jobs that wait, and those of a worker that is gone.
+    Work,
     /// After the grace period.
     Sweep,
 }
@@ -44,7 +54,10 @@ pub(crate) struct Scenario {
     pub(crate) examined: &'static [Step],
 }
 
-use Step::{Create, Delete, DeleteRepository, Push, PushHalf, PushInParts, Put, Sweep};
+use Step::{
+    Archive, Create, Delete, DeleteRepository, Push, PushHalf, PushInParts, Put, Restore, Sweep,
+    Work,
+};
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario { name: "first_start", prepared: &[], examined: &[Create("app"), Push("app", 1)] },
@@ -108,6 +121,23 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
             DeleteRepository("tools"),
         ],
         examined: &[Sweep, Delete("app", "v1"), Sweep],
+    },
+    Scenario {
+        name: "image_archived",
+        prepared: &[Create("app"), Push("app", 0), Push("app", 2), Put("app", 2, "v1")],
+        examined: &[Archive("app", "v1"), Work, Sweep],
+    },
+    Scenario {
+        name: "image_restored",
+        prepared: &[
+            Create("app"),
+            Push("app", 0),
+            Push("app", 2),
+            Put("app", 2, "v1"),
+            Archive("app", "v1"),
+            Work,
+        ],
+        examined: &[Restore("app", "v1"), Work, Sweep],
     },
     Scenario {
         name: "sweep_of_an_upload",
@@ -178,6 +208,18 @@ impl Step {
             DeleteRepository(name) => {
                 done_before(registry.delete(name, true).await, ErrorKind::RepositoryNotFound)
             }
+            Archive(name, tag) => update(registry, name, tag, StorageClass::Archive).await,
+            Restore(name, tag) => update(registry, name, tag, StorageClass::Standard).await,
+            Work => {
+                drain(registry).await;
+                // One that a worker had which is gone.
+                let claimed = "SELECT id FROM jobs WHERE state = 'RUNNING'";
+                if !registry.rows(claimed).await.is_empty() {
+                    registry.clock.advance_seconds(LEASE_SECONDS);
+                    drain(registry).await;
+                }
+                Ok(())
+            }
             Sweep => {
                 registry.sweep().await;
                 Ok(())
@@ -195,6 +237,30 @@ struct Repository {
     blobs: BTreeSet<Digest>,
     images: BTreeSet<Digest>,
     tags: BTreeMap<String, Digest>,
+    /// Images that cannot be pulled, by tag, and whether they are being restored. No client sees
+    /// them.
+    archived: BTreeMap<&'static str, (Digest, bool)>,
+}
+
+impl Repository {
+    /// As clients see it.
+    fn seen(&self) -> Self {
+        Self { archived: BTreeMap::new(), ..self.clone() }
+    }
+}
+
+/// Archives or restores; an image that is in the class already counts as done.
+async fn update(registry: &Registry, name: &str, tag: &str, target: StorageClass) -> Result<()> {
+    let (repository, id) = (address(name), by_tag(tag));
+    let updated = registry.run(UpdateImageStorageClass { repository, id, target }).await;
+    done_before(updated, ErrorKind::ImageStorageClassUpdateNotSupported)
+}
+
+/// The blobs of an image.
+fn blobs_of(digest: &Digest) -> Vec<Digest> {
+    let images = [image(1), image(2)];
+    let found = images.iter().find(|image| image.digest == *digest).unwrap();
+    referred(&found.bytes).blobs.into_iter().map(|(digest, _)| digest).collect()
 }
 
 impl Known {
@@ -204,7 +270,7 @@ impl Known {
         for step in steps {
             known.follow(*step);
         }
-        known
+        Self(known.0.iter().map(|(name, repository)| (*name, repository.seen())).collect())
     }
 
     fn of(&mut self, name: &str) -> &mut Repository {
@@ -233,6 +299,33 @@ impl Known {
             }
             DeleteRepository(name) => {
                 self.0.remove(name);
+            }
+            Archive(name, tag) => {
+                if let Some(digest) = self.of(name).tags.remove(tag) {
+                    self.of(name).images.remove(&digest);
+                    let blobs = blobs_of(&digest);
+                    self.of(name).blobs.retain(|blob| !blobs.contains(blob));
+                    self.of(name).archived.insert(tag, (digest, false));
+                }
+            }
+            Restore(name, tag) => {
+                if let Some((_, is_activating)) = self.of(name).archived.get_mut(tag) {
+                    *is_activating = true;
+                }
+            }
+            Work => {
+                for repository in self.0.values_mut() {
+                    let archived = std::mem::take(&mut repository.archived);
+                    for (tag, (digest, is_activating)) in archived {
+                        if is_activating {
+                            repository.images.insert(digest.clone());
+                            repository.blobs.extend(blobs_of(&digest));
+                            repository.tags.insert(tag.to_owned(), digest);
+                        } else {
+                            repository.archived.insert(tag, (digest, false));
+                        }
+                    }
+                }
             }
             Sweep => {
                 let images = [image(1), image(2)];

@@ -97,7 +97,7 @@ async fn a_policy_is_stored_carried_out_and_deleted() {
 }
 
 #[tokio::test]
-async fn what_is_no_policy_or_needs_the_archive_is_refused() {
+async fn what_is_no_policy_is_refused() {
     let registry = Registry::new().await;
     let app = registry.create("app").await;
     let put = async |repository: &RepositoryAddress, text: String| {
@@ -105,9 +105,6 @@ async fn what_is_no_policy_or_needs_the_archive_is_refused() {
     };
     check_kind(put(&app, "{}".repeat(60)).await, ErrorKind::InvalidParameter);
     check_kind(put(&address("absent"), "{}".to_owned()).await, ErrorKind::RepositoryNotFound);
-    let archive = keep(1)
-        .replace(r#"{"type":"expire"}"#, r#"{"type":"transition","targetStorageClass":"archive"}"#);
-    check_kind(put(&app, archive).await, ErrorKind::Unsupported);
 }
 
 #[tokio::test]

@@ -79,8 +79,16 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         "PutAccountSetting" => Class::AccountSetting,
         "DeleteBlob" | "MountLayer" => Class::BlobEdge,
         "RunGarbageCollection" => Class::Collection,
-        "BatchDeleteImage" | "DeleteManifest" | "ExpireImages" | "ExpireReferrers" | "PutImage"
-        | "ReplicateDeletion" | "ReplicateImage" => Class::Image,
+        "ActivateImage"
+        | "ArchiveReferrers"
+        | "BatchDeleteImage"
+        | "DeleteManifest"
+        | "ExpireImages"
+        | "ExpireReferrers"
+        | "PutImage"
+        | "ReplicateDeletion"
+        | "ReplicateImage"
+        | "UpdateImageStorageClass" => Class::Image,
         "StartReplicationBackfill" | "StopReplicationBackfill" => Class::Backfill,
         "CancelJob" | "RetryJob" => Class::Job,
         "DeleteLifecyclePolicy" | "PutLifecyclePolicy" | "StartLifecyclePolicyPreview" => {

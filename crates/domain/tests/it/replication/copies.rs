@@ -1,5 +1,6 @@
 //! What arrives, and what does not.
 
+use tonnage_domain::images::ImageStatusFilter;
 use tonnage_domain::images::batch_delete_image::BatchDeleteImage;
 use tonnage_domain::images::list_image_referrers::ListImageReferrers;
 use tonnage_domain::registries::account_settings::{AccountSettingValue, PutAccountSetting};
@@ -117,6 +118,7 @@ async fn indexes_come_with_their_children_and_referrers_like_images() {
             repository: copy.clone(),
             subject: index.digest.clone(),
             artifact_types: Vec::new(),
+            artifact_status: ImageStatusFilter::default(),
             page: crate::registry::page(None, 10),
         };
         let found = registry.run_as(world.owner(&copy), referrers).await.unwrap();
