@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness import aws, image
-from harness.aws import CommandLine
+from harness.aws import CommandLine, failure
 from harness.engine import Docker
 from harness.http import Registry
 from harness.server import ACCOUNT, Server
@@ -286,3 +286,38 @@ def test_everything_terraform_reads_of_a_user_and_a_role(iam: Any) -> None:
     version = iam.get_policy_version(PolicyArn=policy["Arn"], VersionId="v1")["PolicyVersion"]
     assert version["Document"] == json.loads(allow("ecr:*"))
     assert iam.get_account_summary()["SummaryMap"]["Users"] >= 1
+
+
+def test_a_denial_is_explained_to_whoever_may_decode_it(server: Server) -> None:
+    ecr, iam, sts = aws.client(server), aws.client(server, "iam"), aws.client(server, "sts")
+    name = aws.unique_name()
+    ecr.create_repository(repositoryName=name)
+    user = aws.unique_name("denied").replace("/", "-")
+    iam.create_user(UserName=user)
+    allow = {"Effect": "Allow", "Action": "ecr:GetAuthorizationToken", "Resource": "*"}
+    deny = {"Sid": "NoListing", "Effect": "Deny", "Action": "ecr:ListImages", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [allow, deny]})
+    iam.put_user_policy(UserName=user, PolicyName="limits", PolicyDocument=document)
+    key = iam.create_access_key(UserName=user)["AccessKey"]
+    limited = aws.client(
+        server, aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"]
+    )
+    for action, explicit in ((limited.list_images, True), (limited.describe_images, False)):
+        refused = failure(action, repositoryName=name)
+        assert refused.code == "AccessDeniedException"
+        headers = refused.response["ResponseMetadata"]["HTTPHeaders"]
+        message = headers["x-tonnage-authorization-message"]
+        told = json.loads(sts.decode_authorization_message(EncodedMessage=message)["DecodedMessage"])
+        assert (told["allowed"], told["explicitDeny"]) == (False, explicit)
+        assert ("NoListing" in json.dumps(told["matchedStatements"])) == explicit
+        assert told["context"]["principal"]["arn"].endswith(f":user/{user}")
+        assert failure(sts.decode_authorization_message, EncodedMessage=message[:-2]).code == (
+            "InvalidAuthorizationMessageException"
+        )
+    docker = aws.registry(server, limited)
+    answer = docker.get_manifest(name, "v1").expect(403)
+    message = answer.headers["x-tonnage-authorization-message"]
+    told = json.loads(sts.decode_authorization_message(EncodedMessage=message)["DecodedMessage"])
+    assert told["context"]["action"] == "ecr:BatchGetImage"
+    log = server.log.read_text(errors="replace")
+    assert "NoListing" in log and "no identity-based policy allows it" in log

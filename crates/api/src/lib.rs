@@ -3,6 +3,7 @@
 
 pub mod aws;
 pub mod body;
+mod denial;
 pub mod host;
 pub mod oci;
 pub mod request;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::archive::copying::Copying;
+use crate::audit::Denials;
 use crate::authorize::PolicyCache;
 use crate::clock::Clock;
 use crate::encryption::{DomainKeys, KeyWrapper};
@@ -104,6 +105,7 @@ pub struct App {
     pub(crate) policies: PolicyCache,
     pub(crate) resource_policies: ResourcePolicyCache,
     pub(crate) key_uses: Uses,
+    pub(crate) denials: Denials,
     pub(crate) upload_locks: UploadLocks,
     pub(crate) copying: Copying,
     pub(crate) garbage: Wake,

@@ -2,6 +2,7 @@
 //! policies that are stored. There is no shortcut for anybody; the root of an account is allowed
 //! because an allow-all identity policy is stored for it.
 
+mod denied;
 pub(crate) mod principals;
 
 use std::collections::HashMap;
@@ -12,6 +13,7 @@ use tonnage_policy::{
     StatementReference,
 };
 
+pub use self::denied::Denied;
 use crate::app::App;
 use crate::context::{Principal, PrincipalKind, RequestContext};
 use crate::error::{Error, ErrorKind, Result};
@@ -46,6 +48,8 @@ struct Denial {
     told: String,
     /// All of it, for the operator only.
     known: String,
+    /// All of it, for whoever may decode it; of the principal's own account only.
+    explained: Option<Box<Denied>>,
 }
 
 /// What the decision was made from.
@@ -217,7 +221,16 @@ async fn decide(
         let denial = (!decision.is_allowed()).then(|| {
             let absent = question.decide(&own, &[], &keys(&[]));
             let told = told_of(&decision, &absent, demand.action);
-            Denial { told, known: known_of(&decision) }
+            let explained = (question.account == principal.account).then(|| {
+                // An optional one may never be told of.
+                let keys = match demand.required {
+                    true => condition_keys(context, demand, &resource, &tags, &own),
+                    false => Context::new(),
+                };
+                let what = (demand.action, question.arn.as_str());
+                Box::new(Denied::new(question.account, principal, what, &decision, &keys))
+            });
+            Denial { told, known: known_of(&decision), explained }
         });
         if let (true, Some(denial)) = (demand.required, &denial) {
             return Err(denied(context, demand.action, &question.arn, denial));
@@ -404,7 +417,11 @@ fn known_of(decision: &Decision) -> String {
 }
 
 fn denied(context: &RequestContext, action: &str, arn: &str, denial: &Denial) -> Error {
-    refusal(context, action, arn, &denial.told).caused_by(denial.known.clone())
+    let refusal = refusal(context, action, arn, &denial.told).caused_by(denial.known.clone());
+    match &denial.explained {
+        Some(explained) => refusal.with_denied(explained.clone()),
+        None => refusal,
+    }
 }
 
 /// AWS's message; `told` is its end.
@@ -456,6 +473,10 @@ pub(crate) fn condition_keys<'a>(
     keys.set("aws:epochtime", (context.now.0 / 1000).to_string());
     keys.set("aws:requestedregion", context.region.as_str());
     keys.set("aws:viaawsservice", "false");
+    if context.principal.kind == PrincipalKind::Service {
+        keys.set("aws:sourceaccount", context.principal.account.as_str());
+        keys.set("aws:sourcearn", resource.arn());
+    }
     if !context.user_agent.is_empty() {
         keys.set("aws:useragent", context.user_agent.as_str());
     }

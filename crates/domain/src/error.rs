@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use crate::authorize::Denied;
 use crate::metadata::{MetadataError, MetadataErrorKind};
 use crate::names::AccountId;
 use crate::objects::{ObjectError, ObjectErrorKind};
@@ -112,6 +113,8 @@ pub enum ErrorKind {
     BackfillInProgress,
     /// The replication backfill has ended.
     BackfillInvalidStatus,
+    /// A message about a denial is not one of ours, or too old.
+    InvalidAuthorizationMessage,
     /// There is no such job.
     JobNotFound,
     /// IAM has nothing of this name.
@@ -150,7 +153,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind, in the order of their declaration.
-    pub const ALL: [Self; 66] = [
+    pub const ALL: [Self; 67] = [
         Self::Unauthenticated,
         Self::TokenExpired,
         Self::TokenInvalid,
@@ -200,6 +203,7 @@ impl ErrorKind {
         Self::BackfillNotFound,
         Self::BackfillInProgress,
         Self::BackfillInvalidStatus,
+        Self::InvalidAuthorizationMessage,
         Self::JobNotFound,
         Self::NoSuchEntity,
         Self::EntityAlreadyExists,
@@ -226,6 +230,7 @@ pub struct Error {
     kind: ErrorKind,
     message: String,
     detail: Option<Detail>,
+    denied: Option<Box<Denied>>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -246,7 +251,7 @@ pub struct Detail {
 impl Error {
     /// An error whose message the client may read.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), detail: None, source: None }
+        Self { kind, message: message.into(), detail: None, denied: None, source: None }
     }
 
     /// A defect or damage: the client learns nothing of it, the operator everything.
@@ -297,6 +302,18 @@ impl Error {
     pub fn with_detail(mut self, detail: Detail) -> Self {
         self.detail = Some(detail);
         self
+    }
+
+    /// Adds what `DecodeAuthorizationMessage` tells of a denial.
+    #[must_use]
+    pub(crate) fn with_denied(mut self, denied: Box<Denied>) -> Self {
+        self.denied = Some(denied);
+        self
+    }
+
+    /// What `DecodeAuthorizationMessage` tells of a denial.
+    pub fn denied(&self) -> Option<&Denied> {
+        self.denied.as_deref()
     }
 
     /// The kind.

@@ -231,6 +231,11 @@ pub async fn execute<O: Operation>(
         started.elapsed(),
     );
     audit::log(context, O::ENTRY, &demands, result.as_ref().err());
+    if let Err(error) = &result
+        && error.kind() == ErrorKind::AccessDenied
+    {
+        audit::note_denial(app, context, O::ENTRY, &demands, error);
+    }
     result
 }
 

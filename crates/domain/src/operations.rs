@@ -52,6 +52,7 @@ use crate::identities::roles::{
 };
 use crate::identities::sessions::assume_role::AssumeRole;
 use crate::identities::sessions::assume_role_with_web_identity::AssumeRoleWithWebIdentity;
+use crate::identities::sessions::decode_authorization_message::DecodeAuthorizationMessage;
 use crate::identities::sessions::get_access_key_info::GetAccessKeyInfo;
 use crate::identities::sessions::get_federation_token::GetFederationToken;
 use crate::identities::sessions::get_session_token::GetSessionToken;
@@ -284,6 +285,7 @@ pub const OPERATIONS: &[Entry] = &[
     UpdateUser::ENTRY,
     AssumeRole::ENTRY,
     AssumeRoleWithWebIdentity::ENTRY,
+    DecodeAuthorizationMessage::ENTRY,
     GetAccessKeyInfo::ENTRY,
     GetCallerIdentity::ENTRY,
     ActivateImage::ENTRY,

@@ -50,6 +50,7 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "sparse_repositories",
         sql: include_str!("../migrations/0031_sparse_repositories.sql"),
     },
+    Migration { version: 41, name: "denials", sql: include_str!("../migrations/0041_denials.sql") },
     Migration { version: 46, name: "archive", sql: include_str!("../migrations/0046_archive.sql") },
     Migration {
         version: 40,

@@ -2,8 +2,8 @@
 //!
 //! Two pointers walk pattern and text; on a mismatch the latest `*` takes one character more.
 //! Going back further is never needed: whatever an earlier `*` could gain, the latest one gains
-//! too. So the cost is at most the product of the two lengths, there is no recursion and no
-//! allocation.
+//! too. So the cost is at most the length of the text times that of the longest run between two
+//! `*`, however many of these there are; there is no recursion and no allocation.
 
 /// One element of a pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub(crate) fn matches(pattern: &[Token], text: &str) -> bool {
     let mut characters = text.chars();
     let mut retry = None;
     loop {
+        #[cfg(test)]
+        tests::STEPS.with(|steps| steps.set(steps.get() + 1));
         match tokens.split_first() {
             Some((Token::Any, rest)) => {
                 if rest.is_empty() {
@@ -112,9 +114,16 @@ pub(crate) fn matches_arn(pattern: &[Token], text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use proptest::prelude::*;
 
     use super::*;
+
+    thread_local! {
+        /// How many steps matching took in this thread.
+        pub(super) static STEPS: Cell<usize> = const { Cell::new(0) };
+    }
 
     fn tokens(pattern: &str) -> Vec<Token> {
         pattern.chars().map(Token::from_pattern).collect()
@@ -169,6 +178,29 @@ mod tests {
         assert!(matches(&pattern, &"a".repeat(5_000)));
         let pattern = tokens(&format!("{}b", "a*:".repeat(2_000)));
         assert!(!matches_arn(&pattern, &"a:".repeat(3_000)));
+    }
+
+    #[test]
+    fn thousands_of_wildcards_cost_linear_time() {
+        let check = |pattern: &str, text: &str| {
+            let pattern = tokens(pattern);
+            let before = STEPS.get();
+            matches(&pattern, text);
+            let steps = STEPS.get() - before;
+            let lengths = pattern.len() + text.len();
+            assert!(steps <= 4 * lengths, "{steps} steps for {lengths} characters");
+        };
+        for count in [100, 1_000, 5_000] {
+            let text = "a".repeat(count);
+            check(&"*a".repeat(count), &text);
+            check(&"*a".repeat(count + 1), &text);
+            check(&"*?".repeat(count), &text);
+            check(&format!("{}b", "*a".repeat(count / 2)), &text);
+            check(&format!("{}b", "?*".repeat(count / 2)), &text);
+            check(&"*ab".repeat(count), &text);
+            check(&"*ab".repeat(count), &"ab".repeat(count));
+            check(&format!("*{}", "b*".repeat(count)), &text);
+        }
     }
 
     /// Textbook definition, exponential in the worst case.

@@ -7,6 +7,7 @@
 //! Amazon ECR API reference and the AWS STS API reference, "Common Errors".
 
 use serde_json::{Map, Value};
+use tonnage_domain::authorize::Denied;
 use tonnage_domain::error::{Error, ErrorKind};
 
 use super::shapes;
@@ -76,6 +77,14 @@ pub(super) struct Wire {
 }
 
 impl Failure {
+    /// What a denial is explained by.
+    pub(super) fn denied(&self) -> Option<&Denied> {
+        match self {
+            Self::Refused(_) => None,
+            Self::Failed(error) => error.denied(),
+        }
+    }
+
     pub(super) fn json(&self) -> Wire {
         match self {
             Self::Refused(refusal) => refusal.wire(refusal.json_code()),
@@ -228,6 +237,7 @@ pub fn json_code(kind: ErrorKind) -> Code {
         Kind::ImageStorageClassUpdateNotSupported => {
             ("ImageStorageClassUpdateNotSupportedException", 400)
         }
+        Kind::InvalidAuthorizationMessage => ("InvalidParameterException", 400),
         // Of requests that this API does not have.
         Kind::BlobReferenced | Kind::TagMoved => ("InvalidParameterException", 400),
         Kind::LayersNotFound | Kind::BlobNotFound => ("LayersNotFoundException", 400),
@@ -314,6 +324,7 @@ pub fn query_code(kind: ErrorKind) -> Code {
         | Kind::BackfillInvalidStatus
         | Kind::BackfillNotFound
         | Kind::JobNotFound => ("ValidationError", 400),
+        Kind::InvalidAuthorizationMessage => ("InvalidAuthorizationMessageException", 400),
         Kind::BodyIncomplete => ("RequestTimeout", 400),
         Kind::Throttled => ("Throttling", 400),
         Kind::UploadBusy | Kind::Unavailable => ("ServiceUnavailable", 503),

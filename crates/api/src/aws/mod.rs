@@ -30,6 +30,7 @@ use tonnage_domain::uploads::BodyStream;
 
 use self::error::{Failure, Refusal, Result};
 use crate::Arrival;
+use crate::denial;
 use crate::request::{ReadError, Request, Response, read};
 
 /// The largest body of a request in general, in bytes.
@@ -90,7 +91,12 @@ async fn dispatch(app: &App, parts: &Parts, body: BodyStream, arrival: &Arrival)
         let content_type = json::content_type(parts.headers.get(CONTENT_TYPE));
         return match json_service(app, parts, body, arrival, target).await {
             Ok(document) => json::answer(document),
-            Err(failure) => json::error(&failure.json(), content_type),
+            Err(failure) => {
+                let mut response = json::error(&failure.json(), content_type);
+                let explanation = denial::explanation(app, failure.denied()).await;
+                denial::explain(&mut response, explanation);
+                response
+            }
         };
     }
     let service = scope::service(parts);
@@ -106,10 +112,17 @@ async fn dispatch(app: &App, parts: &Parts, body: BodyStream, arrival: &Arrival)
             Some("iam") => (iam::handle(app, parts, body, arrival).await, iam::NAMESPACE),
             other => (sts::handle(app, parts, body, arrival, other).await, sts::NAMESPACE),
         };
-        return answer.unwrap_or_else(|failure| match service.as_deref() {
+        let failure = match answer {
+            Ok(response) => return response,
+            Err(failure) => failure,
+        };
+        let mut response = match service.as_deref() {
             Some("ec2") => query::ec2_error(&failure.query(), &arrival.request_id),
             _ => query::error(&failure.query(), namespace, &arrival.request_id),
-        });
+        };
+        let explanation = denial::explanation(app, failure.denied()).await;
+        denial::explain(&mut response, explanation);
+        return response;
     }
     let refusal = match service {
         Some(service) => Refusal::ServiceNotServed(service),

@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use tonnage_domain::authorize::Denied;
 use tonnage_domain::error::{Detail, Error, ErrorKind};
 
 use super::profile::Rules;
@@ -17,11 +18,13 @@ pub(super) struct OciError {
     detail: Option<Detail>,
     /// What it was in the domain.
     kind: Option<ErrorKind>,
+    /// What a denial is explained by.
+    denied: Option<Box<Denied>>,
 }
 
 impl OciError {
     pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), detail: None, kind: None }
+        Self { status, code, message: message.into(), detail: None, kind: None, denied: None }
     }
 
     /// The error as a profile has it.
@@ -34,6 +37,11 @@ impl OciError {
         };
         (self.status, self.code) = code;
         self
+    }
+
+    /// What a denial is explained by.
+    pub(super) fn denied(&self) -> Option<&Denied> {
+        self.denied.as_deref()
     }
 
     pub(super) fn into_response(self) -> Response {
@@ -68,6 +76,7 @@ impl From<Error> for OciError {
             message: error.message().to_owned(),
             detail: error.detail().cloned(),
             kind: Some(error.kind()),
+            denied: error.denied().cloned().map(Box::new),
         }
     }
 }
@@ -126,6 +135,7 @@ pub(super) fn code(kind: ErrorKind) -> (StatusCode, &'static str) {
         | ErrorKind::LifecyclePolicyPreviewNotFound
         | ErrorKind::LifecyclePolicyPreviewInProgress
         | ErrorKind::ImageStorageClassUpdateNotSupported
+        | ErrorKind::InvalidAuthorizationMessage
         | ErrorKind::BackfillInProgress
         | ErrorKind::BackfillInvalidStatus
         | ErrorKind::BackfillNotFound

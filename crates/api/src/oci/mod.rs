@@ -33,6 +33,7 @@ pub use self::routes::ROUTES;
 use self::routes::Route;
 use crate::Arrival;
 use crate::body::Body;
+use crate::denial;
 use crate::request::{Request, Response};
 
 /// Where download links begin.
@@ -102,7 +103,12 @@ pub(crate) async fn handle(
     let is_head = request.method() == Method::HEAD;
     let methods = routes::parse(request.uri().path()).map(|route| route.methods(rules));
     let answer = answer(app, rules, request, arrival).await;
+    let explanation = match &answer {
+        Err(Refusal::Error(error)) => denial::explanation(app, error.denied()).await,
+        _ => None,
+    };
     let mut response = answer.unwrap_or_else(|refusal| refusal.into_response(rules));
+    denial::explain(&mut response, explanation);
     complete(&mut response, methods, arrival);
     if is_head {
         without_content(&mut response);

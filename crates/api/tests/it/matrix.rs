@@ -550,6 +550,7 @@ fn members() -> Vec<(&'static str, &'static str)> {
         ("VersionId", "v1"),
         ("ActionNames.member.1", "ecr:PutImage"),
         ("AccessKeyId", "AKIAEXAMPLEEXAMPLE23"),
+        ("EncodedMessage", "nonsense"),
         ("Status", "Inactive"),
         ("AccountAlias", "alias"),
         ("Description", "text"),

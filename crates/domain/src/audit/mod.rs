@@ -1,10 +1,14 @@
-//! The access record: one line in the log per operation, and one row per change, written in the
-//! transaction of the change.
+//! The access record: one line in the log per operation, one row per change, written in the
+//! transaction of the change, and one row per denial, written with others soon after.
 
+use std::sync::{Mutex, PoisonError};
+
+use crate::app::App;
 use crate::authorize::Permit;
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind, Result, chain};
 use crate::execute::{Demand, Entry, Tx};
+use crate::metadata::Mode;
 use crate::params;
 
 /// How long access records are kept, in seconds.
@@ -18,10 +22,21 @@ pub(crate) async fn put(
     entry: Entry,
     permit: &Permit,
 ) -> Result<()> {
+    insert(tx, id, context, entry, &permit.resources().join(" "), None).await
+}
+
+async fn insert(
+    tx: &mut Tx,
+    id: i64,
+    context: &RequestContext,
+    entry: Entry,
+    resources: &str,
+    denial: Option<&str>,
+) -> Result<()> {
     tx.execute(
         "INSERT INTO access_records (id, request_id, occurred_at, account_id, region, \
-         principal_arn, access_key_id, source_address, user_agent, service, operation, resources) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+         principal_arn, access_key_id, source_address, user_agent, service, operation, resources, \
+         denial) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
         params![
             id,
             &context.request_id,
@@ -34,10 +49,78 @@ pub(crate) async fn put(
             &context.user_agent,
             entry.service.as_str(),
             entry.name,
-            permit.resources().join(" "),
+            resources,
+            denial,
         ],
     )
     .await?;
+    Ok(())
+}
+
+/// How many denials may wait to be written down; past that they are only logged.
+const DENIALS_MAX: usize = 1_000;
+
+/// Denials that are not written down yet: whoever asks for what they may not must not cause a write
+/// with each request.
+#[derive(Debug, Default)]
+pub(crate) struct Denials(Mutex<Waiting>);
+
+#[derive(Debug, Default)]
+struct Waiting {
+    records: Vec<Record>,
+    dropped: u64,
+}
+
+#[derive(Debug)]
+struct Record {
+    context: RequestContext,
+    entry: Entry,
+    resources: String,
+    denial: String,
+}
+
+/// Notes a denial for the access records.
+pub(crate) fn note_denial(
+    app: &App,
+    context: &RequestContext,
+    entry: Entry,
+    demands: &[Demand],
+    error: &Error,
+) {
+    let mut waiting = app.denials.0.lock().unwrap_or_else(PoisonError::into_inner);
+    if waiting.records.len() >= DENIALS_MAX {
+        waiting.dropped += 1;
+        return;
+    }
+    let mut resources: Vec<String> = demands.iter().map(|demand| demand.resource.arn()).collect();
+    resources.dedup();
+    waiting.records.push(Record {
+        context: context.clone(),
+        entry,
+        resources: resources.join(" "),
+        denial: chain(error),
+    });
+}
+
+/// Writes the denials noted so far.
+///
+/// # Errors
+/// When the database fails; these denials are then in the log only.
+pub async fn flush(app: &App) -> Result<()> {
+    let Waiting { records, dropped } =
+        std::mem::take(&mut *app.denials.0.lock().unwrap_or_else(PoisonError::into_inner));
+    if dropped > 0 {
+        tracing::warn!(dropped, "denials were too many to be written down; the log has them");
+    }
+    if records.is_empty() {
+        return Ok(());
+    }
+    let mut tx = Tx::begin(app.metadata.as_ref(), Mode::Write, &Permit::maintenance()).await?;
+    for Record { context, entry, resources, denial } in records {
+        let id = app.ids.next(app.clock.now());
+        insert(&mut tx, id, &context, entry, &resources, Some(&denial)).await?;
+    }
+    tx.commit().await?;
     Ok(())
 }
 

@@ -2,11 +2,15 @@
 //! refused, who may do what by them, and what a denial tells.
 
 use tonnage_domain::accounts::CreateAccount;
+use tonnage_domain::audit;
 use tonnage_domain::context::{Endpoint, Principal, RequestContext};
 use tonnage_domain::error::{ErrorKind, Result, chain};
 use tonnage_domain::identities::access_keys;
 use tonnage_domain::identities::get_authorization_token::GetAuthorizationToken;
 use tonnage_domain::identities::get_caller_identity::GetCallerIdentity;
+use tonnage_domain::identities::sessions::decode_authorization_message::{
+    DecodeAuthorizationMessage, encode,
+};
 use tonnage_domain::images::batch_delete_image::BatchDeleteImage;
 use tonnage_domain::images::batch_get_image::BatchGetImage;
 use tonnage_domain::images::list_tags::ListTags;
@@ -736,4 +740,77 @@ async fn reads_of_a_warm_decision() {
     );
     registry.write(&[bump]).await;
     check_kind(registry.run(list("app")).await, ErrorKind::Internal);
+}
+
+/// Who is denied a listing of `app`, and how it is written down and explained.
+async fn check_explained(text: &str, own: &str, explicit: bool, expected: &str) {
+    let registry = Registry::new().await;
+    registry.create("app").await;
+    registry.run(set("app", text)).await.unwrap();
+    let user = registry.principal("limited", own).await;
+    let denied = registry.run_as(&user, list("app")).await.unwrap_err();
+    assert_eq!(denied.kind(), ErrorKind::AccessDenied);
+    assert!(chain(&denied).contains(expected), "{}", chain(&denied));
+
+    audit::flush(&registry.app).await.unwrap();
+    let rows = registry
+        .rows("SELECT operation, principal_arn, resources, denial FROM access_records WHERE denial IS NOT NULL")
+        .await;
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0][..2], ["ListTags".to_owned(), user.arn.clone()]);
+    assert!(rows[0][2].ends_with("repository/app"), "{rows:?}");
+    assert!(rows[0][3].contains(expected), "{rows:?}");
+
+    let message = encode(&registry.app, denied.denied().unwrap()).await.unwrap();
+    let decode = |message: &str| DecodeAuthorizationMessage { message: message.to_owned() };
+    let told = registry.run(decode(&message)).await.unwrap();
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!((&told["allowed"], &told["explicitDeny"]), (&false.into(), &explicit.into()));
+    assert!(told.to_string().contains(expected), "{told}");
+    assert_eq!(told["context"]["action"], "ecr:ListImages");
+    assert_eq!(told["context"]["principal"]["arn"], user.arn.as_str());
+    let keys = told["context"]["conditions"]["items"].as_array().unwrap();
+    assert!(keys.iter().any(|key| key["key"] == "aws:sourceip"), "{told}");
+
+    let mut damaged = message.clone().into_bytes();
+    *damaged.last_mut().unwrap() ^= 1;
+    let damaged = String::from_utf8(damaged).unwrap();
+    for wrong in [damaged.as_str(), "", "a.b.c.d", &message[1..]] {
+        let result = registry.run(decode(wrong)).await;
+        check_kind(result, ErrorKind::InvalidAuthorizationMessage);
+    }
+    let away = away(&registry).await;
+    check_kind(
+        registry.run_as(&away, decode(&message)).await,
+        ErrorKind::InvalidAuthorizationMessage,
+    );
+    if own != EVERYTHING {
+        let not_theirs = registry.run_as(&user, decode(&message)).await;
+        check_kind(not_theirs, ErrorKind::AccessDenied);
+    }
+    // What others are denied is not explained to them.
+    let denied = registry.run_as(&away, list("app")).await.unwrap_err();
+    assert_eq!(denied.denied(), None);
+}
+
+#[tokio::test]
+async fn a_denial_is_written_down_and_explained() {
+    let deny = policy("Deny", r#""*""#, r#""ecr:ListImages""#, "");
+    let allow = policy("Allow", r#""*""#, r#""ecr:DescribeImages""#, "");
+    check_explained(&deny, EVERYTHING, true, "The only one").await;
+    let other = NOBODY.replace("sts:*", "ecr:DescribeImages");
+    check_explained(&allow, &other, false, "no identity-based policy allows it").await;
+}
+
+#[tokio::test]
+async fn messages_do_not_tell_by_their_length() {
+    let registry = Registry::new().await;
+    registry.create("app").await;
+    let user = registry.principal("limited", NOBODY).await;
+    let mut lengths = Vec::new();
+    for name in ["app", "absent/with/a/much/longer/name"] {
+        let denied = registry.run_as(&user, list(name)).await.unwrap_err();
+        lengths.push(encode(&registry.app, denied.denied().unwrap()).await.unwrap().len());
+    }
+    assert_eq!(lengths[0], lengths[1]);
 }

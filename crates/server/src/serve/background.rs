@@ -1,5 +1,5 @@
 //! Work that no request waits for: jobs, removing garbage, looking for damage, writing down pulls,
-//! uses of keys and what pushes were told.
+//! uses of keys, denials and what pushes were told.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tonnage_domain::error::chain;
 use tonnage_domain::identities::access_keys::uses;
 use tonnage_domain::images::pulls;
 use tonnage_domain::jobs::Worker;
-use tonnage_domain::{gc, scrub};
+use tonnage_domain::{audit, gc, scrub};
 
 use super::Lifecycle;
 
@@ -107,6 +107,9 @@ async fn flush_notes(app: Arc<App>, lifecycle: Lifecycle) {
         // Not raced against the stop: what was taken from memory would be lost.
         if let Err(error) = uses::flush(&app).await {
             tracing::error!(error = chain(&error), "the times of some uses of keys are lost");
+        }
+        if let Err(error) = audit::flush(&app).await {
+            tracing::error!(error = chain(&error), "the records of some denials are lost");
         }
         if let Err(error) = pulls::flush(&app).await {
             tracing::error!(error = chain(&error), "the times of some pulls are lost");

@@ -11,6 +11,7 @@ use tonnage_domain::app::App;
 use tonnage_domain::execute::not_served;
 use tonnage_domain::identities::get_caller_identity::GetCallerIdentity;
 use tonnage_domain::identities::sessions::Credentials;
+use tonnage_domain::identities::sessions::decode_authorization_message::DecodeAuthorizationMessage;
 use tonnage_domain::identities::sessions::get_access_key_info::GetAccessKeyInfo;
 use tonnage_domain::uploads::BodyStream;
 
@@ -90,6 +91,7 @@ macro_rules! operations {
 operations! {
     "AssumeRole" => roles::assume_role,
     "AssumeRoleWithWebIdentity" => web_identity::is_not_signed,
+    "DecodeAuthorizationMessage" => decode_authorization_message,
     "GetAccessKeyInfo" => get_access_key_info,
     "GetCallerIdentity" => get_caller_identity,
     "GetFederationToken" => federation::get_federation_token,
@@ -112,6 +114,12 @@ async fn get_caller_identity(call: &Call<'_>, _input: Input) -> Result<Value> {
         "UserId": principal.unique_id,
         "Account": principal.account.as_str(),
     }))
+}
+
+async fn decode_authorization_message(call: &Call<'_>, mut input: Input) -> Result<Value> {
+    let message = input.text("EncodedMessage")?;
+    let decoded = call.execute(DecodeAuthorizationMessage { message }).await?;
+    Ok(json!({"DecodedMessage": decoded}))
 }
 
 async fn get_access_key_info(call: &Call<'_>, mut input: Input) -> Result<Value> {

@@ -45,6 +45,7 @@ use tonnage_domain::identities::roles::{
 };
 use tonnage_domain::identities::sessions::assume_role::AssumeRole;
 use tonnage_domain::identities::sessions::assume_role_with_web_identity::AssumeRoleWithWebIdentity;
+use tonnage_domain::identities::sessions::decode_authorization_message::DecodeAuthorizationMessage;
 use tonnage_domain::identities::sessions::get_access_key_info::GetAccessKeyInfo;
 use tonnage_domain::identities::sessions::get_federation_token::GetFederationToken;
 use tonnage_domain::identities::sessions::get_session_token::GetSessionToken;
@@ -320,5 +321,6 @@ fn sessions(table: &mut Table) {
         tags: resource_tags(&[("team", "blue")]),
     };
     table.add("with tags", &federate);
+    table.add("", &DecodeAuthorizationMessage { message: "none".to_owned() });
     table.add("", &GetAccessKeyInfo { access_key_id: "AKIAIOSFODNN7EXAMPLE".to_owned() });
 }

@@ -121,6 +121,7 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "BatchGetImage"
         | "CreateBackup"
         | "BatchGetRepositoryScanningConfiguration"
+        | "DecodeAuthorizationMessage"
         | "DescribeGarbageCollection"
         | "DescribeImageReplicationStatus"
         | "DescribeImages"
