@@ -229,7 +229,7 @@ impl ErrorKind {
 pub struct Error {
     kind: ErrorKind,
     message: String,
-    detail: Option<Detail>,
+    detail: Option<Box<Detail>>,
     denied: Option<Box<Denied>>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -300,7 +300,7 @@ impl Error {
     /// Adds members beside the message.
     #[must_use]
     pub fn with_detail(mut self, detail: Detail) -> Self {
-        self.detail = Some(detail);
+        self.detail = Some(Box::new(detail));
         self
     }
 
@@ -328,7 +328,7 @@ impl Error {
 
     /// Members beside the message.
     pub fn detail(&self) -> Option<&Detail> {
-        self.detail.as_ref()
+        self.detail.as_deref()
     }
 
     /// Whether the operator should look: the client did nothing wrong.
