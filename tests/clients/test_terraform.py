@@ -47,7 +47,7 @@ class Story:
         plan = self.imported.plan(**variables)
         assert imports(plan) == expected
         found = changes(plan, ignored=STATE_ONLY)
-        unexpected = [line for line in found if not any(f" {kind}." in line for kind in NOT_IMPORTABLE)]
+        unexpected = [line for line in found if not any(line.startswith(f"{kind}.") for kind in NOT_IMPORTABLE)]
         assert unexpected == []
         self.imported.run("apply", "plan.bin")
         assert self.imported.differences(**variables) == []
@@ -95,6 +95,26 @@ def test_registry(story: Any, own_server: Server) -> None:
     assert ecr.describe_registry()["replicationConfiguration"] == {"rules": []}
     assert ecr.describe_repository_creation_templates()["repositoryCreationTemplates"] == []
     assert aws.failure(ecr.get_registry_policy).code == "RegistryPolicyNotFoundException"
+
+
+def test_identities(story: Any, own_server: Server) -> None:
+    iam = aws.client(own_server, "iam")
+    run = story("iam")
+    told = run.apply()
+    assert told["user"] == f"arn:aws:iam::{ACCOUNT}:user/team/builder"
+    assert told["role"] == f"arn:aws:iam::{ACCOUNT}:role/deploy"
+    assert [group["GroupName"] for group in iam.list_groups_for_user(UserName="builder")["Groups"]] == ["team"]
+    run.apply(changed=True)
+    assert iam.get_user(UserName="after")["User"]["Arn"] == f"arn:aws:iam::{ACCOUNT}:user/after"
+    assert iam.get_role(RoleName="deploy")["Role"]["MaxSessionDuration"] == 7200
+    members = iam.get_group(GroupName="team")
+    assert members["Group"]["Path"] == "/after/"
+    assert sorted(user["UserName"] for user in members["Users"]) == ["after", "builder"]
+    run.import_and_destroy(changed=True)
+    for listed in (iam.list_users()["Users"], iam.list_groups()["Groups"], iam.list_roles()["Roles"]):
+        assert listed == []
+    assert iam.list_open_id_connect_providers()["OpenIDConnectProviderList"] == []
+    assert iam.list_account_aliases()["AccountAliases"] == []
 
 
 def test_images_keep_a_repository(story: Any, own_server: Server) -> None:

@@ -15,7 +15,7 @@ pub(super) struct OciError {
     status: StatusCode,
     code: &'static str,
     message: String,
-    detail: Option<Detail>,
+    detail: Option<Box<Detail>>,
     /// What it was in the domain.
     kind: Option<ErrorKind>,
     /// What a denial is explained by.
@@ -74,7 +74,7 @@ impl From<Error> for OciError {
             status,
             code,
             message: error.message().to_owned(),
-            detail: error.detail().cloned(),
+            detail: error.detail().cloned().map(Box::new),
             kind: Some(error.kind()),
             denied: error.denied().cloned().map(Box::new),
         }
