@@ -166,6 +166,14 @@ async fn insert(
     if tables.next().is_some() || found != snapshot.rows {
         return Err(damaged(&path, "rows are missing"));
     }
+    // The objects are all in the standard tier; what belongs into the archive is moved there again.
+    for statement in [
+        "INSERT INTO archive_candidates (blob_id, since) SELECT id, created_at FROM blobs \
+         WHERE tier = 'ARCHIVE' ON CONFLICT (blob_id) DO NOTHING",
+        "UPDATE blobs SET tier = 'STANDARD' WHERE tier = 'ARCHIVE'",
+    ] {
+        tx.execute(statement, &[]).await?;
+    }
     tx.commit().await?;
     Ok(())
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use tempfile::TempDir;
 use tokio::sync::Notify;
+use tonnage_domain::archive::update_image_storage_class::{StorageClass, UpdateImageStorageClass};
 use tonnage_domain::backup::operations::CreateBackup;
 use tonnage_domain::backup::{
     self, BackupError, Created, Manifest, Progress, Snapshot, Target, Vault, VaultError,
@@ -23,6 +24,7 @@ use tonnage_store::sqlite::SqliteMetadata;
 use tonnage_store::vault::FileVault;
 
 use crate::content::{Blob, Pushed};
+use crate::lifecycle::drain;
 use crate::registry::{Registry, by_tag, empty_database, root_key, temporary_directory};
 
 /// What restored deployments are called.
@@ -195,6 +197,34 @@ async fn a_restored_registry_is_the_same_on_either_engine() {
         assert!(refused.unwrap_err().to_string().contains("another registry"));
     }
     backups.check_whole().await;
+}
+
+#[tokio::test]
+async fn archived_images_are_restored_and_go_to_the_archive_again() {
+    let registry = Registry::new().await;
+    let repository = registry.create("app").await;
+    let image = push_large(&registry, &repository, "old", "v1").await;
+    let update = |target| UpdateImageStorageClass {
+        repository: repository.clone(),
+        id: by_tag("v1"),
+        target,
+    };
+    registry.run(update(StorageClass::Archive)).await.unwrap();
+    drain(&registry).await;
+    let backups = Backups::new();
+    let created = backups.create(&registry, None).await;
+    let restored = backups.restore(&registry, &created.snapshot, empty_database().await).await;
+    let tiers = "SELECT tier FROM blobs WHERE object_id IS NOT NULL";
+    assert_eq!(restored.rows(tiers).await, [["STANDARD"]]);
+    // The schedule looks every hour for what no job was enqueued for.
+    restored.clock.advance_seconds(3600);
+    drain(&restored).await;
+    assert_eq!(restored.rows(tiers).await, [["ARCHIVE"]]);
+    restored.run(update(StorageClass::Standard)).await.unwrap();
+    drain(&restored).await;
+    assert_eq!(restored.resolve(&repository, "v1").await, Some(image.digest));
+    restored.check_images(&repository).await;
+    restored.check_no_orphans().await;
 }
 
 #[tokio::test]
