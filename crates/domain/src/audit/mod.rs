@@ -1,10 +1,13 @@
 //! The access record: one line in the log per operation, one row per change, written in the
 //! transaction of the change, and one row per denial, written with others soon after.
 
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Mutex, PoisonError};
 
 use crate::app::App;
 use crate::authorize::Permit;
+use crate::clock::Millis;
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind, Result, chain};
 use crate::execute::{Demand, Entry, Tx};
@@ -57,8 +60,13 @@ async fn insert(
     Ok(())
 }
 
-/// How many denials may wait to be written down; past that they are only logged.
-const DENIALS_MAX: usize = 1_000;
+/// How many denials may wait to be written down, which happens every second; past that they are
+/// only logged. A client that is denied in a loop must not fill the disk.
+const DENIALS_MAX: usize = 50;
+/// For how long a denial that is like one before it is only logged, in milliseconds.
+const SAME_MILLIS: i64 = 60_000;
+/// How many different denials are remembered for that.
+const REMEMBERED_MAX: usize = 10_000;
 
 /// Denials that are not written down yet: whoever asks for what they may not must not cause a write
 /// with each request.
@@ -68,6 +76,8 @@ pub(crate) struct Denials(Mutex<Waiting>);
 #[derive(Debug, Default)]
 struct Waiting {
     records: Vec<Record>,
+    /// When each was last written down, by a hash of what it says.
+    remembered: HashMap<u64, Millis>,
     dropped: u64,
 }
 
@@ -79,7 +89,7 @@ struct Record {
     denial: String,
 }
 
-/// Notes a denial for the access records.
+/// Notes a denial for the access records, unless it was noted a moment ago.
 pub(crate) fn note_denial(
     app: &App,
     context: &RequestContext,
@@ -87,19 +97,28 @@ pub(crate) fn note_denial(
     demands: &[Demand],
     error: &Error,
 ) {
+    let mut resources: Vec<String> = demands.iter().map(|demand| demand.resource.arn()).collect();
+    resources.dedup();
+    let resources = resources.join(" ");
+    let denial = chain(error);
+    let mut hasher = DefaultHasher::new();
+    (&context.principal.arn, entry.name, &resources, &denial).hash(&mut hasher);
+    let same = hasher.finish();
+    let is_fresh = |noted: &Millis| context.now.0.saturating_sub(noted.0) < SAME_MILLIS;
+
     let mut waiting = app.denials.0.lock().unwrap_or_else(PoisonError::into_inner);
-    if waiting.records.len() >= DENIALS_MAX {
+    if waiting.remembered.get(&same).is_some_and(is_fresh) {
+        return;
+    }
+    if waiting.remembered.len() >= REMEMBERED_MAX {
+        waiting.remembered.retain(|_, noted| is_fresh(noted));
+    }
+    if waiting.records.len() >= DENIALS_MAX || waiting.remembered.len() >= REMEMBERED_MAX {
         waiting.dropped += 1;
         return;
     }
-    let mut resources: Vec<String> = demands.iter().map(|demand| demand.resource.arn()).collect();
-    resources.dedup();
-    waiting.records.push(Record {
-        context: context.clone(),
-        entry,
-        resources: resources.join(" "),
-        denial: chain(error),
-    });
+    waiting.remembered.insert(same, context.now);
+    waiting.records.push(Record { context: context.clone(), entry, resources, denial });
 }
 
 /// Writes the denials noted so far.
@@ -107,8 +126,10 @@ pub(crate) fn note_denial(
 /// # Errors
 /// When the database fails; these denials are then in the log only.
 pub async fn flush(app: &App) -> Result<()> {
-    let Waiting { records, dropped } =
-        std::mem::take(&mut *app.denials.0.lock().unwrap_or_else(PoisonError::into_inner));
+    let (records, dropped) = {
+        let mut waiting = app.denials.0.lock().unwrap_or_else(PoisonError::into_inner);
+        (std::mem::take(&mut waiting.records), std::mem::take(&mut waiting.dropped))
+    };
     if dropped > 0 {
         tracing::warn!(dropped, "denials were too many to be written down; the log has them");
     }

@@ -814,3 +814,31 @@ async fn messages_do_not_tell_by_their_length() {
     }
     assert_eq!(lengths[0], lengths[1]);
 }
+
+#[tokio::test]
+async fn a_loop_of_denials_is_written_down_once_a_minute() {
+    let registry = Registry::new().await;
+    let user = registry.principal("limited", NOBODY).await;
+    let records = async || {
+        audit::flush(&registry.app).await.unwrap();
+        registry.rows("SELECT id FROM access_records WHERE denial IS NOT NULL").await.len()
+    };
+    let ask = async |name: &str| {
+        check_kind(registry.run_as(&user, list(name)).await, ErrorKind::AccessDenied);
+    };
+    for _ in 0..3 {
+        ask("app").await;
+    }
+    assert_eq!(records().await, 1);
+    ask("app").await;
+    ask("other").await;
+    assert_eq!(records().await, 2);
+    registry.clock.advance_seconds(60);
+    ask("app").await;
+    assert_eq!(records().await, 3);
+    // Whoever asks for something else every time fills no disk.
+    for number in 0..200 {
+        ask(&format!("scan/{number}")).await;
+    }
+    assert_eq!(records().await, 53);
+}
