@@ -233,11 +233,16 @@ def _ended_backfill(state: State) -> None:
     wait_until(has_ended, 30, "the backfill ends")
 
 
+def _signing(state: State) -> None:
+    succeed(state.server, "PutSigningConfiguration", everything("PutSigningConfiguration", state))
+
+
 PREPARATIONS: dict[str, Callable[[State], None]] = {
     "DeleteLifecyclePolicy": _lifecycle_policy,
     "DeleteRegistryPolicy": _registry_policy,
     "DeleteRepositoryCreationTemplate": _template,
     "DeleteRepositoryPolicy": _repository_policy,
+    "DeleteSigningConfiguration": _signing,
     "DeregisterPullTimeUpdateExclusion": _exclusion,
     "DescribeReplicationBackfillResults": _ended_backfill,
     "DescribeRepositoryCreationTemplates": _template,
@@ -245,6 +250,7 @@ PREPARATIONS: dict[str, Callable[[State], None]] = {
     "GetLifecyclePolicyPreview": _preview,
     "GetRegistryPolicy": _registry_policy,
     "GetRepositoryPolicy": _repository_policy,
+    "GetSigningConfiguration": _signing,
     "ListPullTimeUpdateExclusions": _exclusion,
     "ListReplicationBackfills": _ended_backfill,
     "StartLifecyclePolicyPreview": _lifecycle_policy,
@@ -330,6 +336,14 @@ def everything(operation: str, state: State) -> dict[str, Any]:
             }
         ],
         "scanType": "BASIC",
+        "signingConfiguration": {
+            "rules": [
+                {
+                    "signingProfileArn": f"arn:aws:signer:us-east-1:{ACCOUNT}:/signing-profiles/contract",
+                    "repositoryFilters": [{"filter": "nothing-of-that-name", "filterType": "WILDCARD_MATCH"}],
+                }
+            ]
+        },
         "subjectId": {"imageDigest": state.pushed.digest},
         "tagKeys": ["team"],
         "tags": [TAG],
@@ -417,10 +431,6 @@ UNSERVED_INPUTS: dict[str, dict[str, Any]] = {
             "upstreamRegistryUrl": "public.ecr.aws",
             "repositoryName": "absent",
             "imageId": {"imageTag": "absent"},
-            "signingConfiguration": {"rules": []},
-            "targetStorageClass": "ARCHIVE",
-            "destination": {"region": "eu-west-1", "registryId": ACCOUNT},
-            "replicationBackfillId": "8b5c9d04-0000-4000-8000-000000000000",
         }.items()
         if name in MODEL.operation_model(operation).input_shape.required_members
     }
@@ -487,6 +497,7 @@ AGAIN = {
     "DeleteRepository": "RepositoryNotFoundException",
     "DeleteRepositoryCreationTemplate": "TemplateNotFoundException",
     "DeleteRepositoryPolicy": "RepositoryPolicyNotFoundException",
+    "DeleteSigningConfiguration": "SigningConfigurationNotFoundException",
     "DeregisterPullTimeUpdateExclusion": "ExclusionNotFoundException",
     "PutAccountSetting": None,
     "PutImage": "ImageAlreadyExistsException",
@@ -496,6 +507,7 @@ AGAIN = {
     "PutRegistryPolicy": None,
     "PutRegistryScanningConfiguration": None,
     "PutReplicationConfiguration": None,
+    "PutSigningConfiguration": None,
     "RegisterPullTimeUpdateExclusion": "ExclusionAlreadyExistsException",
     "SetRepositoryPolicy": None,
     "StartReplicationBackfill": "ReplicationBackfillInProgressException",

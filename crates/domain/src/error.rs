@@ -115,6 +115,8 @@ pub enum ErrorKind {
     BackfillInvalidStatus,
     /// A message about a denial is not one of ours, or too old.
     InvalidAuthorizationMessage,
+    /// The registry has no signing configuration.
+    SigningConfigurationNotFound,
     /// There is no such job.
     JobNotFound,
     /// IAM has nothing of this name.
@@ -153,7 +155,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind, in the order of their declaration.
-    pub const ALL: [Self; 67] = [
+    pub const ALL: [Self; 68] = [
         Self::Unauthenticated,
         Self::TokenExpired,
         Self::TokenInvalid,
@@ -204,6 +206,7 @@ impl ErrorKind {
         Self::BackfillInProgress,
         Self::BackfillInvalidStatus,
         Self::InvalidAuthorizationMessage,
+        Self::SigningConfigurationNotFound,
         Self::JobNotFound,
         Self::NoSuchEntity,
         Self::EntityAlreadyExists,

@@ -25,6 +25,8 @@ pub enum Service {
     Ecr,
     /// AWS IAM.
     Iam,
+    /// AWS Signer.
+    Signer,
     /// AWS STS.
     Sts,
     /// Our own API.
@@ -37,6 +39,7 @@ impl Service {
         match self {
             Self::Ecr => "ecr",
             Self::Iam => "iam",
+            Self::Signer => "signer",
             Self::Sts => "sts",
             Self::Tonnage => "tonnage",
         }
@@ -50,6 +53,7 @@ impl Service {
         let prefix = match self {
             Self::Iam => "iam:",
             Self::Ecr => "ecr:",
+            Self::Signer => "signer:",
             Self::Sts => "sts:",
             Self::Tonnage => "tonnage:",
         };

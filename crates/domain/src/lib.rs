@@ -43,6 +43,7 @@ pub mod scanning;
 pub mod schema;
 pub mod scrub;
 pub mod services;
+pub mod signing;
 pub mod templates;
 pub mod throttle;
 pub mod transfer;

@@ -113,6 +113,14 @@ use crate::scanning::registry_scanning_configuration::{
     GetRegistryScanningConfiguration, PutRegistryScanningConfiguration,
 };
 use crate::scrub::operations::{DescribeScrub, StartScrub};
+use crate::signing::delete_signing_configuration::DeleteSigningConfiguration;
+use crate::signing::describe_image_signing_status::DescribeImageSigningStatus;
+use crate::signing::get_signing_configuration::GetSigningConfiguration;
+use crate::signing::profiles::get_signing_profile::GetSigningProfile;
+use crate::signing::profiles::list_signing_profiles::ListSigningProfiles;
+use crate::signing::profiles::put_signing_profile::PutSigningProfile;
+use crate::signing::put_signing_configuration::PutSigningConfiguration;
+use crate::signing::sign_image::AttachSignature;
 use crate::templates::create::CreateRepositoryCreationTemplate;
 use crate::templates::delete::DeleteRepositoryCreationTemplate;
 use crate::templates::describe::DescribeRepositoryCreationTemplates;
@@ -138,8 +146,10 @@ pub const OPERATIONS: &[Entry] = &[
     DeleteRepository::ENTRY,
     DeleteRepositoryCreationTemplate::ENTRY,
     DeleteRepositoryPolicy::ENTRY,
+    DeleteSigningConfiguration::ENTRY,
     DeregisterPullTimeUpdateExclusion::ENTRY,
     DescribeImageReplicationStatus::ENTRY,
+    DescribeImageSigningStatus::ENTRY,
     DescribeImages::ENTRY,
     DescribeRegistry::ENTRY,
     DescribeReplicationBackfillResults::ENTRY,
@@ -153,6 +163,7 @@ pub const OPERATIONS: &[Entry] = &[
     GetRegistryPolicy::ENTRY,
     GetRegistryScanningConfiguration::ENTRY,
     GetRepositoryPolicy::ENTRY,
+    GetSigningConfiguration::ENTRY,
     InitiateLayerUpload::ENTRY,
     ListImageReferrers::ENTRY,
     ListImages::ENTRY,
@@ -167,6 +178,7 @@ pub const OPERATIONS: &[Entry] = &[
     PutRegistryPolicy::ENTRY,
     PutRegistryScanningConfiguration::ENTRY,
     PutReplicationConfiguration::ENTRY,
+    PutSigningConfiguration::ENTRY,
     RegisterPullTimeUpdateExclusion::ENTRY,
     SetRepositoryPolicy::ENTRY,
     StartLifecyclePolicyPreview::ENTRY,
@@ -283,6 +295,9 @@ pub const OPERATIONS: &[Entry] = &[
     UpdateRole::ENTRY,
     UpdateRoleDescription::ENTRY,
     UpdateUser::ENTRY,
+    GetSigningProfile::ENTRY,
+    ListSigningProfiles::ENTRY,
+    PutSigningProfile::ENTRY,
     AssumeRole::ENTRY,
     AssumeRoleWithWebIdentity::ENTRY,
     DecodeAuthorizationMessage::ENTRY,
@@ -290,6 +305,7 @@ pub const OPERATIONS: &[Entry] = &[
     GetCallerIdentity::ENTRY,
     ActivateImage::ENTRY,
     ArchiveReferrers::ENTRY,
+    AttachSignature::ENTRY,
     CancelJob::ENTRY,
     GetFederationToken::ENTRY,
     GetSessionToken::ENTRY,

@@ -238,6 +238,7 @@ pub fn json_code(kind: ErrorKind) -> Code {
             ("ImageStorageClassUpdateNotSupportedException", 400)
         }
         Kind::InvalidAuthorizationMessage => ("InvalidParameterException", 400),
+        Kind::SigningConfigurationNotFound => ("SigningConfigurationNotFoundException", 400),
         // Of requests that this API does not have.
         Kind::BlobReferenced | Kind::TagMoved => ("InvalidParameterException", 400),
         Kind::LayersNotFound | Kind::BlobNotFound => ("LayersNotFoundException", 400),
@@ -320,6 +321,7 @@ pub fn query_code(kind: ErrorKind) -> Code {
         | Kind::LifecyclePolicyPreviewNotFound
         | Kind::LifecyclePolicyPreviewInProgress
         | Kind::ImageStorageClassUpdateNotSupported
+        | Kind::SigningConfigurationNotFound
         | Kind::BackfillInProgress
         | Kind::BackfillInvalidStatus
         | Kind::BackfillNotFound

@@ -12,6 +12,7 @@ mod json;
 mod query;
 mod scope;
 pub mod shapes;
+mod signer;
 mod sts;
 
 use std::sync::Arc;
@@ -99,7 +100,7 @@ async fn dispatch(app: &App, parts: &Parts, body: BodyStream, arrival: &Arrival)
             }
         };
     }
-    let service = scope::service(parts);
+    let service = scope::service(parts).or_else(|| signer::service(parts));
     if matches!(service.as_deref(), Some("s3" | "s3express" | "s3-outposts"))
         || (service.is_none() && asks_for_an_object(parts))
     {
@@ -120,6 +121,17 @@ async fn dispatch(app: &App, parts: &Parts, body: BodyStream, arrival: &Arrival)
             Some("ec2") => query::ec2_error(&failure.query(), &arrival.request_id),
             _ => query::error(&failure.query(), namespace, &arrival.request_id),
         };
+        let explanation = denial::explanation(app, failure.denied()).await;
+        denial::explain(&mut response, explanation);
+        return response;
+    }
+    if service.as_deref() == Some(signer::SIGNING_NAME) {
+        let failure = match signer::handle(app, parts, body, arrival).await {
+            Ok(response) => return response,
+            Err(failure) => failure,
+        };
+        let content_type = HeaderValue::from_static("application/json");
+        let mut response = json::error(&signer::wire(&failure), content_type);
         let explanation = denial::explanation(app, failure.denied()).await;
         denial::explain(&mut response, explanation);
         return response;

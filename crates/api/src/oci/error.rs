@@ -136,6 +136,7 @@ pub(super) fn code(kind: ErrorKind) -> (StatusCode, &'static str) {
         | ErrorKind::LifecyclePolicyPreviewInProgress
         | ErrorKind::ImageStorageClassUpdateNotSupported
         | ErrorKind::InvalidAuthorizationMessage
+        | ErrorKind::SigningConfigurationNotFound
         | ErrorKind::BackfillInProgress
         | ErrorKind::BackfillInvalidStatus
         | ErrorKind::BackfillNotFound

@@ -250,6 +250,10 @@ fn input(operation: &str, name: &str) -> Value {
         | "ListPullTimeUpdateExclusions"
         | "ListReplicationBackfills"
         | "PutRegistryScanningConfiguration" => return json!({}),
+        "DeleteSigningConfiguration" | "GetSigningConfiguration" => return json!({}),
+        "PutSigningConfiguration" => {
+            return json!({ "signingConfiguration": { "rules": [] } });
+        }
         "CreateRepositoryCreationTemplate" => {
             return json!({ "prefix": name, "appliedFor": ["CREATE_ON_PUSH"] });
         }
@@ -300,7 +304,9 @@ fn input(operation: &str, name: &str) -> Value {
         "UpdateImageStorageClass" => {
             json!({ "imageId": { "imageTag": "v1" }, "targetStorageClass": "ARCHIVE" })
         }
-        "DescribeImageReplicationStatus" => json!({ "imageId": { "imageTag": "v1" } }),
+        "DescribeImageReplicationStatus" | "DescribeImageSigningStatus" => {
+            json!({ "imageId": { "imageTag": "v1" } })
+        }
         "ListImageReferrers" => json!({ "subjectId": { "imageDigest": DIGEST } }),
         "PutImageScanningConfiguration" => {
             json!({ "imageScanningConfiguration": { "scanOnPush": false } })
@@ -366,8 +372,10 @@ async fn administrate(asking: &Asking, operation: &str) -> String {
         "CancelJob" => asking.run(CancelJob { management_account, id: 1 }).await,
         "RetryJob" => asking.run(RetryJob { management_account, id: 1 }).await,
         // Only jobs run these, with a lease that nobody else can have.
-        "ActivateImage" | "ArchiveReferrers" | "ExpireImages" | "ExpireReferrers"
-        | "ReplicateDeletion" | "ReplicateImage" | "ReplicateLayer" => "no access".to_owned(),
+        "ActivateImage" | "ArchiveReferrers" | "AttachSignature" | "ExpireImages"
+        | "ExpireReferrers" | "ReplicateDeletion" | "ReplicateImage" | "ReplicateLayer" => {
+            "no access".to_owned()
+        }
         "DescribeScrub" => asking.run(DescribeScrub { management_account }).await,
         "StartScrub" => asking.run(StartScrub { management_account }).await,
         "PutAccountLimit" => {
@@ -433,6 +441,7 @@ async fn who_may_do_what_is_reviewed() {
         match entry.service {
             Service::Ecr => cells(&row, &Json(entry.name)).await,
             Service::Iam => cells(&row, &Form("iam", entry.name)).await,
+            Service::Signer => cells(&row, &Rest(entry.name)).await,
             Service::Sts => cells(&row, &Form("sts", entry.name)).await,
             Service::Tonnage if by_route.contains(entry.name) => {}
             Service::Tonnage => cells(&row, &Admin(entry.name)).await,
@@ -587,6 +596,31 @@ impl Ask for Form {
             assert!(!answer.body.contains("validation error"), "{}: {}", self.1, answer.body);
             found
         })
+    }
+}
+
+/// An operation of AWS Signer.
+struct Rest(&'static str);
+
+impl Ask for Rest {
+    fn ask<'a>(&'a self, asking: &'a Asking, _row: &'a str) -> Told<'a> {
+        let (method, target, body) = match self.0 {
+            "GetSigningProfile" => ("GET", "/signing-profiles/release", String::new()),
+            "ListSigningProfiles" => ("GET", "/signing-profiles", String::new()),
+            "PutSigningProfile" => {
+                let input = json!({ "platformId": "Notation-OCI-SHA384-ECDSA" });
+                ("PUT", "/signing-profiles/release", input.to_string())
+            }
+            other => panic!("signer:{other} has no row in the matrix: say here how it is asked"),
+        };
+        let plain = Plain {
+            method,
+            target: target.to_owned(),
+            body: body.into(),
+            service: "signer".to_owned(),
+            ..Plain::default()
+        };
+        Box::pin(async move { outcome(&asking.signed(&plain).await) })
     }
 }
 

@@ -22,6 +22,7 @@ use crate::params;
 use crate::quotas;
 use crate::replication::{self, Change};
 use crate::repositories::{self, Repository, RepositoryAddress};
+use crate::signing;
 use crate::uploads::UploadRules;
 
 /// Rows of older parsers can be parsed again from the manifest, which is the truth.
@@ -131,6 +132,9 @@ impl Operation for PutImage {
         }
         let media_type = manifest.media_type.as_str().to_owned();
         replication::note(&mut tx, &call, &repository, Change::Push, &digest, &changes).await?;
+        if !changes.is_empty() {
+            signing::note(&mut tx, &call, &repository, (image_id, &manifest)).await?;
+        }
         for image_tag in changes {
             let event = Event::ImagePushed {
                 repository_name: self.repository.name.to_string(),

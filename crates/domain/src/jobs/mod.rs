@@ -39,7 +39,7 @@ use crate::execute::Tx;
 use crate::metadata::Mode;
 use crate::names::{AccountId, Region};
 use crate::services::ServicePrincipal;
-use crate::{lifecycle, params, replication};
+use crate::{lifecycle, params, replication, signing};
 
 /// Every kind of job that there is.
 pub const KINDS: &[Kind] = &[
@@ -52,6 +52,7 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<replication::backfills::prepare::PrepareBackfill>(),
     Kind::of::<replication::backfills::forget::ForgetBackfills>(),
     Kind::of::<replication::carry::CarryOver>(),
+    Kind::of::<signing::sign_image::SignImage>(),
 ];
 
 /// What is enqueued by the clock.

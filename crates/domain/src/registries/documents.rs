@@ -16,7 +16,12 @@ pub(crate) trait Document: Default + Serialize + DeserializeOwned {
 
     /// What the registry has; the default where it has no row yet.
     async fn load(tx: &mut Tx, registry_id: Option<i64>) -> Result<Self> {
-        let Some(registry_id) = registry_id else { return Ok(Self::default()) };
+        Ok(Self::find(tx, registry_id).await?.unwrap_or_default())
+    }
+
+    /// What the registry has; nothing where it never was set, or was removed.
+    async fn find(tx: &mut Tx, registry_id: Option<i64>) -> Result<Option<Self>> {
+        let Some(registry_id) = registry_id else { return Ok(None) };
         let row = tx
             .optional(
                 "SELECT version, document FROM registry_documents \
@@ -24,12 +29,22 @@ pub(crate) trait Document: Default + Serialize + DeserializeOwned {
                 params![registry_id, Self::NAME],
             )
             .await?;
-        let Some(row) = row else { return Ok(Self::default()) };
+        let Some(row) = row else { return Ok(None) };
         let version: i64 = row.get(0)?;
         if version != Self::VERSION {
             return Err(Error::internal(format!("stored {} of version {version}", Self::NAME)));
         }
-        serde_json::from_str(&row.get::<String>(1)?).map_err(Error::internal)
+        serde_json::from_str(&row.get::<String>(1)?).map(Some).map_err(Error::internal)
+    }
+
+    /// Removes it.
+    async fn remove(tx: &mut Tx, registry_id: Option<i64>) -> Result<()> {
+        tx.execute(
+            "DELETE FROM registry_documents WHERE registry_id = $1 AND name = $2",
+            params![registry_id, Self::NAME],
+        )
+        .await?;
+        Ok(())
     }
 
     /// Replaces it.

@@ -24,12 +24,22 @@ pub(crate) enum Purpose {
     TokenKey,
     /// The key of an encryption domain.
     EncryptionDomain,
+    /// The key of an account's signing authority.
+    SigningAuthority,
+    /// The key of a signing profile.
+    SigningProfile,
 }
 
 impl Purpose {
     /// Every purpose, in the order of the declaration.
-    pub(crate) const ALL: [Self; 4] =
-        [Self::Check, Self::AccessKey, Self::TokenKey, Self::EncryptionDomain];
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Check,
+        Self::AccessKey,
+        Self::TokenKey,
+        Self::EncryptionDomain,
+        Self::SigningAuthority,
+        Self::SigningProfile,
+    ];
 
     /// The name that sealed values are bound to; it never changes.
     fn as_str(self) -> &'static str {
@@ -38,6 +48,8 @@ impl Purpose {
             Self::AccessKey => "access-key",
             Self::TokenKey => "token-key",
             Self::EncryptionDomain => "encryption-domain",
+            Self::SigningAuthority => "signing-authority",
+            Self::SigningProfile => "signing-profile",
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::execute::Tx;
 use crate::identities::{access_keys, token_keys};
 use crate::metadata::{Metadata, Mode};
 use crate::params;
+use crate::signing::profiles;
 
 /// Values read at a time while they are sealed anew.
 pub(crate) const PAGE: i64 = 500;
@@ -29,6 +30,8 @@ pub struct Rotated {
     pub token_keys: u64,
     /// Keys of encryption domains.
     pub encryption_domains: u64,
+    /// Keys that sign images, and those of the authorities above them.
+    pub signing_keys: u64,
 }
 
 /// Why the root key was not changed; one sentence each, for the operator.
@@ -99,6 +102,12 @@ pub async fn rotate(
             Purpose::EncryptionDomain => {
                 rotated.encryption_domains =
                     encryption::wrap_domains_anew(&mut tx, old, new).await?;
+            }
+            Purpose::SigningAuthority => {
+                rotated.signing_keys += profiles::seal_authorities_anew(&mut tx, old, new).await?;
+            }
+            Purpose::SigningProfile => {
+                rotated.signing_keys += profiles::seal_anew(&mut tx, old, new).await?;
             }
         }
     }

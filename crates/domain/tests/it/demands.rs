@@ -2,11 +2,12 @@
 
 mod identities;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tonnage_domain::accounts::{CreateAccount, ListAccounts, SetAccountState};
 use tonnage_domain::archive::restore_image::ActivateImage;
 use tonnage_domain::archive::update_image_storage_class::{StorageClass, UpdateImageStorageClass};
@@ -88,6 +89,16 @@ use tonnage_domain::scanning::registry_scanning_configuration::{
     GetRegistryScanningConfiguration, PutRegistryScanningConfiguration,
 };
 use tonnage_domain::scrub::operations::{DescribeScrub, StartScrub};
+use tonnage_domain::signing::configuration::SigningConfiguration;
+use tonnage_domain::signing::delete_signing_configuration::DeleteSigningConfiguration;
+use tonnage_domain::signing::describe_image_signing_status::DescribeImageSigningStatus;
+use tonnage_domain::signing::get_signing_configuration::GetSigningConfiguration;
+use tonnage_domain::signing::profiles::PLATFORM;
+use tonnage_domain::signing::profiles::get_signing_profile::GetSigningProfile;
+use tonnage_domain::signing::profiles::list_signing_profiles::ListSigningProfiles;
+use tonnage_domain::signing::profiles::put_signing_profile::PutSigningProfile;
+use tonnage_domain::signing::put_signing_configuration::PutSigningConfiguration;
+use tonnage_domain::signing::sign_image::AttachSignature;
 use tonnage_domain::templates::create::CreateRepositoryCreationTemplate;
 use tonnage_domain::templates::delete::DeleteRepositoryCreationTemplate;
 use tonnage_domain::templates::describe::DescribeRepositoryCreationTemplates;
@@ -173,6 +184,7 @@ fn table() -> Table {
     images(&mut table);
     layers(&mut table);
     replication(&mut table);
+    signing(&mut table);
     archive(&mut table);
     registry_settings(&mut table);
     lifecycle(&mut table);
@@ -313,6 +325,33 @@ fn archive(table: &mut Table) {
     table.add("by digest", &update(by_digest(&digest)));
     let (image_id, lease) = (1, Lease::new(1, 1));
     table.add("", &ActivateImage { repository, image_id, digest, lease });
+}
+
+fn signing(table: &mut Table) {
+    let (repository, digest) = (address("team/app"), Digest::of_sha256(b"one"));
+    let configuration = SigningConfiguration::default();
+    table.add("", &PutSigningConfiguration { configuration });
+    table.add("", &GetSigningConfiguration);
+    table.add("", &DeleteSigningConfiguration);
+    let status = |id| DescribeImageSigningStatus { repository: repository.clone(), id };
+    table.add("by tag", &status(by_tag("v1")));
+    table.add("by digest", &status(by_digest(&digest)));
+    let name = || "release".to_owned();
+    let put =
+        PutSigningProfile { name: name(), platform: PLATFORM.to_owned(), tags: BTreeMap::new() };
+    table.add("", &put);
+    table.add("", &GetSigningProfile { name: name() });
+    table.add("", &ListSigningProfiles { page: page(None, 1) });
+    let attach = AttachSignature {
+        repository,
+        repository_id: 1,
+        image_id: 1,
+        profile_arn: String::new(),
+        envelope: Bytes::new(),
+        manifest: Bytes::new(),
+        lease: Lease::new(1, 1),
+    };
+    table.add("", &attach);
 }
 
 fn replication(table: &mut Table) {

@@ -16,7 +16,7 @@ use tonnage_domain::root_key::rotate::{RotateError, Rotated, matches, rotate};
 use tonnage_store::faulty::{Call, Fault};
 
 use crate::content::{Blob, Pushed};
-use crate::registry::{ROOT_KEY, Registry, root_key};
+use crate::registry::{ROOT_KEY, Registry, by_digest, root_key};
 
 const NEW: u8 = 8;
 
@@ -44,8 +44,14 @@ async fn tokens_access_keys_and_images_outlive_the_root_key() {
     registry.append(&app, &unfinished, &large.bytes.slice(..1_500_000)).await.unwrap();
     let password = password(&registry).await;
 
+    crate::signing::put_profile(&registry, "release").await;
+    crate::signing::put_rules(&registry, &["release"]).await;
+    let signed = registry.push_image(&app, "signed", &["signed"]).await;
+
     let rotated = rotate(registry.metadata.as_ref(), &key(ROOT_KEY), &key(NEW)).await.unwrap();
-    assert_eq!(rotated, Rotated { access_keys: 1, token_keys: 1, encryption_domains: 1 });
+    let expected =
+        Rotated { access_keys: 1, token_keys: 1, encryption_domains: 1, signing_keys: 2 };
+    assert_eq!(rotated, expected);
     let refused = registry.reopen_with(&root_key(ROOT_KEY)).await.unwrap_err();
     assert!(matches!(refused, OpenError::WrongRootKey), "{refused}");
     registry.reopen_with(&root_key(NEW)).await.unwrap();
@@ -61,6 +67,10 @@ async fn tokens_access_keys_and_images_outlive_the_root_key() {
     let rest = large.bytes.slice(1_500_000..);
     registry.complete(&app, &unfinished, &large.digest, Some(&rest)).await.unwrap();
     assert_eq!(registry.blob(&app, &large.digest).await.unwrap(), large.bytes);
+    crate::lifecycle::drain(&registry).await;
+    let told = crate::signing::statuses(&registry, &app, by_digest(&signed.digest)).await;
+    assert_eq!(told, ["release COMPLETE -"]);
+    crate::signing::put_profile(&registry, "after").await;
     // What is new is sealed with the new key, and equal blobs are still found.
     registry.push_image(&app, "later", &["v2"]).await;
     registry.push_blob(&app, &layer).await.unwrap();

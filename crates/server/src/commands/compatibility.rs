@@ -6,6 +6,7 @@ use tonnage_api::aws::shapes::{Service as Model, ecr, ecr_public, iam, sts};
 use tonnage_api::oci::profile::DEVIATIONS;
 use tonnage_domain::execute::Service;
 use tonnage_domain::operations::OPERATIONS;
+use tonnage_domain::signing::profiles::PLATFORM;
 
 /// Routes of the distribution specification, and how each is served.
 const ROUTES: &[(&str, &str)] = &[
@@ -58,6 +59,10 @@ const DECISIONS: &[(&str, &str)] = &[
         "Destinations are registries of the same deployment. The codes of failures, and what deletions take away, are ours: see `docs/replication.md`. A backfill that is stopped is `STOPPED` at once; an image that is being copied in that moment arrives and is not counted.",
     ),
     (
+        "Signing",
+        "Signatures are made after the push and attached as referrers; a push never fails with them. Keys and certificates are ours, one authority for each account; `signatureValidityPeriod`, `signingMaterial`, `overrides` and `signingParameters` of a profile are refused. Profiles are neither cancelled nor revoked. See `docs/signing.md`.",
+    ),
+    (
         "Create on push",
         "A push by a client of the distribution protocol makes the repository if a creation template with `CREATE_ON_PUSH` matches, or if the server runs with `create_on_push`, which stands for a `ROOT` template of defaults in every registry. The pusher needs `ecr:CreateRepository`.",
     ),
@@ -75,7 +80,7 @@ const DECISIONS: &[(&str, &str)] = &[
     ),
     (
         "Quotas",
-        "1,000 tags per image, 50 resource tags, 4,200 parts and 52,000 MiB per layer, 4 MiB per manifest are enforced. 100,000 repositories per registry and 100,000 images per repository are ECR's defaults, and the settings `repositories_per_registry` and `images_per_repository` change them. Requests are not throttled.",
+        "1,000 tags per image, 50 resource tags, 4,200 parts and 52,000 MiB per layer, 4 MiB per manifest are enforced. 100,000 repositories per registry and 100,000 images per repository are ECR's defaults, and the settings `repositories_per_registry` and `images_per_repository` change them. Throttling is a setting, see `docs/configuration.md`.",
     ),
     (
         "Codes of the distribution protocol",
@@ -133,7 +138,7 @@ const DECISIONS: &[(&str, &str)] = &[
     ),
     (
         "Trust policies and unique ids",
-        "A trust policy keeps the ARNs it was written with; AWS replaces them by unique ids, so there a user made again under the same name is not trusted any more.",
+        "A trust policy means the users and roles that it named when it was set: one made again under the same name is not trusted, as in AWS. The text keeps the ARNs it was written with.",
     ),
     ("Organizations", "There is none: `aws:PrincipalOrgID` and its like are absent."),
     (
@@ -146,7 +151,7 @@ const DECISIONS: &[(&str, &str)] = &[
     ),
     (
         "Lifecycle policies",
-        "Carried out soon after they are put, and daily. `transition` and rules about archived images are refused with a message that names the rule. What ECR's schema validator says of the less common mistakes is not known; messages follow its style. Children of an index and referrers of a stored subject are neither counted nor acted on. Answers are minified, previews verbatim; previews expire after a day.",
+        "Carried out soon after they are put, and daily. What ECR's schema validator says of the less common mistakes is not known; messages follow its style. Children of an index and referrers of a stored subject are neither counted nor acted on. Answers are minified, previews verbatim; previews expire after a day.",
     ),
 ];
 
@@ -160,6 +165,9 @@ pub(super) fn page(note: &str) -> String {
     model(&mut page, "Amazon ECR", Service::Ecr, &ecr::SERVICE);
     model(&mut page, "AWS IAM", Service::Iam, &iam::SERVICE);
     model(&mut page, "AWS STS", Service::Sts, &sts::SERVICE);
+    page.push_str("\n## AWS Signer\n\n");
+    let names: Vec<String> = served(Service::Signer).map(|name| format!("`{name}`")).collect();
+    let _ = writeln!(page, "Only {}. The platform of a profile is `{PLATFORM}`.", names.join(", "));
     page.push_str("\n## Amazon ECR Public\n\nNot served. Its operations are:\n\n");
     let names: Vec<String> =
         ecr_public::SERVICE.operation_names().map(|name| format!("`{name}`")).collect();
@@ -187,12 +195,12 @@ pub(super) fn page(note: &str) -> String {
     page
 }
 
+fn served(service: Service) -> impl Iterator<Item = &'static str> {
+    OPERATIONS.iter().filter(move |entry| entry.service == service).map(|entry| entry.name)
+}
+
 fn model(page: &mut String, title: &str, service: Service, model: &Model) {
-    let served: Vec<&str> = OPERATIONS
-        .iter()
-        .filter(|entry| entry.service == service)
-        .map(|entry| entry.name)
-        .collect();
+    let served: Vec<&str> = served(service).collect();
     let total = model.operation_names().len();
     let _ = write!(
         page,

@@ -80,6 +80,29 @@ const STS: &[&str] = &[
     "TagSession",
 ];
 
+/// Operations of botocore's `signer`.
+const SIGNER: &[&str] = &[
+    "AddProfilePermission",
+    "CancelSigningProfile",
+    "DescribeSigningJob",
+    "GetRevocationStatus",
+    "GetSigningPlatform",
+    "GetSigningProfile",
+    "ListProfilePermissions",
+    "ListSigningJobs",
+    "ListSigningPlatforms",
+    "ListSigningProfiles",
+    "ListTagsForResource",
+    "PutSigningProfile",
+    "RemoveProfilePermission",
+    "RevokeSignature",
+    "RevokeSigningProfile",
+    "SignPayload",
+    "StartSigningJob",
+    "TagResource",
+    "UntagResource",
+];
+
 /// Operations of botocore's `iam`, and its permission-only action.
 const IAM: &[&str] = &[
     "AcceptDelegationRequest",
@@ -276,6 +299,7 @@ pub(super) fn known() -> Vec<KnownAction> {
     add("ecr-public", &mut ecr_public::SERVICE.operation_names());
     add("sts", &mut STS.iter().copied());
     add("iam", &mut IAM.iter().copied());
+    add("signer", &mut SIGNER.iter().copied());
     add("tonnage", &mut TONNAGE.iter().copied());
     known
 }

@@ -15,6 +15,7 @@ mod registry_settings;
 mod replication;
 mod repositories;
 mod scanning;
+mod signing;
 mod tags;
 mod templates;
 mod tokens;
@@ -74,8 +75,10 @@ operations! {
     "DeleteRepository" => repositories::delete_repository,
     "DeleteRepositoryCreationTemplate" => templates::delete_repository_creation_template,
     "DeleteRepositoryPolicy" => policies::delete_repository_policy,
+    "DeleteSigningConfiguration" => signing::delete_signing_configuration,
     "DeregisterPullTimeUpdateExclusion" => registry_settings::deregister_pull_time_update_exclusion,
     "DescribeImageReplicationStatus" => replication::describe_image_replication_status,
+    "DescribeImageSigningStatus" => signing::describe_image_signing_status,
     "DescribeImages" => listings::describe_images,
     "DescribeRegistry" => registry_settings::describe_registry,
     "DescribeReplicationBackfillResults" => replication::describe_replication_backfill_results,
@@ -89,6 +92,7 @@ operations! {
     "GetRegistryPolicy" => policies::get_registry_policy,
     "GetRegistryScanningConfiguration" => scanning::get_registry_scanning_configuration,
     "GetRepositoryPolicy" => policies::get_repository_policy,
+    "GetSigningConfiguration" => signing::get_signing_configuration,
     "InitiateLayerUpload" => layers::initiate_layer_upload,
     "ListImageReferrers" => referrers::list_image_referrers,
     "ListImages" => listings::list_images,
@@ -103,6 +107,7 @@ operations! {
     "PutRegistryPolicy" => policies::put_registry_policy,
     "PutRegistryScanningConfiguration" => scanning::put_registry_scanning_configuration,
     "PutReplicationConfiguration" => replication::put_replication_configuration,
+    "PutSigningConfiguration" => signing::put_signing_configuration,
     "RegisterPullTimeUpdateExclusion" => registry_settings::register_pull_time_update_exclusion,
     "SetRepositoryPolicy" => policies::set_repository_policy,
     "StartLifecyclePolicyPreview" => lifecycle::start_lifecycle_policy_preview,

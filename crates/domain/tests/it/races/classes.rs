@@ -26,6 +26,7 @@ pub(super) enum Class {
     RepositoryPolicy,
     ResourceTag,
     Scrub,
+    SigningProfile,
     Template,
     /// The keys that tokens are signed with.
     TokenKey,
@@ -51,6 +52,7 @@ impl Class {
         Self::RepositoryPolicy,
         Self::ResourceTag,
         Self::Scrub,
+        Self::SigningProfile,
         Self::Template,
         Self::TokenKey,
         Self::Upload,
@@ -81,6 +83,7 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         "RunGarbageCollection" => Class::Collection,
         "ActivateImage"
         | "ArchiveReferrers"
+        | "AttachSignature"
         | "BatchDeleteImage"
         | "DeleteManifest"
         | "ExpireImages"
@@ -97,9 +100,10 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         "DeregisterPullTimeUpdateExclusion" | "RegisterPullTimeUpdateExclusion" => {
             Class::PullTimeExclusion
         }
-        "PutRegistryScanningConfiguration" | "PutReplicationConfiguration" => {
-            Class::RegistryDocument
-        }
+        "DeleteSigningConfiguration"
+        | "PutRegistryScanningConfiguration"
+        | "PutReplicationConfiguration"
+        | "PutSigningConfiguration" => Class::RegistryDocument,
         "DeleteRegistryPolicy" | "PutRegistryPolicy" => Class::RegistryPolicy,
         "CreateRepository"
         | "DeleteRepository"
@@ -108,6 +112,7 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "PutSparseManifests" => Class::Repository,
         "DeleteRepositoryPolicy" | "SetRepositoryPolicy" => Class::RepositoryPolicy,
         "TagResource" | "UntagResource" => Class::ResourceTag,
+        "PutSigningProfile" => Class::SigningProfile,
         "StartScrub" => Class::Scrub,
         "CreateRepositoryCreationTemplate"
         | "DeleteRepositoryCreationTemplate"
@@ -124,6 +129,7 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "DecodeAuthorizationMessage"
         | "DescribeGarbageCollection"
         | "DescribeImageReplicationStatus"
+        | "DescribeImageSigningStatus"
         | "DescribeImages"
         | "DescribeJob"
         | "DescribeRegistry"
@@ -144,6 +150,8 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "GetRegistryPolicy"
         | "GetRegistryScanningConfiguration"
         | "GetRepositoryPolicy"
+        | "GetSigningConfiguration"
+        | "GetSigningProfile"
         | "HeadBlob"
         | "ListAccounts"
         | "ListCatalog"
@@ -152,6 +160,7 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "ListJobs"
         | "ListPullTimeUpdateExclusions"
         | "ListReplicationBackfills"
+        | "ListSigningProfiles"
         | "ListTags"
         | "ListTagsForResource" => return Some(Writes::Nothing),
         name if entry.service == Service::Iam => return of_iam(name),

@@ -1,5 +1,7 @@
 //! The races of the settings of a registry.
 
+use std::collections::BTreeMap;
+
 use tonnage_domain::pull_time_exclusions::{
     DeregisterPullTimeUpdateExclusion, RegisterPullTimeUpdateExclusion,
 };
@@ -12,6 +14,11 @@ use tonnage_domain::repositories::TagMutabilityRule;
 use tonnage_domain::scanning::RegistryScanningConfiguration;
 use tonnage_domain::scanning::put_image_scanning_configuration::PutImageScanningConfiguration;
 use tonnage_domain::scanning::registry_scanning_configuration::PutRegistryScanningConfiguration;
+use tonnage_domain::signing::configuration::SigningConfiguration;
+use tonnage_domain::signing::delete_signing_configuration::DeleteSigningConfiguration;
+use tonnage_domain::signing::profiles::PLATFORM;
+use tonnage_domain::signing::profiles::put_signing_profile::PutSigningProfile;
+use tonnage_domain::signing::put_signing_configuration::PutSigningConfiguration;
 use tonnage_domain::templates::create::CreateRepositoryCreationTemplate;
 use tonnage_domain::templates::delete::DeleteRepositoryCreationTemplate;
 use tonnage_domain::templates::update::{TemplateChanges, UpdateRepositoryCreationTemplate};
@@ -26,6 +33,8 @@ pub(super) fn races() -> Vec<Race> {
         race(scan_on_push("app"), delete("app", true)),
         race(registry_scanning(), registry_scanning()),
         race(replication(), replication()),
+        race(signing_profile(), signing_profile()),
+        race(signing_rules(), no_signing_rules()),
         race(start_backfill(), start_backfill()),
         race(start_backfill(), no_replication()),
         race(exclude(), exclude()),
@@ -48,6 +57,22 @@ fn registry_scanning() -> Act {
     act(|_| PutRegistryScanningConfiguration {
         configuration: RegistryScanningConfiguration::default(),
     })
+}
+
+fn signing_profile() -> Act {
+    act(|_| PutSigningProfile {
+        name: "release".to_owned(),
+        platform: PLATFORM.to_owned(),
+        tags: BTreeMap::new(),
+    })
+}
+
+fn signing_rules() -> Act {
+    act(|_| PutSigningConfiguration { configuration: SigningConfiguration::default() })
+}
+
+fn no_signing_rules() -> Act {
+    act(|_| DeleteSigningConfiguration)
 }
 
 fn destination() -> ReplicationDestination {

@@ -190,6 +190,8 @@ const STORED: &[&str] = &[
     "SELECT repositories.name, tag_key, tag_value FROM resource_tags
      JOIN repositories ON repositories.id = repository_id",
     "SELECT account_id, region FROM encryption_domains",
+    "SELECT account_id FROM signing_authorities",
+    "SELECT arn FROM signing_profiles",
     "SELECT digest, size FROM blobs",
     "SELECT repositories.name, digest FROM repository_blobs
      JOIN repositories ON repositories.id = repository_id
