@@ -122,7 +122,7 @@ mod tests {
             assert_eq!(purpose as usize, index, "{purpose:?}");
         }
         // The last of the declaration.
-        assert_eq!(Purpose::ALL.last(), Some(&Purpose::EncryptionDomain));
+        assert_eq!(Purpose::ALL.last(), Some(&Purpose::SigningProfile));
     }
 
     #[test]
