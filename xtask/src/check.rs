@@ -12,13 +12,21 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 /// The edges between our crates; there are no others.
 const EDGES: &[(&str, &[&str])] = &[
     ("tonnage-policy", &[]),
-    ("tonnage-domain", &["tonnage-policy"]),
+    ("tonnage-scanner", &[]),
+    ("tonnage-domain", &["tonnage-policy", "tonnage-scanner"]),
     ("tonnage-store", &["tonnage-domain"]),
     ("tonnage-api", &["tonnage-domain"]),
     ("tonnage-outbound", &[]),
     (
         "tonnage",
-        &["tonnage-api", "tonnage-domain", "tonnage-outbound", "tonnage-policy", "tonnage-store"],
+        &[
+            "tonnage-api",
+            "tonnage-domain",
+            "tonnage-outbound",
+            "tonnage-policy",
+            "tonnage-scanner",
+            "tonnage-store",
+        ],
     ),
     ("tonnage-bench", &[]),
     ("xtask", &[]),

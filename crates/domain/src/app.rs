@@ -20,6 +20,7 @@ use crate::metrics::Metrics;
 use crate::names::{AccountId, Region};
 use crate::objects::Objects;
 use crate::policies::governing::ResourcePolicyCache;
+use crate::pull_through::upstream::Upstreams;
 use crate::quotas::Quotas;
 use crate::root_key::RootKey;
 use crate::throttle::Throttling;
@@ -101,6 +102,7 @@ pub struct App {
     pub(crate) token_keys: TokenKeys,
     pub(crate) known_tokens: KnownTokens,
     pub(crate) documents: Arc<dyn Documents>,
+    pub(crate) upstreams: Arc<dyn Upstreams>,
     pub(crate) key_sets: KeySets,
     pub(crate) policies: PolicyCache,
     pub(crate) resource_policies: ResourcePolicyCache,

@@ -33,6 +33,7 @@ pub mod operations;
 pub mod pages;
 pub mod policies;
 pub mod pull_time_exclusions;
+pub mod pull_through;
 pub mod quotas;
 pub mod registries;
 pub mod replication;

@@ -1,0 +1,1 @@
+//! From advisories and packages to findings.

@@ -1,0 +1,1 @@
+//! From the bytes of layers to the packages of an image.

@@ -1,0 +1,8 @@
+//! What is in an image, and what is wrong with it.
+//!
+//! [`layers`] reads the stream of a layer and finds the packages in it; [`advisories`] reads what is
+//! known of weaknesses, and decides which of them a package has. Both take hostile input: every
+//! reader is bounded, and nothing panics.
+
+pub mod advisories;
+pub mod layers;
