@@ -20,6 +20,7 @@ use crate::metrics::Metrics;
 use crate::names::{AccountId, Region};
 use crate::objects::Objects;
 use crate::policies::governing::ResourcePolicyCache;
+use crate::pull_through::settings::UpstreamSettings;
 use crate::pull_through::upstream::Upstreams;
 use crate::quotas::Quotas;
 use crate::root_key::RootKey;
@@ -58,6 +59,8 @@ pub struct Settings {
     pub quotas: Quotas,
     /// How often accounts may call.
     pub throttling: Throttling,
+    /// Which registries images may be pulled through from, and where they are.
+    pub upstreams: UpstreamSettings,
 }
 
 impl Default for Settings {
@@ -75,6 +78,7 @@ impl Default for Settings {
             scrub_interval_seconds: 7 * 24 * 3600,
             quotas: Quotas::ECR,
             throttling: Throttling::Off,
+            upstreams: UpstreamSettings::default(),
         }
     }
 }

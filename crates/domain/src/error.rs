@@ -93,6 +93,20 @@ pub enum ErrorKind {
     TemplateAlreadyExists,
     /// There is no such repository creation template.
     TemplateNotFound,
+    /// A pull through cache rule with this prefix exists already.
+    PullThroughCacheRuleAlreadyExists,
+    /// There is no such pull through cache rule.
+    PullThroughCacheRuleNotFound,
+    /// A registry cannot be an upstream, or not without credentials.
+    UnsupportedUpstreamRegistry,
+    /// There is no secret under the ARN of a rule.
+    CredentialNotFound,
+    /// The secret of a rule may not be used for it.
+    CredentialInaccessible,
+    /// The secret of a rule cannot be opened, or is not credentials.
+    CredentialUnreadable,
+    /// The repository has what an upstream registry has; nobody else pushes to it.
+    RepositoryIsCache,
     /// The principal is excluded from pull times already.
     ExclusionAlreadyExists,
     /// The principal is not excluded from pull times.
@@ -155,7 +169,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind, in the order of their declaration.
-    pub const ALL: [Self; 68] = [
+    pub const ALL: [Self; 75] = [
         Self::Unauthenticated,
         Self::TokenExpired,
         Self::TokenInvalid,
@@ -195,6 +209,13 @@ impl ErrorKind {
         Self::DigestInvalid,
         Self::TemplateAlreadyExists,
         Self::TemplateNotFound,
+        Self::PullThroughCacheRuleAlreadyExists,
+        Self::PullThroughCacheRuleNotFound,
+        Self::UnsupportedUpstreamRegistry,
+        Self::CredentialNotFound,
+        Self::CredentialInaccessible,
+        Self::CredentialUnreadable,
+        Self::RepositoryIsCache,
         Self::ExclusionAlreadyExists,
         Self::ExclusionNotFound,
         Self::AccountAlreadyExists,

@@ -59,6 +59,11 @@ pub const MIGRATIONS: &[Migration] = &[
     },
     Migration { version: 55, name: "signing", sql: include_str!("../migrations/0055_signing.sql") },
     Migration {
+        version: 65,
+        name: "pull_through",
+        sql: include_str!("../migrations/0065_pull_through.sql"),
+    },
+    Migration {
         version: 70,
         name: "replication",
         sql: include_str!("../migrations/0070_replication.sql"),

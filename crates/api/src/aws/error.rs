@@ -252,6 +252,15 @@ pub fn json_code(kind: ErrorKind) -> Code {
         Kind::UploadNotFound => ("UploadNotFoundException", 400),
         Kind::TemplateAlreadyExists => ("TemplateAlreadyExistsException", 400),
         Kind::TemplateNotFound => ("TemplateNotFoundException", 400),
+        Kind::PullThroughCacheRuleAlreadyExists => {
+            ("PullThroughCacheRuleAlreadyExistsException", 400)
+        }
+        Kind::PullThroughCacheRuleNotFound => ("PullThroughCacheRuleNotFoundException", 400),
+        Kind::UnsupportedUpstreamRegistry => ("UnsupportedUpstreamRegistryException", 400),
+        Kind::CredentialNotFound => ("SecretNotFoundException", 400),
+        Kind::CredentialInaccessible => ("UnableToAccessSecretException", 400),
+        Kind::CredentialUnreadable => ("UnableToDecryptSecretValueException", 400),
+        Kind::RepositoryIsCache => ("InvalidParameterException", 400),
         Kind::ExclusionAlreadyExists => ("ExclusionAlreadyExistsException", 400),
         Kind::ExclusionNotFound => ("ExclusionNotFoundException", 400),
         Kind::BodyIncomplete => ("RequestTimeoutException", 400),
@@ -313,6 +322,13 @@ pub fn query_code(kind: ErrorKind) -> Code {
         | Kind::UploadNotFound
         | Kind::TemplateAlreadyExists
         | Kind::TemplateNotFound
+        | Kind::PullThroughCacheRuleAlreadyExists
+        | Kind::PullThroughCacheRuleNotFound
+        | Kind::UnsupportedUpstreamRegistry
+        | Kind::CredentialNotFound
+        | Kind::CredentialInaccessible
+        | Kind::CredentialUnreadable
+        | Kind::RepositoryIsCache
         | Kind::ExclusionAlreadyExists
         | Kind::ExclusionNotFound
         | Kind::AccountAlreadyExists

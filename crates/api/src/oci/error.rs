@@ -116,7 +116,7 @@ pub(super) fn code(kind: ErrorKind) -> (StatusCode, &'static str) {
         | ErrorKind::BodyIncomplete => (Status::BAD_REQUEST, "BLOB_UPLOAD_INVALID"),
         ErrorKind::UploadBusy => (Status::CONFLICT, "BLOB_UPLOAD_INVALID"),
         ErrorKind::UploadNotFound => (Status::NOT_FOUND, "BLOB_UPLOAD_UNKNOWN"),
-        ErrorKind::LimitExceeded => (Status::FORBIDDEN, "DENIED"),
+        ErrorKind::LimitExceeded | ErrorKind::RepositoryIsCache => (Status::FORBIDDEN, "DENIED"),
         ErrorKind::InvalidParameter
         | ErrorKind::InvalidTagParameter
         | ErrorKind::TooManyTags
@@ -127,6 +127,12 @@ pub(super) fn code(kind: ErrorKind) -> (StatusCode, &'static str) {
         | ErrorKind::ImageAlreadyExists
         | ErrorKind::TemplateAlreadyExists
         | ErrorKind::TemplateNotFound
+        | ErrorKind::PullThroughCacheRuleAlreadyExists
+        | ErrorKind::PullThroughCacheRuleNotFound
+        | ErrorKind::UnsupportedUpstreamRegistry
+        | ErrorKind::CredentialNotFound
+        | ErrorKind::CredentialInaccessible
+        | ErrorKind::CredentialUnreadable
         | ErrorKind::ExclusionAlreadyExists
         | ErrorKind::ExclusionNotFound
         | ErrorKind::AccountAlreadyExists

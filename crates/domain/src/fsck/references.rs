@@ -55,6 +55,7 @@ const REFERENCES: &[Reference] = &[
     reference!("registry_policies"."registry_id" => "registries"."id"),
     reference!("repository_creation_templates"."registry_id" => "registries"."id"),
     reference!("pull_time_exclusions"."registry_id" => "registries"."id"),
+    reference!("pull_through_cache_rules"."registry_id" => "registries"."id"),
     reference!("repositories"."registry_id" => "registries"."id"),
     reference!("repository_policies"."repository_id" => "repositories"."id"),
     reference!("resource_tags"."repository_id" => "repositories"."id"),

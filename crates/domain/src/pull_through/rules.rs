@@ -1,0 +1,163 @@
+//! Rules: which repositories are caches, and of what.
+
+use super::namespace::Namespace;
+use super::registries::{UpstreamRegistry, UpstreamUrl};
+use crate::clock::Millis;
+use crate::error::{Error, Result};
+use crate::execute::Tx;
+use crate::metadata::{Row, Value};
+use crate::names::{AccountId, Region};
+use crate::params;
+use crate::repositories::RepositoryAddress;
+
+/// A stored rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// The account of its registry.
+    pub account: AccountId,
+    /// The region of its registry.
+    pub region: Region,
+    /// Which repositories it covers.
+    pub prefix: Namespace,
+    /// The prefix as it was given.
+    pub given_prefix: String,
+    /// Which registry the upstream is.
+    pub upstream_registry: UpstreamRegistry,
+    /// The URL as it was given.
+    pub upstream_url: String,
+    /// The host of the URL.
+    pub upstream_host: String,
+    /// Which repositories upstream it takes images from.
+    pub upstream_prefix: Namespace,
+    /// The upstream prefix as it was given; a path of the URL is none.
+    pub given_upstream_prefix: Option<String>,
+    /// The secret with the name and the access token for the upstream.
+    pub credential_arn: Option<String>,
+    /// The role that is taken to ask another registry of ECR.
+    pub custom_role_arn: Option<String>,
+    /// When it was created.
+    pub created_at: Millis,
+    /// When it was last updated.
+    pub updated_at: Millis,
+}
+
+impl Rule {
+    /// What a repository that it covers is called upstream.
+    pub fn upstream_repository(&self, name: &str) -> Option<String> {
+        self.prefix.strip(name).map(|rest| self.upstream_prefix.join(rest))
+    }
+}
+
+/// A repository name that a rule covers.
+#[derive(Clone, Debug)]
+pub(crate) struct Covered {
+    /// The rule.
+    pub(crate) rule: Rule,
+    /// What the repository is called upstream.
+    pub(crate) upstream_repository: String,
+}
+
+macro_rules! select_rules {
+    ($rest:literal) => {
+        concat!(
+            "SELECT rules.prefix, rules.given_prefix, rules.upstream_registry, \
+             rules.upstream_url, rules.given_upstream_prefix, rules.credential_arn, \
+             rules.custom_role_arn, rules.created_at, rules.updated_at \
+             FROM pull_through_cache_rules AS rules \
+             JOIN registries ON registries.id = rules.registry_id \
+             WHERE registries.kind = 'private' AND registries.account_id = $1 \
+             AND registries.region = $2 ",
+            $rest
+        )
+    };
+}
+
+fn from_row(account: AccountId, region: &Region, row: &Row) -> Result<Rule> {
+    let upstream_url: String = row.get(3)?;
+    let url = UpstreamUrl::parse(&upstream_url)
+        .ok_or_else(|| Error::internal(format!("the URL {upstream_url:?} of a rule is none")))?;
+    let upstream_registry = match row.get::<Option<String>>(2)? {
+        None => UpstreamRegistry::Other,
+        Some(name) => UpstreamRegistry::parse(&name)
+            .ok_or_else(|| Error::internal(format!("a rule is for the registry {name:?}")))?,
+    };
+    let given_upstream_prefix: Option<String> = row.get(4)?;
+    Ok(Rule {
+        account,
+        region: region.clone(),
+        prefix: Namespace::new(&row.get::<String>(0)?),
+        given_prefix: row.get(1)?,
+        upstream_registry,
+        upstream_url,
+        upstream_host: url.host,
+        upstream_prefix: given_upstream_prefix.as_deref().map_or(url.path, Namespace::new),
+        given_upstream_prefix,
+        credential_arn: row.get(5)?,
+        custom_role_arn: row.get(6)?,
+        created_at: row.get(7)?,
+        updated_at: row.get(8)?,
+    })
+}
+
+/// The rule for a repository name, whether there is such a repository or not: of those whose prefix
+/// it is below, the one with the longest; else the one for all names.
+pub(crate) async fn covering(
+    tx: &mut Tx,
+    repository: &RepositoryAddress,
+) -> Result<Option<Covered>> {
+    let name = repository.name.as_str();
+    let rows = tx
+        .all(
+            select_rules!("AND rules.prefix IN_LIST($3)"),
+            params![
+                repository.account.as_str(),
+                repository.region.as_str(),
+                Value::list(Namespace::around(name)),
+            ],
+        )
+        .await?;
+    let mut narrowest: Option<Rule> = None;
+    for row in &rows {
+        let rule = from_row(repository.account, &repository.region, row)?;
+        if narrowest.as_ref().is_none_or(|known| known.prefix.depth() < rule.prefix.depth()) {
+            narrowest = Some(rule);
+        }
+    }
+    Ok(narrowest.and_then(|rule| {
+        let upstream_repository = rule.upstream_repository(name)?;
+        Some(Covered { rule, upstream_repository })
+    }))
+}
+
+/// The rule of a registry with this prefix.
+pub(super) async fn find(
+    tx: &mut Tx,
+    account: AccountId,
+    region: &Region,
+    prefix: &Namespace,
+) -> Result<Option<Rule>> {
+    let row = tx
+        .optional(
+            select_rules!("AND rules.prefix = $3"),
+            params![account.as_str(), region.as_str(), prefix.as_str()],
+        )
+        .await?;
+    row.map(|row| from_row(account, region, &row)).transpose()
+}
+
+/// Up to `limit` rules of a registry whose prefixes follow `after`.
+pub(super) async fn list(
+    tx: &mut Tx,
+    account: AccountId,
+    region: &Region,
+    after: &str,
+    limit: i64,
+) -> Result<Vec<Rule>> {
+    let rows = tx
+        .all(
+            select_rules!("AND rules.prefix > $3 ORDER BY rules.prefix LIMIT $4"),
+            params![account.as_str(), region.as_str(), after, limit],
+        )
+        .await?;
+    rows.iter().map(|row| from_row(account, region, row)).collect()
+}
