@@ -105,6 +105,16 @@ pub enum ErrorKind {
     CredentialInaccessible,
     /// The secret of a rule cannot be opened, or is not credentials.
     CredentialUnreadable,
+    /// An upstream registry refuses the credentials of a rule, or wants some.
+    UpstreamAccessDenied,
+    /// An upstream registry says that too much was asked of it.
+    UpstreamTooManyRequests,
+    /// An upstream registry does not answer, or not with what can be used.
+    UpstreamUnavailable,
+    /// An upstream registry cannot be asked for an image.
+    UnableToGetUpstreamImage,
+    /// A layer does not come from an upstream registry.
+    UnableToGetUpstreamLayer,
     /// The repository has what an upstream registry has; nobody else pushes to it.
     RepositoryIsCache,
     /// The principal is excluded from pull times already.
@@ -169,7 +179,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind, in the order of their declaration.
-    pub const ALL: [Self; 75] = [
+    pub const ALL: [Self; 80] = [
         Self::Unauthenticated,
         Self::TokenExpired,
         Self::TokenInvalid,
@@ -215,6 +225,11 @@ impl ErrorKind {
         Self::CredentialNotFound,
         Self::CredentialInaccessible,
         Self::CredentialUnreadable,
+        Self::UpstreamAccessDenied,
+        Self::UpstreamTooManyRequests,
+        Self::UpstreamUnavailable,
+        Self::UnableToGetUpstreamImage,
+        Self::UnableToGetUpstreamLayer,
         Self::RepositoryIsCache,
         Self::ExclusionAlreadyExists,
         Self::ExclusionNotFound,
@@ -255,7 +270,17 @@ pub struct Error {
     message: String,
     detail: Option<Box<Detail>>,
     denied: Option<Box<Denied>>,
+    upstream: Option<Upstream>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// Why an upstream registry may have what is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Upstream {
+    /// An image that was imported refers to it.
+    Expected,
+    /// A rule covers its name.
+    Possible,
 }
 
 /// Members that some errors carry beside their message (`InvalidLayerPartException` in botocore's
@@ -275,7 +300,7 @@ pub struct Detail {
 impl Error {
     /// An error whose message the client may read.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), detail: None, denied: None, source: None }
+        Self { kind, message: message.into(), detail: None, denied: None, upstream: None, source: None }
     }
 
     /// A defect or damage: the client learns nothing of it, the operator everything.
@@ -333,6 +358,18 @@ impl Error {
     pub(crate) fn with_denied(mut self, denied: Box<Denied>) -> Self {
         self.denied = Some(denied);
         self
+    }
+
+    /// What is missing may be in an upstream registry.
+    #[must_use]
+    pub(crate) fn in_upstream(mut self, upstream: Option<Upstream>) -> Self {
+        self.upstream = upstream;
+        self
+    }
+
+    /// Whether what is missing may be in an upstream registry.
+    pub(crate) fn upstream(&self) -> Option<Upstream> {
+        self.upstream
     }
 
     /// What `DecodeAuthorizationMessage` tells of a denial.

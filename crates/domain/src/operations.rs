@@ -89,6 +89,9 @@ use crate::pull_time_exclusions::{
     DeregisterPullTimeUpdateExclusion, ListPullTimeUpdateExclusions,
     RegisterPullTimeUpdateExclusion,
 };
+use crate::pull_through::complete::MarkImageComplete;
+use crate::pull_through::import_image::ImportUpstreamImage;
+use crate::pull_through::import_layer::ImportUpstreamLayer;
 use crate::registries::account_settings::{GetAccountSetting, PutAccountSetting};
 use crate::registries::describe::DescribeRegistry;
 use crate::replication::backfills::describe_replication_backfill_results::DescribeReplicationBackfillResults;
@@ -326,10 +329,13 @@ pub const OPERATIONS: &[Entry] = &[
     GetBlob::ENTRY,
     GetManifest::ENTRY,
     HeadBlob::ENTRY,
+    ImportUpstreamImage::ENTRY,
+    ImportUpstreamLayer::ENTRY,
     ListAccounts::ENTRY,
     ListCatalog::ENTRY,
     ListJobs::ENTRY,
     ListTags::ENTRY,
+    MarkImageComplete::ENTRY,
     ReplicateDeletion::ENTRY,
     ReplicateImage::ENTRY,
     ReplicateLayer::ENTRY,

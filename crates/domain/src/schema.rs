@@ -64,6 +64,11 @@ pub const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../migrations/0065_pull_through.sql"),
     },
     Migration {
+        version: 66,
+        name: "upstream_images",
+        sql: include_str!("../migrations/0066_upstream_images.sql"),
+    },
+    Migration {
         version: 70,
         name: "replication",
         sql: include_str!("../migrations/0070_replication.sql"),

@@ -260,6 +260,11 @@ pub fn json_code(kind: ErrorKind) -> Code {
         Kind::CredentialNotFound => ("SecretNotFoundException", 400),
         Kind::CredentialInaccessible => ("UnableToAccessSecretException", 400),
         Kind::CredentialUnreadable => ("UnableToDecryptSecretValueException", 400),
+        Kind::UpstreamAccessDenied
+        | Kind::UpstreamTooManyRequests
+        | Kind::UpstreamUnavailable
+        | Kind::UnableToGetUpstreamImage => ("UnableToGetUpstreamImageException", 400),
+        Kind::UnableToGetUpstreamLayer => ("UnableToGetUpstreamLayerException", 400),
         Kind::RepositoryIsCache => ("InvalidParameterException", 400),
         Kind::ExclusionAlreadyExists => ("ExclusionAlreadyExistsException", 400),
         Kind::ExclusionNotFound => ("ExclusionNotFoundException", 400),
@@ -328,6 +333,11 @@ pub fn query_code(kind: ErrorKind) -> Code {
         | Kind::CredentialNotFound
         | Kind::CredentialInaccessible
         | Kind::CredentialUnreadable
+        | Kind::UpstreamAccessDenied
+        | Kind::UpstreamTooManyRequests
+        | Kind::UpstreamUnavailable
+        | Kind::UnableToGetUpstreamImage
+        | Kind::UnableToGetUpstreamLayer
         | Kind::RepositoryIsCache
         | Kind::ExclusionAlreadyExists
         | Kind::ExclusionNotFound

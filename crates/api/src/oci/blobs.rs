@@ -15,6 +15,7 @@ use tonnage_domain::blobs::get_blob::{GetBlob, HeadBlob};
 use tonnage_domain::execute::execute;
 use tonnage_domain::identities::download_link::DownloadLink;
 use tonnage_domain::names::{ByteRange, Digest, RangeOutcome};
+use tonnage_domain::pull_through::pull;
 
 use super::error::OciError;
 use super::manifests::none_match;
@@ -31,7 +32,7 @@ pub(super) async fn get(call: Call<'_>, name: &str, digest: &str) -> Result<Resp
     let digest = parse_digest(digest)?;
     if call.request.method() == Method::HEAD {
         let operation = HeadBlob { repository, digest: digest.clone() };
-        let size = execute(call.app, &call.context, operation).await?;
+        let size = pull::blob_size(call.app, &call.context, operation).await?;
         let mut response = http::Response::new(Body::empty());
         describe(response.headers_mut(), &digest)?;
         if none_match(call.request.headers(), &format!("\"{digest}\"")) {
@@ -42,7 +43,7 @@ pub(super) async fn get(call: Call<'_>, name: &str, digest: &str) -> Result<Resp
         return Ok(response);
     }
     let operation = GetBlob { repository, digest: digest.clone() };
-    let blob = execute(call.app, &call.context, operation).await?;
+    let blob = pull::blob(call.app, &call.context, operation).await?;
     serve(call.app, call.request.method(), call.request.headers(), &digest, blob)
 }
 
@@ -65,7 +66,7 @@ pub(super) async fn download(
         link.repository.region.clone(),
     );
     let operation = GetBlob { repository: link.repository, digest: link.digest.clone() };
-    let blob = execute(app, &context, operation).await?;
+    let blob = pull::blob(app, &context, operation).await?;
     serve(app, method, headers, &link.digest, blob)
 }
 

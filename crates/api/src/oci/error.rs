@@ -116,6 +116,12 @@ pub(super) fn code(kind: ErrorKind) -> (StatusCode, &'static str) {
         | ErrorKind::BodyIncomplete => (Status::BAD_REQUEST, "BLOB_UPLOAD_INVALID"),
         ErrorKind::UploadBusy => (Status::CONFLICT, "BLOB_UPLOAD_INVALID"),
         ErrorKind::UploadNotFound => (Status::NOT_FOUND, "BLOB_UPLOAD_UNKNOWN"),
+        // Docker Hub's answer for what is not there or not for everybody is ECR's, too.
+        ErrorKind::UpstreamAccessDenied => (Status::FORBIDDEN, "DENIED"),
+        ErrorKind::UpstreamTooManyRequests => (Status::TOO_MANY_REQUESTS, "TOOMANYREQUESTS"),
+        ErrorKind::UpstreamUnavailable
+        | ErrorKind::UnableToGetUpstreamImage
+        | ErrorKind::UnableToGetUpstreamLayer => (Status::BAD_GATEWAY, "UNKNOWN"),
         ErrorKind::LimitExceeded | ErrorKind::RepositoryIsCache => (Status::FORBIDDEN, "DENIED"),
         ErrorKind::InvalidParameter
         | ErrorKind::InvalidTagParameter

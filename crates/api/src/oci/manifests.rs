@@ -14,6 +14,7 @@ use tonnage_domain::images::manifest::MAXIMUM_BYTES;
 use tonnage_domain::images::precondition::Precondition;
 use tonnage_domain::images::put_image::PutImage;
 use tonnage_domain::names::{Digest, NameKind, Reference, Tag};
+use tonnage_domain::pull_through::pull::{self, Pulled};
 use tonnage_domain::uploads::UploadRules;
 
 use super::error::OciError;
@@ -23,6 +24,9 @@ use crate::request::{ReadError, Response, read};
 
 const SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
 const TAG: HeaderName = HeaderName::from_static("oci-tag");
+
+/// Said of what an upstream registry should have been asked for again (RFC 7234, section 5.5.1).
+const STALE: &str = "110 - \"Response is Stale\"";
 
 /// Tags of one push at most.
 const TAGS_MAX: usize = 100;
@@ -36,7 +40,8 @@ pub(super) async fn get(call: Call<'_>, name: &str, reference: &str) -> Result<R
         _ => unknown(),
     })?;
     let operation = GetManifest { repository, reference, counts_as_pull: is_get };
-    let manifest = execute(call.app, &call.context, operation).await.map_err(requested)?;
+    let pulled = pull::manifest(call.app, &call.context, operation).await.map_err(requested)?;
+    let Pulled { manifest, is_stale } = pulled;
     let etag = format!("\"{}\"", manifest.digest);
     let unchanged = none_match(call.request.headers(), &etag);
     let mut response = http::Response::new(Body::empty());
@@ -44,6 +49,9 @@ pub(super) async fn get(call: Call<'_>, name: &str, reference: &str) -> Result<R
     headers.insert(CONTENT_TYPE, header(&manifest.media_type)?);
     headers.insert(CONTENT_DIGEST, header(manifest.digest.as_str())?);
     headers.insert(ETAG, header(&etag)?);
+    if is_stale {
+        headers.append(WARNING, HeaderValue::from_static(STALE));
+    }
     if unchanged {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         return Ok(response);

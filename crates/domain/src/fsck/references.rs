@@ -81,6 +81,7 @@ const REFERENCES: &[Reference] = &[
     reference!("replication_queue"."repository_id" => "repositories"."id"),
     reference!("replications"."image_id" => "images"."id"),
     reference!("image_signatures"."image_id" => "images"."id"),
+    reference!("arriving_images"."image_id" => "images"."id"),
     reference!("signing_authorities"."account_id" => "accounts"."id"),
     reference!("signing_profiles"."account_id" => "accounts"."id"),
     reference!("replication_backfills"."registry_id" => "registries"."id"),

@@ -6,6 +6,7 @@ use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Call, Demand, Entry, Operation, Service};
 use crate::names::Tag;
+use crate::pull_through::import_image::is_due;
 use crate::repositories::{self, RepositoryAddress};
 
 /// The most bytes of manifests that one call reads into memory.
@@ -56,6 +57,7 @@ impl Operation for BatchGetImage {
                             ),
                         ));
                     }
+                    let is_due = is_due(&call, &image);
                     call.app.pulls.note(image.id, &call.context.principal, call.now());
                     output.images.push((
                         id.tag,
@@ -63,6 +65,7 @@ impl Operation for BatchGetImage {
                             digest: image.digest,
                             media_type: image.media_type,
                             bytes,
+                            is_due,
                         },
                     ));
                 }

@@ -39,7 +39,7 @@ use crate::execute::Tx;
 use crate::metadata::Mode;
 use crate::names::{AccountId, Region};
 use crate::services::ServicePrincipal;
-use crate::{lifecycle, params, replication, signing};
+use crate::{lifecycle, params, pull_through, replication, signing};
 
 /// Every kind of job that there is.
 pub const KINDS: &[Kind] = &[
@@ -49,6 +49,7 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<lifecycle::expire::ExpireImagesOfRepository>(),
     Kind::of::<lifecycle::preview::MakePreview>(),
     Kind::of::<lifecycle::turns::GiveTurns>(),
+    Kind::of::<pull_through::complete::CompleteImages>(),
     Kind::of::<replication::backfills::prepare::PrepareBackfill>(),
     Kind::of::<replication::backfills::forget::ForgetBackfills>(),
     Kind::of::<replication::carry::CarryOver>(),

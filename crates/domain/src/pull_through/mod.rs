@@ -7,9 +7,24 @@
 //! Sources: Amazon ECR user guide, "Sync an upstream registry with an Amazon ECR private registry";
 //! botocore `ecr`, shape `PullThroughCacheRule`.
 
+pub(crate) mod arrivals;
+mod arriving;
+pub mod complete;
+pub mod import_image;
+pub mod import_layer;
+pub(crate) mod imports;
 pub mod namespace;
 mod origin;
+pub mod pull;
+mod refusal;
 pub mod registries;
 pub mod rules;
 pub mod settings;
+pub(crate) mod transfer_lease;
 pub mod upstream;
+
+/// What brings images from an upstream into a repository (Amazon ECR user guide, "IAM permissions
+/// required to sync an upstream registry with an Amazon ECR private registry").
+const IMPORT: &str = "ecr:BatchImportUpstreamImage";
+/// What an import needs too where there is no repository yet.
+const CREATE: &str = "ecr:CreateRepository";
