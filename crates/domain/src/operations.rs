@@ -85,6 +85,11 @@ use crate::policies::registry_policy::{
 use crate::policies::repository_policy::{
     DeleteRepositoryPolicy, GetRepositoryPolicy, SetRepositoryPolicy,
 };
+use crate::pull_through::create::CreatePullThroughCacheRule;
+use crate::pull_through::delete::DeletePullThroughCacheRule;
+use crate::pull_through::describe::DescribePullThroughCacheRules;
+use crate::pull_through::update::UpdatePullThroughCacheRule;
+use crate::pull_through::validate::ValidatePullThroughCacheRule;
 use crate::pull_time_exclusions::{
     DeregisterPullTimeUpdateExclusion, ListPullTimeUpdateExclusions,
     RegisterPullTimeUpdateExclusion,
@@ -139,9 +144,11 @@ pub const OPERATIONS: &[Entry] = &[
     BatchGetImage::ENTRY,
     BatchGetRepositoryScanningConfiguration::ENTRY,
     CompleteLayerUpload::ENTRY,
+    CreatePullThroughCacheRule::ENTRY,
     CreateRepository::ENTRY,
     CreateRepositoryCreationTemplate::ENTRY,
     DeleteLifecyclePolicy::ENTRY,
+    DeletePullThroughCacheRule::ENTRY,
     DeleteRegistryPolicy::ENTRY,
     DeleteRepository::ENTRY,
     DeleteRepositoryCreationTemplate::ENTRY,
@@ -151,6 +158,7 @@ pub const OPERATIONS: &[Entry] = &[
     DescribeImageReplicationStatus::ENTRY,
     DescribeImageSigningStatus::ENTRY,
     DescribeImages::ENTRY,
+    DescribePullThroughCacheRules::ENTRY,
     DescribeRegistry::ENTRY,
     DescribeReplicationBackfillResults::ENTRY,
     DescribeRepositories::ENTRY,
@@ -187,8 +195,10 @@ pub const OPERATIONS: &[Entry] = &[
     TagResource::ENTRY,
     UntagResource::ENTRY,
     UpdateImageStorageClass::ENTRY,
+    UpdatePullThroughCacheRule::ENTRY,
     UpdateRepositoryCreationTemplate::ENTRY,
     UploadLayerPart::ENTRY,
+    ValidatePullThroughCacheRule::ENTRY,
     AddClientIdToOpenIdConnectProvider::ENTRY,
     AddRoleToInstanceProfile::ENTRY,
     AddUserToGroup::ENTRY,

@@ -12,6 +12,7 @@ use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
 use crate::names::{Algorithm, Hasher};
 use crate::objects::ObjectId;
 use crate::params;
+use crate::pull_through;
 use crate::repositories::create::NewRepository;
 use crate::repositories::{self, Repository, RepositoryAddress};
 use crate::templates::{self, AppliedFor};
@@ -101,6 +102,7 @@ pub(super) async fn get_or_create(
     address: &RepositoryAddress,
     rules: UploadRules,
 ) -> Result<Repository> {
+    pull_through::rules::refuse_push(tx, address).await?;
     let missing = match repositories::get(tx, address).await {
         Err(missing)
             if missing.kind() == ErrorKind::RepositoryNotFound
