@@ -43,6 +43,7 @@ pub mod root_key;
 pub mod scanning;
 pub mod schema;
 pub mod scrub;
+pub mod secrets;
 pub mod services;
 pub mod signing;
 pub mod templates;

@@ -85,13 +85,20 @@ use crate::policies::registry_policy::{
 use crate::policies::repository_policy::{
     DeleteRepositoryPolicy, GetRepositoryPolicy, SetRepositoryPolicy,
 };
+use crate::pull_through::create::CreatePullThroughCacheRule;
+use crate::pull_through::delete::DeletePullThroughCacheRule;
+use crate::pull_through::describe::DescribePullThroughCacheRules;
+use crate::pull_through::update::UpdatePullThroughCacheRule;
+use crate::pull_through::validate::ValidatePullThroughCacheRule;
 use crate::pull_time_exclusions::{
     DeregisterPullTimeUpdateExclusion, ListPullTimeUpdateExclusions,
     RegisterPullTimeUpdateExclusion,
 };
 use crate::pull_through::complete::MarkImageComplete;
+use crate::pull_through::find_mirror::FindMirror;
 use crate::pull_through::import_image::ImportUpstreamImage;
 use crate::pull_through::import_layer::ImportUpstreamLayer;
+use crate::pull_through::import_referrers::ImportUpstreamReferrers;
 use crate::registries::account_settings::{GetAccountSetting, PutAccountSetting};
 use crate::registries::describe::DescribeRegistry;
 use crate::replication::backfills::describe_replication_backfill_results::DescribeReplicationBackfillResults;
@@ -142,9 +149,11 @@ pub const OPERATIONS: &[Entry] = &[
     BatchGetImage::ENTRY,
     BatchGetRepositoryScanningConfiguration::ENTRY,
     CompleteLayerUpload::ENTRY,
+    CreatePullThroughCacheRule::ENTRY,
     CreateRepository::ENTRY,
     CreateRepositoryCreationTemplate::ENTRY,
     DeleteLifecyclePolicy::ENTRY,
+    DeletePullThroughCacheRule::ENTRY,
     DeleteRegistryPolicy::ENTRY,
     DeleteRepository::ENTRY,
     DeleteRepositoryCreationTemplate::ENTRY,
@@ -154,6 +163,7 @@ pub const OPERATIONS: &[Entry] = &[
     DescribeImageReplicationStatus::ENTRY,
     DescribeImageSigningStatus::ENTRY,
     DescribeImages::ENTRY,
+    DescribePullThroughCacheRules::ENTRY,
     DescribeRegistry::ENTRY,
     DescribeReplicationBackfillResults::ENTRY,
     DescribeRepositories::ENTRY,
@@ -190,8 +200,10 @@ pub const OPERATIONS: &[Entry] = &[
     TagResource::ENTRY,
     UntagResource::ENTRY,
     UpdateImageStorageClass::ENTRY,
+    UpdatePullThroughCacheRule::ENTRY,
     UpdateRepositoryCreationTemplate::ENTRY,
     UploadLayerPart::ENTRY,
+    ValidatePullThroughCacheRule::ENTRY,
     AddClientIdToOpenIdConnectProvider::ENTRY,
     AddRoleToInstanceProfile::ENTRY,
     AddUserToGroup::ENTRY,
@@ -325,12 +337,14 @@ pub const OPERATIONS: &[Entry] = &[
     ExpireImages::ENTRY,
     ExpireReferrers::ENTRY,
     ExplainPolicy::ENTRY,
+    FindMirror::ENTRY,
     GetAccountLimit::ENTRY,
     GetBlob::ENTRY,
     GetManifest::ENTRY,
     HeadBlob::ENTRY,
     ImportUpstreamImage::ENTRY,
     ImportUpstreamLayer::ENTRY,
+    ImportUpstreamReferrers::ENTRY,
     ListAccounts::ENTRY,
     ListCatalog::ENTRY,
     ListJobs::ENTRY,

@@ -58,6 +58,7 @@ pub const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../migrations/0040_trusted_principals.sql"),
     },
     Migration { version: 55, name: "signing", sql: include_str!("../migrations/0055_signing.sql") },
+    Migration { version: 60, name: "secrets", sql: include_str!("../migrations/0060_secrets.sql") },
     Migration {
         version: 65,
         name: "pull_through",

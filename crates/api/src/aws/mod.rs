@@ -46,7 +46,7 @@ static LARGE_BODIES: Semaphore = Semaphore::const_new(LARGE_BODIES_MAX);
 
 /// An authenticated request for an operation.
 struct Call<'a> {
-    app: &'a App,
+    app: &'a Arc<App>,
     context: RequestContext,
     arrival: &'a Arrival,
 }

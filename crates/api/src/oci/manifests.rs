@@ -18,6 +18,7 @@ use tonnage_domain::pull_through::pull::{self, Pulled};
 use tonnage_domain::uploads::UploadRules;
 
 use super::error::OciError;
+use super::mirror::Asked;
 use super::{CONTENT_DIGEST, Call, Refusal, header};
 use crate::body::Body;
 use crate::request::{ReadError, Response, read};
@@ -32,15 +33,28 @@ const STALE: &str = "110 - \"Response is Stale\"";
 const TAGS_MAX: usize = 100;
 
 pub(super) async fn get(call: Call<'_>, name: &str, reference: &str) -> Result<Response, Refusal> {
-    let repository = call.repository(name)?;
+    let asked = Asked::of(&call, name)?;
     let is_get = call.request.method() == Method::GET;
     // What is not a tag and not a digest names nothing, as an unknown tag does.
     let reference = Reference::parse(reference).map_err(|error| match error.kind() {
         NameKind::Digest => invalid_digest(&error.to_string()),
         _ => unknown(),
     })?;
+    let (app, context) = (call.app, &call.context);
+    let named = asked.named(app, context).await?;
+    let repository = named.repository.clone();
     let operation = GetManifest { repository, reference, counts_as_pull: is_get };
-    let pulled = pull::manifest(call.app, &call.context, operation).await.map_err(requested)?;
+    let pulled = match pull::manifest(app, context, operation.clone()).await {
+        Err(error) => match named.of_docker_hub(app, context, &error).await? {
+            None => Err(error),
+            Some(repository) => {
+                let operation = GetManifest { repository, ..operation };
+                Box::pin(pull::manifest(app, context, operation)).await
+            }
+        },
+        pulled => pulled,
+    };
+    let pulled = pulled.map_err(requested)?;
     let Pulled { manifest, is_stale } = pulled;
     let etag = format!("\"{}\"", manifest.digest);
     let unchanged = none_match(call.request.headers(), &etag);

@@ -84,6 +84,17 @@ const REFERENCES: &[Reference] = &[
     reference!("arriving_images"."image_id" => "images"."id"),
     reference!("signing_authorities"."account_id" => "accounts"."id"),
     reference!("signing_profiles"."account_id" => "accounts"."id"),
+    reference!("secrets"."account_id" => "accounts"."id"),
+    reference!("secret_versions"."secret_id" => "secrets"."id"),
+    Reference {
+        table: "secret_stages",
+        column: "version_id",
+        to: "secret_versions",
+        sql: "SELECT COUNT(*) FROM secret_stages WHERE NOT EXISTS \
+              (SELECT 1 FROM secret_versions \
+              WHERE secret_versions.secret_id = secret_stages.secret_id \
+              AND secret_versions.version_id = secret_stages.version_id)",
+    },
     reference!("replication_backfills"."registry_id" => "registries"."id"),
     reference!("replication_backfill_results"."backfill_id" => "replication_backfills"."id"),
     reference!("uploads"."repository_id" => "repositories"."id"),

@@ -117,6 +117,12 @@ pub enum ImageFailure {
     ImageTagDoesNotMatchDigest,
     /// The image is archived, or being restored.
     ImageInaccessible,
+    /// The upstream registry denies access to it.
+    UpstreamAccessDenied,
+    /// Too much was asked of the upstream registry.
+    UpstreamTooManyRequests,
+    /// The upstream registry does not answer, or not with what can be used.
+    UpstreamUnavailable,
     /// An index refers to the image.
     ImageReferencedByManifestList(Vec<Digest>),
 }

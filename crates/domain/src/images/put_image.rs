@@ -19,6 +19,7 @@ use crate::gc;
 use crate::names::{Algorithm, Digest, Tag};
 use crate::objects::Tier;
 use crate::params;
+use crate::pull_through;
 use crate::quotas;
 use crate::replication::{self, Change};
 use crate::repositories::{self, Repository, RepositoryAddress};
@@ -88,6 +89,7 @@ impl Operation for PutImage {
         let domain = encryption::ensure_account_domain(&call, &self.repository).await?;
         let mut tx = call.write().await?;
         let repository = repositories::get(&mut tx, &self.repository).await?;
+        pull_through::rules::refuse_push(&mut tx, &self.repository, Some(&repository)).await?;
         // A repository that does not exist is the first thing to say.
         let manifest = parsed?;
         if let Some(expected) = &self.digest

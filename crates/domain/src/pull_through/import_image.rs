@@ -7,7 +7,7 @@ use super::arriving::{self, Arriving};
 use super::imports::Wanted;
 use super::rules::{self, Covered};
 use super::upstream::Manifest as Found;
-use super::{CREATE, IMPORT, refusal};
+use super::{CREATE, IMPORT, refusals};
 use crate::clock::Millis;
 use crate::context::RequestContext;
 use crate::encryption;
@@ -68,27 +68,40 @@ impl Operation for ImportUpstreamImage {
         if known.is_none() {
             call.permit().require(call.context, CREATE, &self.repository.resource())?;
         }
+        self.bring(&call, &covered, None).await
+    }
+}
+
+impl ImportUpstreamImage {
+    /// Asks for the image if it is not there or not surely the right one, and stores it; only as a
+    /// referrer of `subject`, if there is one.
+    pub(super) async fn bring(
+        &self,
+        call: &Call<'_>,
+        covered: &Covered,
+        subject: Option<&Digest>,
+    ) -> Result<()> {
         let wanted = (self.repository.clone(), self.reference.to_string());
         let _turn = call.app.imports.turn(&wanted).await?;
-        let stored = self.stored(&call).await?;
+        let stored = self.stored(call).await?;
         if let Some(image) = &stored {
             if image.status != ImageStatus::Active {
                 return Err(self.not_found(true));
             }
-            if !is_due(&call, image) {
+            if !is_due(call, image) {
                 return Ok(());
             }
         }
         if let Some(refused) = call.app.imports.refused(&wanted, call.app.clock.now()) {
             return Err(refused);
         }
-        let asked = self.ask(&call, (&covered, &wanted), stored.as_ref()).await?;
+        let asked = self.ask(call, (covered, &wanted), stored.as_ref()).await?;
         let kept = match asked {
-            Asked::Unchanged => self.note_valid(&call).await,
-            Asked::Found(found) => self.keep(&call, &covered, &found).await,
+            Asked::Unchanged => self.note_valid(call).await,
+            Asked::Found(found) => self.keep(call, covered, &found, subject).await,
         };
         if let Err(error) = &kept {
-            refusal::remember(call.app, &wanted, error, None);
+            refusals::remember(call.app, &wanted, error, None);
         }
         kept
     }
@@ -142,12 +155,12 @@ impl ImportUpstreamImage {
     ) -> Result<Asked> {
         let mut wait = None;
         let asked = async {
-            let origin = covered.origin(call.app).await.map_err(refusal::unable)?;
+            let origin = covered.origin(call.app).await.map_err(refusals::unable)?;
             let name = covered.upstream_repository.as_str();
             let upstreams = &call.app.upstreams;
             let mut refused = |error| {
-                wait = refusal::retry_after(&error);
-                refusal::refused(error, || self.not_found(true))
+                wait = refusals::retry_after(&error);
+                refusals::refused(error, || self.not_found(true))
             };
             if let Some(stored) = stored {
                 let head = upstreams.head_manifest(&origin, name, &self.reference).await;
@@ -160,7 +173,7 @@ impl ImportUpstreamImage {
         }
         .await;
         if let Err(error) = &asked {
-            refusal::remember(call.app, wanted, error, wait);
+            refusals::remember(call.app, wanted, error, wait);
         }
         asked
     }
@@ -191,20 +204,30 @@ impl ImportUpstreamImage {
         Ok(())
     }
 
-    async fn keep(&self, call: &Call<'_>, covered: &Covered, found: &Found) -> Result<()> {
+    async fn keep(
+        &self,
+        call: &Call<'_>,
+        covered: &Covered,
+        found: &Found,
+        subject: Option<&Digest>,
+    ) -> Result<()> {
         let Found { bytes, media_type, .. } = found;
         if bytes.len() > MAXIMUM_BYTES {
-            return Err(refusal::invalid(format!(
+            return Err(refusals::invalid(format!(
                 "the manifest has more than {MAXIMUM_BYTES} bytes"
             )));
         }
         let algorithm = self.reference.digest().map_or(Algorithm::Sha256, Digest::algorithm);
         let digest = Digest::of(algorithm, bytes);
         if self.reference.digest().is_some_and(|expected| *expected != digest) {
-            return Err(refusal::invalid(format!("the manifest has the digest {digest}")));
+            return Err(refusals::invalid(format!("the manifest has the digest {digest}")));
         }
         let manifest =
-            Manifest::parse(bytes, media_type.as_deref()).map_err(refusal::invalid)?;
+            Manifest::parse(bytes, media_type.as_deref()).map_err(refusals::invalid)?;
+        let named = manifest.subject.as_ref().map(|subject| &subject.digest);
+        if subject.is_some() && subject != named {
+            return Err(refusals::invalid(format!("the subject of {digest} is another one")));
+        }
         let domain = encryption::ensure_account_domain(call, &self.repository).await?;
 
         let mut tx = call.write().await?;
@@ -228,7 +251,7 @@ impl ImportUpstreamImage {
         let may_miss = Repository { sparse_manifests: Some(true), ..repository.clone() };
         let stored = put_image::store(&mut tx, call, (&may_miss, &domain), new, movable).await;
         let stored = stored.map_err(|error| match error.kind() {
-            ErrorKind::ManifestInvalid => refusal::invalid(error.message()),
+            ErrorKind::ManifestInvalid => refusals::invalid(error.message()),
             _ => error,
         })?;
         self.note_valid_in(&mut tx, &repository, call.app.clock.now()).await?;
@@ -294,7 +317,7 @@ impl ImportUpstreamImage {
         match parents.iter().filter(agree).map(|parent| parent.depth).min() {
             Some(depth) => Ok(depth + 1),
             None if parents.is_empty() => Ok(0),
-            None => Err(refusal::invalid(format!(
+            None => Err(refusals::invalid(format!(
                 "an index says other things of {digest} than what it is"
             ))),
         }

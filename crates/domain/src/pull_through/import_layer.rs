@@ -12,7 +12,7 @@ use super::arrivals::{Arrival, Growing, Joined, Underway};
 use super::imports::Wanted;
 use super::rules::{self, Covered};
 use super::transfer_lease::{self, TransferLease};
-use super::{IMPORT, refusal};
+use super::{IMPORT, refusals};
 use crate::app::App;
 use crate::blobs::{self, BlobReader, BlobRecord};
 use crate::context::RequestContext;
@@ -166,16 +166,16 @@ impl Layer {
     ) -> Result<()> {
         let mut wait = None;
         let received = async {
-            let origin = covered.origin(call.app).await.map_err(refusal::unable)?;
+            let origin = covered.origin(call.app).await.map_err(refusals::unable)?;
             let name = covered.upstream_repository.as_str();
             let answer = call.app.upstreams.blob(&origin, name, &self.digest).await;
             let blob = answer.map_err(|error| {
-                wait = refusal::retry_after(&error);
-                refusal::refused(error, || blobs::not_found(repository, &self.digest))
+                wait = refusals::retry_after(&error);
+                refusals::refused(error, || blobs::not_found(repository, &self.digest))
             })?;
             let size = match (blob.size, fetch.sizes) {
                 (Some(size), sizes) if !sizes.contains(&size) => {
-                    return Err(refusal::invalid(format!(
+                    return Err(refusals::invalid(format!(
                         "the layer {} has {size} bytes there, but no manifest says so",
                         self.digest
                     )));
@@ -194,7 +194,7 @@ impl Layer {
         }
         .await;
         if let Err(error) = &received {
-            refusal::remember(call.app, wanted, error, wait);
+            refusals::remember(call.app, wanted, error, wait);
         }
         received
     }

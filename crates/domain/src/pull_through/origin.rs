@@ -1,7 +1,8 @@
 //! Where an upstream really is, and what to enter it with.
 
+use super::credentials;
 use super::rules::{Covered, Rule};
-use super::upstream::{Credentials, Origin};
+use super::upstream::Origin;
 use crate::app::App;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -23,19 +24,8 @@ impl Rule {
     pub(super) async fn origin(&self, app: &App) -> Result<Origin> {
         let url = app.settings.upstreams.url(self.upstream_registry, &self.upstream_host);
         let url = url.ok_or_else(|| no_location(&self.upstream_host))?;
-        let credentials = match &self.credential_arn {
-            None => None,
-            Some(arn) => Some(credentials(app, arn).await?),
-        };
-        Ok(Origin { url, credentials })
+        Ok(Origin { url, credentials: credentials::of(app, self).await? })
     }
-}
-
-async fn credentials(_app: &App, arn: &str) -> Result<Credentials> {
-    Err(Error::new(
-        ErrorKind::CredentialNotFound,
-        format!("Tonnage does not serve AWS Secrets Manager yet, so there is no secret {arn}."),
-    ))
 }
 
 pub(super) fn no_location(host: &str) -> Error {

@@ -8,15 +8,20 @@ use std::sync::Arc;
 
 use super::arrivals::{Arrival, Joined};
 use super::import_image::ImportUpstreamImage;
+use super::import_referrers::ImportUpstreamReferrers;
 use super::import_layer::{self, ImportUpstreamLayer};
 use super::rules;
 use crate::app::App;
 use crate::blobs::BlobReader;
 use crate::blobs::get_blob::{GetBlob, HeadBlob};
+use crate::blobs::get_download_url_for_layer::{GetDownloadUrlForLayer, LayerDownload};
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind, Result, Upstream, chain};
 use crate::execute::{Tx, execute};
+use crate::images::batch_get_image::{BatchGetImage, BatchGetImageOutput};
 use crate::images::get_manifest::{GetManifest, StoredManifest};
+use crate::images::list_image_referrers::{ListImageReferrers, Referrers};
+use crate::images::{ImageFailure, ImageIdentifier};
 use crate::names::{Digest, Reference};
 use crate::params;
 use crate::repositories::{Repository, RepositoryAddress};
@@ -159,24 +164,133 @@ pub async fn blob_size(
     }
 }
 
-/// Waits until a blob is stored that is in an upstream.
+/// Makes a link to a layer. One that is in an upstream begins to come, and whoever follows the link
+/// reads it as it comes.
 ///
 /// # Errors
-/// [`ErrorKind::UnableToGetUpstreamLayer`] where it does not come.
-pub async fn layer(
+/// Those of [`GetDownloadUrlForLayer`], and [`ErrorKind::UnableToGetUpstreamLayer`] where the layer
+/// does not come.
+pub async fn download(
     app: &Arc<App>,
     context: &RequestContext,
-    repository: &RepositoryAddress,
-    digest: &Digest,
-) -> Result<()> {
-    let arrival = fetch(app, context, repository, digest)?;
-    Box::pin(arrival.done()).await.map(drop).map_err(|error| {
-        Error::new(
-            ErrorKind::UnableToGetUpstreamLayer,
-            format!("The layer {digest} cannot be had from the upstream registry: {error}"),
-        )
-        .caused_by(error)
+    wanted: GetDownloadUrlForLayer,
+) -> Result<LayerDownload> {
+    let link = execute(app, context, wanted.clone()).await?;
+    if link.is_upstream {
+        let GetDownloadUrlForLayer { repository, digest } = wanted;
+        let arrival = fetch(app, context, &repository, &digest)?;
+        Box::pin(arrival.size()).await.map_err(|error| {
+            Error::new(
+                ErrorKind::UnableToGetUpstreamLayer,
+                format!("The layer {digest} cannot be had from the upstream registry: {error}"),
+            )
+            .caused_by(error)
+        })?;
+    }
+    Ok(link)
+}
+
+/// Pulls several manifests, from an upstream if need be.
+///
+/// # Errors
+/// Those of [`BatchGetImage`], and [`ErrorKind::UnableToGetUpstreamImage`] when the upstream cannot
+/// be asked as its rule says.
+pub async fn images(
+    app: &Arc<App>,
+    context: &RequestContext,
+    pull: BatchGetImage,
+) -> Result<BatchGetImageOutput> {
+    let wanted = match execute(app, context, pull.clone()).await {
+        Ok(output) if output.in_upstream.is_empty() => return Ok(output),
+        Ok(output) => output.in_upstream,
+        Err(missing) => match missing.upstream() {
+            None => return Err(missing),
+            Some(upstream) => pull.ids.iter().map(|id| (id.clone(), upstream)).collect(),
+        },
+    };
+    Box::pin(import_all(app, context, pull, wanted)).await
+}
+
+async fn import_all(
+    app: &Arc<App>,
+    context: &RequestContext,
+    pull: BatchGetImage,
+    wanted: Vec<(ImageIdentifier, Upstream)>,
+) -> Result<BatchGetImageOutput> {
+    let mut refused = Vec::new();
+    for (id, upstream) in wanted {
+        let reference = match (&id.tag, &id.digest) {
+            (Some(tag), _) => Reference::Tag(tag.clone()),
+            (None, Some(digest)) => Reference::Digest(digest.clone()),
+            (None, None) => continue,
+        };
+        let missing = Error::new(ErrorKind::ImageNotFound, "It is not there.");
+        let imported = import(app, context, &pull.repository, &reference, missing, upstream).await;
+        let Err(error) = imported else { continue };
+        match error.kind() {
+            ErrorKind::ImageNotFound => {}
+            ErrorKind::UpstreamAccessDenied => {
+                refused.push((id, ImageFailure::UpstreamAccessDenied));
+            }
+            ErrorKind::UpstreamTooManyRequests => {
+                refused.push((id, ImageFailure::UpstreamTooManyRequests));
+            }
+            ErrorKind::UpstreamUnavailable => refused.push((id, ImageFailure::UpstreamUnavailable)),
+            _ => return Err(error),
+        }
+    }
+    let mut output = match execute(app, context, pull.clone()).await {
+        // Nothing came, so the repository was not made either.
+        Err(missing) if !refused.is_empty() && missing.upstream().is_some() => {
+            let failures = pull.ids.into_iter().map(|id| (id, ImageFailure::ImageNotFound));
+            BatchGetImageOutput {
+                images: Vec::new(),
+                failures: failures.collect(),
+                in_upstream: Vec::new(),
+            }
+        }
+        output => output?,
+    };
+    for (id, failure) in &mut output.failures {
+        let known = refused.iter().find(|(refused, _)| refused == id);
+        if let (ImageFailure::ImageNotFound, Some((_, upstreams))) = (&*failure, known) {
+            failure.clone_from(upstreams);
+        }
+    }
+    Ok(output)
+}
+
+/// Lists what refers to an image, with what an upstream has of it; only with what is stored where
+/// the upstream does not say.
+///
+/// # Errors
+/// Those of [`ListImageReferrers`].
+pub async fn referrers(
+    app: &Arc<App>,
+    context: &RequestContext,
+    list: ListImageReferrers,
+) -> Result<Referrers> {
+    let stored = execute(app, context, list.clone()).await?;
+    if !stored.is_cache || list.page.after.is_some() {
+        return Ok(stored);
+    }
+    Box::pin(async {
+        let (repository, subject) = (list.repository.clone(), list.subject.clone());
+        match execute(app, context, ImportUpstreamReferrers { repository, subject }).await {
+            Ok(true) => execute(app, context, list).await,
+            Ok(false) => Ok(stored),
+            Err(error) => {
+                tracing::warn!(
+                    repository = list.repository.arn(), subject = %list.subject,
+                    error = chain(&error),
+                    "the upstream registry does not say what refers to an image"
+                );
+                app.metrics.record_stale();
+                Ok(stored)
+            }
+        }
     })
+    .await
 }
 
 fn absent(error: Error, missing: Error) -> Error {

@@ -3,12 +3,12 @@
 use super::namespace::Namespace;
 use super::registries::{UpstreamRegistry, UpstreamUrl};
 use crate::clock::Millis;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::execute::Tx;
 use crate::metadata::{Row, Value};
 use crate::names::{AccountId, Region};
 use crate::params;
-use crate::repositories::RepositoryAddress;
+use crate::repositories::{Repository, RepositoryAddress};
 
 /// A stored rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -160,4 +160,78 @@ pub(super) async fn list(
         )
         .await?;
     rows.iter().map(|row| from_row(account, region, row)).collect()
+}
+
+/// Refuses a push to a repository that has what an upstream registry has: what a client puts there
+/// would pass for the upstream's, and the next import would replace it. A rule for all names leaves
+/// repositories alone that a push or somebody by hand made.
+///
+/// # Errors
+/// [`ErrorKind::RepositoryIsCache`].
+pub(crate) async fn refuse_push(
+    tx: &mut Tx,
+    repository: &RepositoryAddress,
+    existing: Option<&Repository>,
+) -> Result<()> {
+    let Some(Covered { rule, .. }) = covering(tx, repository).await? else { return Ok(()) };
+    if rule.prefix == Namespace::Root && !existing.is_some_and(|existing| existing.is_cache) {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::RepositoryIsCache,
+        format!(
+            "The repository with name '{}' in the registry with id '{}' is a cache of {} by the \
+             pull through cache rule with the prefix '{}', and images come to it only by being \
+             pulled. Push to another name, or delete the rule.",
+            repository.name, repository.account, rule.upstream_url, rule.given_prefix
+        ),
+    ))
+}
+
+pub(super) async fn insert(tx: &mut Tx, registry_id: i64, rule: &Rule) -> Result<()> {
+    tx.execute(
+        "INSERT INTO pull_through_cache_rules (registry_id, prefix, given_prefix, \
+         upstream_registry, upstream_url, given_upstream_prefix, credential_arn, custom_role_arn, \
+         created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        params![
+            registry_id,
+            rule.prefix.as_str(),
+            rule.given_prefix.as_str(),
+            rule.upstream_registry.as_str(),
+            rule.upstream_url.as_str(),
+            rule.given_upstream_prefix.as_deref(),
+            rule.credential_arn.as_deref(),
+            rule.custom_role_arn.as_deref(),
+            rule.created_at,
+            rule.updated_at,
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Changes what enters the upstream of a rule.
+pub(super) async fn update(tx: &mut Tx, registry_id: i64, rule: &Rule) -> Result<()> {
+    tx.execute(
+        "UPDATE pull_through_cache_rules SET credential_arn = $3, custom_role_arn = $4, \
+         updated_at = $5 WHERE registry_id = $1 AND prefix = $2",
+        params![
+            registry_id,
+            rule.prefix.as_str(),
+            rule.credential_arn.as_deref(),
+            rule.custom_role_arn.as_deref(),
+            rule.updated_at,
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn delete(tx: &mut Tx, registry_id: i64, prefix: &Namespace) -> Result<()> {
+    tx.execute(
+        "DELETE FROM pull_through_cache_rules WHERE registry_id = $1 AND prefix = $2",
+        params![registry_id, prefix.as_str()],
+    )
+    .await?;
+    Ok(())
 }

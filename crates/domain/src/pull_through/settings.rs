@@ -16,6 +16,14 @@ pub struct UpstreamSettings {
 }
 
 impl UpstreamSettings {
+    /// The registries that ECR knows, each at its own host.
+    pub const ECR: Self = Self { hosts: BTreeSet::new(), locations: BTreeMap::new() };
+
+    /// Whether a rule may name this host, which is in lower case.
+    pub fn accepts(&self, host: &str) -> bool {
+        UpstreamRegistry::of(host, self).is_some()
+    }
+
     /// What is asked for an upstream; the host itself through TLS where nothing else is said. `None`
     /// for a private registry of Amazon ECR without a location: its requests would have to be signed
     /// with credentials of AWS.
