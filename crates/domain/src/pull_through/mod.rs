@@ -8,7 +8,7 @@
 //! botocore `ecr`, shape `PullThroughCacheRule`.
 
 pub mod create;
-mod credentials;
+pub mod credentials;
 pub mod delete;
 pub mod describe;
 pub mod namespace;
