@@ -473,6 +473,9 @@ pub(crate) fn condition_keys<'a>(
     keys.set("aws:epochtime", (context.now.0 / 1000).to_string());
     keys.set("aws:requestedregion", context.region.as_str());
     keys.set("aws:viaawsservice", "false");
+    if let Some(account) = resource.account() {
+        keys.set("aws:resourceaccount", account.to_string());
+    }
     if context.principal.kind == PrincipalKind::Service {
         keys.set("aws:sourceaccount", context.principal.account.as_str());
         keys.set("aws:sourcearn", resource.arn());

@@ -86,6 +86,7 @@ use crate::policies::repository_policy::{
     DeleteRepositoryPolicy, GetRepositoryPolicy, SetRepositoryPolicy,
 };
 use crate::pull_through::create::CreatePullThroughCacheRule;
+use crate::pull_through::credentials::OpenUpstreamSecret;
 use crate::pull_through::delete::DeletePullThroughCacheRule;
 use crate::pull_through::describe::DescribePullThroughCacheRules;
 use crate::pull_through::update::UpdatePullThroughCacheRule;
@@ -355,6 +356,7 @@ pub const OPERATIONS: &[Entry] = &[
     ReplicateLayer::ENTRY,
     RetryJob::ENTRY,
     MountLayer::ENTRY,
+    OpenUpstreamSecret::ENTRY,
     PutAccountLimit::ENTRY,
     PutSparseManifests::ENTRY,
     RunGarbageCollection::ENTRY,

@@ -260,6 +260,13 @@ fn input(operation: &str, name: &str) -> Value {
         "DeleteRepositoryCreationTemplate" | "UpdateRepositoryCreationTemplate" => {
             return json!({ "prefix": name });
         }
+        "CreatePullThroughCacheRule" => {
+            return json!({ "ecrRepositoryPrefix": name, "upstreamRegistryUrl": "quay.io" });
+        }
+        "DeletePullThroughCacheRule"
+        | "UpdatePullThroughCacheRule"
+        | "ValidatePullThroughCacheRule" => return json!({ "ecrRepositoryPrefix": name }),
+        "DescribePullThroughCacheRules" => return json!({ "ecrRepositoryPrefixes": [name] }),
         "DeregisterPullTimeUpdateExclusion" | "RegisterPullTimeUpdateExclusion" => {
             return json!({ "principalArn": format!("arn:aws:iam::{ACCOUNT}:role/{name}") });
         }
@@ -371,6 +378,8 @@ async fn administrate(asking: &Asking, operation: &str) -> String {
         "DescribeJob" => asking.run(DescribeJob { management_account, id: 1 }).await,
         "CancelJob" => asking.run(CancelJob { management_account, id: 1 }).await,
         "RetryJob" => asking.run(RetryJob { management_account, id: 1 }).await,
+        // Only the pull-through cache itself runs this.
+        "OpenUpstreamSecret" => "no access".to_owned(),
         // Only jobs run these, with a lease that nobody else can have.
         "ActivateImage" | "ArchiveReferrers" | "AttachSignature" | "ExpireImages"
         | "ExpireReferrers" | "ReplicateDeletion" | "ReplicateImage" | "ReplicateLayer" => {

@@ -1,19 +1,21 @@
 //! What upstreams are entered with: a secret of AWS Secrets Manager, or a role of IAM.
 
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
 use super::registries::ecr_host;
 use super::rules::Rule;
 use super::upstream::Credentials;
 use crate::app::App;
+use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind, Result};
-use crate::execute::execute;
+use crate::execute::{Call, Demand, Entry, Operation, Resource, Service, execute};
 use crate::identities::get_authorization_token::GetAuthorizationToken;
 use crate::identities::sessions::assume_role::AssumeRole;
 use crate::identities::{authorization_token, sessions};
-use crate::names::{AccountId, Arn, Region};
+use crate::names::{AccountId, Region};
+use crate::secrets::{SecretId, SecretValue, current_value};
 use crate::services::PULL_THROUGH_CACHE;
-use secrecy::{ExposeSecret as _, SecretString};
 
 /// What a secret holds.
 #[derive(Deserialize)]
@@ -23,43 +25,95 @@ struct Body {
     access_token: String,
 }
 
-/// Whether a rule of this registry may name a secret: the secret must be there, and of the same
-/// account and region.
+/// Opens a secret for a rule. Only the service itself does this, by its linked role, so the caller
+/// of an operation that names a secret needs no right to read it; as in ECR.
 ///
 /// # Errors
-/// [`ErrorKind::CredentialNotFound`] or [`ErrorKind::CredentialInaccessible`].
-pub(super) async fn check(_app: &App, registry: (AccountId, &Region), arn: &str) -> Result<()> {
-    check_place(registry, arn)?;
-    Err(not_found())
+/// [`ErrorKind::CredentialNotFound`] or [`ErrorKind::CredentialUnreadable`].
+#[derive(Clone, Debug)]
+pub struct OpenUpstreamSecret {
+    /// Which one.
+    pub id: SecretId,
+    /// Its ARN as the rule has it.
+    pub arn: String,
+}
+
+impl Operation for OpenUpstreamSecret {
+    const ENTRY: Entry = Entry { service: Service::Tonnage, name: "OpenUpstreamSecret" };
+    type Output = SecretString;
+
+    fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
+        let resource = Resource::Arn { arn: self.id.pattern(), account: *self.id.account() };
+        vec![Demand::new("secretsmanager:GetSecretValue", resource)]
+    }
+
+    async fn run(self, call: Call<'_>) -> Result<SecretString> {
+        let mut tx = call.read().await?;
+        match current_value(&mut tx, &call.app.root_key, call.now(), &self.arn).await? {
+            SecretValue::Text(text) => Ok(text),
+            SecretValue::NotFound => Err(not_found()),
+            SecretValue::CannotBeOpened => Err(Error::new(
+                ErrorKind::CredentialUnreadable,
+                "The secret is accessible but is unable to be decrypted. Verify the resource \
+                 permissions and try again.",
+            )),
+        }
+    }
+}
+
+/// Whether a rule of this registry may name a secret: it must be there and open. What it holds is
+/// looked at when it is used, and by `ValidatePullThroughCacheRule`.
+///
+/// # Errors
+/// [`ErrorKind::CredentialNotFound`], [`ErrorKind::CredentialInaccessible`] or
+/// [`ErrorKind::CredentialUnreadable`].
+pub(super) async fn check(app: &App, registry: (AccountId, &Region), arn: &str) -> Result<()> {
+    open(app, registry, arn).await.map(drop)
 }
 
 /// What a rule logs in with at its upstream, if with anything.
 ///
 /// # Errors
-/// [`ErrorKind::CredentialNotFound`], [`ErrorKind::CredentialInaccessible`] or
-/// [`ErrorKind::CredentialUnreadable`].
+/// As [`check`].
 pub(super) async fn of(app: &App, rule: &Rule) -> Result<Option<Credentials>> {
     match (&rule.credential_arn, &rule.custom_role_arn) {
-        (Some(arn), _) => {
-            check_place((rule.account, &rule.region), arn)?;
-            Err(not_found())
-        }
+        (Some(arn), _) => parse(&open(app, (rule.account, &rule.region), arn).await?).map(Some),
         (None, Some(role_arn)) => of_role(app, rule, role_arn).await.map(Some),
         (None, None) => Ok(None),
     }
 }
 
+async fn open(app: &App, registry: (AccountId, &Region), arn: &str) -> Result<SecretString> {
+    let id = check_place(registry, arn)?;
+    let (account, region) = registry;
+    let context = PULL_THROUGH_CACHE.linked_context(
+        app,
+        account,
+        (account, region.clone()),
+        request_id(app),
+    );
+    let secret = execute(app, &context, OpenUpstreamSecret { id, arn: arn.to_owned() }).await;
+    secret.map_err(|error| match error.kind() {
+        ErrorKind::AccessDenied => inaccessible("").caused_by(error),
+        _ => error,
+    })
+}
+
+fn request_id(app: &App) -> String {
+    format!("pull-through-cache-{}", app.ids.next(app.clock.now()))
+}
+
 /// The service-linked role may open secrets of its own account only; and ECR looks for a secret
 /// where the rule is.
-fn check_place((account, region): (AccountId, &Region), arn: &str) -> Result<()> {
-    let parsed = Arn::parse(arn).map_err(|_| not_found())?;
-    if parsed.account() != account.as_str() {
+fn check_place((account, region): (AccountId, &Region), arn: &str) -> Result<SecretId> {
+    let id = SecretId::parse_arn(arn).map_err(|_| not_found())?;
+    if *id.account() != account {
         return Err(inaccessible("The secret must be in the account of the registry."));
     }
-    if parsed.region() != region.as_str() {
+    if id.region() != region {
         return Err(inaccessible("The secret must be in the region of the registry."));
     }
-    Ok(())
+    Ok(id)
 }
 
 /// Reads the body of a secret.
@@ -79,9 +133,8 @@ fn parse(body: &SecretString) -> Result<Credentials> {
 async fn of_role(app: &App, rule: &Rule, role_arn: &str) -> Result<Credentials> {
     let (account, region, _) = ecr_host(&rule.upstream_host)
         .ok_or_else(|| Error::internal("a rule with a role is not for a registry of ECR"))?;
-    let number = app.ids.next(app.clock.now());
-    let id = format!("pull-through-cache-{number}");
-    let service = PULL_THROUGH_CACHE.context(app, rule.account, rule.region.clone(), id);
+    let service =
+        PULL_THROUGH_CACHE.context(app, rule.account, rule.region.clone(), request_id(app));
     let assume = AssumeRole {
         role_arn: role_arn.to_owned(),
         session_name: "ecr-pull-through-cache".to_owned(),
@@ -129,11 +182,12 @@ fn not_found() -> Error {
 }
 
 fn inaccessible(why: &str) -> Error {
+    let space = if why.is_empty() { "" } else { " " };
     Error::new(
         ErrorKind::CredentialInaccessible,
         format!(
             "The secret is unable to be accessed. Verify the resource permissions for the secret \
-             and try again. {why}"
+             and try again.{space}{why}"
         ),
     )
 }
@@ -167,8 +221,8 @@ mod tests {
 
     #[test]
     fn secrets_are_where_the_rule_is() {
-        let account = AccountId::parse("123456789012").expect("an account");
-        let region = Region::parse("us-east-1").expect("a region");
+        let account = AccountId::parse("123456789012").unwrap();
+        let region = Region::parse("us-east-1").unwrap();
         let name = "secret:ecr-pullthroughcache/hub-AbCdEf";
         let rows = [
             (format!("arn:aws:secretsmanager:us-east-1:123456789012:{name}"), None),

@@ -116,17 +116,17 @@ pub(crate) async fn covering(
             ],
         )
         .await?;
-    let mut narrowest: Option<Rule> = None;
-    for row in &rows {
-        let rule = from_row(repository.account, &repository.region, row)?;
-        if narrowest.as_ref().is_none_or(|known| known.prefix.depth() < rule.prefix.depth()) {
-            narrowest = Some(rule);
-        }
-    }
-    Ok(narrowest.and_then(|rule| {
+    let rules = rows.iter().map(|row| from_row(repository.account, &repository.region, row));
+    Ok(narrowest(rules.collect::<Result<Vec<Rule>>>()?, name))
+}
+
+/// Of some rules of a registry, the one that covers a name.
+fn narrowest(rules: Vec<Rule>, name: &str) -> Option<Covered> {
+    let covered = rules.into_iter().filter_map(|rule| {
         let upstream_repository = rule.upstream_repository(name)?;
         Some(Covered { rule, upstream_repository })
-    }))
+    });
+    covered.max_by_key(|covered| covered.rule.prefix.depth())
 }
 
 /// The rule of a registry with this prefix.
@@ -234,4 +234,96 @@ pub(super) async fn delete(tx: &mut Tx, registry_id: i64, prefix: &Namespace) ->
     )
     .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn rule(prefix: &str, upstream_prefix: &str) -> Rule {
+        Rule {
+            account: AccountId::parse("123456789012").unwrap(),
+            region: Region::parse("us-east-1").unwrap(),
+            prefix: Namespace::new(prefix),
+            given_prefix: prefix.to_owned(),
+            upstream_registry: UpstreamRegistry::Quay,
+            upstream_url: "quay.io".to_owned(),
+            upstream_host: "quay.io".to_owned(),
+            upstream_prefix: Namespace::new(upstream_prefix),
+            given_upstream_prefix: None,
+            credential_arn: None,
+            custom_role_arn: None,
+            created_at: Millis(0),
+            updated_at: Millis(0),
+        }
+    }
+
+    #[test]
+    fn names_upstream() {
+        // The table of the Amazon ECR user guide, "Customizing repository prefixes for ECR to ECR
+        // pull through cache", and names that a rule does not cover.
+        let rows: &[(&str, &str, &str, Option<&str>)] = &[
+            ("ecr-public", "ROOT", "ecr-public/my-app/image1", Some("my-app/image1")),
+            ("ecr-public", "ROOT", "ecr-public/my-app/image2", Some("my-app/image2")),
+            ("ROOT", "ROOT", "my-app/image1", Some("my-app/image1")),
+            ("team-a", "team-a", "team-a/myapp/image1", Some("team-a/myapp/image1")),
+            ("my-app", "upstream-app", "my-app/image1", Some("upstream-app/image1")),
+            ("a/b", "c/d", "a/b/e/f", Some("c/d/e/f")),
+            ("my-app/", "upstream-app/", "my-app/image1", Some("upstream-app/image1")),
+            ("my-app", "upstream-app", "my-app", None),
+            ("my-app", "upstream-app", "my-apps/image1", None),
+        ];
+        for (prefix, upstream, name, expected) in rows {
+            let found = rule(prefix, upstream).upstream_repository(name);
+            assert_eq!(found.as_deref(), *expected, "{prefix} {upstream} {name}");
+        }
+    }
+
+    const NAME: &str = "[ab]{1,2}(/[ab]{1,2}){0,3}";
+    const PREFIX: &str = "ROOT|[ab]{1,2}(/[ab]{1,2}){0,2}/?";
+
+    proptest! {
+        #[test]
+        fn a_namespace_is_around_what_is_in_it(prefix in PREFIX, name in NAME) {
+            let namespace = Namespace::new(&prefix);
+            let is_around = Namespace::around(&name).any(|around| around == namespace.as_str());
+            let rest = namespace.strip(&name);
+            prop_assert_eq!(rest.is_some(), is_around);
+            if let Some(rest) = rest {
+                prop_assert_eq!(namespace.join(rest), name);
+            }
+        }
+
+        #[test]
+        fn the_narrowest_rule_covers(prefixes in prop::collection::vec(PREFIX, 0..6), name in NAME) {
+            let rules: Vec<Rule> = prefixes.iter().map(|prefix| rule(prefix, "ROOT")).collect();
+            // Whole components, compared one by one.
+            let parts: Vec<&str> = name.split('/').collect();
+            let expected = rules
+                .iter()
+                .filter_map(|rule| match &rule.prefix {
+                    Namespace::Root => Some(0),
+                    Namespace::Below(prefix) => {
+                        let prefix: Vec<&str> = prefix.split('/').collect();
+                        let is_below = parts.len() > prefix.len() && parts.starts_with(&prefix);
+                        is_below.then_some(prefix.len())
+                    }
+                })
+                .max();
+            let found = narrowest(rules, &name);
+            let found = found.map(|covered| match covered.rule.prefix {
+                Namespace::Root => 0,
+                Namespace::Below(prefix) => prefix.split('/').count(),
+            });
+            prop_assert_eq!(found, expected);
+        }
+
+        #[test]
+        fn urls_are_read_back(text in "[a-zA-Z0-9.:/@?#%_ -]{0,40}|\\PC{0,40}") {
+            if let Some(url) = UpstreamUrl::parse(&text) {
+                prop_assert_eq!(UpstreamUrl::parse(&url.to_string()), Some(url));
+            }
+        }
+    }
 }

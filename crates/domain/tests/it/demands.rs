@@ -53,6 +53,12 @@ use tonnage_domain::policies::registry_policy::{
 use tonnage_domain::policies::repository_policy::{
     DeleteRepositoryPolicy, GetRepositoryPolicy, SetRepositoryPolicy,
 };
+use tonnage_domain::pull_through::create::CreatePullThroughCacheRule;
+use tonnage_domain::pull_through::credentials::OpenUpstreamSecret;
+use tonnage_domain::pull_through::delete::DeletePullThroughCacheRule;
+use tonnage_domain::pull_through::describe::DescribePullThroughCacheRules;
+use tonnage_domain::pull_through::update::UpdatePullThroughCacheRule;
+use tonnage_domain::pull_through::validate::ValidatePullThroughCacheRule;
 use tonnage_domain::pull_time_exclusions::{
     DeregisterPullTimeUpdateExclusion, ListPullTimeUpdateExclusions,
     RegisterPullTimeUpdateExclusion,
@@ -89,6 +95,7 @@ use tonnage_domain::scanning::registry_scanning_configuration::{
     GetRegistryScanningConfiguration, PutRegistryScanningConfiguration,
 };
 use tonnage_domain::scrub::operations::{DescribeScrub, StartScrub};
+use tonnage_domain::secrets::SecretId;
 use tonnage_domain::signing::configuration::SigningConfiguration;
 use tonnage_domain::signing::delete_signing_configuration::DeleteSigningConfiguration;
 use tonnage_domain::signing::describe_image_signing_status::DescribeImageSigningStatus;
@@ -440,6 +447,8 @@ fn registry_settings(table: &mut Table) {
     table.add("", &DeregisterPullTimeUpdateExclusion { principal_arn });
     table.add("", &ListPullTimeUpdateExclusions { page: page(None, 100) });
 
+    pull_through(table);
+
     let prefix = || TemplatePrefix::new("team");
     let settings = TemplateSettings {
         description: None,
@@ -468,6 +477,38 @@ fn registry_settings(table: &mut Table) {
     table.add("", &DeleteRepositoryCreationTemplate { prefix: prefix() });
     let describe = DescribeRepositoryCreationTemplates { prefixes: vec![], page: page(None, 100) };
     table.add("", &describe);
+}
+
+fn pull_through(table: &mut Table) {
+    let role = Some(format!("arn:aws:iam::{ACCOUNT}:role/upstream"));
+    let create = CreatePullThroughCacheRule {
+        registry_id: None,
+        prefix: "mirror".to_owned(),
+        upstream_url: "quay.io".to_owned(),
+        upstream_registry: None,
+        upstream_prefix: None,
+        credential_arn: None,
+        custom_role_arn: None,
+    };
+    table.add("", &create);
+    let create = CreatePullThroughCacheRule { custom_role_arn: role.clone(), ..create };
+    table.add("with a role", &create);
+    let prefix = || "mirror".to_owned();
+    let update = UpdatePullThroughCacheRule {
+        registry_id: None,
+        prefix: prefix(),
+        credential_arn: None,
+        custom_role_arn: None,
+    };
+    table.add("", &update);
+    table.add("with a role", &UpdatePullThroughCacheRule { custom_role_arn: role, ..update });
+    table.add("", &DeletePullThroughCacheRule { registry_id: None, prefix: prefix() });
+    table.add("", &ValidatePullThroughCacheRule { registry_id: None, prefix: prefix() });
+    let (prefixes, page) = (Vec::new(), page(None, 100));
+    table.add("", &DescribePullThroughCacheRules { registry_id: None, prefixes, page });
+    let arn =
+        format!("arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:ecr-pullthroughcache/hub-AbCdEf");
+    table.add("", &OpenUpstreamSecret { id: SecretId::parse_arn(&arn).unwrap(), arn });
 }
 
 fn policies(table: &mut Table, management_account: AccountId) {

@@ -31,7 +31,6 @@ const FAST: Settings = Settings {
     quotas: tonnage_domain::quotas::Quotas::ECR,
     throttling: Throttling::Off,
     upstreams: UpstreamSettings::ECR,
-    upstreams: UpstreamSettings::ECR,
 };
 
 /// Runs the scrub until it waits; what it did.

@@ -19,6 +19,7 @@ pub(super) enum Class {
     Image,
     Job,
     LifecyclePolicy,
+    PullThroughRule,
     PullTimeExclusion,
     RegistryDocument,
     RegistryPolicy,
@@ -45,6 +46,7 @@ impl Class {
         Self::Image,
         Self::Job,
         Self::LifecyclePolicy,
+        Self::PullThroughRule,
         Self::PullTimeExclusion,
         Self::RegistryDocument,
         Self::RegistryPolicy,
@@ -97,6 +99,9 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         "DeleteLifecyclePolicy" | "PutLifecyclePolicy" | "StartLifecyclePolicyPreview" => {
             Class::LifecyclePolicy
         }
+        "CreatePullThroughCacheRule"
+        | "DeletePullThroughCacheRule"
+        | "UpdatePullThroughCacheRule" => Class::PullThroughRule,
         "DeregisterPullTimeUpdateExclusion" | "RegisterPullTimeUpdateExclusion" => {
             Class::PullTimeExclusion
         }
@@ -132,6 +137,7 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "DescribeImageSigningStatus"
         | "DescribeImages"
         | "DescribeJob"
+        | "DescribePullThroughCacheRules"
         | "DescribeRegistry"
         | "DescribeReplicationBackfillResults"
         | "DescribeRepositories"
@@ -162,7 +168,9 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "ListReplicationBackfills"
         | "ListSigningProfiles"
         | "ListTags"
-        | "ListTagsForResource" => return Some(Writes::Nothing),
+        | "ListTagsForResource"
+        | "OpenUpstreamSecret"
+        | "ValidatePullThroughCacheRule" => return Some(Writes::Nothing),
         name if entry.service == Service::Iam => return of_iam(name),
         _ => return None,
     };
