@@ -86,7 +86,7 @@ fn signed_host(parts: &Parts, arrival: &Arrival) -> Option<HeaderValue> {
     HeaderValue::from_str(host).ok()
 }
 
-async fn dispatch(app: &App, parts: &Parts, body: BodyStream, arrival: &Arrival) -> Response {
+async fn dispatch(app: &Arc<App>, parts: &Parts, body: BodyStream, arrival: &Arrival) -> Response {
     if let Some(target) = parts.headers.get("x-amz-target") {
         let target = target.to_str().unwrap_or_default();
         let content_type = json::content_type(parts.headers.get(CONTENT_TYPE));
@@ -169,7 +169,7 @@ fn has_action(parts: &Parts) -> bool {
 }
 
 async fn json_service(
-    app: &App,
+    app: &Arc<App>,
     parts: &Parts,
     body: BodyStream,
     arrival: &Arrival,
@@ -203,7 +203,7 @@ async fn json_service(
 /// Reads the body and checks the signature over it. What can be refused without the body is
 /// refused before it is kept in memory.
 async fn authenticated(
-    app: &App,
+    app: &Arc<App>,
     parts: &Parts,
     body: BodyStream,
     arrival: &Arrival,

@@ -23,6 +23,7 @@ mod listing;
 mod lost_commits;
 mod policies;
 mod pull_through;
+mod pull_through_data;
 mod quotas;
 mod races;
 mod registry;

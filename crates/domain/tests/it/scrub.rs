@@ -31,6 +31,8 @@ const FAST: Settings = Settings {
     quotas: tonnage_domain::quotas::Quotas::ECR,
     throttling: Throttling::Off,
     upstreams: UpstreamSettings::ECR,
+    pull_through_valid_seconds: 24 * 3600,
+    pull_through_whole_images: true,
 };
 
 /// Runs the scrub until it waits; what it did.

@@ -225,7 +225,7 @@ fn parse_profile(text: &str) -> Result<Profile, String> {
     }
 }
 
-fn parse_seconds(text: &str) -> Result<i64, String> {
+pub(super) fn parse_seconds(text: &str) -> Result<i64, String> {
     let wrong = || format!("{text:?} is not a time of at most 365 days, such as `24h` or `30m`");
     let digits = text.trim_end_matches(|last: char| last.is_ascii_alphabetic());
     let seconds = match text.strip_prefix(digits) {

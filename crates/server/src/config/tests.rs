@@ -102,6 +102,8 @@ fn a_whole_file_and_its_defaults() {
         images_per_repository = 30
         api_throttling = "20"
         upstream_registry = ["Harbor.example.com", "10.1.1.1:5000=http://10.1.1.2:5000/"]
+        pull_through_validity = "2h"
+        pull_through_whole_images = false
         upstream_location = ["docker-hub=https://mirror.example.com", "ghcr.io=http://[::1]:5000"]
         pull_through_cache_rules_per_registry = 40
         listen = ["0.0.0.0:80"]
@@ -146,6 +148,8 @@ fn a_whole_file_and_its_defaults() {
         ("ghcr.io", "http://[::1]:5000"),
     ]));
     assert_eq!(config.upstreams.rules_per_registry, 40);
+    assert_eq!(config.upstreams.valid_seconds, 2 * 3600);
+    assert!(!config.upstreams.whole_images);
     assert_eq!(config.listeners.endpoints.len(), 1);
     let tls = config.listeners.tls.as_ref().unwrap();
     assert_eq!(tls.certificate_file, PathBuf::from("/tls.crt"));
@@ -183,6 +187,8 @@ fn a_whole_file_and_its_defaults() {
     assert_eq!(config.registry.throttling, Throttling::Off);
     assert_eq!(config.upstreams.registries, UpstreamSettings::default());
     assert_eq!(config.upstreams.rules_per_registry, 50);
+    assert_eq!(config.upstreams.valid_seconds, 24 * 3600);
+    assert!(config.upstreams.whole_images);
     let none: &[(&str, &[&str])] = &[("trusted_proxy", &["none"])];
     let config = load(Given { flags: none, ..Given::default() }).unwrap();
     assert!(!config.listeners.trusted_proxies.contains("127.0.0.1".parse().unwrap()));

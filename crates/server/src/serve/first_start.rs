@@ -75,6 +75,8 @@ pub(super) async fn open(directory: &DataDirectory, config: &Config) -> Result<O
             },
             throttling: config.registry.throttling,
             upstreams: config.upstreams.registries.clone(),
+            pull_through_valid_seconds: config.upstreams.valid_seconds,
+            pull_through_whole_images: config.upstreams.whole_images,
             ..Settings::default()
         },
         account: config.registry.account,
