@@ -117,6 +117,8 @@ pub enum ErrorKind {
     InvalidAuthorizationMessage,
     /// The registry has no signing configuration.
     SigningConfigurationNotFound,
+    /// What is named is not in a state that allows this.
+    InvalidState,
     /// There is no such job.
     JobNotFound,
     /// IAM has nothing of this name.
@@ -155,7 +157,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind, in the order of their declaration.
-    pub const ALL: [Self; 68] = [
+    pub const ALL: [Self; 69] = [
         Self::Unauthenticated,
         Self::TokenExpired,
         Self::TokenInvalid,
@@ -207,6 +209,7 @@ impl ErrorKind {
         Self::BackfillInvalidStatus,
         Self::InvalidAuthorizationMessage,
         Self::SigningConfigurationNotFound,
+        Self::InvalidState,
         Self::JobNotFound,
         Self::NoSuchEntity,
         Self::EntityAlreadyExists,
