@@ -50,7 +50,7 @@ impl Operation for ListSecretVersionIds {
         let found = tx
             .all(
                 "SELECT version_id, created_at, accessed_at FROM secret_versions \
-                 WHERE secret_id = $1 AND version_id > $2 AND ($3 = 1 OR EXISTS \
+                 WHERE secret_id = $1 AND version_id > $2 AND (CAST($3 AS BIGINT) = 1 OR EXISTS \
                  (SELECT 1 FROM secret_stages \
                  WHERE secret_stages.secret_id = secret_versions.secret_id \
                  AND secret_stages.version_id = secret_versions.version_id)) \
