@@ -131,6 +131,8 @@ pub enum ErrorKind {
     InvalidAuthorizationMessage,
     /// The registry has no signing configuration.
     SigningConfigurationNotFound,
+    /// What is named is not in a state that allows this.
+    InvalidState,
     /// There is no such job.
     JobNotFound,
     /// IAM has nothing of this name.
@@ -169,7 +171,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind, in the order of their declaration.
-    pub const ALL: [Self; 75] = [
+    pub const ALL: [Self; 76] = [
         Self::Unauthenticated,
         Self::TokenExpired,
         Self::TokenInvalid,
@@ -228,6 +230,7 @@ impl ErrorKind {
         Self::BackfillInvalidStatus,
         Self::InvalidAuthorizationMessage,
         Self::SigningConfigurationNotFound,
+        Self::InvalidState,
         Self::JobNotFound,
         Self::NoSuchEntity,
         Self::EntityAlreadyExists,

@@ -8,7 +8,7 @@
 //! botocore `ecr`, shape `PullThroughCacheRule`.
 
 pub mod create;
-pub mod credentials;
+mod credentials;
 pub mod delete;
 pub mod describe;
 pub mod namespace;
