@@ -141,6 +141,8 @@ pub enum ErrorKind {
     InvalidAuthorizationMessage,
     /// The registry has no signing configuration.
     SigningConfigurationNotFound,
+    /// What is named is not in a state that allows this.
+    InvalidState,
     /// There is no such job.
     JobNotFound,
     /// IAM has nothing of this name.
@@ -179,7 +181,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind, in the order of their declaration.
-    pub const ALL: [Self; 80] = [
+    pub const ALL: [Self; 81] = [
         Self::Unauthenticated,
         Self::TokenExpired,
         Self::TokenInvalid,
@@ -243,6 +245,7 @@ impl ErrorKind {
         Self::BackfillInvalidStatus,
         Self::InvalidAuthorizationMessage,
         Self::SigningConfigurationNotFound,
+        Self::InvalidState,
         Self::JobNotFound,
         Self::NoSuchEntity,
         Self::EntityAlreadyExists,

@@ -86,7 +86,6 @@ use crate::policies::repository_policy::{
     DeleteRepositoryPolicy, GetRepositoryPolicy, SetRepositoryPolicy,
 };
 use crate::pull_through::create::CreatePullThroughCacheRule;
-use crate::pull_through::credentials::OpenUpstreamSecret;
 use crate::pull_through::delete::DeletePullThroughCacheRule;
 use crate::pull_through::describe::DescribePullThroughCacheRules;
 use crate::pull_through::update::UpdatePullThroughCacheRule;
@@ -124,6 +123,18 @@ use crate::scanning::registry_scanning_configuration::{
     GetRegistryScanningConfiguration, PutRegistryScanningConfiguration,
 };
 use crate::scrub::operations::{DescribeScrub, StartScrub};
+use crate::secrets::create_secret::CreateSecret;
+use crate::secrets::delete_secret::DeleteSecret;
+use crate::secrets::describe_secret::DescribeSecret;
+use crate::secrets::get_secret_value::GetSecretValue;
+use crate::secrets::list_secret_version_ids::ListSecretVersionIds;
+use crate::secrets::list_secrets::ListSecrets;
+use crate::secrets::put_secret_value::PutSecretValue;
+use crate::secrets::resource_policy::{DeleteSecretPolicy, GetSecretPolicy};
+use crate::secrets::restore_secret::RestoreSecret;
+use crate::secrets::tags::{TagSecret, UntagSecret};
+use crate::secrets::update_secret::UpdateSecret;
+use crate::secrets::update_secret_version_stage::UpdateSecretVersionStage;
 use crate::signing::delete_signing_configuration::DeleteSigningConfiguration;
 use crate::signing::describe_image_signing_status::DescribeImageSigningStatus;
 use crate::signing::get_signing_configuration::GetSigningConfiguration;
@@ -311,6 +322,20 @@ pub const OPERATIONS: &[Entry] = &[
     UpdateRole::ENTRY,
     UpdateRoleDescription::ENTRY,
     UpdateUser::ENTRY,
+    CreateSecret::ENTRY,
+    DeleteSecretPolicy::ENTRY,
+    DeleteSecret::ENTRY,
+    DescribeSecret::ENTRY,
+    GetSecretPolicy::ENTRY,
+    GetSecretValue::ENTRY,
+    ListSecretVersionIds::ENTRY,
+    ListSecrets::ENTRY,
+    PutSecretValue::ENTRY,
+    RestoreSecret::ENTRY,
+    TagSecret::ENTRY,
+    UntagSecret::ENTRY,
+    UpdateSecret::ENTRY,
+    UpdateSecretVersionStage::ENTRY,
     GetSigningProfile::ENTRY,
     ListSigningProfiles::ENTRY,
     PutSigningProfile::ENTRY,
@@ -356,7 +381,6 @@ pub const OPERATIONS: &[Entry] = &[
     ReplicateLayer::ENTRY,
     RetryJob::ENTRY,
     MountLayer::ENTRY,
-    OpenUpstreamSecret::ENTRY,
     PutAccountLimit::ENTRY,
     PutSparseManifests::ENTRY,
     RunGarbageCollection::ENTRY,

@@ -200,8 +200,9 @@ pub fn json_code(kind: ErrorKind) -> Code {
         | Kind::AccountAlreadyExists
         | Kind::AccountNotFound
         | Kind::JobNotFound => ("InvalidParameterException", 400),
-        // Only ever of IAM and STS, which speak AWS Query.
+        // Only ever of services that have words of their own for them, or speak AWS Query.
         Kind::NoSuchEntity
+        | Kind::InvalidState
         | Kind::EntityAlreadyExists
         | Kind::DeleteConflict
         | Kind::MalformedPolicyDocument
@@ -351,6 +352,7 @@ pub fn query_code(kind: ErrorKind) -> Code {
         | Kind::BackfillInProgress
         | Kind::BackfillInvalidStatus
         | Kind::BackfillNotFound
+        | Kind::InvalidState
         | Kind::JobNotFound => ("ValidationError", 400),
         Kind::InvalidAuthorizationMessage => ("InvalidAuthorizationMessageException", 400),
         Kind::BodyIncomplete => ("RequestTimeout", 400),

@@ -152,6 +152,7 @@ pub(super) fn code(kind: ErrorKind) -> (StatusCode, &'static str) {
         | ErrorKind::BackfillInProgress
         | ErrorKind::BackfillInvalidStatus
         | ErrorKind::BackfillNotFound
+        | ErrorKind::InvalidState
         | ErrorKind::JobNotFound
         | ErrorKind::NoSuchEntity
         | ErrorKind::EntityAlreadyExists

@@ -378,8 +378,6 @@ async fn administrate(asking: &Asking, operation: &str) -> String {
         "DescribeJob" => asking.run(DescribeJob { management_account, id: 1 }).await,
         "CancelJob" => asking.run(CancelJob { management_account, id: 1 }).await,
         "RetryJob" => asking.run(RetryJob { management_account, id: 1 }).await,
-        // Only the pull-through cache itself runs this.
-        "OpenUpstreamSecret" => "no access".to_owned(),
         // Only jobs run these, with a lease that nobody else can have.
         "ActivateImage" | "ArchiveReferrers" | "AttachSignature" | "ExpireImages"
         | "ExpireReferrers" | "ReplicateDeletion" | "ReplicateImage" | "ReplicateLayer" => {

@@ -7,14 +7,14 @@ use super::registries::ecr_host;
 use super::rules::Rule;
 use super::upstream::Credentials;
 use crate::app::App;
-use crate::context::RequestContext;
-use crate::error::{Error, ErrorKind, Result};
-use crate::execute::{Call, Demand, Entry, Operation, Resource, Service, execute};
+use crate::error::{Error, ErrorKind, Result, chain};
+use crate::execute::execute;
 use crate::identities::get_authorization_token::GetAuthorizationToken;
 use crate::identities::sessions::assume_role::AssumeRole;
 use crate::identities::{authorization_token, sessions};
 use crate::names::{AccountId, Region};
-use crate::secrets::{SecretId, SecretValue, current_value};
+use crate::secrets::get_secret_value::GetSecretValue;
+use crate::secrets::{SecretId, Value};
 use crate::services::PULL_THROUGH_CACHE;
 
 /// What a secret holds.
@@ -23,42 +23,6 @@ struct Body {
     username: String,
     #[serde(rename = "accessToken")]
     access_token: String,
-}
-
-/// Opens a secret for a rule. Only the service itself does this, by its linked role, so the caller
-/// of an operation that names a secret needs no right to read it; as in ECR.
-///
-/// # Errors
-/// [`ErrorKind::CredentialNotFound`] or [`ErrorKind::CredentialUnreadable`].
-#[derive(Clone, Debug)]
-pub struct OpenUpstreamSecret {
-    /// Which one.
-    pub id: SecretId,
-    /// Its ARN as the rule has it.
-    pub arn: String,
-}
-
-impl Operation for OpenUpstreamSecret {
-    const ENTRY: Entry = Entry { service: Service::Tonnage, name: "OpenUpstreamSecret" };
-    type Output = SecretString;
-
-    fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
-        let resource = Resource::Arn { arn: self.id.pattern(), account: *self.id.account() };
-        vec![Demand::new("secretsmanager:GetSecretValue", resource)]
-    }
-
-    async fn run(self, call: Call<'_>) -> Result<SecretString> {
-        let mut tx = call.read().await?;
-        match current_value(&mut tx, &call.app.root_key, call.now(), &self.arn).await? {
-            SecretValue::Text(text) => Ok(text),
-            SecretValue::NotFound => Err(not_found()),
-            SecretValue::CannotBeOpened => Err(Error::new(
-                ErrorKind::CredentialUnreadable,
-                "The secret is accessible but is unable to be decrypted. Verify the resource \
-                 permissions and try again.",
-            )),
-        }
-    }
 }
 
 /// Whether a rule of this registry may name a secret: it must be there and open. What it holds is
@@ -83,18 +47,29 @@ pub(super) async fn of(app: &App, rule: &Rule) -> Result<Option<Credentials>> {
     }
 }
 
-async fn open(app: &App, registry: (AccountId, &Region), arn: &str) -> Result<SecretString> {
+/// Opens a secret, as the service's linked role: whoever writes rules needs no right to read it, and
+/// the role may read such secrets of its own account only. As in ECR.
+async fn open(app: &App, registry: (AccountId, &Region), arn: &str) -> Result<Value> {
     let id = check_place(registry, arn)?;
-    let (account, region) = registry;
-    let context = PULL_THROUGH_CACHE.linked_context(
-        app,
-        account,
-        (account, region.clone()),
-        request_id(app),
-    );
-    let secret = execute(app, &context, OpenUpstreamSecret { id, arn: arn.to_owned() }).await;
-    secret.map_err(|error| match error.kind() {
+    let of = (registry.0, registry.1.clone());
+    let context = PULL_THROUGH_CACHE.linked_context(app, registry.0, of, request_id(app));
+    let opened = execute(app, &context, GetSecretValue { id, version_id: None, stage: None }).await;
+    let error = match opened {
+        Ok(opened) => return Ok(opened.value),
+        Err(error) => error,
+    };
+    Err(match error.kind() {
+        // There is none, its deletion is scheduled, or it has no value yet.
+        ErrorKind::NoSuchEntity | ErrorKind::InvalidState => not_found(),
         ErrorKind::AccessDenied => inaccessible("").caused_by(error),
+        ErrorKind::Internal => {
+            tracing::error!(secret = arn, cause = chain(&error), "a secret does not open");
+            Error::new(
+                ErrorKind::CredentialUnreadable,
+                "The secret is accessible but is unable to be decrypted. Verify the resource \
+                 permissions and try again.",
+            )
+        }
         _ => error,
     })
 }
@@ -116,10 +91,14 @@ fn check_place((account, region): (AccountId, &Region), arn: &str) -> Result<Sec
     Ok(id)
 }
 
-/// Reads the body of a secret.
-fn parse(body: &SecretString) -> Result<Credentials> {
+/// Reads what a secret holds.
+fn parse(value: &Value) -> Result<Credentials> {
     // What the parser says quotes the text, so nobody is told.
-    let body: Body = serde_json::from_str(body.expose_secret()).map_err(|_| {
+    let body = match value {
+        Value::Text(text) => serde_json::from_str::<Body>(text.expose_secret()).ok(),
+        Value::Binary(_) => None,
+    };
+    let body = body.ok_or_else(|| {
         Error::new(
             ErrorKind::CredentialUnreadable,
             "The secret is accessible but does not hold credentials. Store a JSON object with the \
@@ -209,11 +188,11 @@ mod tests {
             ("", None),
         ];
         for (text, expected) in rows {
-            let found = parse(&SecretString::from(*text));
+            let found = parse(&Value::Text(SecretString::from(*text)));
             let found = found.as_ref().ok();
             let found = found.map(|it| (it.username.as_str(), it.password.expose_secret()));
             assert_eq!(found, *expected, "{text}");
-            if let Err(error) = parse(&SecretString::from(*text)) {
+            if let Err(error) = parse(&Value::Text(SecretString::from(*text))) {
                 assert!(!error.message().contains("token"), "{error}");
             }
         }

@@ -11,7 +11,7 @@ pub(crate) mod arrivals;
 mod arriving;
 pub mod complete;
 pub mod create;
-pub mod credentials;
+mod credentials;
 pub mod delete;
 pub mod describe;
 pub mod find_mirror;

@@ -124,6 +124,11 @@ impl SecretId {
         }
     }
 
+    /// The name or the ARN as it was given.
+    pub(super) fn given(&self) -> &str {
+        self.arn().unwrap_or(self.name())
+    }
+
     /// The ARN as policies match it while it is not known whether there is such a secret.
     pub(crate) fn pattern(&self) -> String {
         match &self.named {

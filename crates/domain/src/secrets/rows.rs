@@ -8,6 +8,7 @@ use crate::clock::Millis;
 use crate::error::{Error, Result};
 use crate::execute::Tx;
 use crate::metadata::Row;
+use crate::resource_tags::ResourceTag;
 use crate::root_key::RootKey;
 use crate::{params, versions};
 
@@ -64,6 +65,14 @@ pub(super) async fn find_whatever(tx: &mut Tx, id: &SecretId) -> Result<Option<S
 /// The ARN of the secret, for decisions.
 pub(crate) async fn arn_of(tx: &mut Tx, id: &SecretId) -> Result<Option<String>> {
     Ok(find_whatever(tx, id).await?.map(|secret| secret.arn))
+}
+
+/// The tags of the secret with this ARN, for decisions.
+pub(crate) async fn tags_of(tx: &mut Tx, arn: &str) -> Result<Vec<ResourceTag>> {
+    let row = tx.optional(select_secrets!("WHERE arn = $1"), params![arn]).await?;
+    let Some(row) = row else { return Ok(Vec::new()) };
+    let tags = secret_from(&row)?.tags.into_iter();
+    Ok(tags.map(|(key, value)| ResourceTag { key, value }).collect())
 }
 
 /// Stores a new secret.

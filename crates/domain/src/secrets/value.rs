@@ -155,8 +155,7 @@ pub(crate) async fn seal_anew(tx: &mut Tx, old: &RootKey, new: &RootKey) -> Resu
         for row in &rows {
             (secret_id, version_id) = (row.get(0)?, row.get(1)?);
             let owner = owner(&row.get::<String>(2)?, &version_id);
-            let sealed =
-                new.seal_anew(old, Purpose::Secret, &owner, &row.get::<Vec<u8>>(3)?)?;
+            let sealed = new.seal_anew(old, Purpose::Secret, &owner, &row.get::<Vec<u8>>(3)?)?;
             count += tx
                 .execute(
                     "UPDATE secret_versions SET sealed_value = $3 \

@@ -54,7 +54,6 @@ use tonnage_domain::policies::repository_policy::{
     DeleteRepositoryPolicy, GetRepositoryPolicy, SetRepositoryPolicy,
 };
 use tonnage_domain::pull_through::create::CreatePullThroughCacheRule;
-use tonnage_domain::pull_through::credentials::OpenUpstreamSecret;
 use tonnage_domain::pull_through::delete::DeletePullThroughCacheRule;
 use tonnage_domain::pull_through::describe::DescribePullThroughCacheRules;
 use tonnage_domain::pull_through::update::UpdatePullThroughCacheRule;
@@ -95,7 +94,6 @@ use tonnage_domain::scanning::registry_scanning_configuration::{
     GetRegistryScanningConfiguration, PutRegistryScanningConfiguration,
 };
 use tonnage_domain::scrub::operations::{DescribeScrub, StartScrub};
-use tonnage_domain::secrets::SecretId;
 use tonnage_domain::signing::configuration::SigningConfiguration;
 use tonnage_domain::signing::delete_signing_configuration::DeleteSigningConfiguration;
 use tonnage_domain::signing::describe_image_signing_status::DescribeImageSigningStatus;
@@ -506,26 +504,6 @@ fn pull_through(table: &mut Table) {
     table.add("", &ValidatePullThroughCacheRule { registry_id: None, prefix: prefix() });
     let (prefixes, page) = (Vec::new(), page(None, 100));
     table.add("", &DescribePullThroughCacheRules { registry_id: None, prefixes, page });
-    let arn =
-        format!("arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:ecr-pullthroughcache/hub-AbCdEf");
-    table.add("", &OpenUpstreamSecret { id: SecretId::parse_arn(&arn).unwrap(), arn });
-}
-
-fn policies(table: &mut Table, management_account: AccountId) {
-    let (repository, text) = (address("team/app"), String::new());
-    table.add("", &SetRepositoryPolicy { repository: repository.clone(), text, force: false });
-    table.add("", &GetRepositoryPolicy { repository: repository.clone() });
-    table.add("", &DeleteRepositoryPolicy { repository });
-    table.add("", &PutRegistryPolicy { text: String::new() });
-    table.add("", &GetRegistryPolicy);
-    table.add("", &DeleteRegistryPolicy);
-    let account = AccountId::parse("210987654321").unwrap();
-    table.add("", &PutAccountLimit { management_account, account, text: String::new() });
-    table.add("", &GetAccountLimit { management_account, account });
-    table.add("", &DeleteAccountLimit { management_account, account });
-    let (principal, action) = (String::new(), "ecr:PutImage".to_owned());
-    let (resource, keys) = ("*".to_owned(), Vec::new());
-    table.add("", &ExplainPolicy { management_account, principal, action, resource, keys });
 }
 
 fn accounts_and_identities(table: &mut Table, management_account: AccountId) {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use tonnage_api::aws::shapes::{Service as Model, ecr, ecr_public, iam, sts};
+use tonnage_api::aws::shapes::{Service as Model, ecr, ecr_public, iam, secretsmanager, sts};
 use tonnage_api::oci::profile::DEVIATIONS;
 use tonnage_domain::execute::Service;
 use tonnage_domain::operations::OPERATIONS;
@@ -173,6 +173,7 @@ pub(super) fn page(note: &str) -> String {
     model(&mut page, "Amazon ECR", Service::Ecr, &ecr::SERVICE);
     model(&mut page, "AWS IAM", Service::Iam, &iam::SERVICE);
     model(&mut page, "AWS STS", Service::Sts, &sts::SERVICE);
+    model(&mut page, "AWS Secrets Manager", Service::SecretsManager, &secretsmanager::SERVICE);
     page.push_str("\n## AWS Signer\n\n");
     let names: Vec<String> = served(Service::Signer).map(|name| format!("`{name}`")).collect();
     let _ = writeln!(page, "Only {}. The platform of a profile is `{PLATFORM}`.", names.join(", "));

@@ -174,7 +174,6 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "ListSigningProfiles"
         | "ListTags"
         | "ListTagsForResource"
-        | "OpenUpstreamSecret"
         | "ValidatePullThroughCacheRule" => return Some(Writes::Nothing),
         name if entry.service == Service::Iam => return of_iam(name),
         _ => return None,
