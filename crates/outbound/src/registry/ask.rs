@@ -37,8 +37,7 @@ pub(super) enum Body {
 }
 
 impl<'a> Question<'a> {
-    /// One that only reads.
-    pub(super) fn read(place: &'a Place, scope: &'a Scope, method: Method, uri: Uri) -> Self {
+    pub(super) fn new(place: &'a Place, scope: &'a Scope, method: Method, uri: Uri) -> Self {
         Self { place, scope, method, uri, accept: None, body: Body::Nothing }
     }
 

@@ -54,6 +54,9 @@ impl From<crate::Error> for Error {
         }
         match error {
             crate::Error::Forbidden(_) | crate::Error::Plain(_) => Self::Forbidden(text),
+            crate::Error::Http(host, cause) if cause.is_user() => {
+                Self::Source { host, cause: cause.into() }
+            }
             crate::Error::Http(_, cause) if cause.is_parse() => Self::Invalid(text),
             crate::Error::Url(_) | crate::Error::Large(..) => Self::Invalid(text),
             crate::Error::Resolve(..)

@@ -121,7 +121,7 @@ mod tests {
         check("99999999999999999999999999", Some(24 * 60 * 60));
         check("Tue, 15 Nov 1994 08:13:01 GMT", Some(30));
         check("Tue, 15 Nov 1994 08:12:01 GMT", Some(0));
-        check("Tue, 15 Nov 2094 08:12:01 GMT", Some(24 * 60 * 60));
+        check("Mon, 15 Nov 2094 08:12:01 GMT", Some(24 * 60 * 60));
         check("-1", None);
         check("soon", None);
         check("", None);

@@ -14,8 +14,10 @@ mod error;
 mod headers;
 mod place;
 mod pull;
+mod push;
 mod referrers;
 mod scope;
+mod source;
 mod trust;
 
 use std::future::Future;
@@ -33,6 +35,7 @@ pub use self::error::Error;
 pub use self::headers::Quota;
 pub use self::place::{Credentials, Origin};
 pub use self::pull::{Manifest, ManifestHead};
+pub use self::push::{Mounted, Upload};
 pub use crate::pool::PoolLimits;
 
 /// What these requests call themselves.

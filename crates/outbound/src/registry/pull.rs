@@ -53,7 +53,7 @@ impl Registries {
         let work = async {
             let place = Place::of(origin)?;
             let scope = Scope::login();
-            let question = Question::read(&place, &scope, Method::GET, place.url("")?);
+            let question = Question::new(&place, &scope, Method::GET, place.url("")?);
             let answer = expect_ok(self.ask(question).await?).await?;
             answer.drain().await;
             Ok(())
@@ -135,7 +135,7 @@ impl Registries {
             let (name, digest) = (place::repository(repository)?, place::known_digest(digest)?);
             let scope = Scope::of(name, Rights::Pull);
             let uri = place.url(&format!("{name}/blobs/{digest}"))?;
-            let answer = self.ask(Question::read(&place, &scope, Method::GET, uri)).await?;
+            let answer = self.ask(Question::new(&place, &scope, Method::GET, uri)).await?;
             expect_ok(answer).await?.stream(self.limits.stall)
         };
         self.in_time(origin, work).await
@@ -151,7 +151,7 @@ impl Registries {
         let (name, reference) = (place::repository(repository)?, place::reference(reference)?);
         let scope = Scope::of(name, Rights::Pull);
         let uri = place.url(&format!("{name}/manifests/{reference}"))?;
-        let question = Question::read(place, &scope, method, uri).accepting(MANIFESTS);
+        let question = Question::new(place, &scope, method, uri).accepting(MANIFESTS);
         expect_ok(self.ask(question).await?).await
     }
 }

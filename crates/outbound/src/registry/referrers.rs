@@ -52,7 +52,7 @@ impl Registries {
         let mut merged: Option<Map<String, Value>> = None;
         let mut left = self.limits.referrers_bytes_max;
         for page in 0..PAGES_MAX {
-            let question = Question::read(place, scope, Method::GET, uri.clone()).accepting(INDEX);
+            let question = Question::new(place, scope, Method::GET, uri.clone()).accepting(INDEX);
             let answer = self.ask(question).await?;
             let is_index = headers::media_type(answer.headers()).as_deref() == Some(INDEX);
             match answer.status() {

@@ -46,7 +46,11 @@ fn site(host: &str) -> Option<&str> {
         return None;
     }
     let domain = std::str::from_utf8(domain.as_bytes()).ok()?;
-    (!SHARED.contains(&domain)).then_some(domain)
+    // The list knows names below some of these domains, so that what one registers there is deeper.
+    let is_below = |shared: &&str| {
+        domain.strip_suffix(*shared).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    };
+    (!SHARED.iter().any(is_below)).then_some(domain)
 }
 
 #[cfg(test)]
