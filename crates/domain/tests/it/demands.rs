@@ -75,6 +75,11 @@ use tonnage_domain::replication::describe_image_replication_status::DescribeImag
 use tonnage_domain::replication::put_replication_configuration::PutReplicationConfiguration;
 use tonnage_domain::replication::replicate_deletion::ReplicateDeletion;
 use tonnage_domain::replication::replicate_image::ReplicateImage;
+use tonnage_domain::pull_through::complete::MarkImageComplete;
+use tonnage_domain::pull_through::find_mirror::FindMirror;
+use tonnage_domain::pull_through::import_image::ImportUpstreamImage;
+use tonnage_domain::pull_through::import_layer::ImportUpstreamLayer;
+use tonnage_domain::pull_through::import_referrers::ImportUpstreamReferrers;
 use tonnage_domain::replication::replicate_layer::ReplicateLayer;
 use tonnage_domain::replication::{
     Change, QueuedChange, ReplicationConfiguration, ReplicationDestination,
@@ -359,6 +364,23 @@ fn signing(table: &mut Table) {
     table.add("", &attach);
 }
 
+fn imports(table: &mut Table) {
+    let digest = Digest::of_sha256(b"one");
+    for (what, reference) in [
+        ("by tag", Reference::Tag(Tag::parse("v1").unwrap())),
+        ("by digest", Reference::Digest(digest.clone())),
+    ] {
+        table.add(what, &ImportUpstreamImage { repository: address("team/app"), reference });
+    }
+    table.add("", &ImportUpstreamLayer::new(address("team/app"), digest.clone()));
+    let (repository, subject) = (address("team/app"), digest.clone());
+    table.add("", &ImportUpstreamReferrers { repository, subject });
+    let (repository, lease) = (address("team/app"), Lease::new(1, 1));
+    table.add("", &MarkImageComplete { repository, digest, lease });
+    let (host, name) = ("docker.io".to_owned(), address("team/app").name);
+    table.add("", &FindMirror { host, name });
+}
+
 fn replication(table: &mut Table) {
     let to = To {
         source: address("team/app"),
@@ -371,6 +393,7 @@ fn replication(table: &mut Table) {
     table.add("", &ReplicateImage { to: to.clone(), digest: digest.clone(), queued: None });
     table.add("", &ReplicateLayer { to: to.clone(), digest: digest.clone() });
     table.add("", &ReplicateDeletion { to, queued });
+    imports(table);
     let repository = address("team/app");
     let id = by_digest(&digest);
     table.add("", &DescribeImageReplicationStatus { repository, id });
