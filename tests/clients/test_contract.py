@@ -59,6 +59,8 @@ REGISTRY_POLICY = json.dumps(
     }
 )
 TAG = {"Key": "team", "Value": "one"}
+# A registry that an operator said to be at a port where nobody listens.
+ECR_UPSTREAM = f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com"
 FILTER = {"filterType": "WILDCARD", "filter": "release*"}
 
 _numbers = itertools.count(1)
@@ -186,6 +188,10 @@ def _repository_policy(state: State) -> None:
     succeed(state.server, "SetRepositoryPolicy", everything("SetRepositoryPolicy", state))
 
 
+def _rule(state: State) -> None:
+    succeed(state.server, "CreatePullThroughCacheRule", maximal("CreatePullThroughCacheRule", state))
+
+
 def _registry_policy(state: State) -> None:
     succeed(state.server, "PutRegistryPolicy", everything("PutRegistryPolicy", state))
 
@@ -239,11 +245,13 @@ def _signing(state: State) -> None:
 
 PREPARATIONS: dict[str, Callable[[State], None]] = {
     "DeleteLifecyclePolicy": _lifecycle_policy,
+    "DeletePullThroughCacheRule": _rule,
     "DeleteRegistryPolicy": _registry_policy,
     "DeleteRepositoryCreationTemplate": _template,
     "DeleteRepositoryPolicy": _repository_policy,
     "DeleteSigningConfiguration": _signing,
     "DeregisterPullTimeUpdateExclusion": _exclusion,
+    "DescribePullThroughCacheRules": _rule,
     "DescribeReplicationBackfillResults": _ended_backfill,
     "DescribeRepositoryCreationTemplates": _template,
     "GetLifecyclePolicy": _lifecycle_policy,
@@ -256,12 +264,16 @@ PREPARATIONS: dict[str, Callable[[State], None]] = {
     "StartLifecyclePolicyPreview": _lifecycle_policy,
     "StartReplicationBackfill": _tags_to_copy,
     "StopReplicationBackfill": _backfill_under_way,
+    "UpdatePullThroughCacheRule": _rule,
     "UpdateRepositoryCreationTemplate": _template,
+    "ValidatePullThroughCacheRule": _rule,
 }
 
 # Members that the model allows one by one and ECR not together.
 CONFLICTS: dict[str, set[str]] = {
+    "CreatePullThroughCacheRule": {"credentialArn"},
     "DescribeImages": {"imageIds", "nextToken"},
+    "DescribePullThroughCacheRules": {"ecrRepositoryPrefixes", "nextToken"},
     "DescribeReplicationBackfillResults": {"nextToken"},
     "DescribeRepositories": {"repositoryNames", "nextToken"},
     "DescribeRepositoryCreationTemplates": {"prefixes", "nextToken"},
@@ -270,10 +282,15 @@ CONFLICTS: dict[str, set[str]] = {
     "ListImages": {"nextToken"},
     "ListPullTimeUpdateExclusions": {"nextToken"},
     "ListReplicationBackfills": {"nextToken"},
+    "UpdatePullThroughCacheRule": {"credentialArn"},
 }
 
 # What the minimal input needs although the model does not require it.
-NEEDED: dict[str, set[str]] = {"DeleteRepository": {"force"}}
+NEEDED: dict[str, set[str]] = {
+    "CreatePullThroughCacheRule": {"customRoleArn"},
+    "DeleteRepository": {"force"},
+    "UpdatePullThroughCacheRule": {"customRoleArn"},
+}
 
 
 def everything(operation: str, state: State) -> dict[str, Any]:
@@ -284,8 +301,11 @@ def everything(operation: str, state: State) -> dict[str, Any]:
         "acceptedMediaTypes": [MANIFEST_TYPE],
         "appliedFor": ["CREATE_ON_PUSH", "REPLICATION", "PULL_THROUGH_CACHE"],
         "customRoleArn": f"arn:aws:iam::{ACCOUNT}:role/templates",
+        "credentialArn": f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:ecr-pullthroughcache/contract-AbCdEf",
         "description": "a template",
         "destination": state.destination,
+        "ecrRepositoryPrefix": f"rule-{state.number}",
+        "ecrRepositoryPrefixes": [f"rule-{state.number}"],
         "encryptionConfiguration": {"encryptionType": "AES256"},
         "filter": {"tagStatus": "TAGGED", "imageStatus": "ACTIVE"},
         "force": True,
@@ -349,6 +369,9 @@ def everything(operation: str, state: State) -> dict[str, Any]:
         "tags": [TAG],
         "targetStorageClass": "ARCHIVE",
         "uploadId": str(uuid.UUID(int=state.number)),
+        "upstreamRegistry": "ecr",
+        "upstreamRegistryUrl": ECR_UPSTREAM,
+        "upstreamRepositoryPrefix": "contract",
         "value": "ENABLED",
     }
     if operation == "CreateRepository":
@@ -402,10 +425,21 @@ def wait_for_preview(state: State) -> None:
     waiter.wait(repositoryName=state.name, WaiterConfig={"Delay": 0.1, "MaxAttempts": 300})
 
 
+class ContractServer(Server):
+    """With an upstream registry that nobody answers for."""
+
+    def command(self) -> list[str]:
+        return [
+            *super().command(),
+            *("--upstream-location", f"{ECR_UPSTREAM}=http://127.0.0.1:1"),
+            *("--pull-through-cache-rules-per-registry", "1000"),
+        ]
+
+
 @pytest.fixture(scope="module")
 def contract(binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server of these tests' own: they change the registry's settings."""
-    running = Server(binary, tmp_path_factory.mktemp("contract")).start()
+    running = ContractServer(binary, tmp_path_factory.mktemp("contract")).start()
     yield running
     running.close()
 
@@ -427,8 +461,6 @@ UNSERVED_INPUTS: dict[str, dict[str, Any]] = {
     operation: {
         name: value
         for name, value in {
-            "ecrRepositoryPrefix": "mirror",
-            "upstreamRegistryUrl": "public.ecr.aws",
             "repositoryName": "absent",
             "imageId": {"imageTag": "absent"},
         }.items()
@@ -490,9 +522,11 @@ def test_one_wrong_type(contract: Server, shared: State, operation: str) -> None
 # What a second call of the same input answers: nothing for a success, and a code otherwise.
 AGAIN = {
     "BatchDeleteImage": None,
+    "CreatePullThroughCacheRule": "PullThroughCacheRuleAlreadyExistsException",
     "CreateRepository": "RepositoryAlreadyExistsException",
     "CreateRepositoryCreationTemplate": "TemplateAlreadyExistsException",
     "DeleteLifecyclePolicy": "LifecyclePolicyNotFoundException",
+    "DeletePullThroughCacheRule": "PullThroughCacheRuleNotFoundException",
     "DeleteRegistryPolicy": "RegistryPolicyNotFoundException",
     "DeleteRepository": "RepositoryNotFoundException",
     "DeleteRepositoryCreationTemplate": "TemplateNotFoundException",
@@ -515,6 +549,7 @@ AGAIN = {
     "TagResource": None,
     "UntagResource": None,
     "UpdateImageStorageClass": "ImageStorageClassUpdateNotSupportedException",
+    "UpdatePullThroughCacheRule": None,
     "UpdateRepositoryCreationTemplate": None,
 }
 

@@ -20,6 +20,8 @@ use crate::metrics::Metrics;
 use crate::names::{AccountId, Region};
 use crate::objects::Objects;
 use crate::policies::governing::ResourcePolicyCache;
+use crate::pull_through::imports::Imports;
+use crate::pull_through::settings::UpstreamSettings;
 use crate::pull_through::upstream::Upstreams;
 use crate::quotas::Quotas;
 use crate::root_key::RootKey;
@@ -58,6 +60,13 @@ pub struct Settings {
     pub quotas: Quotas,
     /// How often accounts may call.
     pub throttling: Throttling,
+    /// Which registries images may be pulled through from, and where they are.
+    pub upstreams: UpstreamSettings,
+    /// How long what an upstream said of a tag is believed, in seconds; ECR's is 24 hours.
+    pub pull_through_valid_seconds: i64,
+    /// Whether the layers and children of an image that was pulled through are fetched unasked, as
+    /// in ECR. Without that they come when they are first asked for.
+    pub pull_through_whole_images: bool,
 }
 
 impl Default for Settings {
@@ -75,6 +84,9 @@ impl Default for Settings {
             scrub_interval_seconds: 7 * 24 * 3600,
             quotas: Quotas::ECR,
             throttling: Throttling::Off,
+            upstreams: UpstreamSettings::default(),
+            pull_through_valid_seconds: 24 * 3600,
+            pull_through_whole_images: true,
         }
     }
 }
@@ -103,6 +115,7 @@ pub struct App {
     pub(crate) known_tokens: KnownTokens,
     pub(crate) documents: Arc<dyn Documents>,
     pub(crate) upstreams: Arc<dyn Upstreams>,
+    pub(crate) imports: Imports,
     pub(crate) key_sets: KeySets,
     pub(crate) policies: PolicyCache,
     pub(crate) resource_policies: ResourcePolicyCache,

@@ -24,7 +24,7 @@ use crate::identities::{entities, sessions};
 use crate::names::AccountId;
 use crate::policies::governing::{self, Basis, Compiled, Governed, Needs, Remember};
 use crate::resource_tags::ResourceTag;
-use crate::{repositories, resource_tags, services, versions};
+use crate::{repositories, resource_tags, secrets, services, versions};
 
 /// What was allowed, and under which versions of the stored policies. Whoever holds a permit may
 /// open transactions; it can only be had from the authorizer, and not copied.
@@ -218,6 +218,11 @@ async fn decide(
             Resource::Caller => question.decide_for_everybody(),
             _ => question.decide(&own, &resource_policies, &keys(&tags)),
         };
+        // The end of a secret's ARN would tell that the secret exists.
+        let told_arn = match &demand.resource {
+            Resource::Secret { .. } => demand.resource.arn(),
+            _ => question.arn.clone(),
+        };
         let denial = (!decision.is_allowed()).then(|| {
             let absent = question.decide(&own, &[], &keys(&[]));
             let told = told_of(&decision, &absent, demand.action);
@@ -227,13 +232,13 @@ async fn decide(
                     true => condition_keys(context, demand, &resource, &tags, &own),
                     false => Context::new(),
                 };
-                let what = (demand.action, question.arn.as_str());
+                let what = (demand.action, told_arn.as_str());
                 Box::new(Denied::new(question.account, principal, what, &decision, &keys))
             });
             Denial { told, known: known_of(&decision), explained }
         });
         if let (true, Some(denial)) = (demand.required, &denial) {
-            return Err(denied(context, demand.action, &question.arn, denial));
+            return Err(denied(context, demand.action, &told_arn, denial));
         }
         granted.push(Decided { action: demand.action, arn: question.arn, denial });
     }
@@ -373,8 +378,13 @@ impl Question<'_> {
     }
 }
 
-/// What IAM names has a path that only the stored entity knows.
-async fn resolved(tx: &mut Tx, resource: &Resource) -> Result<Resource> {
+/// What IAM names has a path that only the stored entity knows, and a secret's ARN has an end that
+/// only the stored secret knows.
+pub(crate) async fn resolved(tx: &mut Tx, resource: &Resource) -> Result<Resource> {
+    if let Resource::Secret { id, arn: None } = resource {
+        let arn = secrets::rows::arn_of(tx, id).await?;
+        return Ok(Resource::Secret { id: id.clone(), arn });
+    }
     let Resource::Entity { account, kind, path: None, name, .. } = resource else {
         return Ok(resource.clone());
     };
@@ -444,6 +454,9 @@ pub(crate) async fn tags_of(tx: &mut Tx, resource: &Resource) -> Result<Vec<Reso
             None => Ok(Vec::new()),
         };
     }
+    if let Resource::Secret { arn: Some(arn), .. } = resource {
+        return secrets::rows::tags_of(tx, arn).await;
+    }
     let Resource::Repository { account, region, name } = resource else { return Ok(Vec::new()) };
     let address = repositories::RepositoryAddress {
         account: *account,
@@ -473,6 +486,9 @@ pub(crate) fn condition_keys<'a>(
     keys.set("aws:epochtime", (context.now.0 / 1000).to_string());
     keys.set("aws:requestedregion", context.region.as_str());
     keys.set("aws:viaawsservice", "false");
+    if let Some(account) = resource.account() {
+        keys.set("aws:resourceaccount", account.to_string());
+    }
     if context.principal.kind == PrincipalKind::Service {
         keys.set("aws:sourceaccount", context.principal.account.as_str());
         keys.set("aws:sourcearn", resource.arn());
@@ -492,7 +508,11 @@ pub(crate) fn condition_keys<'a>(
     }
     for tag in tags {
         keys.add(format!("aws:resourcetag/{}", tag.key), tag.value.as_str());
-        let service = if matches!(resource, Resource::Arn { .. }) { "iam" } else { "ecr" };
+        let service = match resource {
+            Resource::Arn { .. } => "iam",
+            Resource::Secret { .. } => "secretsmanager",
+            _ => "ecr",
+        };
         keys.add(format!("{service}:resourcetag/{}", tag.key), tag.value.as_str());
     }
     for (key, values) in &demand.keys {

@@ -93,6 +93,30 @@ pub enum ErrorKind {
     TemplateAlreadyExists,
     /// There is no such repository creation template.
     TemplateNotFound,
+    /// A pull through cache rule with this prefix exists already.
+    PullThroughCacheRuleAlreadyExists,
+    /// There is no such pull through cache rule.
+    PullThroughCacheRuleNotFound,
+    /// A registry cannot be an upstream, or not without credentials.
+    UnsupportedUpstreamRegistry,
+    /// There is no secret under the ARN of a rule.
+    CredentialNotFound,
+    /// The secret of a rule may not be used for it.
+    CredentialInaccessible,
+    /// The secret of a rule cannot be opened, or is not credentials.
+    CredentialUnreadable,
+    /// An upstream registry refuses the credentials of a rule, or wants some.
+    UpstreamAccessDenied,
+    /// An upstream registry says that too much was asked of it.
+    UpstreamTooManyRequests,
+    /// An upstream registry does not answer, or not with what can be used.
+    UpstreamUnavailable,
+    /// An upstream registry cannot be asked for an image.
+    UnableToGetUpstreamImage,
+    /// A layer does not come from an upstream registry.
+    UnableToGetUpstreamLayer,
+    /// The repository has what an upstream registry has; nobody else pushes to it.
+    RepositoryIsCache,
     /// The principal is excluded from pull times already.
     ExclusionAlreadyExists,
     /// The principal is not excluded from pull times.
@@ -117,6 +141,8 @@ pub enum ErrorKind {
     InvalidAuthorizationMessage,
     /// The registry has no signing configuration.
     SigningConfigurationNotFound,
+    /// What is named is not in a state that allows this.
+    InvalidState,
     /// There is no such job.
     JobNotFound,
     /// IAM has nothing of this name.
@@ -155,7 +181,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind, in the order of their declaration.
-    pub const ALL: [Self; 68] = [
+    pub const ALL: [Self; 81] = [
         Self::Unauthenticated,
         Self::TokenExpired,
         Self::TokenInvalid,
@@ -195,6 +221,18 @@ impl ErrorKind {
         Self::DigestInvalid,
         Self::TemplateAlreadyExists,
         Self::TemplateNotFound,
+        Self::PullThroughCacheRuleAlreadyExists,
+        Self::PullThroughCacheRuleNotFound,
+        Self::UnsupportedUpstreamRegistry,
+        Self::CredentialNotFound,
+        Self::CredentialInaccessible,
+        Self::CredentialUnreadable,
+        Self::UpstreamAccessDenied,
+        Self::UpstreamTooManyRequests,
+        Self::UpstreamUnavailable,
+        Self::UnableToGetUpstreamImage,
+        Self::UnableToGetUpstreamLayer,
+        Self::RepositoryIsCache,
         Self::ExclusionAlreadyExists,
         Self::ExclusionNotFound,
         Self::AccountAlreadyExists,
@@ -207,6 +245,7 @@ impl ErrorKind {
         Self::BackfillInvalidStatus,
         Self::InvalidAuthorizationMessage,
         Self::SigningConfigurationNotFound,
+        Self::InvalidState,
         Self::JobNotFound,
         Self::NoSuchEntity,
         Self::EntityAlreadyExists,
@@ -234,7 +273,17 @@ pub struct Error {
     message: String,
     detail: Option<Box<Detail>>,
     denied: Option<Box<Denied>>,
+    upstream: Option<Upstream>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// Why an upstream registry may have what is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Upstream {
+    /// An image that was imported refers to it.
+    Expected,
+    /// A rule covers its name.
+    Possible,
 }
 
 /// Members that some errors carry beside their message (`InvalidLayerPartException` in botocore's
@@ -254,7 +303,7 @@ pub struct Detail {
 impl Error {
     /// An error whose message the client may read.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), detail: None, denied: None, source: None }
+        Self { kind, message: message.into(), detail: None, denied: None, upstream: None, source: None }
     }
 
     /// A defect or damage: the client learns nothing of it, the operator everything.
@@ -312,6 +361,18 @@ impl Error {
     pub(crate) fn with_denied(mut self, denied: Box<Denied>) -> Self {
         self.denied = Some(denied);
         self
+    }
+
+    /// What is missing may be in an upstream registry.
+    #[must_use]
+    pub(crate) fn in_upstream(mut self, upstream: Option<Upstream>) -> Self {
+        self.upstream = upstream;
+        self
+    }
+
+    /// Whether what is missing may be in an upstream registry.
+    pub(crate) fn upstream(&self) -> Option<Upstream> {
+        self.upstream
     }
 
     /// What `DecodeAuthorizationMessage` tells of a denial.

@@ -17,6 +17,7 @@ use crate::identities::entities::EntityKind;
 use crate::jobs;
 use crate::metadata::{Metadata, MetadataError, MetadataErrorKind, Mode, Row, Transaction, Value};
 use crate::names::{AccountId, Arn, Partition, Region, RepositoryName};
+use crate::secrets::SecretId;
 
 /// Which API an operation belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,6 +26,8 @@ pub enum Service {
     Ecr,
     /// AWS IAM.
     Iam,
+    /// AWS Secrets Manager.
+    SecretsManager,
     /// AWS Signer.
     Signer,
     /// AWS STS.
@@ -39,6 +42,7 @@ impl Service {
         match self {
             Self::Ecr => "ecr",
             Self::Iam => "iam",
+            Self::SecretsManager => "secretsmanager",
             Self::Signer => "signer",
             Self::Sts => "sts",
             Self::Tonnage => "tonnage",
@@ -53,6 +57,7 @@ impl Service {
         let prefix = match self {
             Self::Iam => "iam:",
             Self::Ecr => "ecr:",
+            Self::SecretsManager => "secretsmanager:",
             Self::Signer => "signer:",
             Self::Sts => "sts:",
             Self::Tonnage => "tonnage:",
@@ -118,6 +123,13 @@ pub enum Resource {
         /// The account that owns it.
         account: AccountId,
     },
+    /// One secret, whether it exists or not.
+    Secret {
+        /// What names it.
+        id: SecretId,
+        /// Its ARN, where it is known that it exists.
+        arn: Option<String>,
+    },
     /// The caller itself: what AWS lets everybody do, whatever their policies say.
     Caller,
     /// The deployment itself, which belongs to the management account.
@@ -136,6 +148,7 @@ impl Resource {
                 kind.arn(*partition, account, path.as_deref().unwrap_or("/"), name)
             }
             Self::Arn { arn, .. } => arn.clone(),
+            Self::Secret { id, arn } => arn.clone().unwrap_or_else(|| id.pattern()),
             Self::Repository { account, region, name } => {
                 Arn::repository(Partition::of(region), region, account, name).to_string()
             }
@@ -158,6 +171,7 @@ impl Resource {
             | Self::Entity { account, .. }
             | Self::Arn { account, .. }
             | Self::Deployment { account } => Some(account),
+            Self::Secret { id, .. } => Some(id.account()),
         }
     }
 }

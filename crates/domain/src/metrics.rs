@@ -43,6 +43,11 @@ struct ScrubLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct UpstreamLabels {
+    outcome: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct JobLabels {
     kind: &'static str,
     outcome: &'static str,
@@ -61,6 +66,8 @@ pub struct Metrics {
     scrub_checked: Family<ScrubLabels, Counter<u64, AtomicU64>>,
     job_runs: Family<JobLabels, Counter<u64, AtomicU64>>,
     job_seconds: Histogram,
+    upstream_refusals: Family<UpstreamLabels, Counter<u64, AtomicU64>>,
+    upstream_stale: Counter<u64, AtomicU64>,
 }
 
 impl Default for Metrics {
@@ -76,6 +83,8 @@ impl Default for Metrics {
             scrub_checked: Family::default(),
             job_runs: Family::default(),
             job_seconds: Histogram::new(exponential_buckets(0.001, 4.0, 10)),
+            upstream_refusals: Family::default(),
+            upstream_stale: Counter::default(),
         }
     }
 }
@@ -129,6 +138,16 @@ impl Metrics {
             self.job_runs.clone(),
         );
         registry.register("job_seconds", "Time that runs of jobs took", self.job_seconds.clone());
+        registry.register(
+            "upstream_refusals",
+            "Imports that upstream registries did not answer with what was asked for, by outcome",
+            self.upstream_refusals.clone(),
+        );
+        registry.register(
+            "upstream_stale",
+            "Answers from what is stored although its upstream should have been asked again",
+            self.upstream_stale.clone(),
+        );
     }
 
     pub(crate) fn record_operation(
@@ -178,6 +197,16 @@ impl Metrics {
     pub(crate) fn record_job(&self, kind: &'static str, outcome: Outcome, elapsed: Duration) {
         self.job_runs.get_or_create(&JobLabels { kind, outcome: outcome.as_str() }).inc();
         self.job_seconds.observe(elapsed.as_secs_f64());
+    }
+
+    pub(crate) fn record_upstream(&self, error: ErrorKind) {
+        self.upstream_refusals
+            .get_or_create(&UpstreamLabels { outcome: format!("{error:?}") })
+            .inc();
+    }
+
+    pub(crate) fn record_stale(&self) {
+        self.upstream_stale.inc();
     }
 
     /// Counts bytes of a blob that were handed to the socket.

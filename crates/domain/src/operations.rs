@@ -85,10 +85,20 @@ use crate::policies::registry_policy::{
 use crate::policies::repository_policy::{
     DeleteRepositoryPolicy, GetRepositoryPolicy, SetRepositoryPolicy,
 };
+use crate::pull_through::create::CreatePullThroughCacheRule;
+use crate::pull_through::delete::DeletePullThroughCacheRule;
+use crate::pull_through::describe::DescribePullThroughCacheRules;
+use crate::pull_through::update::UpdatePullThroughCacheRule;
+use crate::pull_through::validate::ValidatePullThroughCacheRule;
 use crate::pull_time_exclusions::{
     DeregisterPullTimeUpdateExclusion, ListPullTimeUpdateExclusions,
     RegisterPullTimeUpdateExclusion,
 };
+use crate::pull_through::complete::MarkImageComplete;
+use crate::pull_through::find_mirror::FindMirror;
+use crate::pull_through::import_image::ImportUpstreamImage;
+use crate::pull_through::import_layer::ImportUpstreamLayer;
+use crate::pull_through::import_referrers::ImportUpstreamReferrers;
 use crate::registries::account_settings::{GetAccountSetting, PutAccountSetting};
 use crate::registries::describe::DescribeRegistry;
 use crate::replication::backfills::describe_replication_backfill_results::DescribeReplicationBackfillResults;
@@ -113,6 +123,18 @@ use crate::scanning::registry_scanning_configuration::{
     GetRegistryScanningConfiguration, PutRegistryScanningConfiguration,
 };
 use crate::scrub::operations::{DescribeScrub, StartScrub};
+use crate::secrets::create_secret::CreateSecret;
+use crate::secrets::delete_secret::DeleteSecret;
+use crate::secrets::describe_secret::DescribeSecret;
+use crate::secrets::get_secret_value::GetSecretValue;
+use crate::secrets::list_secret_version_ids::ListSecretVersionIds;
+use crate::secrets::list_secrets::ListSecrets;
+use crate::secrets::put_secret_value::PutSecretValue;
+use crate::secrets::resource_policy::{DeleteSecretPolicy, GetSecretPolicy};
+use crate::secrets::restore_secret::RestoreSecret;
+use crate::secrets::tags::{TagSecret, UntagSecret};
+use crate::secrets::update_secret::UpdateSecret;
+use crate::secrets::update_secret_version_stage::UpdateSecretVersionStage;
 use crate::signing::delete_signing_configuration::DeleteSigningConfiguration;
 use crate::signing::describe_image_signing_status::DescribeImageSigningStatus;
 use crate::signing::get_signing_configuration::GetSigningConfiguration;
@@ -139,9 +161,11 @@ pub const OPERATIONS: &[Entry] = &[
     BatchGetImage::ENTRY,
     BatchGetRepositoryScanningConfiguration::ENTRY,
     CompleteLayerUpload::ENTRY,
+    CreatePullThroughCacheRule::ENTRY,
     CreateRepository::ENTRY,
     CreateRepositoryCreationTemplate::ENTRY,
     DeleteLifecyclePolicy::ENTRY,
+    DeletePullThroughCacheRule::ENTRY,
     DeleteRegistryPolicy::ENTRY,
     DeleteRepository::ENTRY,
     DeleteRepositoryCreationTemplate::ENTRY,
@@ -151,6 +175,7 @@ pub const OPERATIONS: &[Entry] = &[
     DescribeImageReplicationStatus::ENTRY,
     DescribeImageSigningStatus::ENTRY,
     DescribeImages::ENTRY,
+    DescribePullThroughCacheRules::ENTRY,
     DescribeRegistry::ENTRY,
     DescribeReplicationBackfillResults::ENTRY,
     DescribeRepositories::ENTRY,
@@ -187,8 +212,10 @@ pub const OPERATIONS: &[Entry] = &[
     TagResource::ENTRY,
     UntagResource::ENTRY,
     UpdateImageStorageClass::ENTRY,
+    UpdatePullThroughCacheRule::ENTRY,
     UpdateRepositoryCreationTemplate::ENTRY,
     UploadLayerPart::ENTRY,
+    ValidatePullThroughCacheRule::ENTRY,
     AddClientIdToOpenIdConnectProvider::ENTRY,
     AddRoleToInstanceProfile::ENTRY,
     AddUserToGroup::ENTRY,
@@ -295,6 +322,20 @@ pub const OPERATIONS: &[Entry] = &[
     UpdateRole::ENTRY,
     UpdateRoleDescription::ENTRY,
     UpdateUser::ENTRY,
+    CreateSecret::ENTRY,
+    DeleteSecretPolicy::ENTRY,
+    DeleteSecret::ENTRY,
+    DescribeSecret::ENTRY,
+    GetSecretPolicy::ENTRY,
+    GetSecretValue::ENTRY,
+    ListSecretVersionIds::ENTRY,
+    ListSecrets::ENTRY,
+    PutSecretValue::ENTRY,
+    RestoreSecret::ENTRY,
+    TagSecret::ENTRY,
+    UntagSecret::ENTRY,
+    UpdateSecret::ENTRY,
+    UpdateSecretVersionStage::ENTRY,
     GetSigningProfile::ENTRY,
     ListSigningProfiles::ENTRY,
     PutSigningProfile::ENTRY,
@@ -322,14 +363,19 @@ pub const OPERATIONS: &[Entry] = &[
     ExpireImages::ENTRY,
     ExpireReferrers::ENTRY,
     ExplainPolicy::ENTRY,
+    FindMirror::ENTRY,
     GetAccountLimit::ENTRY,
     GetBlob::ENTRY,
     GetManifest::ENTRY,
     HeadBlob::ENTRY,
+    ImportUpstreamImage::ENTRY,
+    ImportUpstreamLayer::ENTRY,
+    ImportUpstreamReferrers::ENTRY,
     ListAccounts::ENTRY,
     ListCatalog::ENTRY,
     ListJobs::ENTRY,
     ListTags::ENTRY,
+    MarkImageComplete::ENTRY,
     ReplicateDeletion::ENTRY,
     ReplicateImage::ENTRY,
     ReplicateLayer::ENTRY,

@@ -21,12 +21,17 @@ pub struct Quotas {
     pub repositories_per_registry: u32,
     /// Images in one repository, with and without tags, also the children of indexes.
     pub images_per_repository: u32,
+    /// Pull through cache rules of one registry.
+    pub pull_through_cache_rules: u32,
 }
 
 impl Quotas {
     /// What ECR begins with ("Amazon ECR service quotas" in its user guide).
-    pub const ECR: Self =
-        Self { repositories_per_registry: 100_000, images_per_repository: 100_000 };
+    pub const ECR: Self = Self {
+        repositories_per_registry: 100_000,
+        images_per_repository: 100_000,
+        pull_through_cache_rules: 50,
+    };
 }
 
 impl Default for Quotas {
@@ -91,6 +96,36 @@ pub(crate) async fn check_repositories(
             "The registry with id '{}' already has the maximum allowed number of repositories \
              which is '{quota}'",
             address.account
+        ),
+    ))
+}
+
+/// Whether the registry has room for another pull through cache rule.
+///
+/// # Errors
+/// [`ErrorKind::LimitExceeded`].
+pub(crate) async fn check_pull_through_cache_rules(
+    tx: &mut Tx,
+    call: &Call<'_>,
+    registry_id: i64,
+) -> Result<()> {
+    let quota = call.app.settings.quotas.pull_through_cache_rules;
+    let full = tx
+        .optional(
+            "SELECT 1 FROM pull_through_cache_rules WHERE registry_id = $1 ORDER BY prefix \
+             LIMIT 1 OFFSET $2",
+            params![registry_id, i64::from(quota) - 1],
+        )
+        .await?;
+    if full.is_none() {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::LimitExceeded,
+        format!(
+            "The registry with id '{}' already has the maximum allowed number of pull through \
+             cache rules which is '{quota}'",
+            call.context.account
         ),
     ))
 }

@@ -58,6 +58,17 @@ pub const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../migrations/0040_trusted_principals.sql"),
     },
     Migration { version: 55, name: "signing", sql: include_str!("../migrations/0055_signing.sql") },
+    Migration { version: 60, name: "secrets", sql: include_str!("../migrations/0060_secrets.sql") },
+    Migration {
+        version: 65,
+        name: "pull_through",
+        sql: include_str!("../migrations/0065_pull_through.sql"),
+    },
+    Migration {
+        version: 66,
+        name: "upstream_images",
+        sql: include_str!("../migrations/0066_upstream_images.sql"),
+    },
     Migration {
         version: 70,
         name: "replication",

@@ -34,7 +34,16 @@ pub const REPLICATION: ServicePrincipal = ServicePrincipal {
     policy: r#"{"Version":"2012-10-17","Statement":[{"Sid":"Replication","Effect":"Allow","Action":["ecr:CreateRepository","ecr:ReplicateImage","ecr:BatchDeleteImage"],"Resource":"*"}]}"#,
 };
 
-const SERVICES: [ServicePrincipal; 2] = [ECR, REPLICATION];
+/// What fetches images from upstream registries. Source: Amazon ECR user guide, "Amazon ECR
+/// service-linked role for pull through cache", with the secrets limited to those of the role's own
+/// account.
+pub const PULL_THROUGH_CACHE: ServicePrincipal = ServicePrincipal {
+    name: "pullthroughcache.ecr.amazonaws.com",
+    linked_role: Some("AWSServiceRoleForECRPullThroughCache"),
+    policy: r#"{"Version":"2012-10-17","Statement":[{"Sid":"ECR","Effect":"Allow","Action":["ecr:GetAuthorizationToken","ecr:BatchCheckLayerAvailability","ecr:InitiateLayerUpload","ecr:UploadLayerPart","ecr:CompleteLayerUpload","ecr:PutImage","ecr:BatchGetImage","ecr:BatchImportUpstreamImage","ecr:GetDownloadUrlForLayer","ecr:GetImageCopyStatus"],"Resource":"*"},{"Sid":"SecretsManager","Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"arn:*:secretsmanager:*:*:secret:ecr-pullthroughcache/*","Condition":{"StringEquals":{"aws:ResourceAccount":"${aws:PrincipalAccount}"}}}]}"#,
+};
+
+const SERVICES: [ServicePrincipal; 3] = [ECR, REPLICATION, PULL_THROUGH_CACHE];
 
 /// What a service may do, by itself or by its role.
 pub(crate) fn policy_of(principal: &Principal) -> Result<&'static str> {

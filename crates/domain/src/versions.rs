@@ -24,6 +24,16 @@ pub(crate) fn repository_policy(address: &RepositoryAddress) -> String {
     format!("repository-policy:{account}:{region}:{name}")
 }
 
+/// The version of which secrets an account has in a region, by name and ARN.
+pub(crate) fn secrets(account: &AccountId, region: &Region) -> String {
+    secrets_stored(account.as_str(), region.as_str())
+}
+
+/// As [`secrets`], of an account and a region as they are stored.
+pub(crate) fn secrets_stored(account: &str, region: &str) -> String {
+    format!("secrets:{account}:{region}")
+}
+
 /// The current versions of `names`, in their order; one read for all of them.
 pub(crate) async fn get_all(tx: &mut Tx, names: &[String]) -> Result<Vec<i64>, MetadataError> {
     let rows = tx

@@ -200,8 +200,9 @@ pub fn json_code(kind: ErrorKind) -> Code {
         | Kind::AccountAlreadyExists
         | Kind::AccountNotFound
         | Kind::JobNotFound => ("InvalidParameterException", 400),
-        // Only ever of IAM and STS, which speak AWS Query.
+        // Only ever of services that have words of their own for them, or speak AWS Query.
         Kind::NoSuchEntity
+        | Kind::InvalidState
         | Kind::EntityAlreadyExists
         | Kind::DeleteConflict
         | Kind::MalformedPolicyDocument
@@ -252,6 +253,20 @@ pub fn json_code(kind: ErrorKind) -> Code {
         Kind::UploadNotFound => ("UploadNotFoundException", 400),
         Kind::TemplateAlreadyExists => ("TemplateAlreadyExistsException", 400),
         Kind::TemplateNotFound => ("TemplateNotFoundException", 400),
+        Kind::PullThroughCacheRuleAlreadyExists => {
+            ("PullThroughCacheRuleAlreadyExistsException", 400)
+        }
+        Kind::PullThroughCacheRuleNotFound => ("PullThroughCacheRuleNotFoundException", 400),
+        Kind::UnsupportedUpstreamRegistry => ("UnsupportedUpstreamRegistryException", 400),
+        Kind::CredentialNotFound => ("SecretNotFoundException", 400),
+        Kind::CredentialInaccessible => ("UnableToAccessSecretException", 400),
+        Kind::CredentialUnreadable => ("UnableToDecryptSecretValueException", 400),
+        Kind::UpstreamAccessDenied
+        | Kind::UpstreamTooManyRequests
+        | Kind::UpstreamUnavailable
+        | Kind::UnableToGetUpstreamImage => ("UnableToGetUpstreamImageException", 400),
+        Kind::UnableToGetUpstreamLayer => ("UnableToGetUpstreamLayerException", 400),
+        Kind::RepositoryIsCache => ("InvalidParameterException", 400),
         Kind::ExclusionAlreadyExists => ("ExclusionAlreadyExistsException", 400),
         Kind::ExclusionNotFound => ("ExclusionNotFoundException", 400),
         Kind::BodyIncomplete => ("RequestTimeoutException", 400),
@@ -313,6 +328,18 @@ pub fn query_code(kind: ErrorKind) -> Code {
         | Kind::UploadNotFound
         | Kind::TemplateAlreadyExists
         | Kind::TemplateNotFound
+        | Kind::PullThroughCacheRuleAlreadyExists
+        | Kind::PullThroughCacheRuleNotFound
+        | Kind::UnsupportedUpstreamRegistry
+        | Kind::CredentialNotFound
+        | Kind::CredentialInaccessible
+        | Kind::CredentialUnreadable
+        | Kind::UpstreamAccessDenied
+        | Kind::UpstreamTooManyRequests
+        | Kind::UpstreamUnavailable
+        | Kind::UnableToGetUpstreamImage
+        | Kind::UnableToGetUpstreamLayer
+        | Kind::RepositoryIsCache
         | Kind::ExclusionAlreadyExists
         | Kind::ExclusionNotFound
         | Kind::AccountAlreadyExists
@@ -325,6 +352,7 @@ pub fn query_code(kind: ErrorKind) -> Code {
         | Kind::BackfillInProgress
         | Kind::BackfillInvalidStatus
         | Kind::BackfillNotFound
+        | Kind::InvalidState
         | Kind::JobNotFound => ("ValidationError", 400),
         Kind::InvalidAuthorizationMessage => ("InvalidAuthorizationMessageException", 400),
         Kind::BodyIncomplete => ("RequestTimeout", 400),

@@ -11,6 +11,7 @@ mod iam;
 mod json;
 mod query;
 mod scope;
+mod secretsmanager;
 pub mod shapes;
 mod signer;
 mod sts;
@@ -46,7 +47,7 @@ static LARGE_BODIES: Semaphore = Semaphore::const_new(LARGE_BODIES_MAX);
 
 /// An authenticated request for an operation.
 struct Call<'a> {
-    app: &'a App,
+    app: &'a Arc<App>,
     context: RequestContext,
     arrival: &'a Arrival,
 }
@@ -86,14 +87,20 @@ fn signed_host(parts: &Parts, arrival: &Arrival) -> Option<HeaderValue> {
     HeaderValue::from_str(host).ok()
 }
 
-async fn dispatch(app: &App, parts: &Parts, body: BodyStream, arrival: &Arrival) -> Response {
+async fn dispatch(app: &Arc<App>, parts: &Parts, body: BodyStream, arrival: &Arrival) -> Response {
     if let Some(target) = parts.headers.get("x-amz-target") {
         let target = target.to_str().unwrap_or_default();
         let content_type = json::content_type(parts.headers.get(CONTENT_TYPE));
         return match json_service(app, parts, body, arrival, target).await {
             Ok(document) => json::answer(document),
             Err(failure) => {
-                let mut response = json::error(&failure.json(), content_type);
+                let wire = match target.rsplit_once('.') {
+                    Some((prefix, _)) if prefix == secretsmanager::SERVICE.target_prefix => {
+                        secretsmanager::wire(&failure)
+                    }
+                    _ => failure.json(),
+                };
+                let mut response = json::error(&wire, content_type);
                 let explanation = denial::explanation(app, failure.denied()).await;
                 denial::explain(&mut response, explanation);
                 response
@@ -169,24 +176,27 @@ fn has_action(parts: &Parts) -> bool {
 }
 
 async fn json_service(
-    app: &App,
+    app: &Arc<App>,
     parts: &Parts,
     body: BodyStream,
     arrival: &Arrival,
     target: &str,
 ) -> Result<Bytes> {
     let (prefix, operation) = target.rsplit_once('.').unwrap_or((target, ""));
-    if prefix != ecr::SERVICE.target_prefix {
+    let services = [&ecr::SERVICE, &secretsmanager::SERVICE];
+    let Some(service) = services.into_iter().find(|service| service.target_prefix == prefix) else {
         let service = scope::service(parts).or_else(|| scope::printable(prefix));
         return Err(Refusal::ServiceNotServed(service.unwrap_or_default()).into());
-    }
-    let known = ecr::SERVICE.find(operation).filter(|_| parts.method == Method::POST);
+    };
+    let name = service.signing_name;
+    let known = service.find(operation).filter(|_| parts.method == Method::POST);
     let Some(known) = known else {
         let operation = scope::printable(operation).unwrap_or_default();
-        let text = format!("ecr has no operation `{operation}` for {}.", parts.method);
+        let text = format!("{name} has no operation `{operation}` for {}.", parts.method);
         return Err(Refusal::UnknownOperation(text).into());
     };
-    let limit = ecr::body_bytes_max(known.name);
+    let is_ecr = name == ecr::SERVICE.signing_name;
+    let limit = if is_ecr { ecr::body_bytes_max(known.name) } else { BODY_BYTES_MAX };
     // Held until the answer is made, so that memory is bounded however many clients upload.
     let _turn = if limit > BODY_BYTES_MAX {
         let turn = tokio::time::timeout(LARGE_BODY_WAIT, LARGE_BODIES.acquire()).await;
@@ -194,16 +204,19 @@ async fn json_service(
     } else {
         None
     };
-    let (body, context) =
-        authenticated(app, parts, body, arrival, ecr::SERVICE.signing_name, limit).await?;
-    let document = json::decode(&ecr::SERVICE, known, body).await?;
-    ecr::run(known.name, &Call { app, context, arrival }, document).await
+    let (body, context) = authenticated(app, parts, body, arrival, name, limit).await?;
+    let document = json::decode(service, known, body).await?;
+    let call = Call { app, context, arrival };
+    match is_ecr {
+        true => ecr::run(known.name, &call, document).await,
+        false => secretsmanager::run(known.name, &call, document).await,
+    }
 }
 
 /// Reads the body and checks the signature over it. What can be refused without the body is
 /// refused before it is kept in memory.
 async fn authenticated(
-    app: &App,
+    app: &Arc<App>,
     parts: &Parts,
     body: BodyStream,
     arrival: &Arrival,

@@ -116,7 +116,13 @@ pub(super) fn code(kind: ErrorKind) -> (StatusCode, &'static str) {
         | ErrorKind::BodyIncomplete => (Status::BAD_REQUEST, "BLOB_UPLOAD_INVALID"),
         ErrorKind::UploadBusy => (Status::CONFLICT, "BLOB_UPLOAD_INVALID"),
         ErrorKind::UploadNotFound => (Status::NOT_FOUND, "BLOB_UPLOAD_UNKNOWN"),
-        ErrorKind::LimitExceeded => (Status::FORBIDDEN, "DENIED"),
+        // Docker Hub's answer for what is not there or not for everybody is ECR's, too.
+        ErrorKind::UpstreamAccessDenied => (Status::FORBIDDEN, "DENIED"),
+        ErrorKind::UpstreamTooManyRequests => (Status::TOO_MANY_REQUESTS, "TOOMANYREQUESTS"),
+        ErrorKind::UpstreamUnavailable
+        | ErrorKind::UnableToGetUpstreamImage
+        | ErrorKind::UnableToGetUpstreamLayer => (Status::BAD_GATEWAY, "UNKNOWN"),
+        ErrorKind::LimitExceeded | ErrorKind::RepositoryIsCache => (Status::FORBIDDEN, "DENIED"),
         ErrorKind::InvalidParameter
         | ErrorKind::InvalidTagParameter
         | ErrorKind::TooManyTags
@@ -127,6 +133,12 @@ pub(super) fn code(kind: ErrorKind) -> (StatusCode, &'static str) {
         | ErrorKind::ImageAlreadyExists
         | ErrorKind::TemplateAlreadyExists
         | ErrorKind::TemplateNotFound
+        | ErrorKind::PullThroughCacheRuleAlreadyExists
+        | ErrorKind::PullThroughCacheRuleNotFound
+        | ErrorKind::UnsupportedUpstreamRegistry
+        | ErrorKind::CredentialNotFound
+        | ErrorKind::CredentialInaccessible
+        | ErrorKind::CredentialUnreadable
         | ErrorKind::ExclusionAlreadyExists
         | ErrorKind::ExclusionNotFound
         | ErrorKind::AccountAlreadyExists
@@ -140,6 +152,7 @@ pub(super) fn code(kind: ErrorKind) -> (StatusCode, &'static str) {
         | ErrorKind::BackfillInProgress
         | ErrorKind::BackfillInvalidStatus
         | ErrorKind::BackfillNotFound
+        | ErrorKind::InvalidState
         | ErrorKind::JobNotFound
         | ErrorKind::NoSuchEntity
         | ErrorKind::EntityAlreadyExists

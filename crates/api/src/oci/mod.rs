@@ -8,6 +8,7 @@ mod blobs;
 mod catalog;
 mod error;
 mod manifests;
+mod mirror;
 pub mod profile;
 mod ranges;
 mod referrers;

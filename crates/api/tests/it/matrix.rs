@@ -30,7 +30,7 @@ use tonnage_domain::identities::access_keys;
 use tonnage_domain::identities::get_authorization_token::GetAuthorizationToken;
 use tonnage_domain::jobs::operations::{CancelJob, DescribeJob, ListJobs, RetryJob};
 use tonnage_domain::metadata::Mode;
-use tonnage_domain::names::{AccountId, RepositoryName};
+use tonnage_domain::names::{AccountId, Digest, Reference, RepositoryName};
 use tonnage_domain::operations::OPERATIONS;
 use tonnage_domain::pages::PageRequest;
 use tonnage_domain::params;
@@ -38,6 +38,10 @@ use tonnage_domain::policies::account_limit::{
     DeleteAccountLimit, GetAccountLimit, PutAccountLimit,
 };
 use tonnage_domain::policies::explain::ExplainPolicy;
+use tonnage_domain::pull_through::find_mirror::FindMirror;
+use tonnage_domain::pull_through::import_image::ImportUpstreamImage;
+use tonnage_domain::pull_through::import_layer::ImportUpstreamLayer;
+use tonnage_domain::pull_through::import_referrers::ImportUpstreamReferrers;
 use tonnage_domain::repositories::RepositoryAddress;
 use tonnage_domain::repositories::put_sparse_manifests::PutSparseManifests;
 
@@ -260,6 +264,13 @@ fn input(operation: &str, name: &str) -> Value {
         "DeleteRepositoryCreationTemplate" | "UpdateRepositoryCreationTemplate" => {
             return json!({ "prefix": name });
         }
+        "CreatePullThroughCacheRule" => {
+            return json!({ "ecrRepositoryPrefix": name, "upstreamRegistryUrl": "quay.io" });
+        }
+        "DeletePullThroughCacheRule"
+        | "UpdatePullThroughCacheRule"
+        | "ValidatePullThroughCacheRule" => return json!({ "ecrRepositoryPrefix": name }),
+        "DescribePullThroughCacheRules" => return json!({ "ecrRepositoryPrefixes": [name] }),
         "DeregisterPullTimeUpdateExclusion" | "RegisterPullTimeUpdateExclusion" => {
             return json!({ "principalArn": format!("arn:aws:iam::{ACCOUNT}:role/{name}") });
         }
@@ -335,6 +346,11 @@ fn input(operation: &str, name: &str) -> Value {
 async fn administrate(asking: &Asking, operation: &str) -> String {
     let management_account = AccountId::parse(ACCOUNT).unwrap();
     let account = AccountId::parse(THIRD).unwrap();
+    let in_management = |name: &str| RepositoryAddress {
+        account: management_account,
+        region: asking.registry.app.default_region.clone(),
+        name: RepositoryName::parse(name).unwrap(),
+    };
     match operation {
         "CreateAccount" => {
             let id = AccountId::parse("444444444444").unwrap();
@@ -356,11 +372,7 @@ async fn administrate(asking: &Asking, operation: &str) -> String {
             asking.run(CreateBackup { management_account, vault, keep: None, progress }).await
         }
         "PutSparseManifests" => {
-            let repository = RepositoryAddress {
-                account: management_account,
-                region: asking.registry.app.default_region.clone(),
-                name: RepositoryName::parse("app").unwrap(),
-            };
+            let repository = in_management("app");
             asking.run(PutSparseManifests { repository, allowed: Some(true) }).await
         }
         "ListJobs" => {
@@ -373,8 +385,23 @@ async fn administrate(asking: &Asking, operation: &str) -> String {
         "RetryJob" => asking.run(RetryJob { management_account, id: 1 }).await,
         // Only jobs run these, with a lease that nobody else can have.
         "ActivateImage" | "ArchiveReferrers" | "AttachSignature" | "ExpireImages"
-        | "ExpireReferrers" | "ReplicateDeletion" | "ReplicateImage" | "ReplicateLayer" => {
-            "no access".to_owned()
+        | "ExpireReferrers" | "MarkImageComplete" | "ReplicateDeletion" | "ReplicateImage"
+        | "ReplicateLayer" => "no access".to_owned(),
+        "ImportUpstreamImage" => {
+            let reference = Reference::parse("v1").unwrap();
+            asking.run(ImportUpstreamImage { repository: in_management("app"), reference }).await
+        }
+        "ImportUpstreamLayer" => {
+            let digest = Digest::parse(DIGEST).unwrap();
+            asking.run(ImportUpstreamLayer::new(in_management("app"), digest)).await
+        }
+        "ImportUpstreamReferrers" => {
+            let (repository, subject) = (in_management("app"), Digest::parse(DIGEST).unwrap());
+            asking.run(ImportUpstreamReferrers { repository, subject }).await
+        }
+        "FindMirror" => {
+            let (host, name) = ("docker.io".to_owned(), in_management("app").name);
+            asking.run(FindMirror { host, name }).await
         }
         "DescribeScrub" => asking.run(DescribeScrub { management_account }).await,
         "StartScrub" => asking.run(StartScrub { management_account }).await,

@@ -115,6 +115,11 @@ pub(crate) struct Answer {
 
 impl Registry {
     pub(crate) async fn open() -> Self {
+        Self::open_with(Settings::default(), |_| {}).await
+    }
+
+    /// A registry as its operator set it up.
+    pub(crate) async fn open_with(settings: Settings, set_up: impl FnOnce(&mut App)) -> Self {
         let blobs = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::new(NOW));
         let opened = bootstrap::open(Parts {
@@ -122,14 +127,16 @@ impl Registry {
             objects: Arc::new(FileObjects::open(blobs.path()).unwrap()),
             clock: clock.clone(),
             root_key: RootKey::new(&[7; 32]).unwrap(),
-            settings: Settings::default(),
+            settings,
             account: Some(AccountId::parse(ACCOUNT).unwrap()),
             region: None,
             root_access_key: None,
         })
         .await
         .unwrap();
-        let app = Arc::new(opened.app);
+        let mut app = opened.app;
+        set_up(&mut app);
+        let app = Arc::new(app);
         let credentials = credentials(&opened.first_access_key.unwrap());
         Self { api: Api::new(Arc::clone(&app)), app, clock, credentials, _blobs: blobs }
     }

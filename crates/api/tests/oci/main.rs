@@ -11,6 +11,7 @@ mod content;
 mod registry;
 
 mod authentication;
+mod cached_pushes;
 mod conditions;
 mod deletion;
 mod downloads;

@@ -240,6 +240,7 @@ pub async fn open(parts: Parts) -> Result<Opened, OpenError> {
         token_keys: crate::identities::token_keys::TokenKeys::default(),
         documents: Arc::new(crate::identities::web_identity::NoDocuments),
         upstreams: Arc::new(crate::pull_through::upstream::NoUpstreams),
+        imports: crate::pull_through::imports::Imports::default(),
         key_sets: crate::identities::web_identity::KeySets::default(),
         known_tokens: crate::identities::authorization_token::KnownTokens::default(),
         policies: crate::authorize::PolicyCache::default(),

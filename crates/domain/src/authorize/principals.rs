@@ -21,7 +21,7 @@ use crate::{params, versions};
 pub(super) static EVERYBODY: LazyLock<Policy> = LazyLock::new(|| {
     constant(
         r#"{"Statement":{"Effect":"Allow","Resource":"*",
-            "Action":["sts:GetCallerIdentity","sts:GetSessionToken"]}}"#,
+            "Action":["sts:GetCallerIdentity","sts:GetSessionToken","tonnage:FindMirror"]}}"#,
         PolicyKind::Identity,
     )
 });

@@ -5,6 +5,7 @@ use crate::context::RequestContext;
 use crate::error::{Error, Result};
 use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
 use crate::names::Digest;
+use crate::pull_through::pull::blob_elsewhere;
 use crate::repositories::{self, Repository, RepositoryAddress};
 
 /// How often a blob is looked for that is removed or moved while it is opened.
@@ -62,10 +63,11 @@ impl Operation for GetBlob {
 impl GetBlob {
     async fn find(&self, tx: &mut Tx) -> Result<(Repository, BlobRecord)> {
         let repository = repositories::get(tx, &self.repository).await?;
-        let blob = find(tx, &repository, &self.digest)
-            .await?
-            .filter(|blob| !blob.archived)
-            .ok_or_else(|| not_found(&repository, &self.digest))?;
+        let blob = find(tx, &repository, &self.digest).await?.filter(|blob| !blob.archived);
+        let Some(blob) = blob else {
+            let upstream = blob_elsewhere(tx, &repository, &self.digest).await?;
+            return Err(not_found(&repository, &self.digest).in_upstream(upstream));
+        };
         Ok((repository, blob))
     }
 }
@@ -92,6 +94,11 @@ impl Operation for HeadBlob {
         let (repository, found) = tell(&call, &self.repository, digests).await?;
         match found.into_iter().flatten().find(|blob| !blob.archived) {
             Some(blob) => Ok(blob.size),
+            None if repository.is_cache => {
+                let mut tx = call.read().await?;
+                let upstream = blob_elsewhere(&mut tx, &repository, &self.digest).await?;
+                Err(not_found(&repository, &self.digest).in_upstream(upstream))
+            }
             None => Err(not_found(&repository, &self.digest)),
         }
     }

@@ -10,6 +10,8 @@ pub mod get_download_url_for_layer;
 pub(crate) mod mount;
 pub(crate) mod verify;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use crate::app::App;
@@ -22,6 +24,7 @@ use crate::metadata::Value;
 use crate::names::{AccountId, Digest};
 use crate::objects::{ObjectErrorKind, ObjectId, ObjectReader, Tier};
 use crate::params;
+use crate::pull_through::arrivals::Arrival;
 use crate::repositories::{self, Repository, RepositoryAddress};
 
 /// What small blobs are sealed as. Blobs of more than one chunk have an object.
@@ -443,6 +446,8 @@ pub struct BlobReader {
 
 enum Source {
     Inline(Bytes),
+    /// On its way from an upstream.
+    Arriving(Arc<Arrival>),
     Object { reader: Box<dyn ObjectReader>, container: Container },
 }
 
@@ -504,6 +509,11 @@ impl BlobReader {
         Ok(Self { size: blob.size, source })
     }
 
+    /// A blob of `size` bytes that is on its way; its bytes are read as they come.
+    pub(crate) fn arriving(arrival: Arc<Arrival>, size: u64) -> Self {
+        Self { size, source: Source::Arriving(arrival) }
+    }
+
     /// The size in bytes.
     pub fn size(&self) -> u64 {
         self.size
@@ -521,6 +531,7 @@ impl BlobReader {
                 let end = start.saturating_add(length).min(bytes.len());
                 Ok(bytes.slice(start..end))
             }
+            Source::Arriving(arrival) => arrival.read_at(offset, length).await,
             Source::Object { reader, container } => {
                 container.read_at(reader.as_ref(), self.size, offset, length).await
             }

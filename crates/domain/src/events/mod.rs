@@ -46,6 +46,15 @@ pub(crate) enum Event {
         #[serde(skip_serializing_if = "Option::is_none")]
         last_activated_at: Option<String>,
     },
+    /// An image was brought from an upstream registry.
+    PulledThrough {
+        sync_status: &'static str,
+        ecr_repository_prefix: String,
+        repository_name: String,
+        upstream_registry_url: String,
+        image_tag: Option<String>,
+        image_digest: String,
+    },
     /// A repository was created.
     RepositoryCreated { repository_name: String },
     /// A repository was deleted, with everything in it.
@@ -59,6 +68,7 @@ impl Event {
             Self::ImageDeleted { .. } => "image-deleted",
             Self::ImageReplicated { .. } => "image-replicated",
             Self::ImageStorageClassUpdated { .. } => "image-storage-class-updated",
+            Self::PulledThrough { .. } => "pulled-through",
             Self::RepositoryCreated { .. } => "repository-created",
             Self::RepositoryDeleted { .. } => "repository-deleted",
         }

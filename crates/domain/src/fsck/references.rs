@@ -55,6 +55,7 @@ const REFERENCES: &[Reference] = &[
     reference!("registry_policies"."registry_id" => "registries"."id"),
     reference!("repository_creation_templates"."registry_id" => "registries"."id"),
     reference!("pull_time_exclusions"."registry_id" => "registries"."id"),
+    reference!("pull_through_cache_rules"."registry_id" => "registries"."id"),
     reference!("repositories"."registry_id" => "registries"."id"),
     reference!("repository_policies"."repository_id" => "repositories"."id"),
     reference!("resource_tags"."repository_id" => "repositories"."id"),
@@ -80,8 +81,20 @@ const REFERENCES: &[Reference] = &[
     reference!("replication_queue"."repository_id" => "repositories"."id"),
     reference!("replications"."image_id" => "images"."id"),
     reference!("image_signatures"."image_id" => "images"."id"),
+    reference!("arriving_images"."image_id" => "images"."id"),
     reference!("signing_authorities"."account_id" => "accounts"."id"),
     reference!("signing_profiles"."account_id" => "accounts"."id"),
+    reference!("secrets"."account_id" => "accounts"."id"),
+    reference!("secret_versions"."secret_id" => "secrets"."id"),
+    Reference {
+        table: "secret_stages",
+        column: "version_id",
+        to: "secret_versions",
+        sql: "SELECT COUNT(*) FROM secret_stages WHERE NOT EXISTS \
+              (SELECT 1 FROM secret_versions \
+              WHERE secret_versions.secret_id = secret_stages.secret_id \
+              AND secret_versions.version_id = secret_stages.version_id)",
+    },
     reference!("replication_backfills"."registry_id" => "registries"."id"),
     reference!("replication_backfill_results"."backfill_id" => "replication_backfills"."id"),
     reference!("uploads"."repository_id" => "repositories"."id"),

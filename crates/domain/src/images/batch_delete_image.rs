@@ -192,6 +192,7 @@ async fn remove_image(tx: &mut Tx, call: &Call<'_>, image: &ImageRecord) -> Resu
     for statement in [
         "DELETE FROM replications WHERE image_id = $1",
         "DELETE FROM image_signatures WHERE image_id = $1",
+        "DELETE FROM arriving_images WHERE image_id = $1",
         "DELETE FROM image_blobs WHERE image_id = $1",
         "DELETE FROM image_children WHERE image_id = $1",
         "DELETE FROM images WHERE id = $1",

@@ -65,6 +65,9 @@ impl Operation for DeleteManifest {
                 | ImageFailure::MissingDigestAndTag
                 | ImageFailure::InvalidImageDigest
                 | ImageFailure::InvalidImageTag
+                | ImageFailure::UpstreamAccessDenied
+                | ImageFailure::UpstreamTooManyRequests
+                | ImageFailure::UpstreamUnavailable
                 | ImageFailure::ImageTagDoesNotMatchDigest,
             ) => not_found(&self.repository, &id),
         };

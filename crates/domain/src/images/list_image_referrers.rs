@@ -43,9 +43,20 @@ pub struct Referrer {
     pub status: ImageStatus,
 }
 
+/// A page of referrers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Referrers {
+    /// The referrers.
+    pub items: Vec<Referrer>,
+    /// The sort key of the last one when there are more.
+    pub next: Option<String>,
+    /// Whether an upstream registry may have more.
+    pub is_cache: bool,
+}
+
 impl Operation for ListImageReferrers {
     const ENTRY: Entry = Entry { service: Service::Ecr, name: "ListImageReferrers" };
-    type Output = Page<Referrer>;
+    type Output = Referrers;
 
     fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
         vec![
@@ -54,7 +65,7 @@ impl Operation for ListImageReferrers {
         ]
     }
 
-    async fn run(self, call: Call<'_>) -> Result<Page<Referrer>> {
+    async fn run(self, call: Call<'_>) -> Result<Referrers> {
         let mut tx = call.read().await?;
         let repository = repositories::get(&mut tx, &self.repository).await?;
         let after: i64 = match self.page.after.as_deref() {
@@ -94,6 +105,7 @@ impl Operation for ListImageReferrers {
                 })
             })
             .collect::<Result<Vec<_>>>()?;
-        Ok(self.page.cut(referrers, |referrer| referrer.row.to_string()))
+        let Page { items, next } = self.page.cut(referrers, |referrer| referrer.row.to_string());
+        Ok(Referrers { items, next, is_cache: repository.is_cache })
     }
 }

@@ -19,6 +19,7 @@ use crate::gc;
 use crate::names::{Algorithm, Digest, Tag};
 use crate::objects::Tier;
 use crate::params;
+use crate::pull_through;
 use crate::quotas;
 use crate::replication::{self, Change};
 use crate::repositories::{self, Repository, RepositoryAddress};
@@ -88,6 +89,7 @@ impl Operation for PutImage {
         let domain = encryption::ensure_account_domain(&call, &self.repository).await?;
         let mut tx = call.write().await?;
         let repository = repositories::get(&mut tx, &self.repository).await?;
+        pull_through::rules::refuse_push(&mut tx, &self.repository, Some(&repository)).await?;
         // A repository that does not exist is the first thing to say.
         let manifest = parsed?;
         if let Some(expected) = &self.digest
@@ -356,13 +358,25 @@ async fn adopt(
     digest: &Digest,
     size: usize,
 ) -> Result<()> {
-    tx.execute(
-        "UPDATE image_children SET child_image_id = $1 WHERE child_image_id IS NULL \
-         AND digest = $2 AND media_type = $3 AND size = $4 \
-         AND image_id IN (SELECT id FROM images WHERE repository_id = $5)",
-        params![id, digest.as_str(), manifest.media_type.as_str(), size, repository.id],
-    )
-    .await?;
+    let adopted = tx
+        .execute(
+            "UPDATE image_children SET child_image_id = $1 WHERE child_image_id IS NULL \
+             AND digest = $2 AND media_type = $3 AND size = $4 \
+             AND image_id IN (SELECT id FROM images WHERE repository_id = $5)",
+            params![id, digest.as_str(), manifest.media_type.as_str(), size, repository.id],
+        )
+        .await?;
+    if adopted > 0 {
+        // An index is as large as its largest child.
+        tx.execute(
+            "UPDATE images SET image_size = (SELECT children.image_size FROM images AS children \
+             WHERE children.id = $1) WHERE id IN (SELECT image_id FROM image_children \
+             WHERE child_image_id = $1) AND image_size < (SELECT children.image_size \
+             FROM images AS children WHERE children.id = $1)",
+            params![id],
+        )
+        .await?;
+    }
     Ok(())
 }
 

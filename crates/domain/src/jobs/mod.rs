@@ -39,7 +39,7 @@ use crate::execute::Tx;
 use crate::metadata::Mode;
 use crate::names::{AccountId, Region};
 use crate::services::ServicePrincipal;
-use crate::{lifecycle, params, replication, signing};
+use crate::{lifecycle, params, pull_through, replication, secrets, signing};
 
 /// Every kind of job that there is.
 pub const KINDS: &[Kind] = &[
@@ -49,9 +49,11 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<lifecycle::expire::ExpireImagesOfRepository>(),
     Kind::of::<lifecycle::preview::MakePreview>(),
     Kind::of::<lifecycle::turns::GiveTurns>(),
+    Kind::of::<pull_through::complete::CompleteImages>(),
     Kind::of::<replication::backfills::prepare::PrepareBackfill>(),
     Kind::of::<replication::backfills::forget::ForgetBackfills>(),
     Kind::of::<replication::carry::CarryOver>(),
+    Kind::of::<secrets::purge::PurgeSecrets>(),
     Kind::of::<signing::sign_image::SignImage>(),
 ];
 
@@ -62,6 +64,7 @@ pub const SCHEDULES: &[Schedule] = &[
     Schedule::of::<archive::archive_blobs::ArchiveBlobs>("archive-blobs", 3600),
     Schedule::of::<lifecycle::turns::GiveTurns>("lifecycle-turns", 600),
     Schedule::of::<replication::backfills::forget::ForgetBackfills>("forget-backfills", 24 * 3600),
+    Schedule::of::<secrets::purge::PurgeSecrets>("purge-secrets", 3600),
 ];
 
 /// Work to be done once, or again whenever something asks for it.

@@ -4,11 +4,14 @@
 use tonnage_policy::{Context, Outcome, Reason};
 
 use super::governing::{Basis, Governed, Remember};
-use crate::authorize::{OwnPolicies, Question, condition_keys, principals, tags_of, told_of};
+use crate::authorize::{
+    OwnPolicies, Question, condition_keys, principals, resolved, tags_of, told_of,
+};
 use crate::context::{Principal, RequestContext};
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Call, Demand, Entry, Operation, Resource, Service};
 use crate::names::{AccountId, Arn, Region};
+use crate::secrets::SecretId;
 use crate::{identities, params};
 
 /// Condition keys that say how a request came; the asker's own are not the principal's.
@@ -32,8 +35,8 @@ pub struct ExplainPolicy {
     pub principal: String,
     /// The action, `service:Action`.
     pub action: String,
-    /// The ARN of a repository, of all repositories of a registry (`…:repository/*`), of the
-    /// deployment, or `*`.
+    /// The ARN of a repository, of all repositories of a registry (`…:repository/*`), of a secret,
+    /// of the deployment, or `*`.
     pub resource: String,
     /// Condition keys, beside those of principal and resource; a key given here is the only one.
     pub keys: Vec<(String, Vec<String>)>,
@@ -74,6 +77,7 @@ impl Operation for ExplainPolicy {
         }
         let (resource, region) = resource_of(&self.resource, &call)?;
         let mut tx = call.read().await?;
+        let resource = resolved(&mut tx, &resource).await?;
         let principal = principal_of(&mut tx, &self.principal).await?;
         let context = RequestContext {
             account: *resource.account().unwrap_or(&principal.account),
@@ -147,6 +151,7 @@ fn resource_of(text: &str, call: &Call<'_>) -> Result<(Resource, Region)> {
         Error::invalid_parameter(
             "resource",
             "The ARN of a repository, arn:aws:ecr:{region}:{account}:repository/*, \
+             arn:aws:secretsmanager:{region}:{account}:secret:{name}-{6 characters}, \
              arn:aws:tonnage::{account}:deployment, or *",
         )
     };
@@ -159,6 +164,10 @@ fn resource_of(text: &str, call: &Call<'_>) -> Result<(Resource, Region)> {
         return Ok((Resource::Deployment { account }, call.context.region.clone()));
     }
     let region = Region::parse(arn.region()).map_err(|_| invalid())?;
+    if arn.service() == "secretsmanager" {
+        let id = SecretId::parse_arn(text).map_err(|_| invalid())?;
+        return Ok((Resource::Secret { id, arn: None }, region));
+    }
     let resource = match arn.repository_name() {
         Some(name) if arn.service() == "ecr" => {
             Resource::Repository { account, region: region.clone(), name }

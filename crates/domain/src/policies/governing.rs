@@ -42,6 +42,8 @@ pub(crate) enum Remember {
 pub(crate) struct Governed {
     registry: Option<OfRegistry>,
     repository: Option<OfRepository>,
+    /// The version of which secrets there are, where one is acted upon.
+    secrets: Option<String>,
 }
 
 /// A registry whose policy governs, and the name of the policy's version.
@@ -77,8 +79,9 @@ impl Governed {
             PrincipalKind::ServiceLinkedRole => resource.account() == Some(&principal.account),
             _ => false,
         };
+        let nothing = Self { registry: None, repository: None, secrets: None };
         if is_own {
-            return Self { registry: None, repository: None };
+            return nothing;
         }
         let of_ecr = action.len() > 4
             && action.get(..4).is_some_and(|service| service.eq_ignore_ascii_case("ecr:"));
@@ -93,27 +96,32 @@ impl Governed {
                 Self {
                     registry: Some(OfRegistry::new(*account, region.clone())),
                     repository: Some(OfRepository { address, version }),
+                    ..nothing
                 }
             }
             Resource::Repositories { account, region } => {
-                Self { registry: Some(OfRegistry::new(*account, region.clone())), repository: None }
+                Self { registry: Some(OfRegistry::new(*account, region.clone())), ..nothing }
+            }
+            Resource::Secret { id, .. } => {
+                Self { secrets: Some(versions::secrets(id.account(), id.region())), ..nothing }
             }
             Resource::Any if of_ecr && !decided_by_identity(action) => Self {
                 registry: Some(OfRegistry::new(context.account, context.region.clone())),
-                repository: None,
+                ..nothing
             },
             Resource::Any
             | Resource::Entity { .. }
             | Resource::Arn { .. }
             | Resource::Caller
-            | Resource::Deployment { .. } => Self { registry: None, repository: None },
+            | Resource::Deployment { .. } => nothing,
         }
     }
 
-    /// The names of the versions that the policies have.
+    /// The names of the versions that the policies have, and what else names the resource.
     pub(crate) fn versions(&self) -> impl Iterator<Item = String> {
         let registry = self.registry.iter().map(|of| of.version.clone());
-        registry.chain(self.repository.iter().map(|of| of.version.clone()))
+        let repository = self.repository.iter().map(|of| of.version.clone());
+        registry.chain(repository).chain(self.secrets.clone())
     }
 
     /// The policies, under the versions that were read.
@@ -247,9 +255,9 @@ impl Needs {
     /// What a policy needs.
     pub(crate) fn of(policy: &Policy) -> Self {
         let is_tag = |key: &str| {
-            ["aws:resourcetag/", "ecr:resourcetag/", "iam:resourcetag/"]
-                .iter()
-                .any(|prefix| key.starts_with(prefix))
+            let services = ["aws", "ecr", "iam", "secretsmanager"];
+            let service = key.split_once(":resourcetag/").map(|(service, _)| service);
+            service.is_some_and(|service| services.contains(&service))
         };
         Self { keys: policy.reads_key(|_| true), resource_tags: policy.reads_key(is_tag) }
     }

@@ -31,11 +31,13 @@ const QUEUE_GARBAGE: [&str; 2] = [
 ];
 
 /// What refers to a repository, referrers before what they refer to.
-const DELETE_IN_ORDER: [&str; 15] = [
+const DELETE_IN_ORDER: [&str; 17] = [
     "DELETE FROM replication_queue WHERE repository_id = $1",
     "DELETE FROM replications WHERE image_id IN (SELECT id FROM images WHERE repository_id = $1)",
     "DELETE FROM image_signatures WHERE image_id IN \
      (SELECT id FROM images WHERE repository_id = $1)",
+    "DELETE FROM arriving_images WHERE repository_id = $1",
+    "DELETE FROM upstream_transfers WHERE repository_id = $1",
     "DELETE FROM uploads WHERE repository_id = $1",
     "DELETE FROM tags WHERE repository_id = $1",
     "DELETE FROM image_children WHERE image_id IN \

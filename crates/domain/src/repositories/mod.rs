@@ -75,6 +75,8 @@ pub struct Repository {
     pub scan_on_push: bool,
     /// Whether manifests may refer to what it does not hold; nothing: as the server says.
     pub sparse_manifests: Option<bool>,
+    /// Whether it has images of an upstream registry.
+    pub is_cache: bool,
     /// When it was created.
     pub created_at: Millis,
 }
@@ -85,7 +87,7 @@ macro_rules! select_repositories {
             "SELECT repositories.id, repositories.registry_id, repositories.name, \
              repositories.tag_mutability, repositories.tag_mutability_exclusions, \
              repositories.scan_on_push, repositories.created_at, \
-             repositories.sparse_manifests \
+             repositories.sparse_manifests, repositories.is_cache \
              FROM repositories JOIN registries ON registries.id = repositories.registry_id \
              WHERE registries.kind = 'private' AND registries.account_id = $1 \
              AND registries.region = $2 ",
@@ -108,6 +110,7 @@ fn from_row(account: &AccountId, region: &Region, row: &Row) -> Result<Repositor
         scan_on_push: row.get(5)?,
         created_at: row.get(6)?,
         sparse_manifests: row.get(7)?,
+        is_cache: row.get(8)?,
     })
 }
 

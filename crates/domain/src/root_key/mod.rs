@@ -28,17 +28,20 @@ pub(crate) enum Purpose {
     SigningAuthority,
     /// The key of a signing profile.
     SigningProfile,
+    /// A version of a secret.
+    Secret,
 }
 
 impl Purpose {
     /// Every purpose, in the order of the declaration.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Check,
         Self::AccessKey,
         Self::TokenKey,
         Self::EncryptionDomain,
         Self::SigningAuthority,
         Self::SigningProfile,
+        Self::Secret,
     ];
 
     /// The name that sealed values are bound to; it never changes.
@@ -50,6 +53,7 @@ impl Purpose {
             Self::EncryptionDomain => "encryption-domain",
             Self::SigningAuthority => "signing-authority",
             Self::SigningProfile => "signing-profile",
+            Self::Secret => "secret",
         }
     }
 }
@@ -122,7 +126,7 @@ mod tests {
             assert_eq!(purpose as usize, index, "{purpose:?}");
         }
         // The last of the declaration.
-        assert_eq!(Purpose::ALL.last(), Some(&Purpose::SigningProfile));
+        assert_eq!(Purpose::ALL.last(), Some(&Purpose::Secret));
     }
 
     #[test]

@@ -15,8 +15,8 @@ use crate::error::{Error, Result};
 use crate::execute::Tx;
 use crate::identities::{access_keys, token_keys};
 use crate::metadata::{Metadata, Mode};
-use crate::params;
 use crate::signing::profiles;
+use crate::{params, secrets};
 
 /// Values read at a time while they are sealed anew.
 pub(crate) const PAGE: i64 = 500;
@@ -32,6 +32,8 @@ pub struct Rotated {
     pub encryption_domains: u64,
     /// Keys that sign images, and those of the authorities above them.
     pub signing_keys: u64,
+    /// Versions of secrets.
+    pub secret_versions: u64,
 }
 
 /// Why the root key was not changed; one sentence each, for the operator.
@@ -108,6 +110,9 @@ pub async fn rotate(
             }
             Purpose::SigningProfile => {
                 rotated.signing_keys += profiles::seal_anew(&mut tx, old, new).await?;
+            }
+            Purpose::Secret => {
+                rotated.secret_versions = secrets::value::seal_anew(&mut tx, old, new).await?;
             }
         }
     }

@@ -39,9 +39,28 @@ pub(super) async fn ingest(
     ends: bool,
     lock: &Arc<UploadLock>,
 ) -> Result<End> {
+    ingest_watched(app, upload, body, ends, lock, None).await
+}
+
+/// Is told how many bytes of an upload can be read from its object. They are whole chunks, and the
+/// last chunk of the object is never among them.
+pub(super) type Watch = Arc<dyn Fn(u64) + Send + Sync>;
+
+/// As [`ingest`], while somebody watches.
+///
+/// # Errors
+/// As [`ingest`].
+pub(super) async fn ingest_watched(
+    app: &App,
+    upload: &mut Upload,
+    body: Option<BodyStream>,
+    ends: bool,
+    lock: &Arc<UploadLock>,
+    watch: Option<Watch>,
+) -> Result<End> {
     let received_before = upload.received;
     let chunks_before = upload.chunks();
-    let mut spans = Spans::new(app, upload, lock);
+    let mut spans = Spans { watch, ..Spans::new(app, upload, lock) };
     let taken = match take(upload, body, &mut spans).await {
         Ok(end) => {
             let ends = ends && matches!(end, End::Complete);
@@ -112,6 +131,9 @@ struct Spans<'a> {
     /// How much of `pending` earlier requests have hashed.
     hashed: usize,
     under_way: Option<JoinHandle<Result<AfterSpan>>>,
+    watch: Option<Watch>,
+    /// Whether the span under way has the last chunk.
+    is_last: bool,
 }
 
 impl<'a> Spans<'a> {
@@ -128,6 +150,8 @@ impl<'a> Spans<'a> {
             tail: Bytes::new(),
             hashed: upload.tail.len(),
             under_way: None,
+            watch: None,
+            is_last: false,
         }
     }
 
@@ -151,6 +175,7 @@ impl<'a> Spans<'a> {
         let span = self.pending.take(length);
         let hashed = self.hashed.min(span.len());
         self.hashed -= hashed;
+        self.is_last = ends;
         let first = self.chunks;
         self.chunks += (length / CHUNK_BYTES) as u64;
         let (Some(hasher), Some(mut writer)) = (self.hasher.take(), self.writer.take()) else {
@@ -188,6 +213,9 @@ impl<'a> Spans<'a> {
             let (hasher, writer) = task.await.map_err(Error::internal)??;
             self.hasher = Some(hasher);
             self.writer = Some(writer);
+            if let Some(watch) = self.watch.as_ref().filter(|_| !self.is_last) {
+                watch(self.chunks * CHUNK_BYTES as u64);
+            }
         }
         Ok(())
     }

@@ -12,6 +12,7 @@ use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
 use crate::names::{Algorithm, Hasher};
 use crate::objects::ObjectId;
 use crate::params;
+use crate::pull_through;
 use crate::repositories::create::NewRepository;
 use crate::repositories::{self, Repository, RepositoryAddress};
 use crate::templates::{self, AppliedFor};
@@ -101,7 +102,9 @@ pub(super) async fn get_or_create(
     address: &RepositoryAddress,
     rules: UploadRules,
 ) -> Result<Repository> {
-    let missing = match repositories::get(tx, address).await {
+    let found = repositories::get(tx, address).await;
+    pull_through::rules::refuse_push(tx, address, found.as_ref().ok()).await?;
+    let missing = match found {
         Err(missing)
             if missing.kind() == ErrorKind::RepositoryNotFound
                 && rules == UploadRules::Distribution =>

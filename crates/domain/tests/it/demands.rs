@@ -53,6 +53,11 @@ use tonnage_domain::policies::registry_policy::{
 use tonnage_domain::policies::repository_policy::{
     DeleteRepositoryPolicy, GetRepositoryPolicy, SetRepositoryPolicy,
 };
+use tonnage_domain::pull_through::create::CreatePullThroughCacheRule;
+use tonnage_domain::pull_through::delete::DeletePullThroughCacheRule;
+use tonnage_domain::pull_through::describe::DescribePullThroughCacheRules;
+use tonnage_domain::pull_through::update::UpdatePullThroughCacheRule;
+use tonnage_domain::pull_through::validate::ValidatePullThroughCacheRule;
 use tonnage_domain::pull_time_exclusions::{
     DeregisterPullTimeUpdateExclusion, ListPullTimeUpdateExclusions,
     RegisterPullTimeUpdateExclusion,
@@ -70,6 +75,11 @@ use tonnage_domain::replication::describe_image_replication_status::DescribeImag
 use tonnage_domain::replication::put_replication_configuration::PutReplicationConfiguration;
 use tonnage_domain::replication::replicate_deletion::ReplicateDeletion;
 use tonnage_domain::replication::replicate_image::ReplicateImage;
+use tonnage_domain::pull_through::complete::MarkImageComplete;
+use tonnage_domain::pull_through::find_mirror::FindMirror;
+use tonnage_domain::pull_through::import_image::ImportUpstreamImage;
+use tonnage_domain::pull_through::import_layer::ImportUpstreamLayer;
+use tonnage_domain::pull_through::import_referrers::ImportUpstreamReferrers;
 use tonnage_domain::replication::replicate_layer::ReplicateLayer;
 use tonnage_domain::replication::{
     Change, QueuedChange, ReplicationConfiguration, ReplicationDestination,
@@ -354,6 +364,23 @@ fn signing(table: &mut Table) {
     table.add("", &attach);
 }
 
+fn imports(table: &mut Table) {
+    let digest = Digest::of_sha256(b"one");
+    for (what, reference) in [
+        ("by tag", Reference::Tag(Tag::parse("v1").unwrap())),
+        ("by digest", Reference::Digest(digest.clone())),
+    ] {
+        table.add(what, &ImportUpstreamImage { repository: address("team/app"), reference });
+    }
+    table.add("", &ImportUpstreamLayer::new(address("team/app"), digest.clone()));
+    let (repository, subject) = (address("team/app"), digest.clone());
+    table.add("", &ImportUpstreamReferrers { repository, subject });
+    let (repository, lease) = (address("team/app"), Lease::new(1, 1));
+    table.add("", &MarkImageComplete { repository, digest, lease });
+    let (host, name) = ("docker.io".to_owned(), address("team/app").name);
+    table.add("", &FindMirror { host, name });
+}
+
 fn replication(table: &mut Table) {
     let to = To {
         source: address("team/app"),
@@ -366,6 +393,7 @@ fn replication(table: &mut Table) {
     table.add("", &ReplicateImage { to: to.clone(), digest: digest.clone(), queued: None });
     table.add("", &ReplicateLayer { to: to.clone(), digest: digest.clone() });
     table.add("", &ReplicateDeletion { to, queued });
+    imports(table);
     let repository = address("team/app");
     let id = by_digest(&digest);
     table.add("", &DescribeImageReplicationStatus { repository, id });
@@ -440,6 +468,8 @@ fn registry_settings(table: &mut Table) {
     table.add("", &DeregisterPullTimeUpdateExclusion { principal_arn });
     table.add("", &ListPullTimeUpdateExclusions { page: page(None, 100) });
 
+    pull_through(table);
+
     let prefix = || TemplatePrefix::new("team");
     let settings = TemplateSettings {
         description: None,
@@ -470,21 +500,33 @@ fn registry_settings(table: &mut Table) {
     table.add("", &describe);
 }
 
-fn policies(table: &mut Table, management_account: AccountId) {
-    let (repository, text) = (address("team/app"), String::new());
-    table.add("", &SetRepositoryPolicy { repository: repository.clone(), text, force: false });
-    table.add("", &GetRepositoryPolicy { repository: repository.clone() });
-    table.add("", &DeleteRepositoryPolicy { repository });
-    table.add("", &PutRegistryPolicy { text: String::new() });
-    table.add("", &GetRegistryPolicy);
-    table.add("", &DeleteRegistryPolicy);
-    let account = AccountId::parse("210987654321").unwrap();
-    table.add("", &PutAccountLimit { management_account, account, text: String::new() });
-    table.add("", &GetAccountLimit { management_account, account });
-    table.add("", &DeleteAccountLimit { management_account, account });
-    let (principal, action) = (String::new(), "ecr:PutImage".to_owned());
-    let (resource, keys) = ("*".to_owned(), Vec::new());
-    table.add("", &ExplainPolicy { management_account, principal, action, resource, keys });
+fn pull_through(table: &mut Table) {
+    let role = Some(format!("arn:aws:iam::{ACCOUNT}:role/upstream"));
+    let create = CreatePullThroughCacheRule {
+        registry_id: None,
+        prefix: "mirror".to_owned(),
+        upstream_url: "quay.io".to_owned(),
+        upstream_registry: None,
+        upstream_prefix: None,
+        credential_arn: None,
+        custom_role_arn: None,
+    };
+    table.add("", &create);
+    let create = CreatePullThroughCacheRule { custom_role_arn: role.clone(), ..create };
+    table.add("with a role", &create);
+    let prefix = || "mirror".to_owned();
+    let update = UpdatePullThroughCacheRule {
+        registry_id: None,
+        prefix: prefix(),
+        credential_arn: None,
+        custom_role_arn: None,
+    };
+    table.add("", &update);
+    table.add("with a role", &UpdatePullThroughCacheRule { custom_role_arn: role, ..update });
+    table.add("", &DeletePullThroughCacheRule { registry_id: None, prefix: prefix() });
+    table.add("", &ValidatePullThroughCacheRule { registry_id: None, prefix: prefix() });
+    let (prefixes, page) = (Vec::new(), page(None, 100));
+    table.add("", &DescribePullThroughCacheRules { registry_id: None, prefixes, page });
 }
 
 fn accounts_and_identities(table: &mut Table, management_account: AccountId) {

@@ -22,6 +22,8 @@ mod lifecycle;
 mod listing;
 mod lost_commits;
 mod policies;
+mod pull_through;
+mod pull_through_data;
 mod quotas;
 mod races;
 mod registry;

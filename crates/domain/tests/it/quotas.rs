@@ -7,6 +7,7 @@ use tonnage_domain::error::ErrorKind;
 use tonnage_domain::quotas::Quotas;
 
 use crate::content::Pushed;
+use crate::pull_through::rule;
 use crate::registry::{Registry, by_digest, check_error, create_repository};
 
 async fn registry_with(quotas: Quotas) -> Registry {
@@ -50,4 +51,18 @@ async fn a_repository_holds_so_many_images() {
     registry.push_image(&other, "two", &[]).await;
     registry.batch_delete(&app, vec![by_digest(&image.digest)]).await.unwrap();
     registry.push_image(&app, "three", &[]).await;
+}
+
+#[tokio::test]
+async fn a_registry_holds_so_many_pull_through_cache_rules() {
+    let registry = registry_with(Quotas { pull_through_cache_rules: 2, ..Quotas::ECR }).await;
+    for prefix in ["one", "two"] {
+        registry.run(rule(prefix, "quay.io")).await.unwrap();
+    }
+    let message = "The registry with id '123456789012' already has the maximum allowed number of \
+                   pull through cache rules which is '2'";
+    let third = registry.run(rule("three", "quay.io")).await;
+    check_error(third, ErrorKind::LimitExceeded, message);
+    let again = registry.run(rule("one", "quay.io")).await;
+    assert_eq!(again.unwrap_err().kind(), ErrorKind::PullThroughCacheRuleAlreadyExists);
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use tonnage_api::aws::shapes::{Service as Model, ecr, ecr_public, iam, sts};
+use tonnage_api::aws::shapes::{Service as Model, ecr, ecr_public, iam, secretsmanager, sts};
 use tonnage_api::oci::profile::DEVIATIONS;
 use tonnage_domain::execute::Service;
 use tonnage_domain::operations::OPERATIONS;
@@ -57,6 +57,14 @@ const DECISIONS: &[(&str, &str)] = &[
     (
         "Replication",
         "Destinations are registries of the same deployment. The codes of failures, and what deletions take away, are ours: see `docs/replication.md`. A backfill that is stopped is `STOPPED` at once; an image that is being copied in that moment arrives and is not counted.",
+    ),
+    (
+        "Pull through cache rules",
+        "The upstream registries of ECR, and hosts that `upstream_registry` adds; their answers have no `upstreamRegistry`. `upstreamRegistryUrl` may have a path, which is then the upstream prefix; it comes back as it was given, and `upstreamRepositoryPrefix` only where it was given. Of overlapping prefixes the longest counts, `ROOT` last. A secret may be named for every upstream. `customRoleArn` asks other registries of the same deployment, and needs `iam:PassRole`; a rule for a registry of ECR names a role or a secret, also within one account. Where a registry of ECR is, `upstream_location` must say. The texts of `failure` are ours. 50 rules per registry are the default of `pull_through_cache_rules_per_registry`. See `docs/pull-through-cache.md`.",
+    ),
+    (
+        "Pushes to cached repositories",
+        "AWS does not document them. Here a name that a rule covers, with `ROOT` every name, takes no pushes: `InitiateLayerUpload` and `PutImage` answer `InvalidParameterException`, the distribution protocol 403 `DENIED`, each with the rule that is the reason. Replication, deletions and settings work as on every repository.",
     ),
     (
         "Signing",
@@ -165,6 +173,7 @@ pub(super) fn page(note: &str) -> String {
     model(&mut page, "Amazon ECR", Service::Ecr, &ecr::SERVICE);
     model(&mut page, "AWS IAM", Service::Iam, &iam::SERVICE);
     model(&mut page, "AWS STS", Service::Sts, &sts::SERVICE);
+    model(&mut page, "AWS Secrets Manager", Service::SecretsManager, &secretsmanager::SERVICE);
     page.push_str("\n## AWS Signer\n\n");
     let names: Vec<String> = served(Service::Signer).map(|name| format!("`{name}`")).collect();
     let _ = writeln!(page, "Only {}. The platform of a profile is `{PLATFORM}`.", names.join(", "));

@@ -129,9 +129,10 @@ async fn outside(
 }
 
 fn done(rotated: &Rotated) -> String {
-    let Rotated { access_keys, token_keys, encryption_domains, signing_keys } = rotated;
+    let Rotated { access_keys, token_keys, encryption_domains, signing_keys, secret_versions } =
+        rotated;
     format!(
         "The root key is changed. Sealed anew: access keys {access_keys}, token keys {token_keys}, \
-         encryption domains {encryption_domains}, signing keys {signing_keys}."
+         encryption domains {encryption_domains}, signing keys {signing_keys}, versions of secrets {secret_versions}."
     )
 }

@@ -1,6 +1,6 @@
 //! The actions that `tonnage policy lint` knows, of every service that policies here may speak of.
 
-use tonnage_api::aws::shapes::{ecr, ecr_public};
+use tonnage_api::aws::shapes::{ecr, ecr_public, secretsmanager};
 use tonnage_policy::lint::KnownAction;
 
 /// Actions of ECR that no operation of its API has (service authorization reference, Amazon ECR).
@@ -299,6 +299,7 @@ pub(super) fn known() -> Vec<KnownAction> {
     add("ecr-public", &mut ecr_public::SERVICE.operation_names());
     add("sts", &mut STS.iter().copied());
     add("iam", &mut IAM.iter().copied());
+    add("secretsmanager", &mut secretsmanager::SERVICE.operation_names());
     add("signer", &mut SIGNER.iter().copied());
     add("tonnage", &mut TONNAGE.iter().copied());
     known

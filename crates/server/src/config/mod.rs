@@ -15,6 +15,7 @@ mod sources;
 mod storage;
 #[cfg(test)]
 mod tests;
+mod upstreams;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -29,6 +30,7 @@ pub(crate) use self::registry::Registry;
 pub(crate) use self::secrets::{OTHER_VARIABLES, Secrets};
 pub(crate) use self::sources::{Flags, Values, load};
 pub(crate) use self::storage::Storage;
+pub(crate) use self::upstreams::Upstreams;
 
 /// What form the value of a setting has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +76,7 @@ impl Setting {
 pub(crate) const CONCERNS: &[(&str, &[Setting])] = &[
     ("Data", storage::SETTINGS),
     ("Registry", registry::SETTINGS),
+    ("Pull-through cache", upstreams::SETTINGS),
     ("Listeners", listeners::SETTINGS),
     ("Requests to others", outbound::SETTINGS),
     ("Logs", logs::SETTINGS),
@@ -92,6 +95,8 @@ pub(crate) struct Config {
     pub(crate) storage: Storage,
     /// What the registry is called and does.
     pub(crate) registry: Registry,
+    /// Which registries images may be pulled through from.
+    pub(crate) upstreams: Upstreams,
     /// Where it listens.
     pub(crate) listeners: Listeners,
     /// Which servers of others may be asked.
@@ -118,6 +123,7 @@ impl Config {
         Ok(Self {
             storage: Storage::read(&values, environment)?,
             registry: Registry::read(&values)?,
+            upstreams: Upstreams::read(&values)?,
             listeners: Listeners::read(&values)?,
             outbound: Outbound::read(&values)?,
             logs: Logs::read(&values)?,

@@ -136,7 +136,7 @@ pub(super) const SETTINGS: &[Setting] = &[
 ];
 
 const THROTTLING_TIMES_MAX: u32 = 100_000;
-const QUOTA_MAX: u32 = 100_000_000;
+pub(super) const QUOTA_MAX: u32 = 100_000_000;
 const GC_GRACE_SECONDS: i64 = 24 * 3600;
 const SECONDS_MAX: i64 = 365 * 24 * 3600;
 const SCRUB_BYTES_PER_SECOND: u64 = 8 * 1024 * 1024;
@@ -199,6 +199,7 @@ impl Registry {
                 images_per_repository: values
                     .number("images_per_repository", 1, QUOTA_MAX)?
                     .unwrap_or(Quotas::ECR.images_per_repository),
+                ..Quotas::ECR
             },
             throttling: values.one("api_throttling", parse_throttling)?.unwrap_or_default(),
         })
@@ -224,7 +225,7 @@ fn parse_profile(text: &str) -> Result<Profile, String> {
     }
 }
 
-fn parse_seconds(text: &str) -> Result<i64, String> {
+pub(super) fn parse_seconds(text: &str) -> Result<i64, String> {
     let wrong = || format!("{text:?} is not a time of at most 365 days, such as `24h` or `30m`");
     let digits = text.trim_end_matches(|last: char| last.is_ascii_alphabetic());
     let seconds = match text.strip_prefix(digits) {

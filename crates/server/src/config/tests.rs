@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tonnage_api::oci::profile::Profile;
+use tonnage_domain::pull_through::settings::UpstreamSettings;
 use tonnage_domain::throttle::Throttling;
 
 use super::{Config, Flags, LogFormat, settings};
@@ -100,6 +101,11 @@ fn a_whole_file_and_its_defaults() {
         repositories_per_registry = 20
         images_per_repository = 30
         api_throttling = "20"
+        upstream_registry = ["Harbor.example.com", "10.1.1.1:5000=http://10.1.1.2:5000/"]
+        pull_through_validity = "2h"
+        pull_through_whole_images = false
+        upstream_location = ["docker-hub=https://mirror.example.com", "ghcr.io=http://[::1]:5000"]
+        pull_through_cache_rules_per_registry = 40
         listen = ["0.0.0.0:80"]
         endpoint = ["vpce-a=0.0.0.0:80"]
         trusted_proxy = ["10.0.0.0/8", "192.0.2.1"]
@@ -108,6 +114,7 @@ fn a_whole_file_and_its_defaults() {
         connections_max = 7
         drain_seconds = 0
         outbound_network = ["10.0.0.0/8"]
+        upstream_token_host = ["Auth.example.com", "10.0.0.1"]
         outbound_authorities_file = "/ca"
         log_format = "json"
         log = "debug"
@@ -133,6 +140,17 @@ fn a_whole_file_and_its_defaults() {
     assert_eq!(config.registry.quotas.repositories_per_registry, 20);
     assert_eq!(config.registry.quotas.images_per_repository, 30);
     assert_eq!(config.registry.throttling, Throttling::Times(20));
+    let upstreams = &config.upstreams.registries;
+    assert!(upstreams.hosts.iter().eq(["10.1.1.1:5000", "harbor.example.com"]));
+    let locations = upstreams.locations.iter().map(|(name, url)| (name.as_str(), url.as_str()));
+    assert!(locations.eq([
+        ("10.1.1.1:5000", "http://10.1.1.2:5000"),
+        ("docker-hub", "https://mirror.example.com"),
+        ("ghcr.io", "http://[::1]:5000"),
+    ]));
+    assert_eq!(config.upstreams.rules_per_registry, 40);
+    assert_eq!(config.upstreams.valid_seconds, 2 * 3600);
+    assert!(!config.upstreams.whole_images);
     assert_eq!(config.listeners.endpoints.len(), 1);
     let tls = config.listeners.tls.as_ref().unwrap();
     assert_eq!(tls.certificate_file, PathBuf::from("/tls.crt"));
@@ -145,6 +163,7 @@ fn a_whole_file_and_its_defaults() {
         assert_eq!(config.listeners.trusted_proxies.contains(address.parse().unwrap()), trusted);
     }
     assert_eq!(config.outbound.networks, ["10.0.0.0/8".parse().unwrap()]);
+    assert_eq!(config.outbound.token_hosts, ["auth.example.com", "10.0.0.1"]);
     assert_eq!(config.outbound.authorities_file, Some(PathBuf::from("/ca")));
     assert_eq!(config.logs.format, LogFormat::Json);
     assert_eq!(config.logs.filter, "debug");
@@ -168,6 +187,10 @@ fn a_whole_file_and_its_defaults() {
     assert_eq!(config.registry.scrub_interval_seconds, 7 * 24 * 3600);
     assert_eq!(config.registry.quotas, tonnage_domain::quotas::Quotas::ECR);
     assert_eq!(config.registry.throttling, Throttling::Off);
+    assert_eq!(config.upstreams.registries, UpstreamSettings::default());
+    assert_eq!(config.upstreams.rules_per_registry, 50);
+    assert_eq!(config.upstreams.valid_seconds, 24 * 3600);
+    assert!(config.upstreams.whole_images);
     let none: &[(&str, &[&str])] = &[("trusted_proxy", &["none"])];
     let config = load(Given { flags: none, ..Given::default() }).unwrap();
     assert!(!config.listeners.trusted_proxies.contains("127.0.0.1".parse().unwrap()));
@@ -214,6 +237,10 @@ fn a_wrong_file_is_refused_by_the_name_of_the_key() {
     check_file_refused("domain = \"https://x/\"", &["`domain`"]);
     check_file_refused("domain = \"a..b\"", &["`domain`"]);
     check_file_refused("outbound_network = [\"10.0.0.0\"]", &["`outbound_network`", "10.0.0.0/8"]);
+    for host in ["https://a.example", "a.example:1", "a..b", "*.example", ""] {
+        let text = format!("upstream_token_host = [\"{host}\"]");
+        check_file_refused(&text, &["`upstream_token_host`", host, "`auth.example.com`"]);
+    }
     check_file_refused("tls_certificate_file = \"/a\"", &["`tls_key_file`"]);
     check_file_refused("tls_key_file = \"/a\"", &["`tls_certificate_file`"]);
     check_file_refused("trusted_proxy = [\"10.0.0.0/99\"]", &["`trusted_proxy`", "10.0.0.0/99"]);
@@ -314,5 +341,40 @@ fn endpoints_are_names_of_listeners() {
     check_endpoints(listen, &["a=127.0.0.1:1", "b=127.0.0.1:1"], Err("twice"));
     for text in ["127.0.0.1:1", "=127.0.0.1:1", "a/=127.0.0.1:1", "a b=127.0.0.1:1", "a=here"] {
         check_endpoints(listen, &[text], Err("is not an endpoint"));
+    }
+}
+
+#[test]
+fn upstreams_are_hosts_and_where_they_are() {
+    let ecr = "123456789012.dkr.ecr.eu-west-1.registry.example";
+    let rows: &[(&str, &[&str], Option<&str>)] = &[
+        ("upstream_registry", &["harbor.example.com"], None),
+        ("upstream_registry", &["https://harbor.example.com"], Some("is not a host")),
+        ("upstream_registry", &["harbor.example.com/library"], Some("is not a host")),
+        ("upstream_registry", &["a.example", "A.example"], Some("twice")),
+        ("upstream_registry", &["a.example=a.example"], Some("is not the URL")),
+        ("upstream_location", &["quay=http://127.0.0.1:5000"], None),
+        ("upstream_location", &["quay.io=http://127.0.0.1:5000"], None),
+        ("upstream_location", &["mine.azurecr.io=http://127.0.0.1:5000"], None),
+        ("upstream_location", &[&format!("{ecr}=http://127.0.0.1:5000")], None),
+        ("upstream_location", &["quay"], Some("is not a registry with a URL")),
+        ("upstream_location", &["quay=127.0.0.1:5000"], Some("is not the URL")),
+        ("upstream_location", &["quay=ftp://127.0.0.1"], Some("is not the URL")),
+        ("upstream_location", &["quay=http://u:p@127.0.0.1"], Some("is not the URL")),
+        ("upstream_location", &["quay=http://127.0.0.1/v2"], Some("is not the URL")),
+        ("upstream_location", &["quay=http://127.0.0.1?a=b"], Some("is not the URL")),
+        ("upstream_location", &["quay=http://a", "quay=http://b"], Some("twice")),
+        ("upstream_location", &["ecr=http://127.0.0.1:5000"], Some("many hosts")),
+        ("upstream_location", &["gcr.io=http://127.0.0.1:5000"], Some("`upstream_registry`")),
+        ("upstream_location", &["a b=http://127.0.0.1:5000"], Some("neither")),
+    ];
+    for &(key, texts, refused) in rows {
+        let flags: &[(&str, &[&str])] = &[(key, texts)];
+        let found = load(Given { flags, ..Given::default() }).err().map(|error| format!("{error:#}"));
+        match (&found, refused) {
+            (None, None) => {}
+            (Some(error), Some(words)) => assert!(error.contains(words), "{texts:?}: {error}"),
+            _ => panic!("{key} {texts:?}: {found:?}"),
+        }
     }
 }

@@ -13,6 +13,7 @@ use tonnage_domain::accounts::bootstrap::{self, Parts};
 use tonnage_domain::app::{App, Settings};
 use tonnage_domain::clock::SystemClock;
 use tonnage_domain::identities::access_keys::AccessKey;
+use tonnage_domain::quotas::Quotas;
 use tonnage_store::disk;
 
 use crate::config::Config;
@@ -68,8 +69,14 @@ pub(super) async fn open(directory: &DataDirectory, config: &Config) -> Result<O
             gc_grace_seconds: config.registry.gc_grace_seconds,
             scrub_bytes_per_second: config.registry.scrub_bytes_per_second,
             scrub_interval_seconds: config.registry.scrub_interval_seconds,
-            quotas: config.registry.quotas,
+            quotas: Quotas {
+                pull_through_cache_rules: config.upstreams.rules_per_registry,
+                ..config.registry.quotas
+            },
             throttling: config.registry.throttling,
+            upstreams: config.upstreams.registries.clone(),
+            pull_through_valid_seconds: config.upstreams.valid_seconds,
+            pull_through_whole_images: config.upstreams.whole_images,
             ..Settings::default()
         },
         account: config.registry.account,

@@ -10,6 +10,7 @@ mod layers;
 mod lifecycle;
 mod listings;
 mod policies;
+mod pull_through;
 mod referrers;
 mod registry_settings;
 mod replication;
@@ -68,9 +69,11 @@ operations! {
     "BatchGetImage" => images::batch_get_image,
     "BatchGetRepositoryScanningConfiguration" => scanning::batch_get_repository_scanning_configuration,
     "CompleteLayerUpload" => layers::complete_layer_upload,
+    "CreatePullThroughCacheRule" => pull_through::create_pull_through_cache_rule,
     "CreateRepository" => repositories::create_repository,
     "CreateRepositoryCreationTemplate" => templates::create_repository_creation_template,
     "DeleteLifecyclePolicy" => lifecycle::delete_lifecycle_policy,
+    "DeletePullThroughCacheRule" => pull_through::delete_pull_through_cache_rule,
     "DeleteRegistryPolicy" => policies::delete_registry_policy,
     "DeleteRepository" => repositories::delete_repository,
     "DeleteRepositoryCreationTemplate" => templates::delete_repository_creation_template,
@@ -80,6 +83,7 @@ operations! {
     "DescribeImageReplicationStatus" => replication::describe_image_replication_status,
     "DescribeImageSigningStatus" => signing::describe_image_signing_status,
     "DescribeImages" => listings::describe_images,
+    "DescribePullThroughCacheRules" => pull_through::describe_pull_through_cache_rules,
     "DescribeRegistry" => registry_settings::describe_registry,
     "DescribeReplicationBackfillResults" => replication::describe_replication_backfill_results,
     "DescribeRepositories" => repositories::describe_repositories,
@@ -116,8 +120,10 @@ operations! {
     "TagResource" => tags::tag_resource,
     "UntagResource" => tags::untag_resource,
     "UpdateImageStorageClass" => archive::update_image_storage_class,
+    "UpdatePullThroughCacheRule" => pull_through::update_pull_through_cache_rule,
     "UpdateRepositoryCreationTemplate" => templates::update_repository_creation_template,
     "UploadLayerPart" => layers::upload_layer_part,
+    "ValidatePullThroughCacheRule" => pull_through::validate_pull_through_cache_rule,
 }
 
 fn parse_registry_id(text: Option<&str>) -> Result<Option<AccountId>, Error> {

@@ -9,6 +9,7 @@ mod lifecycle;
 mod model;
 mod pages;
 mod protocols;
+mod pull_through;
 mod registry_settings;
 mod repositories;
 mod sts;

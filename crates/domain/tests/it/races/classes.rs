@@ -19,6 +19,7 @@ pub(super) enum Class {
     Image,
     Job,
     LifecyclePolicy,
+    PullThroughRule,
     PullTimeExclusion,
     RegistryDocument,
     RegistryPolicy,
@@ -45,6 +46,7 @@ impl Class {
         Self::Image,
         Self::Job,
         Self::LifecyclePolicy,
+        Self::PullThroughRule,
         Self::PullTimeExclusion,
         Self::RegistryDocument,
         Self::RegistryPolicy,
@@ -88,6 +90,9 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "DeleteManifest"
         | "ExpireImages"
         | "ExpireReferrers"
+        | "ImportUpstreamImage"
+        | "ImportUpstreamReferrers"
+        | "MarkImageComplete"
         | "PutImage"
         | "ReplicateDeletion"
         | "ReplicateImage"
@@ -97,6 +102,9 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         "DeleteLifecyclePolicy" | "PutLifecyclePolicy" | "StartLifecyclePolicyPreview" => {
             Class::LifecyclePolicy
         }
+        "CreatePullThroughCacheRule"
+        | "DeletePullThroughCacheRule"
+        | "UpdatePullThroughCacheRule" => Class::PullThroughRule,
         "DeregisterPullTimeUpdateExclusion" | "RegisterPullTimeUpdateExclusion" => {
             Class::PullTimeExclusion
         }
@@ -120,6 +128,7 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         "CancelUpload"
         | "CompleteLayerUpload"
         | "InitiateLayerUpload"
+        | "ImportUpstreamLayer"
         | "ReplicateLayer"
         | "UploadLayerPart" => Class::Upload,
         "BatchCheckLayerAvailability"
@@ -132,6 +141,7 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "DescribeImageSigningStatus"
         | "DescribeImages"
         | "DescribeJob"
+        | "DescribePullThroughCacheRules"
         | "DescribeRegistry"
         | "DescribeReplicationBackfillResults"
         | "DescribeRepositories"
@@ -139,6 +149,7 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "DescribeScrub"
         | "DescribeUpload"
         | "ExplainPolicy"
+        | "FindMirror"
         | "GetAccessKeyInfo"
         | "GetAccountLimit"
         | "GetAccountSetting"
@@ -162,7 +173,8 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "ListReplicationBackfills"
         | "ListSigningProfiles"
         | "ListTags"
-        | "ListTagsForResource" => return Some(Writes::Nothing),
+        | "ListTagsForResource"
+        | "ValidatePullThroughCacheRule" => return Some(Writes::Nothing),
         name if entry.service == Service::Iam => return of_iam(name),
         _ => return None,
     };

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use tonnage_domain::pull_through::create::CreatePullThroughCacheRule;
+use tonnage_domain::pull_through::delete::DeletePullThroughCacheRule;
 use tonnage_domain::pull_time_exclusions::{
     DeregisterPullTimeUpdateExclusion, RegisterPullTimeUpdateExclusion,
 };
@@ -39,6 +41,8 @@ pub(super) fn races() -> Vec<Race> {
         race(start_backfill(), no_replication()),
         race(exclude(), exclude()),
         race(exclude(), include()),
+        race(create_rule(), create_rule()),
+        race(create_rule(), delete_rule()),
         race(create_template(), create_template()),
         race(create_template(), update_template()),
         race(create_template(), delete_template()),
@@ -109,6 +113,22 @@ fn exclude() -> Act {
 
 fn include() -> Act {
     act(|_| DeregisterPullTimeUpdateExclusion { principal_arn: role() })
+}
+
+fn create_rule() -> Act {
+    act(|_| CreatePullThroughCacheRule {
+        registry_id: None,
+        prefix: "mirror".to_owned(),
+        upstream_url: "quay.io".to_owned(),
+        upstream_registry: None,
+        upstream_prefix: None,
+        credential_arn: None,
+        custom_role_arn: None,
+    })
+}
+
+fn delete_rule() -> Act {
+    act(|_| DeletePullThroughCacheRule { registry_id: None, prefix: "mirror".to_owned() })
 }
 
 fn prefix() -> TemplatePrefix {
