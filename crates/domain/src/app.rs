@@ -14,7 +14,7 @@ use crate::identities::token_keys::TokenKeys;
 use crate::identities::web_identity::{Documents, KeySets};
 use crate::ids::Ids;
 use crate::images::pulls::Pulls;
-use crate::jobs;
+use crate::jobs::{self, Job as _};
 use crate::metadata::Metadata;
 use crate::metrics::Metrics;
 use crate::names::{AccountId, Region};
@@ -22,6 +22,8 @@ use crate::objects::Objects;
 use crate::policies::governing::ResourcePolicyCache;
 use crate::pull_through::upstream::Upstreams;
 use crate::quotas::Quotas;
+use crate::replication::carry::CarryOver;
+use crate::replication::pace::Pace;
 use crate::root_key::RootKey;
 use crate::throttle::Throttling;
 use crate::uploads::UploadLocks;
@@ -54,6 +56,11 @@ pub struct Settings {
     pub scrub_bytes_per_second: u64,
     /// How long after the end of one pass of the scrub the next one begins, in seconds.
     pub scrub_interval_seconds: i64,
+    /// How many bytes of layers a second are copied to other accounts at most, by all copies of the
+    /// process together; 0: as fast as it goes.
+    pub replication_bytes_per_second: u64,
+    /// How many repositories are copied at a time, each to one destination.
+    pub replication_concurrency: u32,
     /// How much registries may hold.
     pub quotas: Quotas,
     /// How often accounts may call.
@@ -73,6 +80,8 @@ impl Default for Settings {
             gc_grace_seconds: 24 * 3600,
             scrub_bytes_per_second: 8 * 1024 * 1024,
             scrub_interval_seconds: 7 * 24 * 3600,
+            replication_bytes_per_second: 0,
+            replication_concurrency: CarryOver::LIMITS.concurrency,
             quotas: Quotas::ECR,
             throttling: Throttling::Off,
         }
@@ -118,6 +127,7 @@ pub struct App {
     /// Tells the scrub that a pass is wanted.
     pub(crate) scrub: tokio::sync::Notify,
     pub(crate) jobs: jobs::Wake,
+    pub(crate) replication_pace: Arc<Pace>,
 }
 
 impl App {

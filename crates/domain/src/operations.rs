@@ -96,16 +96,22 @@ use crate::replication::backfills::list_replication_backfills::ListReplicationBa
 use crate::replication::backfills::start_replication_backfill::StartReplicationBackfill;
 use crate::replication::backfills::stop_replication_backfill::StopReplicationBackfill;
 use crate::replication::describe_image_replication_status::DescribeImageReplicationStatus;
+use crate::replication::describe_replication::DescribeReplication;
+use crate::replication::list_replications::ListReplications;
 use crate::replication::put_replication_configuration::PutReplicationConfiguration;
+use crate::replication::refinements::{GetReplicationRefinements, PutReplicationRefinements};
 use crate::replication::replicate_deletion::ReplicateDeletion;
 use crate::replication::replicate_image::ReplicateImage;
 use crate::replication::replicate_layer::ReplicateLayer;
+use crate::replication::replicate_setting::ReplicateSetting;
+use crate::replication::retry::RetryReplication;
 use crate::repositories::create::CreateRepository;
 use crate::repositories::delete::DeleteRepository;
 use crate::repositories::describe::DescribeRepositories;
 use crate::repositories::list_catalog::ListCatalog;
 use crate::repositories::put_image_tag_mutability::PutImageTagMutability;
 use crate::repositories::put_sparse_manifests::PutSparseManifests;
+use crate::repositories::rename::RenameRepository;
 use crate::resource_tags::{ListTagsForResource, TagResource, UntagResource};
 use crate::scanning::batch_get_repository_scanning_configuration::BatchGetRepositoryScanningConfiguration;
 use crate::scanning::put_image_scanning_configuration::PutImageScanningConfiguration;
@@ -317,25 +323,32 @@ pub const OPERATIONS: &[Entry] = &[
     DeleteManifest::ENTRY,
     DescribeGarbageCollection::ENTRY,
     DescribeJob::ENTRY,
+    DescribeReplication::ENTRY,
     DescribeScrub::ENTRY,
     DescribeUpload::ENTRY,
     ExpireImages::ENTRY,
     ExpireReferrers::ENTRY,
     ExplainPolicy::ENTRY,
     GetAccountLimit::ENTRY,
+    GetReplicationRefinements::ENTRY,
     GetBlob::ENTRY,
     GetManifest::ENTRY,
     HeadBlob::ENTRY,
     ListAccounts::ENTRY,
     ListCatalog::ENTRY,
     ListJobs::ENTRY,
+    ListReplications::ENTRY,
     ListTags::ENTRY,
+    RenameRepository::ENTRY,
     ReplicateDeletion::ENTRY,
     ReplicateImage::ENTRY,
     ReplicateLayer::ENTRY,
+    ReplicateSetting::ENTRY,
+    RetryReplication::ENTRY,
     RetryJob::ENTRY,
     MountLayer::ENTRY,
     PutAccountLimit::ENTRY,
+    PutReplicationRefinements::ENTRY,
     PutSparseManifests::ENTRY,
     RunGarbageCollection::ENTRY,
     SetAccountState::ENTRY,

@@ -38,8 +38,16 @@ use tonnage_domain::policies::account_limit::{
     DeleteAccountLimit, GetAccountLimit, PutAccountLimit,
 };
 use tonnage_domain::policies::explain::ExplainPolicy;
+use tonnage_domain::replication::ReplicationDestination;
+use tonnage_domain::replication::describe_replication::DescribeReplication;
+use tonnage_domain::replication::list_replications::ListReplications;
+use tonnage_domain::replication::refinements::{
+    DestinationRefinement, GetReplicationRefinements, PutReplicationRefinements,
+};
+use tonnage_domain::replication::retry::RetryReplication;
 use tonnage_domain::repositories::RepositoryAddress;
 use tonnage_domain::repositories::put_sparse_manifests::PutSparseManifests;
+use tonnage_domain::repositories::rename::RenameRepository;
 
 use tonnage_domain::scrub::operations::{DescribeScrub, StartScrub};
 
@@ -363,6 +371,37 @@ async fn administrate(asking: &Asking, operation: &str) -> String {
             };
             asking.run(PutSparseManifests { repository, allowed: Some(true) }).await
         }
+        "RenameRepository" => {
+            let repository = RepositoryAddress {
+                account: management_account,
+                region: asking.registry.app.default_region.clone(),
+                name: RepositoryName::parse("app").unwrap(),
+            };
+            let new_name = RepositoryName::parse("renamed").unwrap();
+            asking.run(RenameRepository { repository, new_name }).await
+        }
+        "ListReplications" => {
+            let repository = RepositoryAddress {
+                account: management_account,
+                region: asking.registry.app.default_region.clone(),
+                name: RepositoryName::parse("app").unwrap(),
+            };
+            let page = PageRequest { after: None, limit: 1 };
+            asking.run(ListReplications { repository, page }).await
+        }
+        "DescribeReplication" => asking.run(DescribeReplication).await,
+        "GetReplicationRefinements" => asking.run(GetReplicationRefinements).await,
+        "PutReplicationRefinements" => {
+            let refinement = DestinationRefinement::none(ReplicationDestination {
+                region: "eu-west-1".to_owned(),
+                account: ACCOUNT.to_owned(),
+            });
+            asking.run(PutReplicationRefinements { refinement }).await
+        }
+        "RetryReplication" => {
+            let (repository, destination, after) = (None, None, None);
+            asking.run(RetryReplication { repository, destination, after }).await
+        }
         "ListJobs" => {
             let (kind, state) = (None, None);
             let page = PageRequest { after: None, limit: 1 };
@@ -373,9 +412,8 @@ async fn administrate(asking: &Asking, operation: &str) -> String {
         "RetryJob" => asking.run(RetryJob { management_account, id: 1 }).await,
         // Only jobs run these, with a lease that nobody else can have.
         "ActivateImage" | "ArchiveReferrers" | "AttachSignature" | "ExpireImages"
-        | "ExpireReferrers" | "ReplicateDeletion" | "ReplicateImage" | "ReplicateLayer" => {
-            "no access".to_owned()
-        }
+        | "ExpireReferrers" | "ReplicateDeletion" | "ReplicateImage" | "ReplicateLayer"
+        | "ReplicateSetting" => "no access".to_owned(),
         "DescribeScrub" => asking.run(DescribeScrub { management_account }).await,
         "StartScrub" => asking.run(StartScrub { management_account }).await,
         "PutAccountLimit" => {

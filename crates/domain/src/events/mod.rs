@@ -50,6 +50,8 @@ pub(crate) enum Event {
     RepositoryCreated { repository_name: String },
     /// A repository was deleted, with everything in it.
     RepositoryDeleted { repository_name: String },
+    /// A repository got another name; ECR has no such event.
+    RepositoryRenamed { repository_name: String, previous_repository_name: String },
 }
 
 impl Event {
@@ -61,6 +63,7 @@ impl Event {
             Self::ImageStorageClassUpdated { .. } => "image-storage-class-updated",
             Self::RepositoryCreated { .. } => "repository-created",
             Self::RepositoryDeleted { .. } => "repository-deleted",
+            Self::RepositoryRenamed { .. } => "repository-renamed",
         }
     }
 }

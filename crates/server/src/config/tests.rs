@@ -97,6 +97,8 @@ fn a_whole_file_and_its_defaults() {
         gc_grace = "90m"
         scrub_rate = "512KiB"
         scrub_interval = "1h"
+        replication_bytes_per_second = "4MiB"
+        replication_concurrency = 2
         repositories_per_registry = 20
         images_per_repository = 30
         api_throttling = "20"
@@ -130,6 +132,8 @@ fn a_whole_file_and_its_defaults() {
     assert_eq!(config.registry.gc_grace_seconds, 90 * 60);
     assert_eq!(config.registry.scrub_bytes_per_second, 512 * 1024);
     assert_eq!(config.registry.scrub_interval_seconds, 3600);
+    assert_eq!(config.registry.replication_bytes_per_second, 4 * 1024 * 1024);
+    assert_eq!(config.registry.replication_concurrency, 2);
     assert_eq!(config.registry.quotas.repositories_per_registry, 20);
     assert_eq!(config.registry.quotas.images_per_repository, 30);
     assert_eq!(config.registry.throttling, Throttling::Times(20));
@@ -166,6 +170,8 @@ fn a_whole_file_and_its_defaults() {
     assert_eq!(config.registry.gc_grace_seconds, 24 * 3600);
     assert_eq!(config.registry.scrub_bytes_per_second, 8 * 1024 * 1024);
     assert_eq!(config.registry.scrub_interval_seconds, 7 * 24 * 3600);
+    assert_eq!(config.registry.replication_bytes_per_second, 0);
+    assert_eq!(config.registry.replication_concurrency, 4);
     assert_eq!(config.registry.quotas, tonnage_domain::quotas::Quotas::ECR);
     assert_eq!(config.registry.throttling, Throttling::Off);
     let none: &[(&str, &[&str])] = &[("trusted_proxy", &["none"])];

@@ -68,6 +68,8 @@ pub(super) async fn open(directory: &DataDirectory, config: &Config) -> Result<O
             gc_grace_seconds: config.registry.gc_grace_seconds,
             scrub_bytes_per_second: config.registry.scrub_bytes_per_second,
             scrub_interval_seconds: config.registry.scrub_interval_seconds,
+            replication_bytes_per_second: config.registry.replication_bytes_per_second,
+            replication_concurrency: config.registry.replication_concurrency,
             quotas: config.registry.quotas,
             throttling: config.registry.throttling,
             ..Settings::default()

@@ -22,6 +22,8 @@ pub(super) enum Class {
     PullTimeExclusion,
     RegistryDocument,
     RegistryPolicy,
+    /// What is queued for destinations.
+    ReplicationQueue,
     Repository,
     RepositoryPolicy,
     ResourceTag,
@@ -48,6 +50,7 @@ impl Class {
         Self::PullTimeExclusion,
         Self::RegistryDocument,
         Self::RegistryPolicy,
+        Self::ReplicationQueue,
         Self::Repository,
         Self::RepositoryPolicy,
         Self::ResourceTag,
@@ -92,6 +95,7 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "ReplicateDeletion"
         | "ReplicateImage"
         | "UpdateImageStorageClass" => Class::Image,
+        "RetryReplication" => Class::ReplicationQueue,
         "StartReplicationBackfill" | "StopReplicationBackfill" => Class::Backfill,
         "CancelJob" | "RetryJob" => Class::Job,
         "DeleteLifecyclePolicy" | "PutLifecyclePolicy" | "StartLifecyclePolicyPreview" => {
@@ -103,15 +107,17 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         "DeleteSigningConfiguration"
         | "PutRegistryScanningConfiguration"
         | "PutReplicationConfiguration"
+        | "PutReplicationRefinements"
         | "PutSigningConfiguration" => Class::RegistryDocument,
         "DeleteRegistryPolicy" | "PutRegistryPolicy" => Class::RegistryPolicy,
         "CreateRepository"
         | "DeleteRepository"
         | "PutImageScanningConfiguration"
         | "PutImageTagMutability"
-        | "PutSparseManifests" => Class::Repository,
+        | "PutSparseManifests"
+        | "RenameRepository" => Class::Repository,
         "DeleteRepositoryPolicy" | "SetRepositoryPolicy" => Class::RepositoryPolicy,
-        "TagResource" | "UntagResource" => Class::ResourceTag,
+        "ReplicateSetting" | "TagResource" | "UntagResource" => Class::ResourceTag,
         "PutSigningProfile" => Class::SigningProfile,
         "StartScrub" => Class::Scrub,
         "CreateRepositoryCreationTemplate"
@@ -133,6 +139,7 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "DescribeImages"
         | "DescribeJob"
         | "DescribeRegistry"
+        | "DescribeReplication"
         | "DescribeReplicationBackfillResults"
         | "DescribeRepositories"
         | "DescribeRepositoryCreationTemplates"
@@ -149,6 +156,7 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "GetManifest"
         | "GetRegistryPolicy"
         | "GetRegistryScanningConfiguration"
+        | "GetReplicationRefinements"
         | "GetRepositoryPolicy"
         | "GetSigningConfiguration"
         | "GetSigningProfile"
@@ -160,6 +168,7 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "ListJobs"
         | "ListPullTimeUpdateExclusions"
         | "ListReplicationBackfills"
+        | "ListReplications"
         | "ListSigningProfiles"
         | "ListTags"
         | "ListTagsForResource" => return Some(Writes::Nothing),
