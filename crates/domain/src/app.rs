@@ -14,7 +14,7 @@ use crate::identities::token_keys::TokenKeys;
 use crate::identities::web_identity::{Documents, KeySets};
 use crate::ids::Ids;
 use crate::images::pulls::Pulls;
-use crate::jobs;
+use crate::jobs::{self, Job as _};
 use crate::metadata::Metadata;
 use crate::metrics::Metrics;
 use crate::names::{AccountId, Region};
@@ -24,6 +24,8 @@ use crate::pull_through::imports::Imports;
 use crate::pull_through::settings::UpstreamSettings;
 use crate::pull_through::upstream::Upstreams;
 use crate::quotas::Quotas;
+use crate::replication::carry::CarryOver;
+use crate::replication::pace::Pace;
 use crate::root_key::RootKey;
 use crate::throttle::Throttling;
 use crate::uploads::UploadLocks;
@@ -56,6 +58,11 @@ pub struct Settings {
     pub scrub_bytes_per_second: u64,
     /// How long after the end of one pass of the scrub the next one begins, in seconds.
     pub scrub_interval_seconds: i64,
+    /// How many bytes of layers a second are copied to other accounts at most, by all copies of the
+    /// process together; 0: as fast as it goes.
+    pub replication_bytes_per_second: u64,
+    /// How many repositories are copied at a time, each to one destination.
+    pub replication_concurrency: u32,
     /// How much registries may hold.
     pub quotas: Quotas,
     /// How often accounts may call.
@@ -82,6 +89,8 @@ impl Default for Settings {
             gc_grace_seconds: 24 * 3600,
             scrub_bytes_per_second: 8 * 1024 * 1024,
             scrub_interval_seconds: 7 * 24 * 3600,
+            replication_bytes_per_second: 0,
+            replication_concurrency: CarryOver::LIMITS.concurrency,
             quotas: Quotas::ECR,
             throttling: Throttling::Off,
             upstreams: UpstreamSettings::default(),
@@ -131,6 +140,7 @@ pub struct App {
     /// Tells the scrub that a pass is wanted.
     pub(crate) scrub: tokio::sync::Notify,
     pub(crate) jobs: jobs::Wake,
+    pub(crate) replication_pace: Arc<Pace>,
 }
 
 impl App {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
@@ -68,6 +69,9 @@ pub struct Metrics {
     job_seconds: Histogram,
     upstream_refusals: Family<UpstreamLabels, Counter<u64, AtomicU64>>,
     upstream_stale: Counter<u64, AtomicU64>,
+    replication_lag_seconds: Histogram,
+    replication_waiting: Gauge,
+    replication_oldest_seconds: Gauge,
 }
 
 impl Default for Metrics {
@@ -85,6 +89,9 @@ impl Default for Metrics {
             job_seconds: Histogram::new(exponential_buckets(0.001, 4.0, 10)),
             upstream_refusals: Family::default(),
             upstream_stale: Counter::default(),
+            replication_lag_seconds: Histogram::new(exponential_buckets(0.1, 4.0, 11)),
+            replication_waiting: Gauge::default(),
+            replication_oldest_seconds: Gauge::default(),
         }
     }
 }
@@ -148,6 +155,21 @@ impl Metrics {
             "Answers from what is stored although its upstream should have been asked again",
             self.upstream_stale.clone(),
         );
+        registry.register(
+            "replication_lag_seconds",
+            "Time from a push to the end of its copy, for each copy that arrived",
+            self.replication_lag_seconds.clone(),
+        );
+        registry.register(
+            "replication_waiting",
+            "Changes that wait to be copied, counted up to 100000",
+            self.replication_waiting.clone(),
+        );
+        registry.register(
+            "replication_oldest_seconds",
+            "Age of the oldest change that waits to be copied; 0 when none does",
+            self.replication_oldest_seconds.clone(),
+        );
     }
 
     pub(crate) fn record_operation(
@@ -207,6 +229,15 @@ impl Metrics {
 
     pub(crate) fn record_stale(&self) {
         self.upstream_stale.inc();
+    }
+
+    pub(crate) fn record_replicated(&self, waited: Duration) {
+        self.replication_lag_seconds.observe(waited.as_secs_f64());
+    }
+
+    pub(crate) fn set_replication(&self, waiting: u64, oldest_seconds: u64) {
+        self.replication_waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+        self.replication_oldest_seconds.set(i64::try_from(oldest_seconds).unwrap_or(i64::MAX));
     }
 
     /// Counts bytes of a blob that were handed to the socket.

@@ -85,20 +85,20 @@ use crate::policies::registry_policy::{
 use crate::policies::repository_policy::{
     DeleteRepositoryPolicy, GetRepositoryPolicy, SetRepositoryPolicy,
 };
+use crate::pull_through::complete::MarkImageComplete;
 use crate::pull_through::create::CreatePullThroughCacheRule;
 use crate::pull_through::delete::DeletePullThroughCacheRule;
 use crate::pull_through::describe::DescribePullThroughCacheRules;
+use crate::pull_through::find_mirror::FindMirror;
+use crate::pull_through::import_image::ImportUpstreamImage;
+use crate::pull_through::import_layer::ImportUpstreamLayer;
+use crate::pull_through::import_referrers::ImportUpstreamReferrers;
 use crate::pull_through::update::UpdatePullThroughCacheRule;
 use crate::pull_through::validate::ValidatePullThroughCacheRule;
 use crate::pull_time_exclusions::{
     DeregisterPullTimeUpdateExclusion, ListPullTimeUpdateExclusions,
     RegisterPullTimeUpdateExclusion,
 };
-use crate::pull_through::complete::MarkImageComplete;
-use crate::pull_through::find_mirror::FindMirror;
-use crate::pull_through::import_image::ImportUpstreamImage;
-use crate::pull_through::import_layer::ImportUpstreamLayer;
-use crate::pull_through::import_referrers::ImportUpstreamReferrers;
 use crate::registries::account_settings::{GetAccountSetting, PutAccountSetting};
 use crate::registries::describe::DescribeRegistry;
 use crate::replication::backfills::describe_replication_backfill_results::DescribeReplicationBackfillResults;
@@ -106,16 +106,22 @@ use crate::replication::backfills::list_replication_backfills::ListReplicationBa
 use crate::replication::backfills::start_replication_backfill::StartReplicationBackfill;
 use crate::replication::backfills::stop_replication_backfill::StopReplicationBackfill;
 use crate::replication::describe_image_replication_status::DescribeImageReplicationStatus;
+use crate::replication::describe_replication::DescribeReplication;
+use crate::replication::list_replications::ListReplications;
 use crate::replication::put_replication_configuration::PutReplicationConfiguration;
+use crate::replication::refinements::{GetReplicationRefinements, PutReplicationRefinements};
 use crate::replication::replicate_deletion::ReplicateDeletion;
 use crate::replication::replicate_image::ReplicateImage;
 use crate::replication::replicate_layer::ReplicateLayer;
+use crate::replication::replicate_setting::ReplicateSetting;
+use crate::replication::retry::RetryReplication;
 use crate::repositories::create::CreateRepository;
 use crate::repositories::delete::DeleteRepository;
 use crate::repositories::describe::DescribeRepositories;
 use crate::repositories::list_catalog::ListCatalog;
 use crate::repositories::put_image_tag_mutability::PutImageTagMutability;
 use crate::repositories::put_sparse_manifests::PutSparseManifests;
+use crate::repositories::rename::RenameRepository;
 use crate::resource_tags::{ListTagsForResource, TagResource, UntagResource};
 use crate::scanning::batch_get_repository_scanning_configuration::BatchGetRepositoryScanningConfiguration;
 use crate::scanning::put_image_scanning_configuration::PutImageScanningConfiguration;
@@ -358,6 +364,7 @@ pub const OPERATIONS: &[Entry] = &[
     DeleteManifest::ENTRY,
     DescribeGarbageCollection::ENTRY,
     DescribeJob::ENTRY,
+    DescribeReplication::ENTRY,
     DescribeScrub::ENTRY,
     DescribeUpload::ENTRY,
     ExpireImages::ENTRY,
@@ -365,6 +372,7 @@ pub const OPERATIONS: &[Entry] = &[
     ExplainPolicy::ENTRY,
     FindMirror::ENTRY,
     GetAccountLimit::ENTRY,
+    GetReplicationRefinements::ENTRY,
     GetBlob::ENTRY,
     GetManifest::ENTRY,
     HeadBlob::ENTRY,
@@ -374,14 +382,19 @@ pub const OPERATIONS: &[Entry] = &[
     ListAccounts::ENTRY,
     ListCatalog::ENTRY,
     ListJobs::ENTRY,
+    ListReplications::ENTRY,
     ListTags::ENTRY,
     MarkImageComplete::ENTRY,
+    RenameRepository::ENTRY,
     ReplicateDeletion::ENTRY,
     ReplicateImage::ENTRY,
     ReplicateLayer::ENTRY,
+    ReplicateSetting::ENTRY,
+    RetryReplication::ENTRY,
     RetryJob::ENTRY,
     MountLayer::ENTRY,
     PutAccountLimit::ENTRY,
+    PutReplicationRefinements::ENTRY,
     PutSparseManifests::ENTRY,
     RunGarbageCollection::ENTRY,
     SetAccountState::ENTRY,

@@ -74,4 +74,14 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "replication",
         sql: include_str!("../migrations/0070_replication.sql"),
     },
+    Migration {
+        version: 72,
+        name: "replicated_settings",
+        sql: include_str!("../migrations/0072_replicated_settings.sql"),
+    },
+    Migration {
+        version: 73,
+        name: "replication_lag",
+        sql: include_str!("../migrations/0073_replication_lag.sql"),
+    },
 ];

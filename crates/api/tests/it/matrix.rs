@@ -42,8 +42,16 @@ use tonnage_domain::pull_through::find_mirror::FindMirror;
 use tonnage_domain::pull_through::import_image::ImportUpstreamImage;
 use tonnage_domain::pull_through::import_layer::ImportUpstreamLayer;
 use tonnage_domain::pull_through::import_referrers::ImportUpstreamReferrers;
+use tonnage_domain::replication::ReplicationDestination;
+use tonnage_domain::replication::describe_replication::DescribeReplication;
+use tonnage_domain::replication::list_replications::ListReplications;
+use tonnage_domain::replication::refinements::{
+    DestinationRefinement, GetReplicationRefinements, PutReplicationRefinements,
+};
+use tonnage_domain::replication::retry::RetryReplication;
 use tonnage_domain::repositories::RepositoryAddress;
 use tonnage_domain::repositories::put_sparse_manifests::PutSparseManifests;
+use tonnage_domain::repositories::rename::RenameRepository;
 
 use tonnage_domain::scrub::operations::{DescribeScrub, StartScrub};
 
@@ -375,6 +383,37 @@ async fn administrate(asking: &Asking, operation: &str) -> String {
             let repository = in_management("app");
             asking.run(PutSparseManifests { repository, allowed: Some(true) }).await
         }
+        "RenameRepository" => {
+            let repository = RepositoryAddress {
+                account: management_account,
+                region: asking.registry.app.default_region.clone(),
+                name: RepositoryName::parse("app").unwrap(),
+            };
+            let new_name = RepositoryName::parse("renamed").unwrap();
+            asking.run(RenameRepository { repository, new_name }).await
+        }
+        "ListReplications" => {
+            let repository = RepositoryAddress {
+                account: management_account,
+                region: asking.registry.app.default_region.clone(),
+                name: RepositoryName::parse("app").unwrap(),
+            };
+            let page = PageRequest { after: None, limit: 1 };
+            asking.run(ListReplications { repository, page }).await
+        }
+        "DescribeReplication" => asking.run(DescribeReplication).await,
+        "GetReplicationRefinements" => asking.run(GetReplicationRefinements).await,
+        "PutReplicationRefinements" => {
+            let refinement = DestinationRefinement::none(ReplicationDestination {
+                region: "eu-west-1".to_owned(),
+                account: ACCOUNT.to_owned(),
+            });
+            asking.run(PutReplicationRefinements { refinement }).await
+        }
+        "RetryReplication" => {
+            let (repository, destination, after) = (None, None, None);
+            asking.run(RetryReplication { repository, destination, after }).await
+        }
         "ListJobs" => {
             let (kind, state) = (None, None);
             let page = PageRequest { after: None, limit: 1 };
@@ -386,7 +425,7 @@ async fn administrate(asking: &Asking, operation: &str) -> String {
         // Only jobs run these, with a lease that nobody else can have.
         "ActivateImage" | "ArchiveReferrers" | "AttachSignature" | "ExpireImages"
         | "ExpireReferrers" | "MarkImageComplete" | "ReplicateDeletion" | "ReplicateImage"
-        | "ReplicateLayer" => "no access".to_owned(),
+        | "ReplicateLayer" | "ReplicateSetting" => "no access".to_owned(),
         "ImportUpstreamImage" => {
             let reference = Reference::parse("v1").unwrap();
             asking.run(ImportUpstreamImage { repository: in_management("app"), reference }).await

@@ -225,6 +225,8 @@ pub async fn open(parts: Parts) -> Result<Opened, OpenError> {
         };
     let garbage = crate::gc::Wake::default();
     let root_key = Arc::new(parts.root_key);
+    let replication_pace =
+        crate::replication::pace::Pace::new(parts.settings.replication_bytes_per_second);
     let app = App {
         metadata: parts.metadata,
         objects: parts.objects,
@@ -256,6 +258,7 @@ pub async fn open(parts: Parts) -> Result<Opened, OpenError> {
         room: crate::quotas::Room::default(),
         scrub: tokio::sync::Notify::new(),
         jobs: crate::jobs::Wake::default(),
+        replication_pace: Arc::new(replication_pace),
     };
     Ok(Opened { app, first_access_key })
 }

@@ -59,6 +59,8 @@ pub(crate) enum Event {
     RepositoryCreated { repository_name: String },
     /// A repository was deleted, with everything in it.
     RepositoryDeleted { repository_name: String },
+    /// A repository got another name; ECR has no such event.
+    RepositoryRenamed { repository_name: String, previous_repository_name: String },
 }
 
 impl Event {
@@ -71,6 +73,7 @@ impl Event {
             Self::PulledThrough { .. } => "pulled-through",
             Self::RepositoryCreated { .. } => "repository-created",
             Self::RepositoryDeleted { .. } => "repository-deleted",
+            Self::RepositoryRenamed { .. } => "repository-renamed",
         }
     }
 }

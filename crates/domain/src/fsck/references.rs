@@ -80,6 +80,7 @@ const REFERENCES: &[Reference] = &[
     reference!("tags"."image_id" => "images"."id"),
     reference!("replication_queue"."repository_id" => "repositories"."id"),
     reference!("replications"."image_id" => "images"."id"),
+    reference!("replicated_settings"."repository_id" => "repositories"."id"),
     reference!("image_signatures"."image_id" => "images"."id"),
     reference!("arriving_images"."image_id" => "images"."id"),
     reference!("signing_authorities"."account_id" => "accounts"."id"),

@@ -6,6 +6,7 @@ use crate::clock::Millis;
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
+use crate::replication::{self, settings::ReplicatedSetting};
 use crate::repositories::{self, Repository, RepositoryAddress};
 use crate::{params, versions};
 
@@ -45,6 +46,8 @@ impl Operation for SetRepositoryPolicy {
         let repository = repositories::get(&mut tx, &self.repository).await?;
         let checked = check(&mut tx, Subject::Repository, &self.text).await?;
         put(&mut tx, &repository, &self.text, &checked, call.now()).await?;
+        let setting = ReplicatedSetting::RepositoryPolicy;
+        replication::settings::note(&mut tx, &call, &repository, setting).await?;
         if !self.force {
             refuse_lockout(&call, &self.repository, &mut tx).await?;
         }
@@ -123,6 +126,15 @@ async fn stored(tx: &mut Tx, repository: &Repository) -> Result<Stored> {
     }
 }
 
+/// The text of a repository's policy as clients see it, if it has one.
+pub(crate) async fn text_of(tx: &mut Tx, repository: &Repository) -> Result<Option<String>> {
+    match stored(tx, repository).await {
+        Ok(stored) => stored.shown(tx).await.map(Some),
+        Err(absent) if absent.kind() == ErrorKind::RepositoryPolicyNotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Reads the policy of a repository.
 #[derive(Clone, Debug)]
 pub struct GetRepositoryPolicy {
@@ -172,6 +184,8 @@ impl Operation for DeleteRepositoryPolicy {
         };
         let text = stored.shown(&mut tx).await?;
         remove(&mut tx, &repository).await?;
+        let setting = ReplicatedSetting::RepositoryPolicy;
+        replication::settings::note(&mut tx, &call, &repository, setting).await?;
         call.commit(tx).await?;
         Ok(RepositoryPolicy { repository: self.repository, text })
     }

@@ -1,4 +1,4 @@
-//! Repositories: create, describe, delete, tag mutability.
+//! Repositories: create, describe, delete, rename, tag mutability.
 
 pub mod create;
 pub mod delete;
@@ -6,6 +6,7 @@ pub mod describe;
 pub mod list_catalog;
 pub mod put_image_tag_mutability;
 pub mod put_sparse_manifests;
+pub mod rename;
 pub mod tag_mutability;
 
 use crate::app::App;
@@ -161,6 +162,34 @@ pub(crate) async fn address_of(
         })
     })
     .transpose()
+}
+
+/// The repository of this row, whatever its name is now.
+pub(crate) async fn by_id(tx: &mut Tx, repository_id: i64) -> Result<Option<Repository>> {
+    match address_of(tx, repository_id).await? {
+        Some(address) => find(tx, &address).await,
+        None => Ok(None),
+    }
+}
+
+/// The repository of this row at the address where a job found it; nothing if it is gone.
+///
+/// # Errors
+/// [`ErrorKind::Unavailable`] when it has got another name meanwhile: what was decided was decided
+/// for the old one, so the job begins again.
+pub(crate) async fn still_at(
+    tx: &mut Tx,
+    repository_id: i64,
+    address: &RepositoryAddress,
+) -> Result<Option<Repository>> {
+    let found = by_id(tx, repository_id).await?;
+    if found.as_ref().is_some_and(|found| found.address != *address) {
+        return Err(Error::new(
+            ErrorKind::Unavailable,
+            "The repository got another name while a job worked on it; the job begins again.",
+        ));
+    }
+    Ok(found)
 }
 
 /// The error for a repository that does not exist, in ECR's words.

@@ -7,6 +7,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
 use crate::names::{Arn, Partition, RepositoryName};
 use crate::params;
+use crate::replication::{self, settings::ReplicatedSetting};
 use crate::repositories::{self, RepositoryAddress};
 
 /// Tags per repository; AWS's quota.
@@ -92,6 +93,16 @@ pub(crate) async fn put(tx: &mut Tx, repository_id: i64, tags: &[ResourceTag]) -
     Ok(())
 }
 
+/// Removes a tag, if there is one of this key.
+pub(crate) async fn remove(tx: &mut Tx, repository_id: i64, key: &str) -> Result<()> {
+    tx.execute(
+        "DELETE FROM resource_tags WHERE repository_id = $1 AND tag_key = $2",
+        params![repository_id, key],
+    )
+    .await?;
+    Ok(())
+}
+
 /// The tags of a repository, by key.
 pub(crate) async fn list(tx: &mut Tx, repository_id: i64) -> Result<Vec<ResourceTag>> {
     let rows = tx
@@ -148,6 +159,8 @@ impl Operation for TagResource {
         let mut tx = call.write().await?;
         let repository = repositories::get(&mut tx, &self.resource).await?;
         put(&mut tx, repository.id, &self.tags).await?;
+        let setting = ReplicatedSetting::ResourceTags;
+        replication::settings::note(&mut tx, &call, &repository, setting).await?;
         call.commit(tx).await
     }
 }
@@ -176,12 +189,10 @@ impl Operation for UntagResource {
         let mut tx = call.write().await?;
         let repository = repositories::get(&mut tx, &self.resource).await?;
         for key in &self.keys {
-            tx.execute(
-                "DELETE FROM resource_tags WHERE repository_id = $1 AND tag_key = $2",
-                params![repository.id, key],
-            )
-            .await?;
+            remove(&mut tx, repository.id, key).await?;
         }
+        let setting = ReplicatedSetting::ResourceTags;
+        replication::settings::note(&mut tx, &call, &repository, setting).await?;
         call.commit(tx).await
     }
 }

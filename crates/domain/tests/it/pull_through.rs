@@ -143,30 +143,27 @@ async fn what_can_be_a_rule() {
         (rule("ROOT", "quay.io/team"), Err(Kind::InvalidParameter)),
         (with_role("quay.io", &role), Err(Kind::InvalidParameter)),
         (with_role(ELSEWHERE, "no-arn"), Err(Kind::InvalidParameter)),
-        (
-            with_role(ELSEWHERE, "arn:aws:iam::123456789012:user/me"),
-            Err(Kind::InvalidParameter),
-        ),
+        (with_role(ELSEWHERE, "arn:aws:iam::123456789012:user/me"), Err(Kind::InvalidParameter)),
         (
             with_role(ELSEWHERE, "arn:aws:iam::210987654321:role/theirs"),
             Err(Kind::InvalidParameter),
         ),
         (with_secret(SECRET), Err(Kind::CredentialNotFound)),
+        (with_secret(&SECRET.replace("us-east-1", "us-west-2")), Err(Kind::CredentialInaccessible)),
+        (with_secret(&SECRET.replace(ACCOUNT, "210987654321")), Err(Kind::CredentialInaccessible)),
         (
-            with_secret(&SECRET.replace("us-east-1", "us-west-2")),
+            with_secret(&SECRET.replace("ecr-pullthroughcache/", "")),
             Err(Kind::CredentialInaccessible),
         ),
-        (with_secret(&SECRET.replace(ACCOUNT, "210987654321")), Err(Kind::CredentialInaccessible)),
-        (with_secret(&SECRET.replace("ecr-pullthroughcache/", "")), Err(Kind::CredentialInaccessible)),
     ];
     for (create, expected) in rows {
         let said = format!("{create:?}");
         let (prefix, url) = (create.prefix.clone(), create.upstream_url.clone());
         let upstream_prefix = create.upstream_prefix.clone();
         let found = registry.run(create).await;
-        let outcome = found.as_ref().map(|rule| {
-            (rule.upstream_registry, rule.upstream_prefix.as_str().to_owned())
-        });
+        let outcome = found
+            .as_ref()
+            .map(|rule| (rule.upstream_registry, rule.upstream_prefix.as_str().to_owned()));
         let outcome = outcome.map_err(Error::kind);
         let expected = expected.map(|(registry, prefix)| (registry, prefix.to_owned()));
         assert_eq!(outcome, expected, "{said}: {found:?}");
@@ -218,7 +215,10 @@ async fn rules_are_listed_and_named() {
     check_kind(registry.run(rule("quay/", "registry.k8s.io")).await, exists);
     assert_eq!(registry.run(delete("slash")).await.unwrap().given_prefix, "slash/");
     check_kind(registry.run(delete("slash")).await, missing);
-    check_kind(registry.run(update("slash", Some(SECRET), None)).await, ErrorKind::CredentialNotFound);
+    check_kind(
+        registry.run(update("slash", Some(SECRET), None)).await,
+        ErrorKind::CredentialNotFound,
+    );
     let role = format!("arn:aws:iam::{ACCOUNT}:role/upstream");
     check_kind(registry.run(update("slash", None, Some(&role))).await, missing);
     check_kind(registry.run(validate("slash")).await, missing);
@@ -228,11 +228,8 @@ async fn rules_are_listed_and_named() {
 async fn check_pushes(registry: &Registry, name: &str, refused: bool) {
     let repository = address(name);
     let image = Pushed::image(&Layer::new("config", 100), &[]);
-    let mount = MountLayer {
-        repository: repository.clone(),
-        digest: image.digest.clone(),
-        from: None,
-    };
+    let mount =
+        MountLayer { repository: repository.clone(), digest: image.digest.clone(), from: None };
     let initiate = |rules| InitiateLayerUpload { repository: repository.clone(), rules };
     let outcomes = [
         registry.run(initiate(UploadRules::Distribution)).await.err(),
@@ -495,5 +492,8 @@ async fn an_update_names_one_thing_to_enter_with() {
         );
     }
     // A role asks registries of ECR only.
-    check_kind(registry.run(update("mirror", None, Some(&role))).await, ErrorKind::InvalidParameter);
+    check_kind(
+        registry.run(update("mirror", None, Some(&role))).await,
+        ErrorKind::InvalidParameter,
+    );
 }

@@ -28,6 +28,8 @@ const FAST: Settings = Settings {
     gc_grace_seconds: 3600,
     scrub_bytes_per_second: 1 << 40,
     scrub_interval_seconds: 600,
+    replication_bytes_per_second: 0,
+    replication_concurrency: 4,
     quotas: tonnage_domain::quotas::Quotas::ECR,
     throttling: Throttling::Off,
     upstreams: UpstreamSettings::ECR,

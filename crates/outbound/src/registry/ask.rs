@@ -5,7 +5,9 @@
 //! with stays with the server that it was got for, however the way leads back to it.
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, USER_AGENT};
+use http::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, USER_AGENT,
+};
 use http::{Method, StatusCode, Uri};
 
 use super::answer::Answer;
@@ -31,9 +33,15 @@ pub(super) struct Question<'a> {
 /// What a request carries.
 pub(super) enum Body {
     Nothing,
-    Whole { media_type: HeaderValue, bytes: Bytes },
+    Whole {
+        media_type: HeaderValue,
+        bytes: Bytes,
+    },
     /// Bytes that cannot be sent twice.
-    Stream { headers: HeaderMap, payload: Payload },
+    Stream {
+        headers: HeaderMap,
+        payload: Payload,
+    },
 }
 
 impl<'a> Question<'a> {

@@ -115,9 +115,7 @@ impl Registries {
                     answer.drain().await;
                     Ok(Mounted::Done)
                 }
-                StatusCode::ACCEPTED => {
-                    Ok(Mounted::Upload(begun(&place, &uri, answer, 0).await?))
-                }
+                StatusCode::ACCEPTED => Ok(Mounted::Upload(begun(&place, &uri, answer, 0).await?)),
                 _ => Err(answer.refuse().await),
             }
         };

@@ -32,9 +32,7 @@ fn peer(asked: &Asked) -> Reply {
             Reply::of(202).with("location", "/v2/a/blobs/uploads/1?s=1")
         }
         ("POST", path) if path.ends_with("&from=b") => Reply::of(201),
-        ("POST", _) => {
-            Reply::of(202).with("location", format!("{}{upload}1?s=1", asked.base()))
-        }
+        ("POST", _) => Reply::of(202).with("location", format!("{}{upload}1?s=1", asked.base())),
         ("PATCH", path) if path == format!("{upload}1?s=1") => {
             if asked.header("content-range") != "0-1" || asked.header("content-length") != "2" {
                 return Reply::of(416);

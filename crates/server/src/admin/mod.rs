@@ -5,6 +5,8 @@
 mod backups;
 pub(crate) mod client;
 mod jobs;
+pub(crate) mod replication;
+mod repositories;
 pub(crate) mod server;
 
 use std::io;
@@ -285,6 +287,20 @@ pub(crate) struct SparseManifests {
     pub(crate) repository: String,
     /// Whether manifests may refer to what it does not hold; as the server says when absent.
     pub(crate) allowed: Option<bool>,
+}
+
+/// What `POST /repositories/rename` takes and answers.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewName {
+    /// The account of the repository; the management account when absent.
+    pub(crate) account: Option<String>,
+    /// Its region; the server's when absent.
+    pub(crate) region: Option<String>,
+    /// Its name.
+    pub(crate) repository: String,
+    /// The name it gets.
+    pub(crate) new_name: String,
 }
 
 /// What every refusal carries.

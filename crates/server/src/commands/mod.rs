@@ -22,6 +22,7 @@ mod policy_actions;
 mod profile;
 mod programs;
 mod reference;
+mod replication;
 mod repository;
 mod restore;
 mod scrub;
@@ -54,6 +55,7 @@ pub(crate) fn run(command: Subcommands) -> Result<ExitCode> {
         Subcommands::Account(command) => block_on(account::run(command)),
         Subcommands::Policy(command) => policy::run(command),
         Subcommands::Repository(command) => block_on(repository::run(command)),
+        Subcommands::Replication(command) => block_on(replication::run(command)),
         Subcommands::Gc(arguments) => block_on(gc::run(arguments)),
         Subcommands::Scrub(arguments) => block_on(scrub::run(arguments)),
         Subcommands::Backup(arguments) => block_on(backup::run(arguments)),

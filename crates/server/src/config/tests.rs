@@ -98,6 +98,8 @@ fn a_whole_file_and_its_defaults() {
         gc_grace = "90m"
         scrub_rate = "512KiB"
         scrub_interval = "1h"
+        replication_bytes_per_second = "4MiB"
+        replication_concurrency = 2
         repositories_per_registry = 20
         images_per_repository = 30
         api_throttling = "20"
@@ -137,6 +139,8 @@ fn a_whole_file_and_its_defaults() {
     assert_eq!(config.registry.gc_grace_seconds, 90 * 60);
     assert_eq!(config.registry.scrub_bytes_per_second, 512 * 1024);
     assert_eq!(config.registry.scrub_interval_seconds, 3600);
+    assert_eq!(config.registry.replication_bytes_per_second, 4 * 1024 * 1024);
+    assert_eq!(config.registry.replication_concurrency, 2);
     assert_eq!(config.registry.quotas.repositories_per_registry, 20);
     assert_eq!(config.registry.quotas.images_per_repository, 30);
     assert_eq!(config.registry.throttling, Throttling::Times(20));
@@ -185,6 +189,8 @@ fn a_whole_file_and_its_defaults() {
     assert_eq!(config.registry.gc_grace_seconds, 24 * 3600);
     assert_eq!(config.registry.scrub_bytes_per_second, 8 * 1024 * 1024);
     assert_eq!(config.registry.scrub_interval_seconds, 7 * 24 * 3600);
+    assert_eq!(config.registry.replication_bytes_per_second, 0);
+    assert_eq!(config.registry.replication_concurrency, 4);
     assert_eq!(config.registry.quotas, tonnage_domain::quotas::Quotas::ECR);
     assert_eq!(config.registry.throttling, Throttling::Off);
     assert_eq!(config.upstreams.registries, UpstreamSettings::default());
@@ -370,7 +376,8 @@ fn upstreams_are_hosts_and_where_they_are() {
     ];
     for &(key, texts, refused) in rows {
         let flags: &[(&str, &[&str])] = &[(key, texts)];
-        let found = load(Given { flags, ..Given::default() }).err().map(|error| format!("{error:#}"));
+        let found =
+            load(Given { flags, ..Given::default() }).err().map(|error| format!("{error:#}"));
         match (&found, refused) {
             (None, None) => {}
             (Some(error), Some(words)) => assert!(error.contains(words), "{texts:?}: {error}"),

@@ -73,6 +73,8 @@ pub(super) async fn open(directory: &DataDirectory, config: &Config) -> Result<O
                 pull_through_cache_rules: config.upstreams.rules_per_registry,
                 ..config.registry.quotas
             },
+            replication_bytes_per_second: config.registry.replication_bytes_per_second,
+            replication_concurrency: config.registry.replication_concurrency,
             throttling: config.registry.throttling,
             upstreams: config.upstreams.registries.clone(),
             pull_through_valid_seconds: config.upstreams.valid_seconds,

@@ -176,8 +176,7 @@ impl Peers for GuardedRegistries {
         reference: &'a Reference,
     ) -> BoxFuture<'a, Result<bool, PeerError>> {
         Box::pin(async move {
-            let removed =
-                self.0.delete_manifest(&origin_of(peer), repository, reference.as_str());
+            let removed = self.0.delete_manifest(&origin_of(peer), repository, reference.as_str());
             removed.await.map_err(peer_error_of)
         })
     }

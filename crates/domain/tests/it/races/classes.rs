@@ -23,6 +23,8 @@ pub(super) enum Class {
     PullTimeExclusion,
     RegistryDocument,
     RegistryPolicy,
+    /// What is queued for destinations.
+    ReplicationQueue,
     Repository,
     RepositoryPolicy,
     ResourceTag,
@@ -50,6 +52,7 @@ impl Class {
         Self::PullTimeExclusion,
         Self::RegistryDocument,
         Self::RegistryPolicy,
+        Self::ReplicationQueue,
         Self::Repository,
         Self::RepositoryPolicy,
         Self::ResourceTag,
@@ -97,6 +100,7 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "ReplicateDeletion"
         | "ReplicateImage"
         | "UpdateImageStorageClass" => Class::Image,
+        "RetryReplication" => Class::ReplicationQueue,
         "StartReplicationBackfill" | "StopReplicationBackfill" => Class::Backfill,
         "CancelJob" | "RetryJob" => Class::Job,
         "DeleteLifecyclePolicy" | "PutLifecyclePolicy" | "StartLifecyclePolicyPreview" => {
@@ -111,15 +115,17 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         "DeleteSigningConfiguration"
         | "PutRegistryScanningConfiguration"
         | "PutReplicationConfiguration"
+        | "PutReplicationRefinements"
         | "PutSigningConfiguration" => Class::RegistryDocument,
         "DeleteRegistryPolicy" | "PutRegistryPolicy" => Class::RegistryPolicy,
         "CreateRepository"
         | "DeleteRepository"
         | "PutImageScanningConfiguration"
         | "PutImageTagMutability"
-        | "PutSparseManifests" => Class::Repository,
+        | "PutSparseManifests"
+        | "RenameRepository" => Class::Repository,
         "DeleteRepositoryPolicy" | "SetRepositoryPolicy" => Class::RepositoryPolicy,
-        "TagResource" | "UntagResource" => Class::ResourceTag,
+        "ReplicateSetting" | "TagResource" | "UntagResource" => Class::ResourceTag,
         "PutSigningProfile" => Class::SigningProfile,
         "StartScrub" => Class::Scrub,
         "CreateRepositoryCreationTemplate"
@@ -143,6 +149,7 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "DescribeJob"
         | "DescribePullThroughCacheRules"
         | "DescribeRegistry"
+        | "DescribeReplication"
         | "DescribeReplicationBackfillResults"
         | "DescribeRepositories"
         | "DescribeRepositoryCreationTemplates"
@@ -160,6 +167,7 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "GetManifest"
         | "GetRegistryPolicy"
         | "GetRegistryScanningConfiguration"
+        | "GetReplicationRefinements"
         | "GetRepositoryPolicy"
         | "GetSigningConfiguration"
         | "GetSigningProfile"
@@ -171,6 +179,7 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "ListJobs"
         | "ListPullTimeUpdateExclusions"
         | "ListReplicationBackfills"
+        | "ListReplications"
         | "ListSigningProfiles"
         | "ListTags"
         | "ListTagsForResource"

@@ -28,7 +28,7 @@ use tonnage_domain::uploads::initiate::InitiateLayerUpload;
 use tonnage_domain::uploads::{UploadId, UploadRules};
 
 use super::world::{DEAD_JOB, OTHER_ACCOUNT, WAITING_JOB, World};
-use super::{Act, Race, act, act_as, act_with, policies, settings};
+use super::{Act, Race, act, act_as, act_with, policies, renames, settings};
 use crate::content::Pushed;
 use crate::interposed::Statement;
 use crate::registry::{
@@ -54,6 +54,7 @@ pub(super) fn races() -> Vec<Race> {
     races.extend(jobs());
     races.extend(settings::races());
     races.extend(policies::races());
+    races.extend(renames::races());
     races
 }
 
@@ -153,7 +154,7 @@ fn jobs() -> Vec<Race> {
 
 // --- what they are made of
 
-fn app(world: &World) -> &RepositoryAddress {
+pub(super) fn app(world: &World) -> &RepositoryAddress {
     &world.app
 }
 
@@ -169,7 +170,7 @@ fn first(world: &World) -> &Pushed {
     &world.first
 }
 
-fn second(world: &World) -> &Pushed {
+pub(super) fn second(world: &World) -> &Pushed {
     &world.second
 }
 
@@ -193,7 +194,7 @@ pub(super) fn delete(name: &'static str, force: bool) -> Act {
     act(move |_| DeleteRepository { registry_id: None, name: create_repository(name).name, force })
 }
 
-fn mutability(name: &'static str) -> Act {
+pub(super) fn mutability(name: &'static str) -> Act {
     act(move |_| PutImageTagMutability {
         registry_id: None,
         name: create_repository(name).name,
@@ -201,7 +202,7 @@ fn mutability(name: &'static str) -> Act {
     })
 }
 
-fn tag_resource(key: &'static str) -> Act {
+pub(super) fn tag_resource(key: &'static str) -> Act {
     act(move |world| TagResource {
         resource: world.tagged.clone(),
         tags: resource_tags(&[(key, "new")]),
@@ -212,7 +213,7 @@ fn untag_resource(key: &'static str) -> Act {
     act(move |world| UntagResource { resource: world.tagged.clone(), keys: vec![key.to_owned()] })
 }
 
-fn put(
+pub(super) fn put(
     repository: fn(&World) -> &RepositoryAddress,
     image: fn(&World) -> &Pushed,
     tag: Option<&'static str>,
@@ -232,7 +233,7 @@ fn delete_images(which: fn(&World) -> ImageIdentifier) -> Act {
     )
 }
 
-fn delete_manifest(which: fn(&World) -> &str) -> Act {
+pub(super) fn delete_manifest(which: fn(&World) -> &str) -> Act {
     act(move |world| DeleteManifest {
         repository: world.app.clone(),
         reference: Reference::parse(which(world)).unwrap(),
@@ -250,14 +251,14 @@ fn retry_job(id: i64) -> Act {
     act_with(move |world| RetryJob { management_account: world.management, id }, show)
 }
 
-fn initiate() -> Act {
+pub(super) fn initiate() -> Act {
     act(|world| InitiateLayerUpload {
         repository: world.app.clone(),
         rules: UploadRules::Distribution,
     })
 }
 
-fn append(upload: usize) -> Act {
+pub(super) fn append(upload: usize) -> Act {
     act(move |world| UploadLayerPart {
         repository: world.app.clone(),
         upload_id: id(world, upload),
@@ -268,7 +269,7 @@ fn append(upload: usize) -> Act {
     })
 }
 
-fn complete(repository: fn(&World) -> &RepositoryAddress, upload: usize) -> Act {
+pub(super) fn complete(repository: fn(&World) -> &RepositoryAddress, upload: usize) -> Act {
     act(move |world| CompleteLayerUpload {
         repository: repository(world).clone(),
         upload_id: id(world, upload),
@@ -279,7 +280,7 @@ fn complete(repository: fn(&World) -> &RepositoryAddress, upload: usize) -> Act 
     })
 }
 
-fn cancel(upload: usize) -> Act {
+pub(super) fn cancel(upload: usize) -> Act {
     act(move |world| CancelUpload { repository: world.app.clone(), upload_id: id(world, upload) })
 }
 
