@@ -105,7 +105,12 @@ impl CreatePullThroughCacheRule {
                 "Member must be ROOT when ecrRepositoryPrefix is ROOT",
             ));
         }
-        check_entry(context, registry, self.credential_arn.as_ref(), self.custom_role_arn.as_ref())?;
+        check_entry(
+            context,
+            registry,
+            self.credential_arn.as_ref(),
+            self.custom_role_arn.as_ref(),
+        )?;
         if app.settings.upstreams.url(registry, &url.host).is_none() {
             return Err(origin::no_location(&url.host));
         }

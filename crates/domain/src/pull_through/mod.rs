@@ -53,8 +53,7 @@ fn registry_demand(action: &'static str) -> Demand {
 /// Whoever gives a role to a rule lets the service act with it.
 fn pass_role(context: &RequestContext, role_arn: &str) -> Demand {
     let resource = Resource::Arn { arn: role_arn.to_owned(), account: context.account };
-    Demand::new("iam:PassRole", resource)
-        .with_key("iam:passedtoservice", vec![SERVICE.to_owned()])
+    Demand::new("iam:PassRole", resource).with_key("iam:passedtoservice", vec![SERVICE.to_owned()])
 }
 
 /// Rules are decided by identity policies alone, which reach no other account's registry.

@@ -36,9 +36,10 @@ impl Namespace {
     pub fn strip<'n>(&self, name: &'n str) -> Option<&'n str> {
         match self {
             Self::Root => Some(name),
-            Self::Below(prefix) => {
-                name.strip_prefix(prefix.as_str())?.strip_prefix('/').filter(|rest| !rest.is_empty())
-            }
+            Self::Below(prefix) => name
+                .strip_prefix(prefix.as_str())?
+                .strip_prefix('/')
+                .filter(|rest| !rest.is_empty()),
         }
     }
 

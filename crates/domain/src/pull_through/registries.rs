@@ -101,7 +101,8 @@ impl UpstreamRegistry {
         }
         let azure = host.strip_suffix(".azurecr.io");
         if azure.is_some_and(|name| {
-            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            !name.is_empty()
+                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
         }) {
             return Some(Self::Azure);
         }

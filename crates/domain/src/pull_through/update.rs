@@ -54,11 +54,9 @@ impl Operation for UpdatePullThroughCacheRule {
         let mut tx = call.write().await?;
         let found = match registries::find_addressed(&mut tx, &call).await? {
             None => None,
-            Some(registry_id) => {
-                rules::find(&mut tx, context.account, &context.region, &prefix)
-                    .await?
-                    .map(|rule| (registry_id, rule))
-            }
+            Some(registry_id) => rules::find(&mut tx, context.account, &context.region, &prefix)
+                .await?
+                .map(|rule| (registry_id, rule)),
         };
         let Some((registry_id, mut rule)) = found else {
             let missing = not_found(context, &self.prefix);

@@ -529,6 +529,23 @@ fn pull_through(table: &mut Table) {
     table.add("", &DescribePullThroughCacheRules { registry_id: None, prefixes, page });
 }
 
+fn policies(table: &mut Table, management_account: AccountId) {
+    let (repository, text) = (address("team/app"), String::new());
+    table.add("", &SetRepositoryPolicy { repository: repository.clone(), text, force: false });
+    table.add("", &GetRepositoryPolicy { repository: repository.clone() });
+    table.add("", &DeleteRepositoryPolicy { repository });
+    table.add("", &PutRegistryPolicy { text: String::new() });
+    table.add("", &GetRegistryPolicy);
+    table.add("", &DeleteRegistryPolicy);
+    let account = AccountId::parse("210987654321").unwrap();
+    table.add("", &PutAccountLimit { management_account, account, text: String::new() });
+    table.add("", &GetAccountLimit { management_account, account });
+    table.add("", &DeleteAccountLimit { management_account, account });
+    let (principal, action) = (String::new(), "ecr:PutImage".to_owned());
+    let (resource, keys) = ("*".to_owned(), Vec::new());
+    table.add("", &ExplainPolicy { management_account, principal, action, resource, keys });
+}
+
 fn accounts_and_identities(table: &mut Table, management_account: AccountId) {
     let id = AccountId::parse("210987654321").unwrap();
     table.add("", &GetAuthorizationToken { registry_ids: vec![] });

@@ -370,7 +370,8 @@ fn upstreams_are_hosts_and_where_they_are() {
     ];
     for &(key, texts, refused) in rows {
         let flags: &[(&str, &[&str])] = &[(key, texts)];
-        let found = load(Given { flags, ..Given::default() }).err().map(|error| format!("{error:#}"));
+        let found =
+            load(Given { flags, ..Given::default() }).err().map(|error| format!("{error:#}"));
         match (&found, refused) {
             (None, None) => {}
             (Some(error), Some(words)) => assert!(error.contains(words), "{texts:?}: {error}"),

@@ -129,9 +129,9 @@ fn parse_location(text: &str) -> Result<(String, String), String> {
     };
     let url = parse_url(url)?;
     match UpstreamRegistry::parse(name) {
-        Some(registry) if registry.host().is_none() => Err(format!(
-            "`{name}` stands for many hosts; say which one: `HOST={url}`"
-        )),
+        Some(registry) if registry.host().is_none() => {
+            Err(format!("`{name}` stands for many hosts; say which one: `HOST={url}`"))
+        }
         Some(_) => Ok((name.to_owned(), url)),
         None if is_host(name) => Ok((name.to_ascii_lowercase(), url)),
         None => Err(format!("{name:?} is neither a registry that ECR knows nor a host")),
