@@ -7,6 +7,7 @@
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, USER_AGENT};
 use http::{Method, StatusCode, Uri};
+use tokio::time::timeout;
 
 use super::answer::Answer;
 use super::challenge::challenges;
@@ -72,7 +73,9 @@ impl Registries {
                 (Content::Stream(payload), None)
             }
         };
-        let used = self.access.known(place, scope).await?;
+        let late = |_| Error::Unavailable(format!("no login to {} in time", place.name()));
+        let used = timeout(self.limits.request, self.access.known(place, scope)).await;
+        let used = used.map_err(late)??;
         let outgoing = Outgoing { method, uri, headers, content };
         let (method, uri, headers) =
             (outgoing.method.clone(), outgoing.uri.clone(), outgoing.headers.clone());
