@@ -305,10 +305,7 @@ mod tests {
         check(r#"{"token": "a", "expires_in": 10}"#, Some(("Bearer a", 5)));
         check(r#"{"token": "a", "expires_in": 0}"#, Some(("Bearer a", 0)));
         let longest = 12 * 60 * 60 - 30;
-        check(
-            r#"{"token": "a", "expires_in": 18446744073709551615}"#,
-            Some(("Bearer a", longest)),
-        );
+        check(r#"{"token": "a", "expires_in": 18446744073709551615}"#, Some(("Bearer a", longest)));
         for wrong in [
             "",
             "{}",

@@ -32,7 +32,10 @@ async fn tokens_are_got_once_for_each_registry_login_and_scope() {
     let manifest = "GET /v2/a/manifests/latest";
     let nobody = anonymous(&server.url());
     for (origin, expected) in [
-        (&nobody, vec![format!("{manifest} -"), format!("{TOKEN} -"), format!("{manifest} Bearer t")]),
+        (
+            &nobody,
+            vec![format!("{manifest} -"), format!("{TOKEN} -"), format!("{manifest} Bearer t")],
+        ),
         (&nobody, vec![format!("{manifest} Bearer t")]),
         (
             &named(&server.url(), "a"),

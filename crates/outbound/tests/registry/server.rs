@@ -100,9 +100,13 @@ impl Reply {
                 StreamBody::new(begin.chain(stream::pending())).boxed_unsync()
             }
             ReplyBody::Broken => {
-                let end = Err(std::io::Error::other("broken"));
-                let chunks = [chunk(Bytes::from_static(b"begin")), end];
-                StreamBody::new(stream::iter(chunks)).boxed_unsync()
+                let begin = stream::iter([chunk(Bytes::from_static(b"begin"))]);
+                // What was sent goes out while there is nothing more.
+                let end = stream::once(async {
+                    tokio::task::yield_now().await;
+                    Err(std::io::Error::other("broken"))
+                });
+                StreamBody::new(begin.chain(end)).boxed_unsync()
             }
         };
         let mut response = Response::new(body);
