@@ -195,6 +195,11 @@ impl Access {
             StatusCode::OK => {}
             // Some say so of credentials that they do not like.
             StatusCode::BAD_REQUEST => return Err(Error::Denied(answer.host)),
+            // That is not what was asked for in the first place.
+            StatusCode::NOT_FOUND => {
+                let text = format!("there is no token service at {}", answer.host);
+                return Err(Error::Invalid(text));
+            }
             _ => return Err(answer.refuse().await),
         }
         let host = answer.host.clone();
@@ -300,10 +305,7 @@ mod tests {
         check(r#"{"token": "a", "expires_in": 10}"#, Some(("Bearer a", 5)));
         check(r#"{"token": "a", "expires_in": 0}"#, Some(("Bearer a", 0)));
         let longest = 12 * 60 * 60 - 30;
-        check(
-            r#"{"token": "a", "expires_in": 18446744073709551615}"#,
-            Some(("Bearer a", longest)),
-        );
+        check(r#"{"token": "a", "expires_in": 18446744073709551615}"#, Some(("Bearer a", longest)));
         for wrong in [
             "",
             "{}",

@@ -80,8 +80,9 @@ impl Answer {
 
     /// The whole body.
     pub(super) async fn collect(self, bytes_max: usize, stall: Duration) -> Result<Bytes, Error> {
-        let large =
-            || Error::Invalid(format!("the answer of {} is larger than {bytes_max} bytes", self.host));
+        let large = || {
+            Error::Invalid(format!("the answer of {} is larger than {bytes_max} bytes", self.host))
+        };
         if headers::is_encoded(self.headers()) {
             return Err(self.invalid("compressed what was not to be compressed"));
         }

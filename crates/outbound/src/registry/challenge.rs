@@ -112,9 +112,8 @@ impl<'a> Rest<'a> {
     }
 
     fn token(&mut self) -> Option<&'a [u8]> {
-        let token = self.skip(|byte| {
-            byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
-        });
+        let token =
+            self.skip(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte));
         (!token.is_empty()).then_some(token)
     }
 

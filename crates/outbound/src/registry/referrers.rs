@@ -84,7 +84,9 @@ impl Registries {
             }
             match next {
                 Some(next) => uri = next,
-                None => return Ok(merged.map(|index| Bytes::from(Value::Object(index).to_string()))),
+                None => {
+                    return Ok(merged.map(|index| Bytes::from(Value::Object(index).to_string())));
+                }
             }
         }
         Err(Error::Invalid(format!("{} sends pages without end", place.name())))

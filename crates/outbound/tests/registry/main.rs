@@ -8,6 +8,7 @@ mod push;
 mod redirects;
 mod referrers;
 mod server;
+mod tls;
 
 use std::time::Duration;
 
@@ -88,7 +89,9 @@ async fn shown_blob(result: Result<Blob, Error>) -> String {
     while let Some(chunk) = body.next().await {
         match chunk {
             Ok(chunk) => bytes.extend_from_slice(&chunk),
-            Err(error) => return format!("{} then {}", String::from_utf8_lossy(&bytes), kind(&error)),
+            Err(error) => {
+                return format!("{} then {}", String::from_utf8_lossy(&bytes), kind(&error));
+            }
         }
     }
     format!("{} {size:?}", String::from_utf8_lossy(&bytes))

@@ -32,9 +32,7 @@ fn peer(asked: &Asked) -> Reply {
             Reply::of(202).with("location", "/v2/a/blobs/uploads/1?s=1")
         }
         ("POST", path) if path.ends_with("&from=b") => Reply::of(201),
-        ("POST", _) => {
-            Reply::of(202).with("location", format!("{}{upload}1?s=1", asked.base()))
-        }
+        ("POST", _) => Reply::of(202).with("location", format!("{}{upload}1?s=1", asked.base())),
         ("PATCH", path) if path == format!("{upload}1?s=1") => {
             if asked.header("content-range") != "0-1" || asked.header("content-length") != "2" {
                 return Reply::of(416);
@@ -117,8 +115,8 @@ async fn blobs_are_mounted_where_they_can_be() {
     let Mounted::Upload(upload) = registries.mount(&origin, "a", EMPTY, "c").await.unwrap() else {
         panic!("mounted");
     };
-    let upload = registries.patch_upload(&origin, "a", upload, 2, chunks(&["{}"])).await.unwrap();
-    registries.finish_upload(&origin, "a", upload, EMPTY).await.unwrap();
+    let upload = registries.patch_upload(&origin, upload, 2, chunks(&["{}"])).await.unwrap();
+    registries.finish_upload(&origin, upload, EMPTY).await.unwrap();
     let found = shown(registries.mount(&origin, "a", EMPTY, "../c").await);
     assert_says(&found, "invalid", "a source that is no repository");
 }

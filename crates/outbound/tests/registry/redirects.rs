@@ -42,15 +42,11 @@ async fn logins_stay_with_the_registry() {
         }
     };
     let home = format!("GET /home {BASIC_A}");
-    check("/home".to_owned(), Some(&home), &[]).await;
+    check("/home".to_owned(), Some(home.as_str()), &[]).await;
     check(format!("http://127.0.0.1:{port}/signed?b=c"), None, &["GET /signed?b=c -"]).await;
     check(format!("http://localhost:{port}/signed?b=c"), None, &["GET /signed?b=c -"]).await;
-    check(
-        format!("//127.0.0.1:{port}/first#x"),
-        None,
-        &["GET /first -", "GET /signed?b=c -"],
-    )
-    .await;
+    check(format!("//127.0.0.1:{port}/first#x"), None, &["GET /first -", "GET /signed?b=c -"])
+        .await;
 
     // Not even when the way leads back.
     let way = Server::start(|asked| {
@@ -114,10 +110,8 @@ async fn not_every_way_is_gone() {
 
 #[tokio::test]
 async fn strangers_that_want_a_login_are_refused() {
-    let stranger = Server::start(|_| {
-        Reply::of(401).with("www-authenticate", "Basic realm=\"a\"")
-    })
-    .await;
+    let stranger =
+        Server::start(|_| Reply::of(401).with("www-authenticate", "Basic realm=\"a\"")).await;
     let server = Server::start(sends_to(format!("{}/blob", stranger.url()))).await;
     let found = registries().blob(&named(&server.url(), "a"), "a", EMPTY).await;
     let expected = format!("denied: 127.0.0.1:{}", stranger.port);

@@ -18,10 +18,8 @@ const DOCUMENT_TIME: Duration = Duration::from_secs(10);
 /// # Errors
 /// When the file of authorities cannot be used.
 pub(super) fn client(config: &Outbound) -> Result<Client> {
-    let rules = Rules {
-        networks: config.networks.clone(),
-        authorities: config.authorities_file.clone(),
-    };
+    let rules =
+        Rules { networks: config.networks.clone(), authorities: config.authorities_file.clone() };
     Client::new(rules).context("`outbound_authorities_file` cannot be used")
 }
 

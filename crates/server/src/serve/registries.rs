@@ -131,7 +131,7 @@ impl Peers for GuardedRegistries {
                 Mounted::Done => Ok(true),
                 Mounted::Upload(upload) => {
                     // The peer forgets it by itself if this fails.
-                    let _ = self.0.cancel_upload(&origin, repository, upload).await;
+                    let _ = self.0.cancel_upload(&origin, upload).await;
                     Ok(false)
                 }
             }
@@ -176,8 +176,7 @@ impl Peers for GuardedRegistries {
         reference: &'a Reference,
     ) -> BoxFuture<'a, Result<bool, PeerError>> {
         Box::pin(async move {
-            let removed =
-                self.0.delete_manifest(&origin_of(peer), repository, reference.as_str());
+            let removed = self.0.delete_manifest(&origin_of(peer), repository, reference.as_str());
             removed.await.map_err(peer_error_of)
         })
     }
