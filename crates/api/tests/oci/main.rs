@@ -21,6 +21,7 @@ mod manifests;
 mod mounting;
 mod profiles;
 mod pulls;
+mod pulls_through;
 mod ranges;
 mod referrers;
 mod routes;

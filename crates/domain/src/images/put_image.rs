@@ -367,15 +367,37 @@ async fn adopt(
         )
         .await?;
     if adopted > 0 {
-        // An index is as large as its largest child.
-        tx.execute(
-            "UPDATE images SET image_size = (SELECT children.image_size FROM images AS children \
-             WHERE children.id = $1) WHERE id IN (SELECT image_id FROM image_children \
-             WHERE child_image_id = $1) AND image_size < (SELECT children.image_size \
-             FROM images AS children WHERE children.id = $1)",
-            params![id],
-        )
-        .await?;
+        grow_parents(tx, id).await?;
+    }
+    Ok(())
+}
+
+/// An index is as large as its largest child, and so are the indexes above it.
+async fn grow_parents(tx: &mut Tx, id: i64) -> Result<()> {
+    let mut grown = vec![id];
+    // It ends: nothing is below itself, and each step makes an image larger.
+    while let Some(child) = grown.pop() {
+        let changed = tx
+            .execute(
+                "UPDATE images SET image_size = (SELECT children.image_size \
+                 FROM images AS children WHERE children.id = $1) \
+                 WHERE id IN (SELECT image_id FROM image_children WHERE child_image_id = $1) \
+                 AND image_size < (SELECT children.image_size FROM images AS children \
+                 WHERE children.id = $1)",
+                params![child],
+            )
+            .await?;
+        if changed > 0 {
+            let parents = tx
+                .all(
+                    "SELECT DISTINCT image_id FROM image_children WHERE child_image_id = $1",
+                    params![child],
+                )
+                .await?;
+            for row in &parents {
+                grown.push(row.get(0)?);
+            }
+        }
     }
     Ok(())
 }

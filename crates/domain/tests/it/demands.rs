@@ -1,6 +1,7 @@
 //! What every operation demands, as a reviewed text. `UPDATE_SNAPSHOTS=1` writes it anew.
 
 mod identities;
+mod secrets;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -203,6 +204,7 @@ fn table() -> Table {
     images(&mut table);
     layers(&mut table);
     replication(&mut table);
+    secrets::add(&mut table);
     signing(&mut table);
     archive(&mut table);
     registry_settings(&mut table);
@@ -561,6 +563,23 @@ fn pull_through(table: &mut Table) {
     table.add("", &ValidatePullThroughCacheRule { registry_id: None, prefix: prefix() });
     let (prefixes, page) = (Vec::new(), page(None, 100));
     table.add("", &DescribePullThroughCacheRules { registry_id: None, prefixes, page });
+}
+
+fn policies(table: &mut Table, management_account: AccountId) {
+    let (repository, text) = (address("team/app"), String::new());
+    table.add("", &SetRepositoryPolicy { repository: repository.clone(), text, force: false });
+    table.add("", &GetRepositoryPolicy { repository: repository.clone() });
+    table.add("", &DeleteRepositoryPolicy { repository });
+    table.add("", &PutRegistryPolicy { text: String::new() });
+    table.add("", &GetRegistryPolicy);
+    table.add("", &DeleteRegistryPolicy);
+    let account = AccountId::parse("210987654321").unwrap();
+    table.add("", &PutAccountLimit { management_account, account, text: String::new() });
+    table.add("", &GetAccountLimit { management_account, account });
+    table.add("", &DeleteAccountLimit { management_account, account });
+    let (principal, action) = (String::new(), "ecr:PutImage".to_owned());
+    let (resource, keys) = ("*".to_owned(), Vec::new());
+    table.add("", &ExplainPolicy { management_account, principal, action, resource, keys });
 }
 
 fn accounts_and_identities(table: &mut Table, management_account: AccountId) {

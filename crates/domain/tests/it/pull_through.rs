@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::BoxFuture;
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 use tonnage_domain::app::Settings;
 use tonnage_domain::error::{Error, ErrorKind, Result};
 use tonnage_domain::identities::authorization_token;
@@ -23,6 +23,9 @@ use tonnage_domain::pull_through::upstream::{
     Blob, Manifest, ManifestHead, Origin, UpstreamError, Upstreams,
 };
 use tonnage_domain::pull_through::validate::ValidatePullThroughCacheRule;
+use tonnage_domain::secrets::create_secret::CreateSecret;
+use tonnage_domain::secrets::delete_secret::DeleteSecret;
+use tonnage_domain::secrets::{SecretId, SecretName, Value as SecretContent};
 use tonnage_domain::uploads::UploadRules;
 use tonnage_domain::uploads::initiate::InitiateLayerUpload;
 use tonnage_domain::uploads::mount::MountLayer;
@@ -368,6 +371,82 @@ async fn what_is_wrong_with_a_rule_is_told() {
         assert!(origin.credentials.is_none());
         registry.run(delete("mirror")).await.unwrap();
     }
+}
+
+/// The ARN of a new secret that holds this.
+async fn secret(registry: &Registry, name: &str, value: Option<SecretContent>) -> String {
+    let create = CreateSecret {
+        name: SecretName::parse(name).unwrap(),
+        description: None,
+        tags: Vec::new(),
+        token: value.as_ref().map(|_| "0".repeat(32)),
+        value,
+    };
+    registry.run(create).await.unwrap().secret.arn
+}
+
+fn text(text: &str) -> Option<SecretContent> {
+    Some(SecretContent::Text(SecretString::from(text)))
+}
+
+const BODY: &str = r#"{"username":"me","accessToken":"token"}"#;
+const UNREADABLE: &str = "The secret is accessible but does not hold credentials. Store a JSON \
+                          object with the keys `username` and `accessToken` in it.";
+
+#[tokio::test]
+async fn a_secret_is_what_the_upstream_is_entered_with() {
+    let (registry, upstreams) = scripted().await;
+    let arn = secret(&registry, "ecr-pullthroughcache/hub", text(BODY)).await;
+    // Whoever writes rules may read no secret.
+    let allow = r#"{"Statement": [{"Effect": "Allow", "Action": "ecr:*", "Resource": "*"}]}"#;
+    let writer = registry.principal("writer", allow).await;
+    let create = |prefix: &str, arn: &str| CreatePullThroughCacheRule {
+        credential_arn: Some(arn.to_owned()),
+        ..rule(prefix, "registry-1.docker.io")
+    };
+    registry.run_as(&writer, create("hub", &arn)).await.unwrap();
+    let failure = async || registry.run_as(&writer, validate("hub")).await.unwrap().failure;
+    assert_eq!(failure().await, None);
+    let origin = upstreams.asked.lock().unwrap().pop().unwrap();
+    let credentials = origin.credentials.unwrap();
+    assert_eq!(origin.url, "https://registry-1.docker.io");
+    assert_eq!(credentials.username, "me");
+    assert_eq!(credentials.password.expose_secret(), "token");
+
+    *upstreams.answer.lock().unwrap() = Some(UpstreamError::Denied("the host".to_owned()));
+    assert_eq!(
+        failure().await.as_deref(),
+        Some(
+            "The authentication to the upstream registry failed. Verify that the credentials in \
+             the secret are correct and try again."
+        )
+    );
+    upstreams.asked.lock().unwrap().clear();
+
+    // What a secret holds is looked at when it is used; a rule may name it before.
+    let binary = SecretContent::Binary(SecretSlice::from(BODY.as_bytes().to_vec()));
+    for (name, value, expected) in [
+        ("text", text("me:token"), Some(UNREADABLE)),
+        ("member", text(r#"{"username":"me"}"#), Some(UNREADABLE)),
+        ("binary", Some(binary), Some(UNREADABLE)),
+        ("good", text(BODY), None),
+    ] {
+        let arn = secret(&registry, &format!("ecr-pullthroughcache/{name}"), value).await;
+        registry.run_as(&writer, update("hub", Some(&arn), None)).await.unwrap();
+        assert_eq!(failure().await.as_deref(), expected, "{name}");
+    }
+
+    // One without a value, one whose name is not for rules, one that is to be deleted.
+    let empty = secret(&registry, "ecr-pullthroughcache/empty", None).await;
+    let found = registry.run_as(&writer, create("empty", &empty)).await;
+    check_kind(found, ErrorKind::CredentialNotFound);
+    let other = secret(&registry, "others/hub", text(BODY)).await;
+    let found = registry.run_as(&writer, create("other", &other)).await;
+    check_kind(found, ErrorKind::CredentialInaccessible);
+    let delete = DeleteSecret { id: SecretId::parse_arn(&arn).unwrap(), days: None, force: false };
+    registry.run(delete).await.unwrap();
+    let found = registry.run_as(&writer, update("hub", Some(&arn), None)).await;
+    check_kind(found, ErrorKind::CredentialNotFound);
 }
 
 #[tokio::test]

@@ -195,6 +195,11 @@ impl Access {
             StatusCode::OK => {}
             // Some say so of credentials that they do not like.
             StatusCode::BAD_REQUEST => return Err(Error::Denied(answer.host)),
+            // That is not what was asked for in the first place.
+            StatusCode::NOT_FOUND => {
+                let text = format!("there is no token service at {}", answer.host);
+                return Err(Error::Invalid(text));
+            }
             _ => return Err(answer.refuse().await),
         }
         let host = answer.host.clone();

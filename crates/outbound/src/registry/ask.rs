@@ -9,6 +9,7 @@ use http::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, USER_AGENT,
 };
 use http::{Method, StatusCode, Uri};
+use tokio::time::timeout;
 
 use super::answer::Answer;
 use super::challenge::challenges;
@@ -80,7 +81,9 @@ impl Registries {
                 (Content::Stream(payload), None)
             }
         };
-        let used = self.access.known(place, scope).await?;
+        let late = |_| Error::Unavailable(format!("no login to {} in time", place.name()));
+        let used = timeout(self.limits.request, self.access.known(place, scope)).await;
+        let used = used.map_err(late)??;
         let outgoing = Outgoing { method, uri, headers, content };
         let (method, uri, headers) =
             (outgoing.method.clone(), outgoing.uri.clone(), outgoing.headers.clone());
@@ -107,11 +110,11 @@ impl Registries {
         login: Option<&HeaderValue>,
     ) -> Result<(Answer, bool), Error> {
         let (method, headers) = (outgoing.method.clone(), outgoing.headers.clone());
-        if let Some(login) = login {
+        let may_move = matches!(method, Method::GET | Method::HEAD);
+        let mut is_home = Target::of(&outgoing.uri)?.is_same_server(&place.target);
+        if let Some(login) = login.filter(|_| is_home) {
             outgoing.headers.insert(AUTHORIZATION, login.clone());
         }
-        let may_move = matches!(method, Method::GET | Method::HEAD);
-        let mut is_home = true;
         for _ in 0..=self.limits.redirects_max {
             let uri = outgoing.uri.clone();
             let target = Target::of(&uri)?;

@@ -16,10 +16,12 @@ use super::{Registries, digest, headers};
 use crate::connection::BoxError;
 use crate::target::{self, Target, resolve};
 
-/// An upload that was begun and is not finished. It belongs to one origin and repository.
+/// An upload that was begun and is not finished. It goes on at the origin where it was begun.
 #[derive(Debug)]
 pub struct Upload {
     uri: Uri,
+    /// What one logged in for: bytes that are sent once cannot wait for another login.
+    scope: Scope,
     /// Bytes that the registry has.
     received: u64,
 }
@@ -48,15 +50,15 @@ impl Registries {
         stream: BoxStream<'static, Result<Bytes, BoxError>>,
     ) -> Result<(), Error> {
         let upload = self.start_upload(origin, repository).await?;
-        let given_up = Upload { uri: upload.uri.clone(), received: 0 };
+        let given_up = Upload { uri: upload.uri.clone(), scope: upload.scope.clone(), received: 0 };
         let sent = async {
-            let upload = self.patch_upload(origin, repository, upload, size, stream).await?;
-            self.finish_upload(origin, repository, upload, digest).await
+            let upload = self.patch_upload(origin, upload, size, stream).await?;
+            self.finish_upload(origin, upload, digest).await
         };
         let sent = sent.await;
         if sent.is_err() {
             // The registry forgets it by itself if this fails.
-            let _ = self.cancel_upload(origin, repository, given_up).await;
+            let _ = self.cancel_upload(origin, given_up).await;
         }
         sent
     }
@@ -115,7 +117,10 @@ impl Registries {
                     answer.drain().await;
                     Ok(Mounted::Done)
                 }
-                StatusCode::ACCEPTED => Ok(Mounted::Upload(begun(&place, &uri, answer, 0).await?)),
+                StatusCode::ACCEPTED => {
+                    let uri = place_of_upload(&place, &uri, answer).await?;
+                    Ok(Mounted::Upload(Upload { uri, scope, received: 0 }))
+                }
                 _ => Err(answer.refuse().await),
             }
         };
@@ -134,7 +139,8 @@ impl Registries {
             let uri = place.url(&format!("{name}/blobs/uploads/"))?;
             let question = Question::new(&place, &scope, Method::POST, uri.clone());
             let answer = expect(self.ask(question).await?, StatusCode::ACCEPTED).await?;
-            begun(&place, &uri, answer, 0).await
+            let uri = place_of_upload(&place, &uri, answer).await?;
+            Ok(Upload { uri, scope, received: 0 })
         };
         self.in_time(origin, work).await
     }
@@ -149,7 +155,6 @@ impl Registries {
     pub async fn patch_upload(
         &self,
         origin: &Origin,
-        repository: &str,
         upload: Upload,
         size: u64,
         stream: BoxStream<'static, Result<Bytes, BoxError>>,
@@ -158,8 +163,7 @@ impl Registries {
             return Ok(upload);
         }
         let place = Place::of(origin)?;
-        let scope = Scope::of(place::repository(repository)?, Rights::Push);
-        let Upload { uri, received } = upload;
+        let Upload { uri, scope, received } = upload;
         let end = received.saturating_add(size);
         let range = HeaderValue::from_str(&format!("{received}-{}", end - 1));
         let range = range.map_err(|_| Error::Invalid("a range without end".to_owned()))?;
@@ -169,7 +173,8 @@ impl Registries {
         let body = Body::Stream { headers, payload: Source::new(stream, size).boxed_unsync() };
         let question = Question::new(&place, &scope, Method::PATCH, uri.clone()).with(body);
         let answer = expect(self.ask(question).await?, StatusCode::ACCEPTED).await?;
-        begun(&place, &uri, answer, end).await
+        let uri = place_of_upload(&place, &uri, answer).await?;
+        Ok(Upload { uri, scope, received: end })
     }
 
     /// Makes a blob of an upload; the registry verifies its digest.
@@ -179,14 +184,13 @@ impl Registries {
     pub async fn finish_upload(
         &self,
         origin: &Origin,
-        repository: &str,
         upload: Upload,
         digest: &str,
     ) -> Result<(), Error> {
         let work = async {
             let place = Place::of(origin)?;
             let digest = place::known_digest(digest)?;
-            let scope = Scope::of(place::repository(repository)?, Rights::Push);
+            let scope = upload.scope;
             let uri = upload.uri.to_string();
             let separator = if upload.uri.query().is_some() { '&' } else { '?' };
             let uri = target::parse(&format!("{uri}{separator}digest={digest}"))?;
@@ -205,16 +209,11 @@ impl Registries {
     ///
     /// # Errors
     /// [`Error`].
-    pub async fn cancel_upload(
-        &self,
-        origin: &Origin,
-        repository: &str,
-        upload: Upload,
-    ) -> Result<(), Error> {
+    pub async fn cancel_upload(&self, origin: &Origin, upload: Upload) -> Result<(), Error> {
         let work = async {
             let place = Place::of(origin)?;
-            let scope = Scope::of(place::repository(repository)?, Rights::Push);
-            let question = Question::new(&place, &scope, Method::DELETE, upload.uri);
+            let Upload { uri, scope, .. } = upload;
+            let question = Question::new(&place, &scope, Method::DELETE, uri);
             let answer = self.ask(question).await?;
             match answer.status() {
                 StatusCode::NO_CONTENT | StatusCode::NOT_FOUND => {
@@ -297,7 +296,7 @@ async fn expect(answer: Answer, status: StatusCode) -> Result<Answer, Error> {
 }
 
 /// Where an upload goes on. It stays with the registry: what is sent there comes with a login.
-async fn begun(place: &Place, uri: &Uri, answer: Answer, received: u64) -> Result<Upload, Error> {
+async fn place_of_upload(place: &Place, uri: &Uri, answer: Answer) -> Result<Uri, Error> {
     let elsewhere = || answer.invalid("goes on with an upload elsewhere");
     let location = answer.headers().get(LOCATION).and_then(|location| location.to_str().ok());
     let next = resolve(uri, location.ok_or_else(elsewhere)?).map_err(|_| elsewhere())?;
@@ -306,5 +305,5 @@ async fn begun(place: &Place, uri: &Uri, answer: Answer, received: u64) -> Resul
         return Err(elsewhere());
     }
     answer.drain().await;
-    Ok(Upload { uri: next, received })
+    Ok(next)
 }

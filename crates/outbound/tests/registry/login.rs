@@ -169,7 +169,7 @@ async fn token_services_that_fail_say_why() {
         (Reply::of(400), "denied: 127.0.0.1"),
         (Reply::of(401), "denied: 127.0.0.1"),
         (Reply::of(403), "denied: 127.0.0.1"),
-        (Reply::of(404), "not found"),
+        (Reply::of(404), "invalid: there is no token service at 127.0.0.1"),
         (Reply::of(429).with("retry-after", "7"), "too many for 7 s: 127.0.0.1"),
         (Reply::of(503), "unavailable: 127.0.0.1"),
         (Reply::of(302).with("location", "/token2"), "answered with status 302"),

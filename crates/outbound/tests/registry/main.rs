@@ -8,6 +8,7 @@ mod push;
 mod redirects;
 mod referrers;
 mod server;
+mod tls;
 
 use std::time::Duration;
 

@@ -115,8 +115,8 @@ async fn blobs_are_mounted_where_they_can_be() {
     let Mounted::Upload(upload) = registries.mount(&origin, "a", EMPTY, "c").await.unwrap() else {
         panic!("mounted");
     };
-    let upload = registries.patch_upload(&origin, "a", upload, 2, chunks(&["{}"])).await.unwrap();
-    registries.finish_upload(&origin, "a", upload, EMPTY).await.unwrap();
+    let upload = registries.patch_upload(&origin, upload, 2, chunks(&["{}"])).await.unwrap();
+    registries.finish_upload(&origin, upload, EMPTY).await.unwrap();
     let found = shown(registries.mount(&origin, "a", EMPTY, "../c").await);
     assert_says(&found, "invalid", "a source that is no repository");
 }

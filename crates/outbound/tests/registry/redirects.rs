@@ -42,7 +42,7 @@ async fn logins_stay_with_the_registry() {
         }
     };
     let home = format!("GET /home {BASIC_A}");
-    check("/home".to_owned(), Some(&home), &[]).await;
+    check("/home".to_owned(), Some(home.as_str()), &[]).await;
     check(format!("http://127.0.0.1:{port}/signed?b=c"), None, &["GET /signed?b=c -"]).await;
     check(format!("http://localhost:{port}/signed?b=c"), None, &["GET /signed?b=c -"]).await;
     check(format!("//127.0.0.1:{port}/first#x"), None, &["GET /first -", "GET /signed?b=c -"])

@@ -14,6 +14,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 /// What was asked.
 pub(crate) struct Asked {
@@ -99,9 +100,13 @@ impl Reply {
                 StreamBody::new(begin.chain(stream::pending())).boxed_unsync()
             }
             ReplyBody::Broken => {
-                let end = Err(std::io::Error::other("broken"));
-                let chunks = [chunk(Bytes::from_static(b"begin")), end];
-                StreamBody::new(stream::iter(chunks)).boxed_unsync()
+                let begin = stream::iter([chunk(Bytes::from_static(b"begin"))]);
+                // What was sent goes out while there is nothing more.
+                let end = stream::once(async {
+                    tokio::task::yield_now().await;
+                    Err(std::io::Error::other("broken"))
+                });
+                StreamBody::new(begin.chain(end)).boxed_unsync()
             }
         };
         let mut response = Response::new(body);
@@ -130,6 +135,13 @@ struct Shared {
 
 impl Server {
     pub(crate) async fn start(script: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
+        Self::start_with(None, script).await
+    }
+
+    pub(crate) async fn start_with(
+        tls: Option<TlsAcceptor>,
+        script: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Shared {
@@ -146,9 +158,16 @@ impl Server {
                 let shared = Arc::clone(&accepting);
                 shared.connections.fetch_add(1, Ordering::SeqCst);
                 let service = service_fn(move |request| answer(Arc::clone(&shared), request));
-                let connection =
-                    http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-                tokio::spawn(async move { drop(connection.await) });
+                let tls = tls.clone();
+                tokio::spawn(async move {
+                    let http = http1::Builder::new();
+                    let Some(tls) = tls else {
+                        drop(http.serve_connection(TokioIo::new(stream), service).await);
+                        return;
+                    };
+                    let Ok(stream) = tls.accept(stream).await else { return };
+                    drop(http.serve_connection(TokioIo::new(stream), service).await);
+                });
             }
         });
         Self { port, shared }

@@ -64,7 +64,11 @@ const DECISIONS: &[(&str, &str)] = &[
     ),
     (
         "Pushes to cached repositories",
-        "AWS does not document them. Here a name that a rule covers, with `ROOT` every name, takes no pushes: `InitiateLayerUpload` and `PutImage` answer `InvalidParameterException`, the distribution protocol 403 `DENIED`, each with the rule that is the reason. Replication, deletions and settings work as on every repository.",
+        "AWS does not document them. Here a name that a rule covers takes no pushes, with the prefix `ROOT` only that of a repository that has an image of the upstream: `InitiateLayerUpload` and `PutImage` answer `InvalidParameterException`, the distribution protocol 403 `DENIED`, each with the rule that is the reason. Replication, deletions and settings work as on every repository.",
+    ),
+    (
+        "Pulls through the cache",
+        "An image that is first asked for by its digest is imported too; ECR does not do that. A rule with the prefix `ROOT` leaves repositories alone that somebody made. What is stored is served, with a `Warning` header, when a tag is due and the upstream does not answer, or the client may not import. Layers are fetched once an imported image refers to them. At most 100 referrers of an image are brought. `ListImageReferrers` answers what is stored where the upstream does not say, and never `UnableToListUpstreamImageReferrersException`. Imported images are not signed. See `docs/pull-through-cache.md`.",
     ),
     (
         "Signing",

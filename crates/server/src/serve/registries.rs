@@ -131,7 +131,7 @@ impl Peers for GuardedRegistries {
                 Mounted::Done => Ok(true),
                 Mounted::Upload(upload) => {
                     // The peer forgets it by itself if this fails.
-                    let _ = self.0.cancel_upload(&origin, repository, upload).await;
+                    let _ = self.0.cancel_upload(&origin, upload).await;
                     Ok(false)
                 }
             }

@@ -95,9 +95,9 @@ async fn an_import_needs_permissions() {
         ("import", false, &import, Err(RepositoryNotFound)),
         ("create", false, &create, Err(RepositoryNotFound)),
         ("all", false, &all, Ok(())),
-        ("pull it", true, PULL, Err(ImageNotFound)),
-        ("import it", true, &import, Ok(())),
-        ("create it", true, &create, Err(ImageNotFound)),
+        ("pull-it", true, PULL, Err(ImageNotFound)),
+        ("import-it", true, &import, Ok(())),
+        ("create-it", true, &create, Err(ImageNotFound)),
     ];
     for (who, exists, actions, expected) in rows {
         let world = World::new().await;

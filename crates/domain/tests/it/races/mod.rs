@@ -9,6 +9,7 @@
 mod classes;
 mod policies;
 mod renames;
+mod secrets;
 mod settings;
 mod table;
 mod world;
