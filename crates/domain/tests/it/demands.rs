@@ -1,6 +1,7 @@
 //! What every operation demands, as a reviewed text. `UPDATE_SNAPSHOTS=1` writes it anew.
 
 mod identities;
+mod secrets;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -189,6 +190,7 @@ fn table() -> Table {
     images(&mut table);
     layers(&mut table);
     replication(&mut table);
+    secrets::add(&mut table);
     signing(&mut table);
     archive(&mut table);
     registry_settings(&mut table);

@@ -31,6 +31,7 @@ mod repositories;
 mod resource_tags;
 mod root_key;
 mod scrub;
+mod secrets;
 mod signing;
 mod templates;
 mod throttling;

@@ -266,6 +266,8 @@ impl Registry {
                     _
                 ) | (ErrorKind::RepositoryNotFound, "DeleteRepository")
                     | (ErrorKind::ImageNotFound, "DeleteManifest")
+                    | (ErrorKind::EntityAlreadyExists, "CreateSecret")
+                    | (ErrorKind::NoSuchEntity | ErrorKind::InvalidState, "DeleteSecret")
             ),
         };
         if acknowledged {

@@ -48,14 +48,21 @@ async fn tokens_access_keys_and_images_outlive_the_root_key() {
     crate::signing::put_rules(&registry, &["release"]).await;
     let signed = registry.push_image(&app, "signed", &["signed"]).await;
 
+    let secret = registry.run(crate::secrets::create("app", "hidden")).await.unwrap().secret;
     let rotated = rotate(registry.metadata.as_ref(), &key(ROOT_KEY), &key(NEW)).await.unwrap();
-    let expected =
-        Rotated { access_keys: 1, token_keys: 1, encryption_domains: 1, signing_keys: 2 };
+    let expected = Rotated {
+        access_keys: 1,
+        token_keys: 1,
+        encryption_domains: 1,
+        signing_keys: 2,
+        secret_versions: 1,
+    };
     assert_eq!(rotated, expected);
     let refused = registry.reopen_with(&root_key(ROOT_KEY)).await.unwrap_err();
     assert!(matches!(refused, OpenError::WrongRootKey), "{refused}");
     registry.reopen_with(&root_key(NEW)).await.unwrap();
 
+    assert_eq!(crate::secrets::value(&registry, &secret.arn).await.unwrap(), "text hidden");
     registry.check_images(&app).await;
     assert_eq!(registry.blob(&app, &layer.digest).await.unwrap(), layer.bytes);
     let now = registry.clock.now();
@@ -118,6 +125,7 @@ async fn more_keys_than_are_read_at_a_time() {
         let create = CreateAccount { management_account, id, name: "team".to_owned() };
         made.push(registry.run(create).await.unwrap().1);
     }
+    let secret = registry.run(crate::secrets::create("app", "hidden")).await.unwrap().secret;
     let rotated = rotate(registry.metadata.as_ref(), &key(ROOT_KEY), &key(NEW)).await.unwrap();
     assert_eq!(rotated.access_keys, 1101);
     registry.reopen_with(&root_key(NEW)).await.unwrap();

@@ -23,6 +23,7 @@ async fn populated() -> Registry {
         let part = Blob::new("part", 200_000).bytes;
         registry.append(&repository, &upload, &part).await.unwrap();
         registry.push_blob(&repository, &Blob::new("unused", 100_000)).await.unwrap();
+        registry.run(crate::secrets::create(name, "hidden")).await.unwrap();
     }
     registry
 }

@@ -133,6 +133,7 @@ fn done(rotated: &Rotated) -> String {
         rotated;
     format!(
         "The root key is changed. Sealed anew: access keys {access_keys}, token keys {token_keys}, \
-         encryption domains {encryption_domains}, signing keys {signing_keys}, versions of secrets {secret_versions}."
+         encryption domains {encryption_domains}, signing keys {signing_keys}, versions of secrets \
+         {secret_versions}."
     )
 }

@@ -27,6 +27,8 @@ pub(super) enum Class {
     RepositoryPolicy,
     ResourceTag,
     Scrub,
+    /// Secrets, their versions and their labels.
+    Secret,
     SigningProfile,
     Template,
     /// The keys that tokens are signed with.
@@ -54,6 +56,7 @@ impl Class {
         Self::RepositoryPolicy,
         Self::ResourceTag,
         Self::Scrub,
+        Self::Secret,
         Self::SigningProfile,
         Self::Template,
         Self::TokenKey,
@@ -71,6 +74,9 @@ pub(super) enum Writes {
 
 /// `None` for an operation that nobody has put into a class.
 pub(super) fn writes(entry: Entry) -> Option<Writes> {
+    if entry.service == Service::SecretsManager {
+        return of_secrets_manager(entry.name);
+    }
     let class = match entry.name {
         "AssumeRole"
         | "AssumeRoleWithWebIdentity"
@@ -174,6 +180,27 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         _ => return None,
     };
     Some(Writes::Rows(class))
+}
+
+fn of_secrets_manager(name: &str) -> Option<Writes> {
+    match name {
+        "CreateSecret"
+        | "DeleteSecret"
+        | "PutSecretValue"
+        | "RestoreSecret"
+        | "TagResource"
+        | "UntagResource"
+        | "UpdateSecret"
+        | "UpdateSecretVersionStage" => Some(Writes::Rows(Class::Secret)),
+        // There is no policy to be deleted.
+        "DeleteResourcePolicy"
+        | "DescribeSecret"
+        | "GetResourcePolicy"
+        | "GetSecretValue"
+        | "ListSecretVersionIds"
+        | "ListSecrets" => Some(Writes::Nothing),
+        _ => None,
+    }
 }
 
 /// AWS names each operation of IAM by a verb that says whether it writes.

@@ -8,6 +8,7 @@
 
 mod classes;
 mod policies;
+mod secrets;
 mod settings;
 mod table;
 mod world;

@@ -109,6 +109,7 @@ impl World {
         };
         let configuration = ReplicationConfiguration { rules: vec![rule] };
         registry.run(PutReplicationConfiguration { configuration }).await.unwrap();
+        registry.run(crate::secrets::create("kept", "first")).await.unwrap();
         let management = AccountId::parse(ACCOUNT).unwrap();
         let other_root = other_root(&registry, management).await;
         let beside = registry.beside(two).await;
@@ -192,6 +193,11 @@ const STORED: &[&str] = &[
     "SELECT account_id, region FROM encryption_domains",
     "SELECT account_id FROM signing_authorities",
     "SELECT arn FROM signing_profiles",
+    "SELECT name, COALESCE(description, ''), tags, COALESCE(purge_at, 0) FROM secrets",
+    "SELECT secrets.name, version_id FROM secret_versions
+     JOIN secrets ON secrets.id = secret_id",
+    "SELECT secrets.name, stage, version_id FROM secret_stages
+     JOIN secrets ON secrets.id = secret_id",
     "SELECT digest, size FROM blobs",
     "SELECT repositories.name, digest FROM repository_blobs
      JOIN repositories ON repositories.id = repository_id
