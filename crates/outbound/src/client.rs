@@ -2,18 +2,12 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{HOST, HeaderValue};
-use http::{Method, Request, Response, Uri};
-use http_body::Frame;
+use http::{Method, Request, Response};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
-use hyper::body::Incoming;
-use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use ipnet::IpNet;
 use rustls::crypto::aws_lc_rs;
@@ -21,18 +15,16 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::{TcpStream, lookup_host};
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use crate::addresses::is_public;
+use crate::connection::{Body, Connection, Held, Sender, handshake};
 use crate::error::{Error, SetupError};
 use crate::target::{self, Target};
 
 /// How many addresses of a name are tried.
 const ADDRESSES_MAX: usize = 4;
-/// Bytes of the head of an answer.
-const HEAD_BYTES_MAX: usize = 64 * 1024;
 
 /// What the operator allows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -138,28 +130,30 @@ impl Client {
     ///
     /// # Errors
     /// [`Error`].
-    pub async fn send(&self, mut request: Request<Full<Bytes>>) -> Result<Response<Body>, Error> {
+    pub async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Body>, Error> {
         let target = Target::of(request.uri())?;
-        let late = || Error::Time(target.host.clone());
-        let authority = HeaderValue::from_str(&target.authority)
-            .map_err(|_| Error::Url(target.authority.clone()))?;
-        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-        let path: Uri = path.parse().map_err(|_| Error::Url(path.to_owned()))?;
-        *request.uri_mut() = path;
-        request.headers_mut().insert(HOST, authority);
-
-        let connected = timeout(self.limits.connect, self.connect(&target));
-        let (mut sender, connection) = connected.await.map_err(|_| late())??;
+        let request = target.address(request)?;
+        let request = request.map(|body| body.map_err(|never| match never {}).boxed_unsync());
+        let (mut sender, connection) = self.connect(&target).await?;
         let answer = timeout(self.limits.head, sender.send_request(request));
-        let answer = answer.await.map_err(|_| late())?;
+        let answer = answer.await.map_err(|_| Error::Time(target.host.clone()))?;
         let answer = answer.map_err(|error| Error::Http(target.host.clone(), error))?;
-        Ok(answer.map(|incoming| Body { incoming, _connection: connection }))
+        let held = Held::Alone { _connection: connection };
+        Ok(answer.map(|incoming| Body::new(incoming, held)))
     }
 
-    async fn connect(
-        &self,
-        target: &Target,
-    ) -> Result<(http1::SendRequest<Full<Bytes>>, Connection), Error> {
+    /// How long the head of an answer may take.
+    pub(crate) fn head_time(&self) -> Duration {
+        self.limits.head
+    }
+
+    /// A connection to an address of the target that is allowed.
+    pub(crate) async fn connect(&self, target: &Target) -> Result<(Sender, Connection), Error> {
+        let late = |_| Error::Time(target.host.clone());
+        timeout(self.limits.connect, self.connect_patiently(target)).await.map_err(late)?
+    }
+
+    async fn connect_patiently(&self, target: &Target) -> Result<(Sender, Connection), Error> {
         let unreachable = |error| Error::Connect(target.host.clone(), error);
         let stream = self.open(target).await?;
         if !target.tls {
@@ -213,56 +207,4 @@ fn add_authorities(roots: &mut RootCertStore, path: &Path) -> Result<(), SetupEr
         return Err(unusable("it holds no certificate in PEM form".to_owned()));
     }
     Ok(())
-}
-
-async fn handshake<T>(
-    target: &Target,
-    io: TokioIo<T>,
-) -> Result<(http1::SendRequest<Full<Bytes>>, Connection), Error>
-where
-    T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
-{
-    let (sender, connection) = http1::Builder::new()
-        .max_buf_size(HEAD_BYTES_MAX)
-        .handshake(io)
-        .await
-        .map_err(|error| Error::Http(target.host.clone(), error))?;
-    // Its failure shows in the answer or its body.
-    let task = tokio::spawn(async move { drop(connection.await) });
-    Ok((sender, Connection(task)))
-}
-
-/// The task that moves the bytes of a connection; it ends with whoever waits for them.
-struct Connection(JoinHandle<()>);
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// The body of an answer, as it arrives. Dropping it closes the connection.
-pub struct Body {
-    incoming: Incoming,
-    _connection: Connection,
-}
-
-impl http_body::Body for Body {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        Pin::new(&mut self.incoming).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
-    }
-
-    fn size_hint(&self) -> http_body::SizeHint {
-        self.incoming.size_hint()
-    }
 }

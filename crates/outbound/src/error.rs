@@ -11,7 +11,7 @@ pub enum Error {
     /// The address is of a network that is not public, and the operator did not list it.
     #[error(
         "{0} leads to an address that is not public; the operator may list its network in \
-         `outbound_networks`"
+         `outbound_network`"
     )]
     Forbidden(String),
     /// Without TLS only this machine may be asked, and only if the operator listed it.
@@ -29,6 +29,9 @@ pub enum Error {
     /// It took too long.
     #[error("{0} did not answer in time")]
     Time(String),
+    /// Too much is asked of it already.
+    #[error("too many requests to {0} are under way")]
+    Busy(String),
     /// The answer is larger than the caller wants.
     #[error("the answer of {0} is larger than {1} bytes")]
     Large(String, usize),
@@ -42,7 +45,11 @@ impl Error {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Resolve(..) | Self::Connect(..) | Self::Http(..) | Self::Time(_) => true,
+            Self::Resolve(..)
+            | Self::Connect(..)
+            | Self::Http(..)
+            | Self::Time(_)
+            | Self::Busy(_) => true,
             Self::Status(_, status) => *status == 429 || *status >= 500,
             Self::Url(_) | Self::Forbidden(_) | Self::Plain(_) | Self::Large(..) => false,
         }

@@ -1,11 +1,12 @@
 //! Where a URL leads.
 
-use http::Uri;
+use http::header::{HOST, HeaderValue};
+use http::{Request, Uri};
 
 use crate::error::Error;
 
-/// The longest URL that is looked at, in bytes.
-const URL_BYTES_MAX: usize = 4096;
+/// The longest URL that is looked at, in bytes. Signed ones of object stores have some thousand.
+const URL_BYTES_MAX: usize = 8192;
 
 /// A server and what to ask it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +47,22 @@ impl Target {
             authority: authority.as_str().to_ascii_lowercase(),
         })
     }
+
+    /// Whether both are the same server: scheme, host and port.
+    pub(crate) fn is_same_server(&self, other: &Self) -> bool {
+        (self.tls, &self.host, self.port) == (other.tls, &other.host, other.port)
+    }
+
+    /// The request in the form that goes over a connection: a path, and the authority in a header.
+    pub(crate) fn address<B>(&self, mut request: Request<B>) -> Result<Request<B>, Error> {
+        let authority = HeaderValue::from_str(&self.authority)
+            .map_err(|_| Error::Url(self.authority.clone()))?;
+        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        let path: Uri = path.parse().map_err(|_| Error::Url(path.to_owned()))?;
+        *request.uri_mut() = path;
+        request.headers_mut().insert(HOST, authority);
+        Ok(request)
+    }
 }
 
 /// A URL as text; one with a fragment is refused, because nobody means it.
@@ -55,6 +72,30 @@ pub(crate) fn parse(url: &str) -> Result<Uri, Error> {
         return Err(wrong());
     }
     url.parse().map_err(|_| wrong())
+}
+
+/// Where a reference (RFC 3986, section 4.1) that was found at `base` leads. A fragment says
+/// nothing to a server and is dropped; dots in paths are left to the server.
+pub(crate) fn resolve(base: &Uri, reference: &str) -> Result<Uri, Error> {
+    let reference = reference.split('#').next().unwrap_or_default();
+    let scheme = base.scheme_str().unwrap_or("https");
+    let authority = base.authority().map_or("", |authority| authority.as_str());
+    let has_scheme = reference.split_once(':').is_some_and(|(scheme, _)| {
+        !scheme.is_empty() && !scheme.contains(['/', '?']) && scheme.is_ascii()
+    });
+    let absolute = if has_scheme {
+        reference.to_owned()
+    } else if reference.starts_with("//") {
+        format!("{scheme}:{reference}")
+    } else if reference.starts_with('/') {
+        format!("{scheme}://{authority}{reference}")
+    } else if reference.is_empty() || reference.starts_with('?') {
+        format!("{scheme}://{authority}{}{reference}", base.path())
+    } else {
+        let folder = base.path().rsplit_once('/').map_or("", |(folder, _)| folder);
+        format!("{scheme}://{authority}{folder}/{reference}")
+    };
+    parse(&absolute)
 }
 
 #[cfg(test)]
@@ -85,6 +126,32 @@ mod tests {
         check("ftp://a.example/", None);
         check("file:///etc/passwd", None);
         check("https://a.example/\r\nb: c", None);
-        check(&format!("https://a.example/{}", "a".repeat(5000)), None);
+        check(&format!("https://a.example/{}", "a".repeat(9000)), None);
+    }
+
+    #[test]
+    fn references_are_resolved_where_they_were_found() {
+        let check = |reference: &str, expected: &str| {
+            let base = parse("https://a.example:1/b/c?d").unwrap();
+            let found = resolve(&base, reference).and_then(|uri| {
+                Target::of(&uri)?;
+                Ok(uri.to_string())
+            });
+            assert_eq!(found.unwrap_or_default(), expected, "{reference}");
+        };
+        check("https://e.example/f?g#h", "https://e.example/f?g");
+        check("http://e.example/f", "http://e.example/f");
+        check("//e.example/f", "https://e.example/f");
+        check("/e/f?g", "https://a.example:1/e/f?g");
+        check("e/f?g", "https://a.example:1/b/e/f?g");
+        check("?g", "https://a.example:1/b/c?g");
+        check("", "https://a.example:1/b/c");
+        check("/e:f", "https://a.example:1/e:f");
+        check("file:///etc/passwd", "");
+        check("gopher://e.example/", "");
+        check("https:e", "");
+        check("https://user@e.example/", "");
+        check("/e f", "");
+        check("///e", "");
     }
 }

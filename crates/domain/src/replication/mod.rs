@@ -14,6 +14,7 @@
 pub mod backfills;
 pub mod carry;
 pub mod describe_image_replication_status;
+pub mod peer;
 pub mod put_replication_configuration;
 mod queue;
 pub mod replicate_deletion;

@@ -1,5 +1,6 @@
 //! Which servers of others may be asked.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -13,10 +14,19 @@ pub(super) const SETTINGS: &[Setting] = &[
         kind: Kind::List,
         value_name: "CIDR",
         default: "none",
-        help: "A network that is not public and that identity providers may be in all the same; \
-               more than one may be given. Requests go to public addresses otherwise, because the \
-               URL of a provider is said by whoever may make one. Where addresses of this machine \
-               are among them, it may also be asked without TLS.",
+        help: "A network that is not public and that identity providers and other registries may \
+               be in all the same; more than one may be given. Requests go to public addresses \
+               otherwise, because the URL of a provider is said by whoever may make one. Where \
+               addresses of this machine are among them, it may also be asked without TLS.",
+    },
+    Setting {
+        key: "upstream_token_host",
+        kind: Kind::List,
+        value_name: "HOST",
+        default: "none",
+        help: "A host whose token service may see the credentials of other registries; more than \
+               one may be given. A registry itself says where its token service is; credentials \
+               are sent to its own host and to hosts of its site, and nowhere else otherwise.",
     },
     Setting {
         key: "outbound_authorities_file",
@@ -33,6 +43,8 @@ pub(super) const SETTINGS: &[Setting] = &[
 pub(crate) struct Outbound {
     /// Networks that are not public.
     pub(crate) networks: Vec<IpNet>,
+    /// Hosts whose token services may see the credentials of registries, in lower case.
+    pub(crate) token_hosts: Vec<String>,
     /// Certificates of authorities.
     pub(crate) authorities_file: Option<PathBuf>,
 }
@@ -43,9 +55,22 @@ impl Outbound {
             text.parse::<IpNet>()
                 .map_err(|_| format!("{text:?} is not a network, such as `10.0.0.0/8`"))
         })?;
+        let token_hosts = values.many("upstream_token_host", host)?;
         Ok(Self {
             networks: networks.unwrap_or_default(),
+            token_hosts: token_hosts.unwrap_or_default(),
             authorities_file: values.text("outbound_authorities_file")?.map(PathBuf::from),
         })
     }
+}
+
+/// A host as URLs have it, without brackets around an address.
+fn host(text: &str) -> Result<String, String> {
+    let is_label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    if text.parse::<IpAddr>().is_ok() || (text.len() <= 253 && text.split('.').all(is_label)) {
+        return Ok(text.to_ascii_lowercase());
+    }
+    Err(format!("{text:?} is not a host without scheme and port, such as `auth.example.com`"))
 }

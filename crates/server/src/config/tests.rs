@@ -112,6 +112,7 @@ fn a_whole_file_and_its_defaults() {
         connections_max = 7
         drain_seconds = 0
         outbound_network = ["10.0.0.0/8"]
+        upstream_token_host = ["Auth.example.com", "10.0.0.1"]
         outbound_authorities_file = "/ca"
         log_format = "json"
         log = "debug"
@@ -158,6 +159,7 @@ fn a_whole_file_and_its_defaults() {
         assert_eq!(config.listeners.trusted_proxies.contains(address.parse().unwrap()), trusted);
     }
     assert_eq!(config.outbound.networks, ["10.0.0.0/8".parse().unwrap()]);
+    assert_eq!(config.outbound.token_hosts, ["auth.example.com", "10.0.0.1"]);
     assert_eq!(config.outbound.authorities_file, Some(PathBuf::from("/ca")));
     assert_eq!(config.logs.format, LogFormat::Json);
     assert_eq!(config.logs.filter, "debug");
@@ -229,6 +231,10 @@ fn a_wrong_file_is_refused_by_the_name_of_the_key() {
     check_file_refused("domain = \"https://x/\"", &["`domain`"]);
     check_file_refused("domain = \"a..b\"", &["`domain`"]);
     check_file_refused("outbound_network = [\"10.0.0.0\"]", &["`outbound_network`", "10.0.0.0/8"]);
+    for host in ["https://a.example", "a.example:1", "a..b", "*.example", ""] {
+        let text = format!("upstream_token_host = [\"{host}\"]");
+        check_file_refused(&text, &["`upstream_token_host`", host, "`auth.example.com`"]);
+    }
     check_file_refused("tls_certificate_file = \"/a\"", &["`tls_key_file`"]);
     check_file_refused("tls_key_file = \"/a\"", &["`tls_certificate_file`"]);
     check_file_refused("trusted_proxy = [\"10.0.0.0/99\"]", &["`trusted_proxy`", "10.0.0.0/99"]);

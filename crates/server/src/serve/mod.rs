@@ -13,6 +13,7 @@ mod listeners;
 mod logs;
 mod metrics;
 mod outbound;
+mod registries;
 mod respond;
 mod signals;
 pub(crate) mod tls;
@@ -79,7 +80,9 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
         }
     };
     let mut app = opened.app;
-    app.set_documents(Arc::new(outbound::GuardedDocuments::new(&config.outbound)?));
+    let client = outbound::client(&config.outbound)?;
+    app.set_documents(Arc::new(outbound::GuardedDocuments(client.clone())));
+    app.set_upstreams(Arc::new(registries::GuardedRegistries::new(client, &config.outbound)));
     let app = Arc::new(app);
     let runtime = Runtime {
         process_id: std::process::id(),

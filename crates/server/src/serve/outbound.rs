@@ -1,4 +1,4 @@
-//! How the documents of identity providers are fetched.
+//! How servers of others are asked: the client, and the documents of identity providers.
 
 use std::time::Duration;
 
@@ -13,21 +13,18 @@ use crate::config::Outbound;
 /// How long one document may take.
 const DOCUMENT_TIME: Duration = Duration::from_secs(10);
 
-/// Fetches documents under the operator's rules.
-pub(super) struct GuardedDocuments(Client);
-
-impl GuardedDocuments {
-    /// # Errors
-    /// When the file of authorities cannot be used.
-    pub(super) fn new(config: &Outbound) -> Result<Self> {
-        let rules = Rules {
-            networks: config.networks.clone(),
-            authorities: config.authorities_file.clone(),
-        };
-        let client = Client::new(rules).context("`outbound_authorities_file` cannot be used")?;
-        Ok(Self(client))
-    }
+/// A client under the operator's rules.
+///
+/// # Errors
+/// When the file of authorities cannot be used.
+pub(super) fn client(config: &Outbound) -> Result<Client> {
+    let rules =
+        Rules { networks: config.networks.clone(), authorities: config.authorities_file.clone() };
+    Client::new(rules).context("`outbound_authorities_file` cannot be used")
 }
+
+/// Fetches documents under the operator's rules.
+pub(super) struct GuardedDocuments(pub(super) Client);
 
 impl Documents for GuardedDocuments {
     fn get<'a>(&'a self, url: &'a str, bytes_max: usize) -> BoxFuture<'a, Result<Bytes, String>> {
