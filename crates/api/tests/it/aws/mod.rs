@@ -11,6 +11,7 @@ mod pages;
 mod protocols;
 mod registry_settings;
 mod repositories;
+mod secrets;
 mod sts;
 mod tags;
 mod templates;
