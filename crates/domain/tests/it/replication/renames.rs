@@ -104,7 +104,7 @@ async fn names_that_are_taken_or_gone_are_refused() {
         (r#""Action":["tonnage:RenameRepository","ecr:CreateRepository"],"Resource":"*""#, true),
         (r#""Action":"tonnage:RenameRepository","Resource":"*""#, false),
         (r#""Action":"ecr:CreateRepository","Resource":"*""#, false),
-        (r#""Action":["tonnage:*","ecr:*"],"Resource":"*/app""#, false),
+        (r#""Action":["tonnage:*","ecr:*"],"Resource":"arn:aws:ecr:*:*:repository/app""#, false),
     ] {
         let world = World::new().await;
         world.registry.create("app").await;
