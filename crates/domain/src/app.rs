@@ -20,6 +20,7 @@ use crate::metrics::Metrics;
 use crate::names::{AccountId, Region};
 use crate::objects::Objects;
 use crate::policies::governing::ResourcePolicyCache;
+use crate::public::limits::{PublicLimits, Traffic};
 use crate::pull_through::upstream::Upstreams;
 use crate::quotas::Quotas;
 use crate::root_key::RootKey;
@@ -58,6 +59,8 @@ pub struct Settings {
     pub quotas: Quotas,
     /// How often accounts may call.
     pub throttling: Throttling,
+    /// How much public registries give to one source.
+    pub public_limits: PublicLimits,
 }
 
 impl Default for Settings {
@@ -75,6 +78,7 @@ impl Default for Settings {
             scrub_interval_seconds: 7 * 24 * 3600,
             quotas: Quotas::ECR,
             throttling: Throttling::Off,
+            public_limits: PublicLimits::ECR,
         }
     }
 }
@@ -115,6 +119,7 @@ pub struct App {
     pub(crate) pulls: Pulls,
     pub(crate) throttle: crate::throttle::Throttle,
     pub(crate) room: crate::quotas::Room,
+    pub(crate) traffic: Arc<Traffic>,
     /// Tells the scrub that a pass is wanted.
     pub(crate) scrub: tokio::sync::Notify,
     pub(crate) jobs: jobs::Wake,

@@ -39,6 +39,8 @@ pub enum ErrorKind {
     RepositoryPolicyNotFound,
     /// The registry has no policy.
     RegistryPolicyNotFound,
+    /// There is no public registry of this id or alias, or no such alias.
+    RegistryNotFound,
     /// The repository still has images.
     RepositoryNotEmpty,
     /// There is no such image.
@@ -147,6 +149,8 @@ pub enum ErrorKind {
     StorageFull,
     /// The account calls too often; trying again after a second helps.
     Throttled,
+    /// The source has had all the bytes that it may have this month.
+    DataLimitExceeded,
     /// Not now; trying again may help.
     Unavailable,
     /// A defect or damage; the operator's log says more.
@@ -155,7 +159,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind, in the order of their declaration.
-    pub const ALL: [Self; 68] = [
+    pub const ALL: [Self; 70] = [
         Self::Unauthenticated,
         Self::TokenExpired,
         Self::TokenInvalid,
@@ -168,6 +172,7 @@ impl ErrorKind {
         Self::RepositoryNotFound,
         Self::RepositoryPolicyNotFound,
         Self::RegistryPolicyNotFound,
+        Self::RegistryNotFound,
         Self::RepositoryNotEmpty,
         Self::ImageNotFound,
         Self::ImageAlreadyExists,
@@ -222,6 +227,7 @@ impl ErrorKind {
         Self::Unsupported,
         Self::StorageFull,
         Self::Throttled,
+        Self::DataLimitExceeded,
         Self::Unavailable,
         Self::Internal,
     ];

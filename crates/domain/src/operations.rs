@@ -63,6 +63,7 @@ use crate::identities::users::{
 use crate::images::batch_delete_image::BatchDeleteImage;
 use crate::images::batch_get_image::BatchGetImage;
 use crate::images::delete_manifest::DeleteManifest;
+use crate::images::describe_image_tags::DescribeImageTags;
 use crate::images::describe_images::DescribeImages;
 use crate::images::get_manifest::GetManifest;
 use crate::images::list_image_referrers::ListImageReferrers;
@@ -84,6 +85,18 @@ use crate::policies::registry_policy::{
 };
 use crate::policies::repository_policy::{
     DeleteRepositoryPolicy, GetRepositoryPolicy, SetRepositoryPolicy,
+};
+use crate::public::aliases::operations::{
+    DecidePublicAlias, ListPublicAliases, RequestPublicAlias, SetPrimaryPublicAlias,
+    VerifyPublicRegistry,
+};
+use crate::public::authorization::GetPublicAuthorizationToken;
+use crate::public::catalog::operations::{
+    GetRepositoryCatalogData, GetRepositoryLogo, PutRepositoryCatalogData,
+};
+use crate::public::create_repository::CreatePublicRepository;
+use crate::public::registries::{
+    DescribeRegistries, GetRegistryCatalogData, PutRegistryCatalogData,
 };
 use crate::pull_time_exclusions::{
     DeregisterPullTimeUpdateExclusion, ListPullTimeUpdateExclusions,
@@ -189,6 +202,29 @@ pub const OPERATIONS: &[Entry] = &[
     UpdateImageStorageClass::ENTRY,
     UpdateRepositoryCreationTemplate::ENTRY,
     UploadLayerPart::ENTRY,
+    BatchCheckLayerAvailability::ENTRY.of_public(),
+    BatchDeleteImage::ENTRY.of_public(),
+    CompleteLayerUpload::ENTRY.of_public(),
+    CreatePublicRepository::ENTRY,
+    DeleteRepository::ENTRY.of_public(),
+    DeleteRepositoryPolicy::ENTRY.of_public(),
+    DescribeImageTags::ENTRY,
+    DescribeImages::ENTRY.of_public(),
+    DescribeRegistries::ENTRY,
+    DescribeRepositories::ENTRY.of_public(),
+    GetPublicAuthorizationToken::ENTRY,
+    GetRegistryCatalogData::ENTRY,
+    GetRepositoryCatalogData::ENTRY,
+    GetRepositoryPolicy::ENTRY.of_public(),
+    InitiateLayerUpload::ENTRY.of_public(),
+    ListTagsForResource::ENTRY.of_public(),
+    PutImage::ENTRY.of_public(),
+    PutRegistryCatalogData::ENTRY,
+    PutRepositoryCatalogData::ENTRY,
+    SetRepositoryPolicy::ENTRY.of_public(),
+    TagResource::ENTRY.of_public(),
+    UntagResource::ENTRY.of_public(),
+    UploadLayerPart::ENTRY.of_public(),
     AddClientIdToOpenIdConnectProvider::ENTRY,
     AddRoleToInstanceProfile::ENTRY,
     AddUserToGroup::ENTRY,
@@ -313,6 +349,7 @@ pub const OPERATIONS: &[Entry] = &[
     CreateAccount::ENTRY,
     CreateBackup::ENTRY,
     DeleteBlob::ENTRY,
+    DecidePublicAlias::ENTRY,
     DeleteAccountLimit::ENTRY,
     DeleteManifest::ENTRY,
     DescribeGarbageCollection::ENTRY,
@@ -325,19 +362,24 @@ pub const OPERATIONS: &[Entry] = &[
     GetAccountLimit::ENTRY,
     GetBlob::ENTRY,
     GetManifest::ENTRY,
+    GetRepositoryLogo::ENTRY,
     HeadBlob::ENTRY,
     ListAccounts::ENTRY,
     ListCatalog::ENTRY,
     ListJobs::ENTRY,
+    ListPublicAliases::ENTRY,
     ListTags::ENTRY,
     ReplicateDeletion::ENTRY,
     ReplicateImage::ENTRY,
     ReplicateLayer::ENTRY,
+    RequestPublicAlias::ENTRY,
     RetryJob::ENTRY,
     MountLayer::ENTRY,
     PutAccountLimit::ENTRY,
     PutSparseManifests::ENTRY,
     RunGarbageCollection::ENTRY,
     SetAccountState::ENTRY,
+    SetPrimaryPublicAlias::ENTRY,
     StartScrub::ENTRY,
+    VerifyPublicRegistry::ENTRY,
 ];

@@ -22,6 +22,7 @@ use crate::metadata::Value;
 use crate::names::{AccountId, Digest};
 use crate::objects::{ObjectErrorKind, ObjectId, ObjectReader, Tier};
 use crate::params;
+use crate::public::limits::Meter;
 use crate::repositories::{self, Repository, RepositoryAddress};
 
 /// What small blobs are sealed as. Blobs of more than one chunk have an object.
@@ -439,6 +440,8 @@ pub(crate) async fn put_garbage_object(
 pub struct BlobReader {
     size: u64,
     source: Source,
+    /// What counts the bytes that are read, where somebody does.
+    meter: Option<Meter>,
 }
 
 enum Source {
@@ -501,7 +504,7 @@ impl BlobReader {
                 blob.id
             )));
         }
-        Ok(Self { size: blob.size, source })
+        Ok(Self { size: blob.size, source, meter: None })
     }
 
     /// The size in bytes.
@@ -515,6 +518,20 @@ impl BlobReader {
     /// # Errors
     /// When the store cannot read.
     pub async fn read_at(&self, offset: u64, length: usize) -> Result<Bytes> {
+        let bytes = self.read(offset, length).await?;
+        if let Some(meter) = &self.meter {
+            meter.add(bytes.len() as u64);
+        }
+        Ok(bytes)
+    }
+
+    /// The same, and what is read is counted.
+    pub(crate) fn metered(mut self, meter: Option<Meter>) -> Self {
+        self.meter = meter;
+        self
+    }
+
+    async fn read(&self, offset: u64, length: usize) -> Result<Bytes> {
         match &self.source {
             Source::Inline(bytes) => {
                 let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
