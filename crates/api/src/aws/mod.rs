@@ -27,6 +27,7 @@ use tonnage_domain::app::App;
 use tonnage_domain::context::RequestContext;
 use tonnage_domain::error::Error;
 use tonnage_domain::execute::{Operation, execute};
+use tonnage_domain::names::Region;
 use tonnage_domain::uploads::BodyStream;
 
 use self::error::{Failure, Refusal, Result};
@@ -176,14 +177,16 @@ async fn json_service(
     target: &str,
 ) -> Result<Bytes> {
     let (prefix, operation) = target.rsplit_once('.').unwrap_or((target, ""));
-    if prefix != ecr::SERVICE.target_prefix {
+    let services = [&ecr::SERVICE, &ecr::public::SERVICE];
+    let Some(service) = services.into_iter().find(|service| service.target_prefix == prefix) else {
         let service = scope::service(parts).or_else(|| scope::printable(prefix));
         return Err(Refusal::ServiceNotServed(service.unwrap_or_default()).into());
-    }
-    let known = ecr::SERVICE.find(operation).filter(|_| parts.method == Method::POST);
+    };
+    let known = service.find(operation).filter(|_| parts.method == Method::POST);
     let Some(known) = known else {
         let operation = scope::printable(operation).unwrap_or_default();
-        let text = format!("ecr has no operation `{operation}` for {}.", parts.method);
+        let name = service.signing_name;
+        let text = format!("{name} has no operation `{operation}` for {}.", parts.method);
         return Err(Refusal::UnknownOperation(text).into());
     };
     let limit = ecr::body_bytes_max(known.name);
@@ -194,9 +197,14 @@ async fn json_service(
     } else {
         None
     };
-    let (body, context) =
-        authenticated(app, parts, body, arrival, ecr::SERVICE.signing_name, limit).await?;
-    let document = json::decode(&ecr::SERVICE, known, body).await?;
+    let (body, mut context) =
+        authenticated(app, parts, body, arrival, service.signing_name, limit).await?;
+    let document = json::decode(service, known, body).await?;
+    if service.signing_name == ecr::public::SERVICE.signing_name {
+        // Whatever region a client signs for: public registries are in none.
+        context.region = Region::global();
+        return ecr::public::run(known.name, &Call { app, context, arrival }, document).await;
+    }
     ecr::run(known.name, &Call { app, context, arrival }, document).await
 }
 
