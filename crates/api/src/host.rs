@@ -152,10 +152,12 @@ fn classify(host: &str, authority: &str) -> HostName {
             }
         }
         ["public", _, ..] => HostName::Public { suffix: suffix(1) },
-        ["api", "ecr" | "ecr-fips" | "ecr-public", region, ..] => match (Region::parse(region), suffix(3)) {
-            (Ok(region), Some(suffix)) => HostName::Api { region, suffix },
-            _ => HostName::Bare,
-        },
+        ["api", "ecr" | "ecr-fips" | "ecr-public", region, ..] => {
+            match (Region::parse(region), suffix(3)) {
+                (Ok(region), Some(suffix)) => HostName::Api { region, suffix },
+                _ => HostName::Bare,
+            }
+        }
         ["ecr" | "ecr-fips" | "ecr-public", region, ..] if labels.len() > 2 => {
             match (Region::parse(region), suffix(2)) {
                 (Ok(region), Some(suffix)) => HostName::Api { region, suffix },

@@ -46,8 +46,7 @@ pub(crate) async fn get(app: &Arc<App>, request: Request, arrival: &Arrival) -> 
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("image/png"));
     headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
     // Another logo has another name.
-    headers
-        .insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=86400, immutable"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=86400, immutable"));
     headers.insert(
         HeaderName::from_static("x-content-type-options"),
         HeaderValue::from_static("nosniff"),

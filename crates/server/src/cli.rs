@@ -1,6 +1,8 @@
 //! The command line. Settings are not declared here: `serve` takes every setting of the
 //! configuration as a flag.
 
+mod public;
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +11,7 @@ use clap::{
     Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, Parser, Subcommand, ValueEnum,
 };
 
+pub(crate) use self::public::{PublicAliasArguments, PublicAliasCommands, PublicCommands};
 use crate::config::{CONCERNS, Flags, Kind, Setting, settings};
 use crate::shell::Shell;
 
@@ -105,6 +108,10 @@ Examples:
     /// Create and manage accounts of the running server.
     #[command(subcommand, arg_required_else_help = true)]
     Account(AccountCommands),
+
+    /// Manage what the operator decides about public registries.
+    #[command(subcommand, arg_required_else_help = true)]
+    Public(PublicCommands),
 
     /// Settings of repositories that ECR does not have.
     #[command(subcommand, arg_required_else_help = true)]

@@ -19,6 +19,7 @@ mod listings;
 mod manifests;
 mod mounting;
 mod profiles;
+mod public;
 mod pulls;
 mod ranges;
 mod referrers;

@@ -193,6 +193,8 @@ impl Registry {
                 .one("scrub_interval", parse_seconds)?
                 .unwrap_or(SCRUB_INTERVAL_SECONDS),
             quotas: Quotas {
+                // Beside what else public registries have.
+                repositories_per_public_registry: Quotas::ECR.repositories_per_public_registry,
                 repositories_per_registry: values
                     .number("repositories_per_registry", 1, QUOTA_MAX)?
                     .unwrap_or(Quotas::ECR.repositories_per_registry),

@@ -13,6 +13,7 @@ use tonnage_domain::accounts::bootstrap::{self, Parts};
 use tonnage_domain::app::{App, Settings};
 use tonnage_domain::clock::SystemClock;
 use tonnage_domain::identities::access_keys::AccessKey;
+use tonnage_domain::quotas::Quotas;
 use tonnage_store::disk;
 
 use crate::config::Config;
@@ -68,7 +69,11 @@ pub(super) async fn open(directory: &DataDirectory, config: &Config) -> Result<O
             gc_grace_seconds: config.registry.gc_grace_seconds,
             scrub_bytes_per_second: config.registry.scrub_bytes_per_second,
             scrub_interval_seconds: config.registry.scrub_interval_seconds,
-            quotas: config.registry.quotas,
+            quotas: Quotas {
+                repositories_per_public_registry: config.public.repositories,
+                ..config.registry.quotas
+            },
+            public_limits: config.public.limits,
             throttling: config.registry.throttling,
             ..Settings::default()
         },

@@ -19,6 +19,10 @@ pub(super) enum Class {
     Image,
     Job,
     LifecyclePolicy,
+    /// Aliases of public registries.
+    PublicAlias,
+    /// What is shown of public repositories.
+    PublicCatalogData,
     PullTimeExclusion,
     RegistryDocument,
     RegistryPolicy,
@@ -45,6 +49,8 @@ impl Class {
         Self::Image,
         Self::Job,
         Self::LifecyclePolicy,
+        Self::PublicAlias,
+        Self::PublicCatalogData,
         Self::PullTimeExclusion,
         Self::RegistryDocument,
         Self::RegistryPolicy,
@@ -101,9 +107,13 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
             Class::PullTimeExclusion
         }
         "DeleteSigningConfiguration"
+        | "PutRegistryCatalogData"
         | "PutRegistryScanningConfiguration"
         | "PutReplicationConfiguration"
-        | "PutSigningConfiguration" => Class::RegistryDocument,
+        | "PutSigningConfiguration"
+        | "VerifyPublicRegistry" => Class::RegistryDocument,
+        "DecidePublicAlias" | "RequestPublicAlias" | "SetPrimaryPublicAlias" => Class::PublicAlias,
+        "PutRepositoryCatalogData" => Class::PublicCatalogData,
         "DeleteRegistryPolicy" | "PutRegistryPolicy" => Class::RegistryPolicy,
         "CreateRepository"
         | "DeleteRepository"
@@ -130,8 +140,10 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "DescribeGarbageCollection"
         | "DescribeImageReplicationStatus"
         | "DescribeImageSigningStatus"
+        | "DescribeImageTags"
         | "DescribeImages"
         | "DescribeJob"
+        | "DescribeRegistries"
         | "DescribeRegistry"
         | "DescribeReplicationBackfillResults"
         | "DescribeRepositories"
@@ -147,8 +159,11 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "GetLifecyclePolicy"
         | "GetLifecyclePolicyPreview"
         | "GetManifest"
+        | "GetRegistryCatalogData"
         | "GetRegistryPolicy"
         | "GetRegistryScanningConfiguration"
+        | "GetRepositoryCatalogData"
+        | "GetRepositoryLogo"
         | "GetRepositoryPolicy"
         | "GetSigningConfiguration"
         | "GetSigningProfile"
@@ -158,6 +173,7 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "ListImageReferrers"
         | "ListImages"
         | "ListJobs"
+        | "ListPublicAliases"
         | "ListPullTimeUpdateExclusions"
         | "ListReplicationBackfills"
         | "ListSigningProfiles"

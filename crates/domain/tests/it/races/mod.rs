@@ -8,6 +8,7 @@
 
 mod classes;
 mod policies;
+mod public;
 mod settings;
 mod table;
 mod world;
