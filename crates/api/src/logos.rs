@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::request::Parts;
 use http::{Method, StatusCode};
 use tonnage_domain::app::App;
 use tonnage_domain::context::Principal;
@@ -28,7 +29,8 @@ pub(crate) fn url(arrival: &Arrival, alias: &str, repository: &str, logo_id: &st
 
 /// Serves a logo to everybody.
 pub(crate) async fn get(app: &Arc<App>, request: Request, arrival: &Arrival) -> Response {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+    let (request, _) = request.into_parts();
+    if !matches!(request.method, Method::GET | Method::HEAD) {
         let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "Logos can only be read.\n");
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return response;
@@ -55,7 +57,7 @@ pub(crate) async fn get(app: &Arc<App>, request: Request, arrival: &Arrival) -> 
         HeaderName::from_static("content-security-policy"),
         HeaderValue::from_static("default-src 'none'; sandbox"),
     );
-    if request.method() == Method::GET {
+    if request.method == Method::GET {
         *response.body_mut() = Body::full(bytes);
     }
     response
@@ -63,10 +65,10 @@ pub(crate) async fn get(app: &Arc<App>, request: Request, arrival: &Arrival) -> 
 
 async fn read(
     app: &App,
-    request: &Request,
+    request: &Parts,
     arrival: &Arrival,
 ) -> Result<Option<bytes::Bytes>, Error> {
-    let path = request.uri().path().strip_prefix(PREFIX).unwrap_or_default();
+    let path = request.uri.path().strip_prefix(PREFIX).unwrap_or_default();
     let parts = path.strip_suffix(".png").and_then(|path| path.rsplit_once('/'));
     let parts = parts.and_then(|(names, logo_id)| Some((names.split_once('/')?, logo_id)));
     let Some(((alias, name), logo_id)) = parts else { return Ok(None) };
@@ -76,7 +78,7 @@ async fn read(
     }
     let Some(account) = aliases::resolve(app, alias).await? else { return Ok(None) };
     let principal = Principal::anonymous(account);
-    let context = arrival.context(request.headers(), principal, account, Region::global());
+    let context = arrival.context(&request.headers, principal, account, Region::global());
     let repository = RepositoryAddress::new(&context, None, name);
     let operation = GetRepositoryLogo { repository, logo_id: logo_id.to_owned() };
     match execute(app, &context, operation).await {

@@ -366,10 +366,11 @@ async fn administrate(asking: &Asking, operation: &str) -> String {
             };
             asking.run(PutSparseManifests { repository, allowed: Some(true) }).await
         }
-        "DecidePublicAlias" | "ListPublicAliases" | "RequestPublicAlias"
-        | "SetPrimaryPublicAlias" | "VerifyPublicRegistry" => {
-            public::administrate(asking, operation).await
-        }
+        "DecidePublicAlias"
+        | "ListPublicAliases"
+        | "RequestPublicAlias"
+        | "SetPrimaryPublicAlias"
+        | "VerifyPublicRegistry" => public::administrate(asking, operation).await,
         "ListJobs" => {
             let (kind, state) = (None, None);
             let page = PageRequest { after: None, limit: 1 };

@@ -93,7 +93,10 @@ async fn without_a_token_everybody_is_told_where_to_get_one() {
     let challenge = r#"Bearer realm="http://public.example.com/token/",service="public.example.com",scope="aws""#;
     for request in ["GET /v2/", "GET /v2/{app}/manifests/v1", "POST /v2/{app}/blobs/uploads/"] {
         for authorization in ["", "AWS4-HMAC-SHA256 Credential=AKIA"] {
-            public.call(request, authorization).await.check("401", &[("www-authenticate", challenge)]);
+            public
+                .call(request, authorization)
+                .await
+                .check("401", &[("www-authenticate", challenge)]);
         }
     }
     public.call("GET /v2/", "").secure().await.check(
@@ -158,10 +161,10 @@ async fn what_is_no_token_is_refused_as_the_profile_says() {
         let nonsense = format!("Basic {}", STANDARD.encode("AWS:nonsense"));
         for authorization in ["Bearer nonsense", private.as_str(), nonsense.as_str()] {
             for request in ["GET /v2/", "GET /v2/{app}/manifests/v1", "GET /token/"] {
-                public.call(request, authorization).await.check(
-                    &format!("{status} UNAUTHORIZED"),
-                    &[("www-authenticate", challenge)],
-                );
+                public
+                    .call(request, authorization)
+                    .await
+                    .check(&format!("{status} UNAUTHORIZED"), &[("www-authenticate", challenge)]);
             }
         }
         let anonymous = format!("Bearer {}", public.fetch("").await);
