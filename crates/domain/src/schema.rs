@@ -57,11 +57,11 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "trusted_principals",
         sql: include_str!("../migrations/0040_trusted_principals.sql"),
     },
-    Migration { version: 80, name: "public", sql: include_str!("../migrations/0080_public.sql") },
     Migration { version: 55, name: "signing", sql: include_str!("../migrations/0055_signing.sql") },
     Migration {
         version: 70,
         name: "replication",
         sql: include_str!("../migrations/0070_replication.sql"),
     },
+    Migration { version: 80, name: "public", sql: include_str!("../migrations/0080_public.sql") },
 ];
