@@ -20,6 +20,7 @@ use crate::metrics::Metrics;
 use crate::names::{AccountId, Region};
 use crate::objects::Objects;
 use crate::policies::governing::ResourcePolicyCache;
+use crate::public::limits::{PublicLimits, Traffic};
 use crate::pull_through::imports::Imports;
 use crate::pull_through::settings::UpstreamSettings;
 use crate::pull_through::upstream::Upstreams;
@@ -74,6 +75,8 @@ pub struct Settings {
     /// Whether the layers and children of an image that was pulled through are fetched unasked, as
     /// in ECR. Without that they come when they are first asked for.
     pub pull_through_whole_images: bool,
+    /// How much public registries give to one source.
+    pub public_limits: PublicLimits,
 }
 
 impl Default for Settings {
@@ -96,6 +99,7 @@ impl Default for Settings {
             upstreams: UpstreamSettings::default(),
             pull_through_valid_seconds: 24 * 3600,
             pull_through_whole_images: true,
+            public_limits: PublicLimits::ECR,
         }
     }
 }
@@ -137,6 +141,7 @@ pub struct App {
     pub(crate) pulls: Pulls,
     pub(crate) throttle: crate::throttle::Throttle,
     pub(crate) room: crate::quotas::Room,
+    pub(crate) traffic: Arc<Traffic>,
     /// Tells the scrub that a pass is wanted.
     pub(crate) scrub: tokio::sync::Notify,
     pub(crate) jobs: jobs::Wake,

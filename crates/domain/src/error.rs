@@ -39,6 +39,8 @@ pub enum ErrorKind {
     RepositoryPolicyNotFound,
     /// The registry has no policy.
     RegistryPolicyNotFound,
+    /// There is no public registry of this id or alias, or no such alias.
+    RegistryNotFound,
     /// The repository still has images.
     RepositoryNotEmpty,
     /// There is no such image.
@@ -173,6 +175,8 @@ pub enum ErrorKind {
     StorageFull,
     /// The account calls too often; trying again after a second helps.
     Throttled,
+    /// The source has had all the bytes that it may have this month.
+    DataLimitExceeded,
     /// Not now; trying again may help.
     Unavailable,
     /// A defect or damage; the operator's log says more.
@@ -181,7 +185,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind, in the order of their declaration.
-    pub const ALL: [Self; 81] = [
+    pub const ALL: [Self; 99] = [
         Self::Unauthenticated,
         Self::TokenExpired,
         Self::TokenInvalid,
@@ -194,6 +198,7 @@ impl ErrorKind {
         Self::RepositoryNotFound,
         Self::RepositoryPolicyNotFound,
         Self::RegistryPolicyNotFound,
+        Self::RegistryNotFound,
         Self::RepositoryNotEmpty,
         Self::ImageNotFound,
         Self::ImageAlreadyExists,
@@ -261,6 +266,7 @@ impl ErrorKind {
         Self::Unsupported,
         Self::StorageFull,
         Self::Throttled,
+        Self::DataLimitExceeded,
         Self::Unavailable,
         Self::Internal,
     ];

@@ -63,6 +63,7 @@ use crate::identities::users::{
 use crate::images::batch_delete_image::BatchDeleteImage;
 use crate::images::batch_get_image::BatchGetImage;
 use crate::images::delete_manifest::DeleteManifest;
+use crate::images::describe_image_tags::DescribeImageTags;
 use crate::images::describe_images::DescribeImages;
 use crate::images::get_manifest::GetManifest;
 use crate::images::list_image_referrers::ListImageReferrers;
@@ -84,6 +85,18 @@ use crate::policies::registry_policy::{
 };
 use crate::policies::repository_policy::{
     DeleteRepositoryPolicy, GetRepositoryPolicy, SetRepositoryPolicy,
+};
+use crate::public::aliases::operations::{
+    DecidePublicAlias, ListPublicAliases, RequestPublicAlias, SetPrimaryPublicAlias,
+    VerifyPublicRegistry,
+};
+use crate::public::authorization::GetPublicAuthorizationToken;
+use crate::public::catalog::operations::{
+    GetRepositoryCatalogData, GetRepositoryLogo, PutRepositoryCatalogData,
+};
+use crate::public::create_repository::CreatePublicRepository;
+use crate::public::registries::{
+    DescribeRegistries, GetRegistryCatalogData, PutRegistryCatalogData,
 };
 use crate::pull_through::complete::MarkImageComplete;
 use crate::pull_through::create::CreatePullThroughCacheRule;
@@ -222,6 +235,29 @@ pub const OPERATIONS: &[Entry] = &[
     UpdateRepositoryCreationTemplate::ENTRY,
     UploadLayerPart::ENTRY,
     ValidatePullThroughCacheRule::ENTRY,
+    BatchCheckLayerAvailability::ENTRY.of_public(),
+    BatchDeleteImage::ENTRY.of_public(),
+    CompleteLayerUpload::ENTRY.of_public(),
+    CreatePublicRepository::ENTRY,
+    DeleteRepository::ENTRY.of_public(),
+    DeleteRepositoryPolicy::ENTRY.of_public(),
+    DescribeImageTags::ENTRY,
+    DescribeImages::ENTRY.of_public(),
+    DescribeRegistries::ENTRY,
+    DescribeRepositories::ENTRY.of_public(),
+    GetPublicAuthorizationToken::ENTRY,
+    GetRegistryCatalogData::ENTRY,
+    GetRepositoryCatalogData::ENTRY,
+    GetRepositoryPolicy::ENTRY.of_public(),
+    InitiateLayerUpload::ENTRY.of_public(),
+    ListTagsForResource::ENTRY.of_public(),
+    PutImage::ENTRY.of_public(),
+    PutRegistryCatalogData::ENTRY,
+    PutRepositoryCatalogData::ENTRY,
+    SetRepositoryPolicy::ENTRY.of_public(),
+    TagResource::ENTRY.of_public(),
+    UntagResource::ENTRY.of_public(),
+    UploadLayerPart::ENTRY.of_public(),
     AddClientIdToOpenIdConnectProvider::ENTRY,
     AddRoleToInstanceProfile::ENTRY,
     AddUserToGroup::ENTRY,
@@ -360,6 +396,7 @@ pub const OPERATIONS: &[Entry] = &[
     CreateAccount::ENTRY,
     CreateBackup::ENTRY,
     DeleteBlob::ENTRY,
+    DecidePublicAlias::ENTRY,
     DeleteAccountLimit::ENTRY,
     DeleteManifest::ENTRY,
     DescribeGarbageCollection::ENTRY,
@@ -375,6 +412,7 @@ pub const OPERATIONS: &[Entry] = &[
     GetReplicationRefinements::ENTRY,
     GetBlob::ENTRY,
     GetManifest::ENTRY,
+    GetRepositoryLogo::ENTRY,
     HeadBlob::ENTRY,
     ImportUpstreamImage::ENTRY,
     ImportUpstreamLayer::ENTRY,
@@ -383,6 +421,7 @@ pub const OPERATIONS: &[Entry] = &[
     ListCatalog::ENTRY,
     ListJobs::ENTRY,
     ListReplications::ENTRY,
+    ListPublicAliases::ENTRY,
     ListTags::ENTRY,
     MarkImageComplete::ENTRY,
     RenameRepository::ENTRY,
@@ -391,6 +430,7 @@ pub const OPERATIONS: &[Entry] = &[
     ReplicateLayer::ENTRY,
     ReplicateSetting::ENTRY,
     RetryReplication::ENTRY,
+    RequestPublicAlias::ENTRY,
     RetryJob::ENTRY,
     MountLayer::ENTRY,
     PutAccountLimit::ENTRY,
@@ -398,5 +438,7 @@ pub const OPERATIONS: &[Entry] = &[
     PutSparseManifests::ENTRY,
     RunGarbageCollection::ENTRY,
     SetAccountState::ENTRY,
+    SetPrimaryPublicAlias::ENTRY,
     StartScrub::ENTRY,
+    VerifyPublicRegistry::ENTRY,
 ];

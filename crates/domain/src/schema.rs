@@ -84,4 +84,5 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "replication_lag",
         sql: include_str!("../migrations/0073_replication_lag.sql"),
     },
+    Migration { version: 80, name: "public", sql: include_str!("../migrations/0080_public.sql") },
 ];

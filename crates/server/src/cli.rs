@@ -1,6 +1,8 @@
 //! The command line. Settings are not declared here: `serve` takes every setting of the
 //! configuration as a flag.
 
+mod public;
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +13,7 @@ use clap::{
 
 mod replication;
 
+pub(crate) use self::public::{PublicAliasArguments, PublicAliasCommands, PublicCommands};
 pub(crate) use self::replication::{ReplicatedSetting, ReplicationCommands};
 use crate::config::{CONCERNS, Flags, Kind, Setting, settings};
 use crate::shell::Shell;
@@ -108,6 +111,10 @@ Examples:
     /// Create and manage accounts of the running server.
     #[command(subcommand, arg_required_else_help = true)]
     Account(AccountCommands),
+
+    /// Manage what the operator decides about public registries.
+    #[command(subcommand, arg_required_else_help = true)]
+    Public(PublicCommands),
 
     /// Settings of repositories that ECR does not have.
     #[command(subcommand, arg_required_else_help = true)]

@@ -28,6 +28,7 @@ use tonnage_domain::app::App;
 use tonnage_domain::context::RequestContext;
 use tonnage_domain::error::Error;
 use tonnage_domain::execute::{Operation, execute};
+use tonnage_domain::names::Region;
 use tonnage_domain::uploads::BodyStream;
 
 use self::error::{Failure, Refusal, Result};
@@ -183,7 +184,7 @@ async fn json_service(
     target: &str,
 ) -> Result<Bytes> {
     let (prefix, operation) = target.rsplit_once('.').unwrap_or((target, ""));
-    let services = [&ecr::SERVICE, &secretsmanager::SERVICE];
+    let services = [&ecr::SERVICE, &ecr::public::SERVICE, &secretsmanager::SERVICE];
     let Some(service) = services.into_iter().find(|service| service.target_prefix == prefix) else {
         let service = scope::service(parts).or_else(|| scope::printable(prefix));
         return Err(Refusal::ServiceNotServed(service.unwrap_or_default()).into());
@@ -195,8 +196,8 @@ async fn json_service(
         let text = format!("{name} has no operation `{operation}` for {}.", parts.method);
         return Err(Refusal::UnknownOperation(text).into());
     };
-    let is_ecr = name == ecr::SERVICE.signing_name;
-    let limit = if is_ecr { ecr::body_bytes_max(known.name) } else { BODY_BYTES_MAX };
+    let is_secrets = name == secretsmanager::SERVICE.signing_name;
+    let limit = if is_secrets { BODY_BYTES_MAX } else { ecr::body_bytes_max(known.name) };
     // Held until the answer is made, so that memory is bounded however many clients upload.
     let _turn = if limit > BODY_BYTES_MAX {
         let turn = tokio::time::timeout(LARGE_BODY_WAIT, LARGE_BODIES.acquire()).await;
@@ -204,12 +205,17 @@ async fn json_service(
     } else {
         None
     };
-    let (body, context) = authenticated(app, parts, body, arrival, name, limit).await?;
+    let (body, mut context) = authenticated(app, parts, body, arrival, name, limit).await?;
     let document = json::decode(service, known, body).await?;
+    if name == ecr::public::SERVICE.signing_name {
+        // Whatever region a client signs for: public registries are in none.
+        context.region = Region::global();
+        return ecr::public::run(known.name, &Call { app, context, arrival }, document).await;
+    }
     let call = Call { app, context, arrival };
-    match is_ecr {
-        true => ecr::run(known.name, &call, document).await,
-        false => secretsmanager::run(known.name, &call, document).await,
+    match is_secrets {
+        true => secretsmanager::run(known.name, &call, document).await,
+        false => ecr::run(known.name, &call, document).await,
     }
 }
 

@@ -8,6 +8,8 @@
 //! Every cell is a registry of its own, with the empty repository `app` and a secret of that name. A cell that a policy
 //! decides is asked again for a repository that does not exist, and must be told the same.
 
+mod public;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -67,8 +69,8 @@ const UPLOAD: &str = "6a0d56f3-9a0f-4c8e-9d62-6c1f6a1f9a3e";
 const MANIFEST: &str =
     r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
 /// What a principal without permissions may do: log in, so that it can ask at all.
-const LOGIN_ONLY: &str =
-    r#"{"Statement":{"Effect":"Allow","Action":"ecr:GetAuthorizationToken","Resource":"*"}}"#;
+const LOGIN_ONLY: &str = r#"{"Statement":{"Effect":"Allow","Resource":"*","Action":["ecr:GetAuthorizationToken",
+    "ecr-public:GetAuthorizationToken","sts:GetServiceBearerToken"]}}"#;
 const LIFECYCLE: &str = r#"{"rules":[{"rulePriority":1,"selection":{"tagStatus":"untagged","countType":"imageCountMoreThan","countNumber":1},"action":{"type":"expire"}}]}"#;
 const SHARED: &str =
     r#"{"Statement":{"Effect":"Allow","Principal":{"AWS":"210987654321"},"Action":"ecr:*"}}"#;
@@ -118,6 +120,7 @@ impl Asking {
         let create = json!({ "Name": "app", "SecretString": "text", "ClientRequestToken": TOKEN });
         let answer = registry.send(&secrets("CreateSecret", &create)).await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+        public::prepare(&registry, identity == Identity::Shared).await;
         if identity == Identity::Shared {
             registry.create_account(AWAY).await;
             let policy = json!({ "repositoryName": "app", "policyText": SHARED }).to_string();
@@ -420,6 +423,11 @@ async fn administrate(asking: &Asking, operation: &str) -> String {
             let (repository, destination, after) = (None, None, None);
             asking.run(RetryReplication { repository, destination, after }).await
         }
+        "DecidePublicAlias"
+        | "ListPublicAliases"
+        | "RequestPublicAlias"
+        | "SetPrimaryPublicAlias"
+        | "VerifyPublicRegistry" => public::administrate(asking, operation).await,
         "ListJobs" => {
             let (kind, state) = (None, None);
             let page = PageRequest { after: None, limit: 1 };
@@ -508,10 +516,17 @@ async fn who_may_do_what_is_reviewed() {
         cells(&format!("{method} /layers/{{token}}"), &Route { method, path: "/layers/nonsense" })
             .await;
     }
+    for (method, path, operation) in public::ROUTES {
+        if let Some(operation) = operation {
+            by_route.insert(operation);
+        }
+        cells(&format!("public {method} {path}"), &public::Route { method, path }).await;
+    }
     for entry in OPERATIONS {
         let row = format!("{}:{}", entry.service.as_str(), entry.name);
         match entry.service {
             Service::Ecr => cells(&row, &Json(entry.name)).await,
+            Service::EcrPublic => cells(&row, &public::Json(entry.name)).await,
             Service::Iam => cells(&row, &Form("iam", entry.name)).await,
             Service::SecretsManager => cells(&row, &Secrets(entry.name)).await,
             Service::Signer => cells(&row, &Rest(entry.name)).await,

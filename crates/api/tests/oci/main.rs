@@ -20,6 +20,7 @@ mod listings;
 mod manifests;
 mod mounting;
 mod profiles;
+mod public;
 mod pulls;
 mod pulls_through;
 mod ranges;

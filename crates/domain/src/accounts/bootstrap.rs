@@ -256,6 +256,7 @@ pub async fn open(parts: Parts) -> Result<Opened, OpenError> {
         pulls: crate::images::pulls::Pulls::default(),
         throttle: crate::throttle::Throttle::default(),
         room: crate::quotas::Room::default(),
+        traffic: Arc::default(),
         scrub: tokio::sync::Notify::new(),
         jobs: crate::jobs::Wake::default(),
         replication_pace: Arc::new(replication_pace),

@@ -24,6 +24,7 @@ use crate::metadata::Value;
 use crate::names::{AccountId, Digest};
 use crate::objects::{ObjectErrorKind, ObjectId, ObjectReader, Tier};
 use crate::params;
+use crate::public::limits::Meter;
 use crate::pull_through::arrivals::Arrival;
 use crate::repositories::{self, Repository, RepositoryAddress};
 
@@ -442,6 +443,8 @@ pub(crate) async fn put_garbage_object(
 pub struct BlobReader {
     size: u64,
     source: Source,
+    /// What counts the bytes that are read, where somebody does.
+    meter: Option<Meter>,
 }
 
 enum Source {
@@ -509,12 +512,12 @@ impl BlobReader {
                 blob.id
             )));
         }
-        Ok(Self { size: blob.size, source })
+        Ok(Self { size: blob.size, source, meter: None })
     }
 
     /// A blob of `size` bytes that is on its way; its bytes are read as they come.
     pub(crate) fn arriving(arrival: Arc<Arrival>, size: u64) -> Self {
-        Self { size, source: Source::Arriving(arrival) }
+        Self { size, source: Source::Arriving(arrival), meter: None }
     }
 
     /// The size in bytes.
@@ -528,6 +531,20 @@ impl BlobReader {
     /// # Errors
     /// When the store cannot read.
     pub async fn read_at(&self, offset: u64, length: usize) -> Result<Bytes> {
+        let bytes = self.read(offset, length).await?;
+        if let Some(meter) = &self.meter {
+            meter.add(bytes.len() as u64);
+        }
+        Ok(bytes)
+    }
+
+    /// The same, and what is read is counted.
+    pub(crate) fn metered(mut self, meter: Option<Meter>) -> Self {
+        self.meter = meter;
+        self
+    }
+
+    async fn read(&self, offset: u64, length: usize) -> Result<Bytes> {
         match &self.source {
             Source::Inline(bytes) => {
                 let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());

@@ -117,6 +117,8 @@ const REFERENCES: &[Reference] = &[
     reference!("iam_oidc_providers"."provider_id" => "iam_entities"."id"),
     reference!("iam_login_profiles"."user_id" => "iam_entities"."id"),
     reference!("iam_account_aliases"."account_id" => "accounts"."id"),
+    reference!("public_aliases"."registry_id" => "registries"."id"),
+    reference!("public_catalog_data"."repository_id" => "repositories"."id"),
     reference!("access_key_uses"."access_key_id" => "access_keys"."id"),
 ];
 

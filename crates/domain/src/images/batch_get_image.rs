@@ -4,7 +4,7 @@ use super::get_manifest::StoredManifest;
 use super::{ImageFailure, ImageIdentifier, demands, manifest_bytes, resolve_active};
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind, Result, Upstream};
-use crate::execute::{Call, Demand, Entry, Operation, Service};
+use crate::execute::{Call, Demand, Entry, Operation, Service, registry_action};
 use crate::names::Tag;
 use crate::pull_through::import_image::is_due;
 use crate::pull_through::pull;
@@ -38,7 +38,7 @@ impl Operation for BatchGetImage {
     type Output = BatchGetImageOutput;
 
     fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
-        demands("ecr:BatchGetImage", &self.repository, &self.ids)
+        demands(registry_action!("BatchGetImage"), &self.repository, &self.ids)
     }
 
     async fn run(self, call: Call<'_>) -> Result<BatchGetImageOutput> {

@@ -7,8 +7,9 @@ use super::{
 };
 use crate::context::RequestContext;
 use crate::error::Result;
-use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
+use crate::execute::{Call, Demand, Entry, Operation, Service, Tx, registry_action};
 use crate::names::{Digest, Reference};
+use crate::public::limits::{self, Wanted};
 use crate::pull_through::import_image::is_due;
 use crate::pull_through::pull;
 use crate::repositories::{self, RepositoryAddress};
@@ -44,12 +45,19 @@ impl Operation for GetManifest {
     fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
         vec![Demand {
             keys: ImageIdentifier::from(self.reference.clone()).condition_keys(),
-            ..Demand::new("ecr:BatchGetImage", self.repository.resource())
+            ..self.repository.demand(registry_action!("BatchGetImage"))
         }]
     }
 
     async fn run(self, call: Call<'_>) -> Result<StoredManifest> {
+        let meter = match self.counts_as_pull {
+            true => limits::admit(call.app, call.context, Wanted::Manifest).await?,
+            false => None,
+        };
         let (image, bytes) = self.find(&call).await?;
+        if let Some(meter) = meter {
+            meter.add(bytes.len() as u64);
+        }
         if self.counts_as_pull {
             call.app.pulls.note(image.id, &call.context.principal, call.now());
         }

@@ -3,7 +3,7 @@
 use super::{ImageStatus, ImageStatusFilter};
 use crate::context::RequestContext;
 use crate::error::{Error, Result};
-use crate::execute::{Call, Demand, Entry, Operation, Service};
+use crate::execute::{Call, Demand, Entry, Operation, Service, registry_action};
 use crate::metadata::Value;
 use crate::names::Digest;
 use crate::pages::{Page, PageRequest};
@@ -60,7 +60,8 @@ impl Operation for ListImageReferrers {
 
     fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
         vec![
-            Demand::new("ecr:BatchGetImage", self.repository.resource())
+            self.repository
+                .demand(registry_action!("BatchGetImage"))
                 .with_key("tonnage:ImageDigest", vec![self.subject.to_string()]),
         ]
     }

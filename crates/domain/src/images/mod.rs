@@ -3,6 +3,7 @@
 pub mod batch_delete_image;
 pub mod batch_get_image;
 pub mod delete_manifest;
+pub mod describe_image_tags;
 pub mod describe_images;
 pub mod get_manifest;
 pub mod list_image_referrers;
@@ -25,7 +26,7 @@ use crate::app::App;
 use crate::clock::Millis;
 use crate::encryption;
 use crate::error::{Error, ErrorKind, Result};
-use crate::execute::{Demand, Tx};
+use crate::execute::{Demand, RegistryAction, Tx};
 use crate::metadata::Row;
 use crate::names::{AccountId, Digest, Reference, Tag};
 use crate::params;
@@ -63,11 +64,12 @@ impl ImageIdentifier {
 /// The demands of a request that names several images: one for each, so that a condition on tags or
 /// digests holds for every one of them, and one without these keys when it names none.
 pub(crate) fn demands(
-    action: &'static str,
+    action: impl Into<RegistryAction>,
     repository: &RepositoryAddress,
     ids: &[ImageIdentifier],
 ) -> Vec<Demand> {
-    let demand = |keys| Demand { keys, ..Demand::new(action, repository.resource()) };
+    let action = action.into();
+    let demand = |keys| Demand { keys, ..repository.demand(action) };
     if ids.is_empty() {
         return vec![demand(Vec::new())];
     }

@@ -14,7 +14,7 @@ use crate::context::RequestContext;
 use crate::encryption::{self, EncryptionDomain};
 use crate::error::{Error, ErrorKind, Result};
 use crate::events::{self, Event};
-use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
+use crate::execute::{Call, Demand, Entry, Operation, Service, Tx, registry_action};
 use crate::gc;
 use crate::names::{Algorithm, Digest, Tag};
 use crate::objects::Tier;
@@ -78,7 +78,7 @@ impl Operation for PutImage {
             true => vec![id(None)],
             false => self.tags.iter().map(|tag| id(Some(tag.clone()))).collect(),
         };
-        demands("ecr:PutImage", &self.repository, &ids)
+        demands(registry_action!("PutImage"), &self.repository, &ids)
     }
 
     async fn run(self, call: Call<'_>) -> Result<PutImageOutput> {

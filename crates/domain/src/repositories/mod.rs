@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::clock::Millis;
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind, Result};
-use crate::execute::{Resource, Tx};
+use crate::execute::{Demand, RegistryAction, Resource, Tx};
 use crate::metadata::Row;
 use crate::names::{AccountId, Arn, Partition, Region, RepositoryName};
 use crate::params;
@@ -25,7 +25,7 @@ pub use tag_mutability::{TagMutability, TagMutabilityRule};
 pub struct RepositoryAddress {
     /// The registry's account.
     pub account: AccountId,
-    /// The registry's region.
+    /// The registry's region; the global one for a public registry.
     pub region: Region,
     /// The name.
     pub name: RepositoryName,
@@ -52,6 +52,11 @@ impl RepositoryAddress {
             region: self.region.clone(),
             name: self.name.clone(),
         }
+    }
+
+    /// A demand of an action on it.
+    pub(crate) fn demand(&self, action: RegistryAction) -> Demand {
+        Demand::new(action.at(&self.region), self.resource())
     }
 
     /// The repository's ARN.
@@ -90,8 +95,7 @@ macro_rules! select_repositories {
              repositories.scan_on_push, repositories.created_at, \
              repositories.sparse_manifests, repositories.is_cache \
              FROM repositories JOIN registries ON registries.id = repositories.registry_id \
-             WHERE registries.kind = 'private' AND registries.account_id = $1 \
-             AND registries.region = $2 ",
+             WHERE registries.account_id = $1 AND registries.region = $2 ",
             $rest
         )
     };
@@ -157,7 +161,7 @@ pub(crate) async fn address_of(
     row.map(|row| {
         Ok(RepositoryAddress {
             account: AccountId::parse(&row.get::<String>(0)?).map_err(Error::internal)?,
-            region: Region::parse(&row.get::<String>(1)?).map_err(Error::internal)?,
+            region: Region::parse_stored(&row.get::<String>(1)?).map_err(Error::internal)?,
             name: RepositoryName::parse(&row.get::<String>(2)?).map_err(Error::internal)?,
         })
     })

@@ -10,7 +10,7 @@ use crate::context::RequestContext;
 use crate::encryption;
 use crate::encryption::container::SPAN_PLAIN_BYTES;
 use crate::error::{Error, ErrorKind, Result};
-use crate::execute::{Call, Demand, Entry, Operation, Service};
+use crate::execute::{Call, Demand, Entry, Operation, Service, registry_action};
 use crate::names::{Algorithm, Digest, Hasher};
 use crate::objects::{ObjectErrorKind, ObjectId};
 use crate::params;
@@ -48,9 +48,9 @@ impl Operation for CompleteLayerUpload {
     type Output = UploadedBlob;
 
     fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
-        let mut demands = vec![Demand::new("ecr:CompleteLayerUpload", self.repository.resource())];
+        let mut demands = vec![self.repository.demand(registry_action!("CompleteLayerUpload"))];
         if self.body.is_some() {
-            demands.push(Demand::new("ecr:UploadLayerPart", self.repository.resource()));
+            demands.push(self.repository.demand(registry_action!("UploadLayerPart")));
         }
         demands
     }

@@ -11,7 +11,7 @@ use futures_util::StreamExt;
 use tokio::task::JoinHandle;
 
 use super::pending::Pending;
-use super::{BLOB_BYTES_MAX, BodyStream, Upload, UploadLock};
+use super::{BodyStream, Upload, UploadLock};
 use crate::app::App;
 use crate::encryption::container::{CHUNK_BYTES, Container, SPAN_PLAIN_BYTES};
 use crate::error::{Error, ErrorKind, Result};
@@ -30,7 +30,7 @@ pub(super) enum End {
 /// object, if there is one, is finished: its last chunk is written too.
 ///
 /// # Errors
-/// When the store cannot write, or the blob grows past [`BLOB_BYTES_MAX`]. The row is then as it
+/// When the store cannot write, or the blob grows past what the registry takes. The row is then as it
 /// was, and what was written past it is cut off by the next request.
 pub(super) async fn ingest(
     app: &App,
@@ -87,10 +87,10 @@ async fn take(upload: &mut Upload, body: Option<BodyStream>, spans: &mut Spans<'
         match chunk {
             Ok(chunk) => {
                 upload.received += chunk.len() as u64;
-                if upload.received > BLOB_BYTES_MAX {
+                if upload.received > upload.bytes_max {
                     return Err(Error::new(
                         ErrorKind::LimitExceeded,
-                        format!("A layer has at most {BLOB_BYTES_MAX} bytes."),
+                        format!("A layer has at most {} bytes.", upload.bytes_max),
                     ));
                 }
                 spans.push(&chunk).await?;

@@ -1,6 +1,7 @@
 //! What every operation demands, as a reviewed text. `UPDATE_SNAPSHOTS=1` writes it anew.
 
 mod identities;
+mod public;
 mod secrets;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,7 +19,7 @@ use tonnage_domain::blobs::delete_blob::DeleteBlob;
 use tonnage_domain::blobs::get_blob::{GetBlob, HeadBlob};
 use tonnage_domain::blobs::get_download_url_for_layer::GetDownloadUrlForLayer;
 use tonnage_domain::context::{Principal, PrincipalKind, RequestContext};
-use tonnage_domain::execute::Operation;
+use tonnage_domain::execute::{Operation, Service};
 use tonnage_domain::gc::operations::{DescribeGarbageCollection, RunGarbageCollection};
 use tonnage_domain::identities::get_authorization_token::GetAuthorizationToken;
 use tonnage_domain::identities::get_caller_identity::GetCallerIdentity;
@@ -148,7 +149,11 @@ struct Table {
 
 impl Table {
     fn add<O: Operation>(&mut self, input: &str, operation: &O) {
-        let name = format!("{}:{}", O::ENTRY.service.as_str(), O::ENTRY.name);
+        let service = match O::ENTRY.service {
+            Service::Ecr if self.context.region.is_global() => Service::EcrPublic,
+            service => service,
+        };
+        let name = format!("{}:{}", service.as_str(), O::ENTRY.name);
         let demands = operation.demands(&self.context);
         assert!(!demands.is_empty(), "{name} demands nothing");
         let separator = if input.is_empty() { "" } else { ", " };
@@ -212,6 +217,7 @@ fn table() -> Table {
     policies(&mut table, account);
     accounts_and_identities(&mut table, account);
     identities::rows(&mut table);
+    public::rows(&mut table, account);
     table
 }
 

@@ -22,6 +22,7 @@ mod lifecycle;
 mod listing;
 mod lost_commits;
 mod policies;
+mod public;
 mod pull_through;
 mod pull_through_data;
 mod quotas;

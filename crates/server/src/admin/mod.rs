@@ -5,6 +5,7 @@
 mod backups;
 pub(crate) mod client;
 mod jobs;
+mod public;
 pub(crate) mod replication;
 mod repositories;
 pub(crate) mod server;
@@ -301,6 +302,34 @@ pub(crate) struct NewName {
     pub(crate) repository: String,
     /// The name it gets.
     pub(crate) new_name: String,
+}
+
+/// An alias of a public registry.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct PublicAlias {
+    /// The account of the registry.
+    pub(crate) account: String,
+    /// Its name.
+    pub(crate) name: String,
+    /// `ACTIVE`, `PENDING` or `REJECTED`.
+    pub(crate) status: String,
+    /// Whether answers have it.
+    pub(crate) primary: bool,
+    /// Whether it came with the first repository.
+    pub(crate) default: bool,
+    /// When it was asked for, in RFC 3339.
+    pub(crate) requested_at: String,
+    /// When somebody decided.
+    pub(crate) decided_at: Option<String>,
+}
+
+/// What `GET /public/aliases` answers.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct PublicAliases {
+    /// By name.
+    pub(crate) aliases: Vec<PublicAlias>,
+    /// What to ask for as `after` when there are more.
+    pub(crate) next: Option<String>,
 }
 
 /// What every refusal carries.

@@ -203,6 +203,23 @@ impl Admin {
             (&Method::POST, ["replication", "retry"]) => {
                 self.retry_replication(read(request, "what to retry").await?).await
             }
+            (&Method::GET, ["public", "aliases"]) => self.list_public_aliases(&query).await,
+            (
+                &Method::POST,
+                [
+                    "public",
+                    account,
+                    "aliases",
+                    name,
+                    verb @ ("request" | "approve" | "reject" | "primary"),
+                ],
+            ) => self.change_public_alias(account, name, verb).await,
+            (&Method::PUT, ["public", account, "verification"]) => {
+                self.verify_public_registry(account, true).await
+            }
+            (&Method::DELETE, ["public", account, "verification"]) => {
+                self.verify_public_registry(account, false).await
+            }
             (&Method::GET, ["scrub"]) => self.describe_scrub().await,
             (&Method::POST, ["scrub", "start"]) => self.start_scrub().await,
             (&Method::GET, ["jobs"]) => self.list_jobs(&query).await,
@@ -433,9 +450,10 @@ fn status_of(kind: ErrorKind) -> StatusCode {
         ErrorKind::AccountAlreadyExists | ErrorKind::RepositoryAlreadyExists => {
             StatusCode::CONFLICT
         }
-        ErrorKind::AccountNotFound | ErrorKind::JobNotFound | ErrorKind::RepositoryNotFound => {
-            StatusCode::NOT_FOUND
-        }
+        ErrorKind::AccountNotFound
+        | ErrorKind::JobNotFound
+        | ErrorKind::RegistryNotFound
+        | ErrorKind::RepositoryNotFound => StatusCode::NOT_FOUND,
         ErrorKind::AccessDenied => StatusCode::FORBIDDEN,
         ErrorKind::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
         ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,

@@ -45,6 +45,7 @@ const TONNAGE: &[&str] = &[
     "CancelJob",
     "CreateAccount",
     "CreateBackup",
+    "DecidePublicAlias",
     "DeleteAccountLimit",
     "DescribeGarbageCollection",
     "DescribeJob",
@@ -56,15 +57,19 @@ const TONNAGE: &[&str] = &[
     "ListAccounts",
     "ListJobs",
     "ListReplications",
+    "ListPublicAliases",
     "PutAccountLimit",
     "PutReplicationRefinements",
     "PutSparseManifests",
     "RenameRepository",
+    "RequestPublicAlias",
     "RetryJob",
     "RetryReplication",
     "RunGarbageCollection",
     "SetAccountState",
+    "SetPrimaryPublicAlias",
     "StartScrub",
+    "VerifyPublicRegistry",
 ];
 
 /// Operations of botocore's `sts`, and its permission-only actions.
@@ -297,7 +302,11 @@ pub(super) fn known() -> Vec<KnownAction> {
         known.extend(names.map(|name| KnownAction {
             service,
             name,
-            without_resource: service == "ecr" && ECR_WITHOUT_RESOURCE.contains(&name),
+            without_resource: match service {
+                "ecr" => ECR_WITHOUT_RESOURCE.contains(&name),
+                "ecr-public" => name == "GetAuthorizationToken",
+                _ => false,
+            },
         }));
     };
     add("ecr", &mut ecr::SERVICE.operation_names());

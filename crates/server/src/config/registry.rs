@@ -224,6 +224,8 @@ impl Registry {
                 .number("replication_concurrency", 1, REPLICATION_CONCURRENCY_MAX)?
                 .unwrap_or(REPLICATION_CONCURRENCY),
             quotas: Quotas {
+                // Beside what else public registries have.
+                repositories_per_public_registry: Quotas::ECR.repositories_per_public_registry,
                 repositories_per_registry: values
                     .number("repositories_per_registry", 1, QUOTA_MAX)?
                     .unwrap_or(Quotas::ECR.repositories_per_registry),

@@ -81,6 +81,20 @@ fn a_list_is_replaced_as_a_whole() {
 }
 
 #[test]
+fn public_registries_have_addresses_of_their_own() {
+    let check = |flags: &[(&'static str, &[&str])], expected: &[&str]| {
+        let public = load(Given { flags, ..Given::default() }).unwrap().public;
+        let addresses: Vec<String> = public.addresses.iter().map(ToString::to_string).collect();
+        assert_eq!(addresses, expected);
+    };
+    check(&[], &["127.0.0.1:4511", "[::1]:4511"]);
+    check(&[("listen", &["127.0.0.1:1"])], &[]);
+    check(&[("public_listen", &["none"])], &[]);
+    check(&[("public_listen", &["[::]:2", "0.0.0.0:3"])], &["[::]:2", "0.0.0.0:3"]);
+    check(&[("listen", &["127.0.0.1:0"]), ("public_listen", &["127.0.0.1:0"])], &["127.0.0.1:0"]);
+}
+
+#[test]
 fn a_whole_file_and_its_defaults() {
     let text = r#"
         data_dir = "/data"
@@ -114,6 +128,13 @@ fn a_whole_file_and_its_defaults() {
         tls_certificate_file = "/tls.crt"
         tls_key_file = "/tls.key"
         connections_max = 7
+        public_listen = ["0.0.0.0:81"]
+        public_anonymous_pulls = 2
+        public_anonymous_bytes = "3GB"
+        public_authenticated_pulls = 4
+        public_authenticated_bytes = "5TiB"
+        public_limit_loopback = true
+        repositories_per_public_registry = 40
         drain_seconds = 0
         outbound_network = ["10.0.0.0/8"]
         upstream_token_host = ["Auth.example.com", "10.0.0.1"]
@@ -160,6 +181,14 @@ fn a_whole_file_and_its_defaults() {
     assert_eq!(tls.certificate_file, PathBuf::from("/tls.crt"));
     assert_eq!(tls.key_file, PathBuf::from("/tls.key"));
     assert_eq!(config.listeners.connections_max, 7);
+    assert_eq!(config.public.addresses, ["0.0.0.0:81".parse().unwrap()]);
+    assert_eq!(config.public.repositories, 40);
+    let limits = config.public.limits;
+    assert!(limits.loopback);
+    assert_eq!(limits.anonymous.pulls_per_second, 2);
+    assert_eq!(limits.anonymous.bytes_per_month, 3_000_000_000);
+    assert_eq!(limits.authenticated.pulls_per_second, 4);
+    assert_eq!(limits.authenticated.bytes_per_month, 5 << 40);
     assert_eq!(config.listeners.drain, Duration::ZERO);
     for (address, trusted) in
         [("10.1.2.3", true), ("192.0.2.1", true), ("192.0.2.2", false), ("127.0.0.1", false)]
@@ -178,6 +207,8 @@ fn a_whole_file_and_its_defaults() {
 
     let config = load(Given::default()).unwrap();
     assert_eq!(config.listeners.connections_max, 10_000);
+    assert_eq!(config.public.limits, tonnage_domain::public::limits::PublicLimits::ECR);
+    assert_eq!(config.public.repositories, 10_000);
     assert_eq!(config.listeners.drain, Duration::from_secs(30));
     assert!(config.listeners.trusted_proxies.contains("127.0.0.1".parse().unwrap()));
     assert!(config.listeners.trusted_proxies.contains("::1".parse().unwrap()));
@@ -233,6 +264,16 @@ fn a_wrong_file_is_refused_by_the_name_of_the_key() {
         let text = format!("scrub_rate = \"{rate}\"");
         check_file_refused(&text, &["`scrub_rate`", rate, "8MiB"]);
     }
+    for size in ["x", "-1", "500gb", "1.5GB", "1001PB", "99999999999PB", "5 GB"] {
+        let text = format!("public_anonymous_bytes = \"{size}\"");
+        check_file_refused(&text, &["`public_anonymous_bytes`", size, "500GB"]);
+    }
+    check_file_refused("public_anonymous_pulls = -1", &["`public_anonymous_pulls`"]);
+    check_file_refused("public_listen = [\"here\"]", &["`public_listen`", "here"]);
+    check_file_refused(
+        "listen = [\"127.0.0.1:1\"]\npublic_listen = [\"127.0.0.1:1\"]",
+        &["`public_listen`", "127.0.0.1:1"],
+    );
     for times in ["on", "0", "-1", "100001", "1.5"] {
         let text = format!("api_throttling = \"{times}\"");
         check_file_refused(&text, &["`api_throttling`", times, "`off`"]);

@@ -10,6 +10,7 @@ use tonnage_domain::error::chain;
 use tonnage_domain::identities::access_keys::uses;
 use tonnage_domain::images::pulls;
 use tonnage_domain::jobs::Worker;
+use tonnage_domain::public::limits;
 use tonnage_domain::{audit, gc, replication, scrub};
 
 use super::Lifecycle;
@@ -133,6 +134,12 @@ async fn flush_notes(app: Arc<App>, lifecycle: Lifecycle) {
         }
         if let Err(error) = pulls::flush(&app).await {
             tracing::error!(error = chain(&error), "the times of some pulls are lost");
+        }
+        if let Err(error) = limits::flush(&app).await {
+            tracing::error!(
+                error = chain(&error),
+                "what public registries sent cannot be written down; it stays in memory"
+            );
         }
         if let Err(error) = gc::flush(&app).await {
             tracing::error!(

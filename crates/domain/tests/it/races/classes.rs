@@ -20,6 +20,10 @@ pub(super) enum Class {
     Job,
     LifecyclePolicy,
     PullThroughRule,
+    /// Aliases of public registries.
+    PublicAlias,
+    /// What is shown of public repositories.
+    PublicCatalogData,
     PullTimeExclusion,
     RegistryDocument,
     RegistryPolicy,
@@ -51,6 +55,8 @@ impl Class {
         Self::Job,
         Self::LifecyclePolicy,
         Self::PullThroughRule,
+        Self::PublicAlias,
+        Self::PublicCatalogData,
         Self::PullTimeExclusion,
         Self::RegistryDocument,
         Self::RegistryPolicy,
@@ -119,10 +125,14 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
             Class::PullTimeExclusion
         }
         "DeleteSigningConfiguration"
+        | "PutRegistryCatalogData"
         | "PutRegistryScanningConfiguration"
         | "PutReplicationConfiguration"
         | "PutReplicationRefinements"
-        | "PutSigningConfiguration" => Class::RegistryDocument,
+        | "PutSigningConfiguration"
+        | "VerifyPublicRegistry" => Class::RegistryDocument,
+        "DecidePublicAlias" | "RequestPublicAlias" | "SetPrimaryPublicAlias" => Class::PublicAlias,
+        "PutRepositoryCatalogData" => Class::PublicCatalogData,
         "DeleteRegistryPolicy" | "PutRegistryPolicy" => Class::RegistryPolicy,
         "CreateRepository"
         | "DeleteRepository"
@@ -151,9 +161,11 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "DescribeGarbageCollection"
         | "DescribeImageReplicationStatus"
         | "DescribeImageSigningStatus"
+        | "DescribeImageTags"
         | "DescribeImages"
         | "DescribeJob"
         | "DescribePullThroughCacheRules"
+        | "DescribeRegistries"
         | "DescribeRegistry"
         | "DescribeReplication"
         | "DescribeReplicationBackfillResults"
@@ -171,9 +183,12 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "GetLifecyclePolicy"
         | "GetLifecyclePolicyPreview"
         | "GetManifest"
+        | "GetRegistryCatalogData"
         | "GetRegistryPolicy"
         | "GetRegistryScanningConfiguration"
         | "GetReplicationRefinements"
+        | "GetRepositoryCatalogData"
+        | "GetRepositoryLogo"
         | "GetRepositoryPolicy"
         | "GetSigningConfiguration"
         | "GetSigningProfile"
@@ -183,6 +198,7 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "ListImageReferrers"
         | "ListImages"
         | "ListJobs"
+        | "ListPublicAliases"
         | "ListPullTimeUpdateExclusions"
         | "ListReplicationBackfills"
         | "ListReplications"

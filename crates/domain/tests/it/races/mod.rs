@@ -8,6 +8,7 @@
 
 mod classes;
 mod policies;
+mod public;
 mod renames;
 mod secrets;
 mod settings;

@@ -28,7 +28,7 @@ use tonnage_domain::uploads::initiate::InitiateLayerUpload;
 use tonnage_domain::uploads::{UploadId, UploadRules};
 
 use super::world::{DEAD_JOB, OTHER_ACCOUNT, WAITING_JOB, World};
-use super::{Act, Race, act, act_as, act_with, policies, renames, secrets, settings};
+use super::{Act, Race, act, act_as, act_with, policies, public, renames, secrets, settings};
 use crate::content::Pushed;
 use crate::interposed::Statement;
 use crate::registry::{
@@ -56,6 +56,7 @@ pub(super) fn races() -> Vec<Race> {
     races.extend(policies::races());
     races.extend(renames::races());
     races.extend(secrets::races());
+    races.extend(public::races());
     races
 }
 

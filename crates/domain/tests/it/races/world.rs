@@ -120,6 +120,7 @@ impl World {
         registry.write(FAILED_COPY).await;
         registry.run(crate::secrets::create("kept", "first")).await.unwrap();
         let management = AccountId::parse(ACCOUNT).unwrap();
+        super::public::prepare(&registry).await;
         let other_root = other_root(&registry, management).await;
         let beside = registry.beside(two).await;
         Self {
@@ -194,6 +195,11 @@ const STORED: &[&str] = &[
     "SELECT signs_until, verifies_until FROM token_keys",
     "SELECT name, tag_mutability, tag_mutability_exclusions, scan_on_push FROM repositories",
     "SELECT name, version, document FROM registry_documents",
+    // The names of default aliases are chosen at random.
+    "SELECT name, status, is_primary FROM public_aliases WHERE is_default = 0",
+    "SELECT is_primary, COUNT(*) FROM public_aliases WHERE is_default = 1 GROUP BY is_primary",
+    "SELECT repositories.name, COALESCE(description, '') FROM public_catalog_data
+     JOIN repositories ON repositories.id = repository_id",
     "SELECT prefix, COALESCE(description, ''), applied_for FROM repository_creation_templates",
     "SELECT principal_arn FROM pull_time_exclusions",
     "SELECT account_id, region, status FROM replication_backfills",
