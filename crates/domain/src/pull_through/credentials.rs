@@ -99,8 +99,7 @@ fn parse(value: &Value) -> Result<Credentials> {
         Value::Text(text) if text.expose_secret().trim_start().starts_with('{') => {
             serde_json::from_str::<Body>(text.expose_secret()).ok()
         }
-        Value::Text(_) => None,
-        Value::Binary(_) => None,
+        Value::Text(_) | Value::Binary(_) => None,
     };
     let body = body.ok_or_else(|| {
         Error::new(
