@@ -303,7 +303,14 @@ pub struct Detail {
 impl Error {
     /// An error whose message the client may read.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), detail: None, denied: None, upstream: None, source: None }
+        Self {
+            kind,
+            message: message.into(),
+            detail: None,
+            denied: None,
+            upstream: None,
+            source: None,
+        }
     }
 
     /// A defect or damage: the client learns nothing of it, the operator everything.

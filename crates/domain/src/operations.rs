@@ -85,20 +85,20 @@ use crate::policies::registry_policy::{
 use crate::policies::repository_policy::{
     DeleteRepositoryPolicy, GetRepositoryPolicy, SetRepositoryPolicy,
 };
+use crate::pull_through::complete::MarkImageComplete;
 use crate::pull_through::create::CreatePullThroughCacheRule;
 use crate::pull_through::delete::DeletePullThroughCacheRule;
 use crate::pull_through::describe::DescribePullThroughCacheRules;
+use crate::pull_through::find_mirror::FindMirror;
+use crate::pull_through::import_image::ImportUpstreamImage;
+use crate::pull_through::import_layer::ImportUpstreamLayer;
+use crate::pull_through::import_referrers::ImportUpstreamReferrers;
 use crate::pull_through::update::UpdatePullThroughCacheRule;
 use crate::pull_through::validate::ValidatePullThroughCacheRule;
 use crate::pull_time_exclusions::{
     DeregisterPullTimeUpdateExclusion, ListPullTimeUpdateExclusions,
     RegisterPullTimeUpdateExclusion,
 };
-use crate::pull_through::complete::MarkImageComplete;
-use crate::pull_through::find_mirror::FindMirror;
-use crate::pull_through::import_image::ImportUpstreamImage;
-use crate::pull_through::import_layer::ImportUpstreamLayer;
-use crate::pull_through::import_referrers::ImportUpstreamReferrers;
 use crate::registries::account_settings::{GetAccountSetting, PutAccountSetting};
 use crate::registries::describe::DescribeRegistry;
 use crate::replication::backfills::describe_replication_backfill_results::DescribeReplicationBackfillResults;

@@ -18,8 +18,8 @@ use tonnage_domain::names::{ByteRange, Digest, RangeOutcome};
 use tonnage_domain::pull_through::pull;
 
 use super::error::OciError;
-use super::mirror::Asked;
 use super::manifests::none_match;
+use super::mirror::Asked;
 use super::ranges::{self, Piece};
 use super::{CONTENT_DIGEST, Call, Refusal, header, parse_digest};
 use crate::Arrival;

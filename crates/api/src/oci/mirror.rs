@@ -75,8 +75,7 @@ impl Named {
         if !self.may_be_docker || !is_absent {
             return Ok(None);
         }
-        let mirror =
-            FindMirror { host: DOCKER_HUB.to_owned(), name: self.repository.name.clone() };
+        let mirror = FindMirror { host: DOCKER_HUB.to_owned(), name: self.repository.name.clone() };
         let found = Box::pin(execute(app, context, mirror)).await?;
         Ok(found.filter(|found| *found != self.repository))
     }

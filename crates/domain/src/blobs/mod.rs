@@ -448,7 +448,10 @@ enum Source {
     Inline(Bytes),
     /// On its way from an upstream.
     Arriving(Arc<Arrival>),
-    Object { reader: Box<dyn ObjectReader>, container: Container },
+    Object {
+        reader: Box<dyn ObjectReader>,
+        container: Container,
+    },
 }
 
 impl BlobReader {

@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 
-use super::{ImageFailure, ImageIdentifier, ImageRecord, manifest_bytes, not_found, resolve_active};
+use super::{
+    ImageFailure, ImageIdentifier, ImageRecord, manifest_bytes, not_found, resolve_active,
+};
 use crate::context::RequestContext;
 use crate::error::Result;
 use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};

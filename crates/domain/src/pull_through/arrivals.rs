@@ -89,10 +89,8 @@ impl Underway {
 impl Drop for Underway {
     fn drop(&mut self) {
         self.arrivals.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
-        self.arrival.fail(
-            ErrorKind::Unavailable,
-            "The layer did not come to its end; ask for it again.",
-        );
+        self.arrival
+            .fail(ErrorKind::Unavailable, "The layer did not come to its end; ask for it again.");
     }
 }
 

@@ -54,8 +54,7 @@ impl Missing {
                 params![image_id],
             )
             .await?;
-        let without: Vec<String> =
-            rows.iter().map(|row| Ok(row.get(0)?)).collect::<Result<_>>()?;
+        let without: Vec<String> = rows.iter().map(|row| Ok(row.get(0)?)).collect::<Result<_>>()?;
         let mut blobs: Vec<Digest> = Vec::new();
         for required in manifest.required_blobs() {
             let is_missing = without.iter().any(|digest| digest == required.digest.as_str());
@@ -211,11 +210,7 @@ pub(super) struct Waiting {
 }
 
 /// The image whose turn it is.
-pub(super) async fn next(
-    tx: &mut Tx,
-    repository_id: i64,
-    now: Millis,
-) -> Result<Option<Waiting>> {
+pub(super) async fn next(tx: &mut Tx, repository_id: i64, now: Millis) -> Result<Option<Waiting>> {
     let row = tx
         .optional(
             "SELECT images.id, images.digest, arriving_images.attempts FROM arriving_images \

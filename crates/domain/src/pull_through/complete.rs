@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::IMPORT;
 use super::arriving::{self, Missing, Waiting};
 use super::import_image::ImportUpstreamImage;
 use super::import_layer::ImportUpstreamLayer;
-use super::IMPORT;
 use crate::context::RequestContext;
 use crate::error::{Error, Result, chain};
 use crate::execute::{Call, Demand, Entry, Operation, Service, Tx, execute};

@@ -19,10 +19,10 @@ use crate::images::precondition::Precondition;
 use crate::images::put_image::{self, NewImage};
 use crate::images::{self, ImageIdentifier, ImageRecord, ImageStatus, tags};
 use crate::names::{Algorithm, Digest, Reference};
+use crate::params;
 use crate::repositories::create::NewRepository;
 use crate::repositories::{self, Repository, RepositoryAddress};
 use crate::templates::{self, AppliedFor};
-use crate::params;
 
 /// Asks the upstream of a repository for an image that is not there, or for where a tag points that
 /// was not looked after for a while, and stores what is new. Makes the repository if need be, for
@@ -188,12 +188,7 @@ impl ImportUpstreamImage {
         Ok(())
     }
 
-    async fn note_valid_in(
-        &self,
-        tx: &mut Tx,
-        repository: &Repository,
-        now: Millis,
-    ) -> Result<()> {
+    async fn note_valid_in(&self, tx: &mut Tx, repository: &Repository, now: Millis) -> Result<()> {
         if let Some(tag) = self.reference.tag() {
             tx.execute(
                 "UPDATE tags SET validated_at = $3 WHERE repository_id = $1 AND name = $2",
@@ -222,8 +217,7 @@ impl ImportUpstreamImage {
         if self.reference.digest().is_some_and(|expected| *expected != digest) {
             return Err(refusals::invalid(format!("the manifest has the digest {digest}")));
         }
-        let manifest =
-            Manifest::parse(bytes, media_type.as_deref()).map_err(refusals::invalid)?;
+        let manifest = Manifest::parse(bytes, media_type.as_deref()).map_err(refusals::invalid)?;
         let named = manifest.subject.as_ref().map(|subject| &subject.digest);
         if subject.is_some() && subject != named {
             return Err(refusals::invalid(format!("the subject of {digest} is another one")));

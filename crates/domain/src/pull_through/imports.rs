@@ -78,7 +78,8 @@ impl Imports {
         retry_after: Option<Duration>,
         now: Millis,
     ) {
-        let wished = retry_after.map_or(0, |wait| i64::try_from(wait.as_secs()).unwrap_or(i64::MAX));
+        let wished =
+            retry_after.map_or(0, |wait| i64::try_from(wait.as_secs()).unwrap_or(i64::MAX));
         let until = now.plus_seconds(wished.clamp(REFUSED_SECONDS, REFUSED_SECONDS_MAX));
         let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
         make_room(&mut refusals, |refusal| now < refusal.until);

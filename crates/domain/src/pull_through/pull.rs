@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use super::arrivals::{Arrival, Joined};
 use super::import_image::ImportUpstreamImage;
-use super::import_referrers::ImportUpstreamReferrers;
 use super::import_layer::{self, ImportUpstreamLayer};
+use super::import_referrers::ImportUpstreamReferrers;
 use super::rules;
 use crate::app::App;
 use crate::blobs::BlobReader;
@@ -51,8 +51,15 @@ pub async fn manifest(
         Err(missing) => match missing.upstream() {
             None => Err(missing),
             Some(upstream) => {
-                Box::pin(import(app, context, &pull.repository, &pull.reference, missing, upstream))
-                    .await?;
+                Box::pin(import(
+                    app,
+                    context,
+                    &pull.repository,
+                    &pull.reference,
+                    missing,
+                    upstream,
+                ))
+                .await?;
                 let manifest = execute(app, context, pull).await?;
                 Ok(Pulled { manifest, is_stale: false })
             }
@@ -131,11 +138,7 @@ fn of_service(
 ///
 /// # Errors
 /// Those of [`GetBlob`] and of [`ImportUpstreamLayer`].
-pub async fn blob(
-    app: &Arc<App>,
-    context: &RequestContext,
-    pull: GetBlob,
-) -> Result<BlobReader> {
+pub async fn blob(app: &Arc<App>, context: &RequestContext, pull: GetBlob) -> Result<BlobReader> {
     match execute(app, context, pull.clone()).await {
         Err(missing) if missing.upstream().is_some() => {
             let arrival = fetch(app, context, &pull.repository, &pull.digest)?;
@@ -150,11 +153,7 @@ pub async fn blob(
 ///
 /// # Errors
 /// Those of [`HeadBlob`] and of [`ImportUpstreamLayer`].
-pub async fn blob_size(
-    app: &Arc<App>,
-    context: &RequestContext,
-    pull: HeadBlob,
-) -> Result<u64> {
+pub async fn blob_size(app: &Arc<App>, context: &RequestContext, pull: HeadBlob) -> Result<u64> {
     match execute(app, context, pull.clone()).await {
         Err(missing) if missing.upstream().is_some() => {
             let arrival = fetch(app, context, &pull.repository, &pull.digest)?;

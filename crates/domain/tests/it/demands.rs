@@ -54,9 +54,14 @@ use tonnage_domain::policies::registry_policy::{
 use tonnage_domain::policies::repository_policy::{
     DeleteRepositoryPolicy, GetRepositoryPolicy, SetRepositoryPolicy,
 };
+use tonnage_domain::pull_through::complete::MarkImageComplete;
 use tonnage_domain::pull_through::create::CreatePullThroughCacheRule;
 use tonnage_domain::pull_through::delete::DeletePullThroughCacheRule;
 use tonnage_domain::pull_through::describe::DescribePullThroughCacheRules;
+use tonnage_domain::pull_through::find_mirror::FindMirror;
+use tonnage_domain::pull_through::import_image::ImportUpstreamImage;
+use tonnage_domain::pull_through::import_layer::ImportUpstreamLayer;
+use tonnage_domain::pull_through::import_referrers::ImportUpstreamReferrers;
 use tonnage_domain::pull_through::update::UpdatePullThroughCacheRule;
 use tonnage_domain::pull_through::validate::ValidatePullThroughCacheRule;
 use tonnage_domain::pull_time_exclusions::{
@@ -76,11 +81,6 @@ use tonnage_domain::replication::describe_image_replication_status::DescribeImag
 use tonnage_domain::replication::put_replication_configuration::PutReplicationConfiguration;
 use tonnage_domain::replication::replicate_deletion::ReplicateDeletion;
 use tonnage_domain::replication::replicate_image::ReplicateImage;
-use tonnage_domain::pull_through::complete::MarkImageComplete;
-use tonnage_domain::pull_through::find_mirror::FindMirror;
-use tonnage_domain::pull_through::import_image::ImportUpstreamImage;
-use tonnage_domain::pull_through::import_layer::ImportUpstreamLayer;
-use tonnage_domain::pull_through::import_referrers::ImportUpstreamReferrers;
 use tonnage_domain::replication::replicate_layer::ReplicateLayer;
 use tonnage_domain::replication::{
     Change, QueuedChange, ReplicationConfiguration, ReplicationDestination,

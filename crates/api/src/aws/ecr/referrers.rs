@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 use tonnage_domain::error::Error;
 use tonnage_domain::images::ImageStatusFilter;
 use tonnage_domain::images::list_image_referrers::{ListImageReferrers, Referrer};
-use tonnage_domain::pull_through::pull;
 use tonnage_domain::names::Digest;
+use tonnage_domain::pull_through::pull;
 
 use super::listings::Listing;
 use super::{Call, refused};

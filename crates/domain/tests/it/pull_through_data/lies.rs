@@ -33,10 +33,7 @@ async fn manifests() {
         let error = world.pull(NAME, reference).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::UpstreamUnavailable, "{what}: {error}");
         assert!(error.message().contains("not valid"), "{what}: {error}");
-        check_kind(
-            world.registry.images(&address(NAME)).await,
-            ErrorKind::RepositoryNotFound,
-        );
+        check_kind(world.registry.images(&address(NAME)).await, ErrorKind::RepositoryNotFound);
         world.registry.check_nothing_left().await;
         assert_eq!(world.upstream.asked().len(), 1, "{what}");
     }

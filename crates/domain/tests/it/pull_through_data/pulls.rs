@@ -42,7 +42,7 @@ async fn an_image_is_asked_for_once() {
 
         // The manifest is there before its layers; a listing says of it what is true.
         let listed = world.registry.images(&address(NAME)).await.unwrap();
-        let expected = image.blobs().iter().map(|blob| blob.bytes.len() as u64).sum();
+        let expected: u64 = image.blobs().iter().map(|blob| blob.bytes.len() as u64).sum();
         assert_eq!(sizes(&listed), [expected]);
         for blob in image.blobs() {
             assert_eq!(world.size(NAME, &blob.digest).await.unwrap(), blob.bytes.len() as u64);
@@ -341,10 +341,8 @@ async fn a_batch_says_what_became_of_each() {
     let output = pull::images(app, &context, get(&["v1", "v2", "v3"])).await.unwrap();
     assert_eq!(output.failures, [(by_tag("v3"), ImageFailure::ImageNotFound)]);
     assert_eq!(output.images.len(), 2);
-    let digest = BatchGetImage {
-        repository: address(NAME),
-        ids: vec![by_digest(&image.manifest.digest)],
-    };
+    let digest =
+        BatchGetImage { repository: address(NAME), ids: vec![by_digest(&image.manifest.digest)] };
     assert_eq!(pull::images(app, &context, digest).await.unwrap().images.len(), 1);
     world.check(&[NAME]).await;
 }
@@ -393,7 +391,8 @@ async fn referrers_come_with_what_they_refer_to() {
 #[tokio::test]
 async fn names_of_other_registries_find_their_mirror() {
     let registry = Registry::new().await;
-    for create in [rule("quay", "quay.io"), rule("team", "quay.io/team"), rule("k8s", "registry.k8s.io")]
+    for create in
+        [rule("quay", "quay.io"), rule("team", "quay.io/team"), rule("k8s", "registry.k8s.io")]
     {
         registry.run(create).await.unwrap();
     }

@@ -124,10 +124,7 @@ async fn only_what_an_image_refers_to_is_fetched() {
     // Nor is it what another repository of the upstream has.
     world.push("other/app", "two", 1000, &["v1"]);
     world.pull("quay/other/app", "v1").await.unwrap();
-    check_kind(
-        world.blob("quay/other/app", &image.layer.digest).await,
-        ErrorKind::BlobNotFound,
-    );
+    check_kind(world.blob("quay/other/app", &image.layer.digest).await, ErrorKind::BlobNotFound);
 }
 
 #[tokio::test]
@@ -198,11 +195,8 @@ async fn a_fetch_that_is_broken_off_tells_who_waits() {
         ..world.registry.context()
     };
     let import = ImportUpstreamLayer::new(address(NAME), image.layer.digest.clone());
-    let mut fetching = Box::pin(tonnage_domain::execute::execute(
-        &world.registry.app,
-        &context,
-        import,
-    ));
+    let mut fetching =
+        Box::pin(tonnage_domain::execute::execute(&world.registry.app, &context, import));
     // Until somebody reads of what it brings.
     let reader = loop {
         tokio::select! {

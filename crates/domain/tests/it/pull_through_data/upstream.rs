@@ -32,10 +32,9 @@ impl Fault {
         match self {
             Self::NotFound => UpstreamError::NotFound(host),
             Self::Denied => UpstreamError::Denied(host),
-            Self::TooMany => UpstreamError::TooManyRequests {
-                host,
-                retry_after: Some(Duration::from_secs(120)),
-            },
+            Self::TooMany => {
+                UpstreamError::TooManyRequests { host, retry_after: Some(Duration::from_secs(120)) }
+            }
             Self::Down => UpstreamError::Unavailable(format!("{host} cannot be reached")),
             Self::Forbidden => UpstreamError::Forbidden(format!("{host} is not to be asked")),
             Self::Invalid => UpstreamError::Invalid(format!("{host} redirects too often")),
