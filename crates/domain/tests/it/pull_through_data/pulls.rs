@@ -42,7 +42,7 @@ async fn an_image_is_asked_for_once() {
 
         // The manifest is there before its layers; a listing says of it what is true.
         let listed = world.registry.images(&address(NAME)).await.unwrap();
-        let expected = image.blobs().iter().map(|blob| blob.bytes.len() as u64).sum();
+        let expected: u64 = image.blobs().iter().map(|blob| blob.bytes.len() as u64).sum();
         assert_eq!(sizes(&listed), [expected]);
         for blob in image.blobs() {
             assert_eq!(world.size(NAME, &blob.digest).await.unwrap(), blob.bytes.len() as u64);
