@@ -185,7 +185,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind, in the order of their declaration.
-    pub const ALL: [Self; 99] = [
+    pub const ALL: [Self; 83] = [
         Self::Unauthenticated,
         Self::TokenExpired,
         Self::TokenInvalid,

@@ -93,7 +93,7 @@ impl Governed {
                 if region.is_global()
                     && (reading::is_read(action) || principal.kind == PrincipalKind::Anonymous) =>
             {
-                Self { registry: None, repository: None }
+                nothing
             }
             Resource::Repository { account, region, name } => {
                 let address = RepositoryAddress {

@@ -7,6 +7,7 @@ use tonnage_domain::app::Settings;
 use tonnage_domain::clock::Clock as _;
 use tonnage_domain::error::ErrorKind;
 use tonnage_domain::params;
+use tonnage_domain::public::limits::PublicLimits;
 use tonnage_domain::pull_through::settings::UpstreamSettings;
 use tonnage_domain::scrub::operations::{DescribeScrub, StartScrub};
 use tonnage_domain::scrub::{self, Pass, Scrubbed, Status};
@@ -35,6 +36,7 @@ const FAST: Settings = Settings {
     upstreams: UpstreamSettings::ECR,
     pull_through_valid_seconds: 24 * 3600,
     pull_through_whole_images: true,
+    public_limits: PublicLimits::ECR,
 };
 
 /// Runs the scrub until it waits; what it did.
