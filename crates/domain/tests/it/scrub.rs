@@ -29,6 +29,7 @@ const FAST: Settings = Settings {
     scrub_interval_seconds: 600,
     quotas: tonnage_domain::quotas::Quotas::ECR,
     throttling: Throttling::Off,
+    public_limits: tonnage_domain::public::limits::PublicLimits::ECR,
 };
 
 /// Runs the scrub until it waits; what it did.

@@ -126,7 +126,7 @@ async fn what_cannot_be_written_down_is_written_down_later() {
     let registry = limited(0, 1_000_000).await;
     let (_, layer) = push(&registry, "app").await;
     check_read(&registry, "192.0.2.1", &layer.digest, true).await;
-    registry.plan.fail(Call::Commit, 1, Fault::Unavailable);
+    registry.plan.fail(Call::CommitBefore, 1, Fault::Unavailable);
     assert!(flush(&registry.app).await.is_err());
     flush(&registry.app).await.unwrap();
     assert_eq!(registry.rows("SELECT bytes FROM public_traffic").await, [["1000"]]);
