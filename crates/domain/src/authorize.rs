@@ -216,7 +216,9 @@ async fn decide(
         };
         let decision = match resource {
             Resource::Caller => question.decide_for_everybody(),
-            Resource::Repository { .. } if public::reading::is_read(demand.action) => {
+            Resource::Repository { ref region, .. }
+                if region.is_global() && public::reading::is_read(demand.action) =>
+            {
                 question.decide_for_readers()
             }
             _ => question.decide(&own, &resource_policies, &keys(&tags)),

@@ -116,7 +116,9 @@ impl Operation for ExplainPolicy {
         let mut keys_if_absent = condition_keys(&context, &demand, &resource, &[], &own);
         put_given(&mut keys_if_absent);
         let decision = match resource {
-            Resource::Repository { .. } if reading::is_read(&self.action) => {
+            Resource::Repository { ref region, .. }
+                if region.is_global() && reading::is_read(&self.action) =>
+            {
                 question.decide_for_readers()
             }
             _ => question.decide(&own, &resource_policies, &keys),

@@ -7,7 +7,6 @@
 //! written down with others, so that a restart forgets a second of them at most.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry as Slot;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -161,12 +160,22 @@ impl Traffic {
         with(key, known)
     }
 
-    fn add(&self, key: Key, month: &str, bytes: u64) {
+    /// Counts bytes of a source, which may have been forgotten since it was let in.
+    fn add(&self, key: Key, (month, now): (&str, Millis), bytes: u64) {
         let mut sources = self.lock();
-        if let Slot::Occupied(mut known) = sources.entry(key)
-            && known.get().month == month
-        {
-            let known = known.get_mut();
+        let key = match sources.len() >= SOURCES_MAX && !sources.contains_key(&key) {
+            true => Key { source: None, ..key },
+            false => key,
+        };
+        let known = sources.entry(key).or_insert_with(|| Known {
+            // As many as there may be, when somebody asks.
+            pulls: u64::MAX,
+            at: now,
+            month: month.to_owned(),
+            stored: None,
+            pending: 0,
+        });
+        if known.month == month {
             known.pending = known.pending.saturating_add(bytes);
         }
     }
@@ -200,12 +209,14 @@ pub struct Meter {
     traffic: Arc<Traffic>,
     key: Key,
     month: String,
+    /// When the source was let in.
+    since: Millis,
 }
 
 impl Meter {
     /// Notes that bytes go out.
     pub(crate) fn add(&self, bytes: u64) {
-        self.traffic.add(self.key, &self.month, bytes);
+        self.traffic.add(self.key, (&self.month, self.since), bytes);
     }
 }
 
@@ -262,7 +273,7 @@ pub(crate) async fn admit(
     if stored.saturating_add(pending) >= limit.bytes_per_month {
         return Err(Error::new(ErrorKind::DataLimitExceeded, "Data limit exceeded"));
     }
-    Ok(Some(Meter { traffic: Arc::clone(&app.traffic), key, month }))
+    Ok(Some(Meter { traffic: Arc::clone(&app.traffic), key, month, since: now }))
 }
 
 /// The bytes of a month that are written down. Nothing of the source is pending in another process:
