@@ -143,7 +143,7 @@ impl Lease {
             && !sender.is_closed()
             && let Some(pool) = pool.upgrade()
         {
-            pool.keep(key, Idle { sender, connection, since: Instant::now() });
+            pool.keep(&key, Idle { sender, connection, since: Instant::now() });
         }
         // Only now may the next request begin, so that it finds the connection.
         drop(permit);
@@ -294,11 +294,11 @@ impl Inner {
         }
     }
 
-    fn keep(self: &Arc<Self>, key: Key, idle: Idle) {
+    fn keep(self: &Arc<Self>, key: &Key, idle: Idle) {
         // Bodies may be dropped where nothing runs that could watch over the connection.
         let Ok(runtime) = Handle::try_current() else { return };
         let mut servers = self.servers();
-        let Some(server) = servers.known.get_mut(&key) else { return };
+        let Some(server) = servers.known.get_mut(key) else { return };
         if server.idle.len() >= self.limits.idle_per_server {
             server.idle.remove(0);
         }

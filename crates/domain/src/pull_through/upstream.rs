@@ -61,7 +61,8 @@ pub struct Manifest {
     pub quota: Option<Quota>,
 }
 
-/// A blob as it arrives. The digest is not verified by the source; who stores it does that.
+/// A blob as it arrives. The digest is not verified by the source, and without a size the stream may
+/// be endless; who stores it does the one and counts for the other.
 pub struct Blob {
     /// `Content-Length`, if the upstream says it.
     pub size: Option<u64>,
@@ -109,7 +110,10 @@ impl UpstreamError {
 
 /// Asks upstream registries in the distribution protocol. Every request is bounded in time, size
 /// and number of redirects, goes only to addresses that the operator allows, and sends credentials
-/// only to the origin and to the token service that the origin named.
+/// only to the origin and to a token service that may see them
+/// (`docs/decisions/0007-credentials-of-other-registries.md`). Requests to one host wait for each
+/// other where there are many: a blob that is not read holds one of 32 places, so nobody should
+/// hold one while waiting for something else of the same host.
 pub trait Upstreams: Send + Sync {
     /// Whether the registry answers and takes the credentials (`GET /v2/`).
     fn check<'a>(&'a self, origin: &'a Origin) -> BoxFuture<'a, Result<(), UpstreamError>>;
