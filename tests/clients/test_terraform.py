@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,24 @@ def test_identities(story: Any, own_server: Server) -> None:
         assert listed == []
     assert iam.list_open_id_connect_providers()["OpenIDConnectProviderList"] == []
     assert iam.list_account_aliases()["AccountAliases"] == []
+
+
+def test_secrets(story: Any, own_server: Server) -> None:
+    secrets = aws.client(own_server, "secretsmanager")
+    run = story("secrets")
+    told = run.apply()
+    assert told["arn"].startswith(f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:ecr-pullthroughcache/hub-")
+    assert told["names"] == ["ecr-pullthroughcache/hub"]
+    assert json.loads(told["value"]) == {"username": "somebody", "accessToken": "one"}
+    told = run.apply(changed=True)
+    assert json.loads(told["value"])["accessToken"] == "two"
+    described = secrets.describe_secret(SecretId="ecr-pullthroughcache/hub")
+    assert described["Description"] == "after"
+    assert {tag["Key"]: tag["Value"] for tag in described["Tags"]} == {"managed-by": "terraform", "team": "two"}
+    run.import_and_destroy(changed=True)
+    assert secrets.list_secrets()["SecretList"] == []
+    left = secrets.list_secrets(IncludePlannedDeletion=True)["SecretList"]
+    assert [secret["Name"] for secret in left] == ["ecr-pullthroughcache/hub"]
 
 
 def test_images_keep_a_repository(story: Any, own_server: Server) -> None:

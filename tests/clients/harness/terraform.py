@@ -23,7 +23,7 @@ MIRRORS = (
 )
 
 # Attributes that only the state has: no API can give them to an import.
-STATE_ONLY = frozenset({"force_delete", "force_destroy"})
+STATE_ONLY = frozenset({"force_delete", "force_destroy", "force_overwrite_replica_secret", "recovery_window_in_days"})
 
 # Resources that the provider cannot import.
 NOT_IMPORTABLE = {"aws_iam_group_membership", "aws_iam_policy_attachment", "aws_iam_user_group_membership"}

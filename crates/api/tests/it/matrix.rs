@@ -5,7 +5,7 @@
 //! Operations on a registry as a whole act on the registry of whoever asks, so that the root of
 //! another account may do there what it likes.
 //!
-//! Every cell is a registry of its own, with the empty repository `app`. A cell that a policy
+//! Every cell is a registry of its own, with the empty repository `app` and a secret of that name. A cell that a policy
 //! decides is asked again for a repository that does not exist, and must be told the same.
 
 use std::collections::BTreeSet;
@@ -61,6 +61,9 @@ const LIFECYCLE: &str = r#"{"rules":[{"rulePriority":1,"selection":{"tagStatus":
 const SHARED: &str =
     r#"{"Statement":{"Effect":"Allow","Principal":{"AWS":"210987654321"},"Action":"ecr:*"}}"#;
 
+/// The id of a version of a secret.
+const TOKEN: &str = "00000000-0000-0000-0000-000000000001";
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Identity {
     /// No credentials.
@@ -100,6 +103,9 @@ impl Asking {
         registry.create_account(THIRD).await;
         let create = r#"{"repositoryName":"app"}"#;
         ecr(&registry, "CreateRepository", create).await;
+        let create = json!({ "Name": "app", "SecretString": "text", "ClientRequestToken": TOKEN });
+        let answer = registry.send(&secrets("CreateSecret", &create)).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
         if identity == Identity::Shared {
             registry.create_account(AWAY).await;
             let policy = json!({ "repositoryName": "app", "policyText": SHARED }).to_string();
@@ -448,6 +454,7 @@ async fn who_may_do_what_is_reviewed() {
         match entry.service {
             Service::Ecr => cells(&row, &Json(entry.name)).await,
             Service::Iam => cells(&row, &Form("iam", entry.name)).await,
+            Service::SecretsManager => cells(&row, &Secrets(entry.name)).await,
             Service::Signer => cells(&row, &Rest(entry.name)).await,
             Service::Sts => cells(&row, &Form("sts", entry.name)).await,
             Service::Tonnage if by_route.contains(entry.name) => {}
@@ -602,6 +609,43 @@ impl Ask for Form {
             let found = outcome(&answer);
             assert!(!answer.body.contains("validation error"), "{}: {}", self.1, answer.body);
             found
+        })
+    }
+}
+
+/// An operation of AWS Secrets Manager.
+struct Secrets(&'static str);
+
+fn secrets(operation: &str, input: &Value) -> Plain {
+    let target = format!("secretsmanager.{operation}");
+    Plain { service: "secretsmanager".to_owned(), ..Plain::json(&target, input.to_string()) }
+}
+
+impl Ask for Secrets {
+    fn ask<'a>(&'a self, asking: &'a Asking, row: &'a str) -> Told<'a> {
+        let plain = |name: &str| {
+            let mut input = json!({ "SecretId": name });
+            let more = match self.0 {
+                "CreateSecret" => json!({ "Name": format!("new/{name}") }),
+                "PutSecretValue" | "UpdateSecret" => {
+                    json!({ "SecretString": "text", "ClientRequestToken": TOKEN })
+                }
+                "TagResource" => json!({ "Tags": [{ "Key": "key", "Value": "value" }] }),
+                "UntagResource" => json!({ "TagKeys": ["key"] }),
+                "UpdateSecretVersionStage" => {
+                    json!({ "VersionStage": "blue", "MoveToVersionId": TOKEN })
+                }
+                _ => json!({}),
+            };
+            input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            secrets(self.0, &input)
+        };
+        Box::pin(async move {
+            let missing = asking.signed(&plain("missing")).await;
+            let existing = asking.signed(&plain("app")).await;
+            check_secrecy(row, &existing, &missing);
+            assert!(!existing.body.contains("validation error"), "{}", existing.body);
+            outcome(&existing)
         })
     }
 }

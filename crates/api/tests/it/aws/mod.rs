@@ -12,6 +12,7 @@ mod protocols;
 mod pull_through;
 mod registry_settings;
 mod repositories;
+mod secrets;
 mod sts;
 mod tags;
 mod templates;
