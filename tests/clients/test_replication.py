@@ -9,7 +9,7 @@ from typing import Any, Iterator
 import pytest
 
 from harness import aws
-from harness.accounts import AWAY, Two
+from harness.accounts import AWAY, Two, tonnage
 from harness.aws import failure
 from harness.http import INDEX_TYPE, Registry, digest_of, image_index, small_image
 from harness.server import ACCOUNT, REGION, Server
@@ -161,3 +161,44 @@ def test_copies_survive_a_restart_in_the_middle(two: Two) -> None:
     copy = west(two)
     for tag, image in images.items():
         assert copy.get_manifest(name, tag).expect(200).body == image.manifest
+
+
+def test_the_command_line_refines_tells_and_retries(two: Two) -> None:
+    name = aws.unique_name("cli/app")
+    renamed = name.replace("cli/app", "cli/api")
+    two.home.create_repository(repositoryName=name)
+    rules(two, (WEST, ACCOUNT), prefix="cli/")
+    shown = tonnage(
+        two.server, "replication", "refine", WEST, "--tag", "v*", "--tag", "!*-rc", "--setting", "resource-tags"
+    )
+    assert f"{ACCOUNT}/{WEST}" in shown and "v* !*-rc" in shown and "resource-tags" in shown
+    assert tonnage(two.server, "replication", "show") == shown
+    tonnage(two.server, "replication", "refine", "eu-west-3", "--tag", "v*", status=1)
+    docker = aws.registry(two.server, two.home)
+    docker.push_small_image(name, "v1-rc", "rc")
+    docker.push_small_image(name, "v1", "release")
+    arn = f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/{name}"
+    two.home.tag_resource(resourceArn=arn, tags=[{"Key": "env", "Value": "prod"}])
+    assert settled(two, name, "v1") == {ACCOUNT: ("COMPLETE", None)}
+    assert statuses(two, name, "v1-rc") == {}
+    there = aws.client(two.server, region_name=WEST)
+    assert [image["imageTag"] for image in there.list_images(repositoryName=name)["imageIds"]] == ["v1"]
+    copy_arn = arn.replace(REGION, WEST)
+
+    def tags_there() -> list[dict[str, str]]:
+        return there.list_tags_for_resource(resourceArn=copy_arn)["tags"]
+
+    wait_until(lambda: tags_there() == [{"Key": "env", "Value": "prod"}], PATIENCE, "the resource tag arrives")
+    told = tonnage(two.server, "replication", "status")
+    assert f"{ACCOUNT}/{WEST}" in told
+    told = tonnage(two.server, "replication", "status", "--repository", name)
+    assert "COMPLETE" in told and "v1" in told and "resource-tags" in told
+    assert "0 copies of images, 0 settings" in tonnage(two.server, "replication", "retry", "--repository", name)
+    said = tonnage(two.server, "repository", "rename", name, renamed)
+    assert said == f"The repository {name} is {renamed} now.\n"
+    docker.push_small_image(renamed, "v2", "after")
+    assert settled(two, renamed, "v2") == {ACCOUNT: ("COMPLETE", None)}
+    assert failure(two.home.describe_images, repositoryName=name).code == "RepositoryNotFoundException"
+    tonnage(two.server, "repository", "rename", renamed, renamed, status=1)
+    tonnage(two.server, "replication", "refine", WEST)
+    assert "v*" not in tonnage(two.server, "replication", "show")

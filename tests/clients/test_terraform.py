@@ -135,6 +135,21 @@ def test_secrets(story: Any, own_server: Server) -> None:
     assert [secret["Name"] for secret in left] == ["ecr-pullthroughcache/hub"]
 
 
+def test_public_repositories(story: Any, own_server: Server) -> None:
+    public = aws.client(own_server, "ecr-public")
+    run = story("public")
+    told = run.apply()
+    alias = public.describe_registries()["registries"][0]["aliases"][0]["name"]
+    assert told["repository"]["repository_uri"] == f"{own_server.public_host}/{alias}/terraform/full"
+    assert told["repository"]["arn"] == f"arn:aws:ecr-public::{ACCOUNT}:repository/terraform/full"
+    assert told["user"] == "AWS"
+    run.apply(changed=True)
+    data = public.get_repository_catalog_data(repositoryName="terraform/full")["catalogData"]
+    assert data["description"] == "changed" and "usageText" not in data, data
+    run.import_and_destroy(changed=True)
+    assert public.describe_repositories()["repositories"] == []
+
+
 def test_images_keep_a_repository(story: Any, own_server: Server) -> None:
     ecr = aws.client(own_server)
     run = story("ecr").made

@@ -5,6 +5,7 @@ pub mod aws;
 pub mod body;
 mod denial;
 pub mod host;
+mod logos;
 pub mod oci;
 pub mod request;
 pub mod sigv4;
@@ -97,6 +98,10 @@ impl Api {
         let path = request.uri().path();
         if path == "/v2" || path.starts_with("/v2/") || path.starts_with(oci::DOWNLOAD_PREFIX) {
             oci::handle(&self.app, self.profile, request, arrival).await
+        } else if arrival.host.is_public() && matches!(path, "/token" | "/token/") {
+            Box::pin(oci::public::token(&self.app, self.profile, request, arrival)).await
+        } else if path.starts_with(logos::PREFIX) {
+            Box::pin(logos::get(&self.app, request, arrival)).await
         } else {
             Box::pin(aws::handle(&self.app, request, arrival)).await
         }

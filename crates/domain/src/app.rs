@@ -14,15 +14,19 @@ use crate::identities::token_keys::TokenKeys;
 use crate::identities::web_identity::{Documents, KeySets};
 use crate::ids::Ids;
 use crate::images::pulls::Pulls;
-use crate::jobs;
+use crate::jobs::{self, Job as _};
 use crate::metadata::Metadata;
 use crate::metrics::Metrics;
 use crate::names::{AccountId, Region};
 use crate::objects::Objects;
 use crate::policies::governing::ResourcePolicyCache;
+use crate::public::limits::{PublicLimits, Traffic};
+use crate::pull_through::imports::Imports;
 use crate::pull_through::settings::UpstreamSettings;
 use crate::pull_through::upstream::Upstreams;
 use crate::quotas::Quotas;
+use crate::replication::carry::CarryOver;
+use crate::replication::pace::Pace;
 use crate::root_key::RootKey;
 use crate::throttle::Throttling;
 use crate::uploads::UploadLocks;
@@ -55,12 +59,24 @@ pub struct Settings {
     pub scrub_bytes_per_second: u64,
     /// How long after the end of one pass of the scrub the next one begins, in seconds.
     pub scrub_interval_seconds: i64,
+    /// How many bytes of layers a second are copied to other accounts at most, by all copies of the
+    /// process together; 0: as fast as it goes.
+    pub replication_bytes_per_second: u64,
+    /// How many repositories are copied at a time, each to one destination.
+    pub replication_concurrency: u32,
     /// How much registries may hold.
     pub quotas: Quotas,
     /// How often accounts may call.
     pub throttling: Throttling,
     /// Which registries images may be pulled through from, and where they are.
     pub upstreams: UpstreamSettings,
+    /// How long what an upstream said of a tag is believed, in seconds; ECR's is 24 hours.
+    pub pull_through_valid_seconds: i64,
+    /// Whether the layers and children of an image that was pulled through are fetched unasked, as
+    /// in ECR. Without that they come when they are first asked for.
+    pub pull_through_whole_images: bool,
+    /// How much public registries give to one source.
+    pub public_limits: PublicLimits,
 }
 
 impl Default for Settings {
@@ -76,9 +92,14 @@ impl Default for Settings {
             gc_grace_seconds: 24 * 3600,
             scrub_bytes_per_second: 8 * 1024 * 1024,
             scrub_interval_seconds: 7 * 24 * 3600,
+            replication_bytes_per_second: 0,
+            replication_concurrency: CarryOver::LIMITS.concurrency,
             quotas: Quotas::ECR,
             throttling: Throttling::Off,
             upstreams: UpstreamSettings::default(),
+            pull_through_valid_seconds: 24 * 3600,
+            pull_through_whole_images: true,
+            public_limits: PublicLimits::ECR,
         }
     }
 }
@@ -107,6 +128,7 @@ pub struct App {
     pub(crate) known_tokens: KnownTokens,
     pub(crate) documents: Arc<dyn Documents>,
     pub(crate) upstreams: Arc<dyn Upstreams>,
+    pub(crate) imports: Imports,
     pub(crate) key_sets: KeySets,
     pub(crate) policies: PolicyCache,
     pub(crate) resource_policies: ResourcePolicyCache,
@@ -119,9 +141,11 @@ pub struct App {
     pub(crate) pulls: Pulls,
     pub(crate) throttle: crate::throttle::Throttle,
     pub(crate) room: crate::quotas::Room,
+    pub(crate) traffic: Arc<Traffic>,
     /// Tells the scrub that a pass is wanted.
     pub(crate) scrub: tokio::sync::Notify,
     pub(crate) jobs: jobs::Wake,
+    pub(crate) replication_pace: Arc<Pace>,
 }
 
 impl App {

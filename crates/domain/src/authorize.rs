@@ -24,7 +24,7 @@ use crate::identities::{entities, sessions};
 use crate::names::AccountId;
 use crate::policies::governing::{self, Basis, Compiled, Governed, Needs, Remember};
 use crate::resource_tags::ResourceTag;
-use crate::{repositories, resource_tags, secrets, services, versions};
+use crate::{public, repositories, resource_tags, secrets, services, versions};
 
 /// What was allowed, and under which versions of the stored policies. Whoever holds a permit may
 /// open transactions; it can only be had from the authorizer, and not copied.
@@ -216,6 +216,9 @@ async fn decide(
         };
         let decision = match resource {
             Resource::Caller => question.decide_for_everybody(),
+            Resource::Repository { .. } if public::reading::is_read(demand.action) => {
+                question.decide_for_readers()
+            }
             _ => question.decide(&own, &resource_policies, &keys(&tags)),
         };
         // The end of a secret's ARN would tell that the secret exists.
@@ -226,7 +229,9 @@ async fn decide(
         let denial = (!decision.is_allowed()).then(|| {
             let absent = question.decide(&own, &[], &keys(&[]));
             let told = told_of(&decision, &absent, demand.action);
-            let explained = (question.account == principal.account).then(|| {
+            let is_own =
+                question.account == principal.account && principal.kind != PrincipalKind::Anonymous;
+            let explained = is_own.then(|| {
                 // An optional one may never be told of.
                 let keys = match demand.required {
                     true => condition_keys(context, demand, &resource, &tags, &own),
@@ -266,6 +271,10 @@ impl OwnPolicies {
             let document = services::policy_of(principal)?;
             let identity = Arc::new(Effective::built_in("service", document)?);
             return Ok(Self { identity, session: SessionPolicies::default(), limit: None });
+        }
+        if principal.kind == PrincipalKind::Anonymous {
+            let session = SessionPolicies::default();
+            return Ok(Self { identity: Arc::default(), session, limit: None });
         }
         let session = sessions::policies::load(tx, principal).await?;
         let limit = governing::limit(app, tx, &principal.account, basis, remember).await?;
@@ -359,6 +368,15 @@ impl Question<'_> {
     fn decide_for_everybody(&self) -> Decision {
         let identity = [("everybody", &*principals::EVERYBODY)];
         self.ask(&PolicySet { identity: &identity, ..PolicySet::default() }, &Context::new())
+    }
+
+    /// Asks what everybody may do with public repositories: ECR Public has no actions of pulling
+    /// that a policy could allow or deny.
+    pub(crate) fn decide_for_readers(&self) -> Decision {
+        let identity = [("everybody", &*public::reading::EVERYBODY)];
+        let resource = [(public::reading::POLICY, &*public::reading::REPOSITORY)];
+        let set = PolicySet { identity: &identity, resource: &resource, ..PolicySet::default() };
+        self.ask(&set, &Context::new())
     }
 
     fn ask(&self, policies: &PolicySet<'_>, keys: &Context<'_>) -> Decision {
@@ -484,7 +502,13 @@ pub(crate) fn condition_keys<'a>(
     keys.set("aws:securetransport", if context.secure_transport { "true" } else { "false" });
     keys.set("aws:currenttime", context.now.timestamp().to_string());
     keys.set("aws:epochtime", (context.now.0 / 1000).to_string());
-    keys.set("aws:requestedregion", context.region.as_str());
+    keys.set(
+        "aws:requestedregion",
+        match context.region.is_global() {
+            true => public::API_REGION,
+            false => context.region.as_str(),
+        },
+    );
     keys.set("aws:viaawsservice", "false");
     if let Some(account) = resource.account() {
         keys.set("aws:resourceaccount", account.to_string());
@@ -511,6 +535,7 @@ pub(crate) fn condition_keys<'a>(
         let service = match resource {
             Resource::Arn { .. } => "iam",
             Resource::Secret { .. } => "secretsmanager",
+            Resource::Repository { region, .. } if region.is_global() => "ecr-public",
             _ => "ecr",
         };
         keys.add(format!("{service}:resourcetag/{}", tag.key), tag.value.as_str());

@@ -24,6 +24,8 @@ pub enum PrincipalKind {
     FederatedUser,
     /// The subject of an identity provider's token, before it has a session: the provider's ARN.
     WebIdentity,
+    /// Whoever shows no credentials, at a public registry.
+    Anonymous,
 }
 
 impl PrincipalKind {
@@ -37,6 +39,7 @@ impl PrincipalKind {
             Self::AssumedRole => "role",
             Self::FederatedUser => "federated-user",
             Self::WebIdentity => "web-identity",
+            Self::Anonymous => "anonymous",
         }
     }
 
@@ -59,6 +62,7 @@ impl PrincipalKind {
             Self::FederatedUser => "FederatedUser",
             Self::Service => "AWSService",
             Self::WebIdentity => "WebIdentityUser",
+            Self::Anonymous => "Anonymous",
         }
     }
 }
@@ -82,6 +86,22 @@ pub struct Principal {
     pub session: Option<Arc<SessionPrincipal>>,
 }
 
+impl Principal {
+    /// Whoever shows no credentials, at the public registry of an account. It belongs to no account;
+    /// the one that it carries is the registry's.
+    pub fn anonymous(registry: AccountId) -> Self {
+        Self {
+            id: 0,
+            kind: PrincipalKind::Anonymous,
+            account: registry,
+            arn: "anonymous".to_owned(),
+            unique_id: "anonymous".to_owned(),
+            access_key_id: None,
+            session: None,
+        }
+    }
+}
+
 /// A listener with a name of its own, which policies know as a VPC endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
@@ -98,7 +118,7 @@ pub struct RequestContext {
     pub principal: Principal,
     /// The account whose registry was addressed; operations may name another in their input.
     pub account: AccountId,
-    /// The region that was addressed.
+    /// The region that was addressed; the global one for public registries.
     pub region: Region,
     /// Where the request came from, behind trusted proxies.
     pub source_address: IpAddr,

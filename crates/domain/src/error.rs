@@ -39,6 +39,8 @@ pub enum ErrorKind {
     RepositoryPolicyNotFound,
     /// The registry has no policy.
     RegistryPolicyNotFound,
+    /// There is no public registry of this id or alias, or no such alias.
+    RegistryNotFound,
     /// The repository still has images.
     RepositoryNotEmpty,
     /// There is no such image.
@@ -105,6 +107,16 @@ pub enum ErrorKind {
     CredentialInaccessible,
     /// The secret of a rule cannot be opened, or is not credentials.
     CredentialUnreadable,
+    /// An upstream registry refuses the credentials of a rule, or wants some.
+    UpstreamAccessDenied,
+    /// An upstream registry says that too much was asked of it.
+    UpstreamTooManyRequests,
+    /// An upstream registry does not answer, or not with what can be used.
+    UpstreamUnavailable,
+    /// An upstream registry cannot be asked for an image.
+    UnableToGetUpstreamImage,
+    /// A layer does not come from an upstream registry.
+    UnableToGetUpstreamLayer,
     /// The repository has what an upstream registry has; nobody else pushes to it.
     RepositoryIsCache,
     /// The principal is excluded from pull times already.
@@ -163,6 +175,8 @@ pub enum ErrorKind {
     StorageFull,
     /// The account calls too often; trying again after a second helps.
     Throttled,
+    /// The source has had all the bytes that it may have this month.
+    DataLimitExceeded,
     /// Not now; trying again may help.
     Unavailable,
     /// A defect or damage; the operator's log says more.
@@ -171,7 +185,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind, in the order of their declaration.
-    pub const ALL: [Self; 76] = [
+    pub const ALL: [Self; 83] = [
         Self::Unauthenticated,
         Self::TokenExpired,
         Self::TokenInvalid,
@@ -184,6 +198,7 @@ impl ErrorKind {
         Self::RepositoryNotFound,
         Self::RepositoryPolicyNotFound,
         Self::RegistryPolicyNotFound,
+        Self::RegistryNotFound,
         Self::RepositoryNotEmpty,
         Self::ImageNotFound,
         Self::ImageAlreadyExists,
@@ -217,6 +232,11 @@ impl ErrorKind {
         Self::CredentialNotFound,
         Self::CredentialInaccessible,
         Self::CredentialUnreadable,
+        Self::UpstreamAccessDenied,
+        Self::UpstreamTooManyRequests,
+        Self::UpstreamUnavailable,
+        Self::UnableToGetUpstreamImage,
+        Self::UnableToGetUpstreamLayer,
         Self::RepositoryIsCache,
         Self::ExclusionAlreadyExists,
         Self::ExclusionNotFound,
@@ -246,6 +266,7 @@ impl ErrorKind {
         Self::Unsupported,
         Self::StorageFull,
         Self::Throttled,
+        Self::DataLimitExceeded,
         Self::Unavailable,
         Self::Internal,
     ];
@@ -258,7 +279,17 @@ pub struct Error {
     message: String,
     detail: Option<Box<Detail>>,
     denied: Option<Box<Denied>>,
+    upstream: Option<Upstream>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// Why an upstream registry may have what is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Upstream {
+    /// An image that was imported refers to it.
+    Expected,
+    /// A rule covers its name.
+    Possible,
 }
 
 /// Members that some errors carry beside their message (`InvalidLayerPartException` in botocore's
@@ -278,7 +309,14 @@ pub struct Detail {
 impl Error {
     /// An error whose message the client may read.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), detail: None, denied: None, source: None }
+        Self {
+            kind,
+            message: message.into(),
+            detail: None,
+            denied: None,
+            upstream: None,
+            source: None,
+        }
     }
 
     /// A defect or damage: the client learns nothing of it, the operator everything.
@@ -336,6 +374,18 @@ impl Error {
     pub(crate) fn with_denied(mut self, denied: Box<Denied>) -> Self {
         self.denied = Some(denied);
         self
+    }
+
+    /// What is missing may be in an upstream registry.
+    #[must_use]
+    pub(crate) fn in_upstream(mut self, upstream: Option<Upstream>) -> Self {
+        self.upstream = upstream;
+        self
+    }
+
+    /// Whether what is missing may be in an upstream registry.
+    pub(crate) fn upstream(&self) -> Option<Upstream> {
+        self.upstream
     }
 
     /// What `DecodeAuthorizationMessage` tells of a denial.

@@ -24,6 +24,8 @@ use crate::secrets::SecretId;
 pub enum Service {
     /// Amazon ECR private, AWS JSON and its Docker endpoint.
     Ecr,
+    /// Amazon ECR Public, AWS JSON and its Docker endpoint.
+    EcrPublic,
     /// AWS IAM.
     Iam,
     /// AWS Secrets Manager.
@@ -41,6 +43,7 @@ impl Service {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ecr => "ecr",
+            Self::EcrPublic => "ecr-public",
             Self::Iam => "iam",
             Self::SecretsManager => "secretsmanager",
             Self::Signer => "signer",
@@ -58,6 +61,7 @@ impl Service {
             Self::Iam => "iam:",
             Self::Ecr => "ecr:",
             Self::SecretsManager => "secretsmanager:",
+            Self::EcrPublic => "ecr-public:",
             Self::Signer => "signer:",
             Self::Sts => "sts:",
             Self::Tonnage => "tonnage:",
@@ -81,6 +85,53 @@ pub struct Entry {
     /// Its name: the AWS name where it has one.
     pub name: &'static str,
 }
+
+impl Entry {
+    /// The entry of the operation of ECR Public that does the same in public registries.
+    pub(crate) const fn of_public(self) -> Self {
+        Self { service: Service::EcrPublic, ..self }
+    }
+
+    /// The entry of the operation as a request asks for it.
+    fn asked_by(self, context: &RequestContext) -> Self {
+        match self.service {
+            Service::Ecr if context.region.is_global() => self.of_public(),
+            _ => self,
+        }
+    }
+}
+
+/// An action that private and public registries have, each in its own service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RegistryAction {
+    pub(crate) private: &'static str,
+    pub(crate) public: &'static str,
+}
+
+impl RegistryAction {
+    /// As it is called where a registry is.
+    pub(crate) fn at(self, region: &Region) -> &'static str {
+        if region.is_global() { self.public } else { self.private }
+    }
+}
+
+/// An action that only private registries have.
+impl From<&'static str> for RegistryAction {
+    fn from(action: &'static str) -> Self {
+        Self { private: action, public: action }
+    }
+}
+
+/// The [`RegistryAction`] of a name that is the same in both services.
+macro_rules! registry_action {
+    ($name:literal) => {
+        $crate::execute::RegistryAction {
+            private: concat!("ecr:", $name),
+            public: concat!("ecr-public:", $name),
+        }
+    };
+}
+pub(crate) use registry_action;
 
 /// What is acted upon.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -151,6 +202,9 @@ impl Resource {
             Self::Secret { id, arn } => arn.clone().unwrap_or_else(|| id.pattern()),
             Self::Repository { account, region, name } => {
                 Arn::repository(Partition::of(region), region, account, name).to_string()
+            }
+            Self::Repositories { account, region } if region.is_global() => {
+                format!("arn:aws:ecr-public::{account}:repository/*")
             }
             Self::Repositories { account, region } => {
                 format!(
@@ -239,20 +293,17 @@ pub async fn execute<O: Operation>(
 ) -> Result<O::Output> {
     let started = std::time::Instant::now();
     let demands: Arc<[Demand]> = operation.demands(context).into();
-    let result = match app.throttle.admit(app.settings.throttling, O::ENTRY, context) {
-        Ok(()) => decide_and_run(app, context, &demands, operation).await,
+    let entry = O::ENTRY.asked_by(context);
+    let result = match app.throttle.admit(app.settings.throttling, entry, context) {
+        Ok(()) => decide_and_run(app, context, &demands, (entry, operation)).await,
         Err(throttled) => Err(throttled),
     };
-    app.metrics.record_operation(
-        O::ENTRY,
-        result.as_ref().err().map(Error::kind),
-        started.elapsed(),
-    );
-    audit::log(context, O::ENTRY, &demands, result.as_ref().err());
+    app.metrics.record_operation(entry, result.as_ref().err().map(Error::kind), started.elapsed());
+    audit::log(context, entry, &demands, result.as_ref().err());
     if let Err(error) = &result
         && error.kind() == ErrorKind::AccessDenied
     {
-        audit::note_denial(app, context, O::ENTRY, &demands, error);
+        audit::note_denial(app, context, entry, &demands, error);
     }
     result
 }
@@ -261,10 +312,10 @@ async fn decide_and_run<O: Operation>(
     app: &App,
     context: &RequestContext,
     demands: &Arc<[Demand]>,
-    operation: O,
+    (entry, operation): (Entry, O),
 ) -> Result<O::Output> {
     let permit = authorize::authorize(app, context, demands).await?;
-    operation.run(Call { app, context, permit, entry: O::ENTRY }).await
+    operation.run(Call { app, context, permit, entry }).await
 }
 
 /// An operation under way: the handles, the request and what was allowed.

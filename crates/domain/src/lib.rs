@@ -32,6 +32,7 @@ pub mod objects;
 pub mod operations;
 pub mod pages;
 pub mod policies;
+pub mod public;
 pub mod pull_through;
 pub mod pull_time_exclusions;
 pub mod quotas;

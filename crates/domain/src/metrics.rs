@@ -6,6 +6,7 @@ use std::time::Duration;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
@@ -43,6 +44,11 @@ struct ScrubLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct UpstreamLabels {
+    outcome: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct JobLabels {
     kind: &'static str,
     outcome: &'static str,
@@ -61,6 +67,11 @@ pub struct Metrics {
     scrub_checked: Family<ScrubLabels, Counter<u64, AtomicU64>>,
     job_runs: Family<JobLabels, Counter<u64, AtomicU64>>,
     job_seconds: Histogram,
+    upstream_refusals: Family<UpstreamLabels, Counter<u64, AtomicU64>>,
+    upstream_stale: Counter<u64, AtomicU64>,
+    replication_lag_seconds: Histogram,
+    replication_waiting: Gauge,
+    replication_oldest_seconds: Gauge,
 }
 
 impl Default for Metrics {
@@ -76,6 +87,11 @@ impl Default for Metrics {
             scrub_checked: Family::default(),
             job_runs: Family::default(),
             job_seconds: Histogram::new(exponential_buckets(0.001, 4.0, 10)),
+            upstream_refusals: Family::default(),
+            upstream_stale: Counter::default(),
+            replication_lag_seconds: Histogram::new(exponential_buckets(0.1, 4.0, 11)),
+            replication_waiting: Gauge::default(),
+            replication_oldest_seconds: Gauge::default(),
         }
     }
 }
@@ -129,6 +145,31 @@ impl Metrics {
             self.job_runs.clone(),
         );
         registry.register("job_seconds", "Time that runs of jobs took", self.job_seconds.clone());
+        registry.register(
+            "upstream_refusals",
+            "Imports that upstream registries did not answer with what was asked for, by outcome",
+            self.upstream_refusals.clone(),
+        );
+        registry.register(
+            "upstream_stale",
+            "Answers from what is stored although its upstream should have been asked again",
+            self.upstream_stale.clone(),
+        );
+        registry.register(
+            "replication_lag_seconds",
+            "Time from a push to the end of its copy, for each copy that arrived",
+            self.replication_lag_seconds.clone(),
+        );
+        registry.register(
+            "replication_waiting",
+            "Changes that wait to be copied, counted up to 100000",
+            self.replication_waiting.clone(),
+        );
+        registry.register(
+            "replication_oldest_seconds",
+            "Age of the oldest change that waits to be copied; 0 when none does",
+            self.replication_oldest_seconds.clone(),
+        );
     }
 
     pub(crate) fn record_operation(
@@ -178,6 +219,25 @@ impl Metrics {
     pub(crate) fn record_job(&self, kind: &'static str, outcome: Outcome, elapsed: Duration) {
         self.job_runs.get_or_create(&JobLabels { kind, outcome: outcome.as_str() }).inc();
         self.job_seconds.observe(elapsed.as_secs_f64());
+    }
+
+    pub(crate) fn record_upstream(&self, error: ErrorKind) {
+        self.upstream_refusals
+            .get_or_create(&UpstreamLabels { outcome: format!("{error:?}") })
+            .inc();
+    }
+
+    pub(crate) fn record_stale(&self) {
+        self.upstream_stale.inc();
+    }
+
+    pub(crate) fn record_replicated(&self, waited: Duration) {
+        self.replication_lag_seconds.observe(waited.as_secs_f64());
+    }
+
+    pub(crate) fn set_replication(&self, waiting: u64, oldest_seconds: u64) {
+        self.replication_waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+        self.replication_oldest_seconds.set(i64::try_from(oldest_seconds).unwrap_or(i64::MAX));
     }
 
     /// Counts bytes of a blob that were handed to the socket.

@@ -63,6 +63,7 @@ use crate::identities::users::{
 use crate::images::batch_delete_image::BatchDeleteImage;
 use crate::images::batch_get_image::BatchGetImage;
 use crate::images::delete_manifest::DeleteManifest;
+use crate::images::describe_image_tags::DescribeImageTags;
 use crate::images::describe_images::DescribeImages;
 use crate::images::get_manifest::GetManifest;
 use crate::images::list_image_referrers::ListImageReferrers;
@@ -85,9 +86,26 @@ use crate::policies::registry_policy::{
 use crate::policies::repository_policy::{
     DeleteRepositoryPolicy, GetRepositoryPolicy, SetRepositoryPolicy,
 };
+use crate::public::aliases::operations::{
+    DecidePublicAlias, ListPublicAliases, RequestPublicAlias, SetPrimaryPublicAlias,
+    VerifyPublicRegistry,
+};
+use crate::public::authorization::GetPublicAuthorizationToken;
+use crate::public::catalog::operations::{
+    GetRepositoryCatalogData, GetRepositoryLogo, PutRepositoryCatalogData,
+};
+use crate::public::create_repository::CreatePublicRepository;
+use crate::public::registries::{
+    DescribeRegistries, GetRegistryCatalogData, PutRegistryCatalogData,
+};
+use crate::pull_through::complete::MarkImageComplete;
 use crate::pull_through::create::CreatePullThroughCacheRule;
 use crate::pull_through::delete::DeletePullThroughCacheRule;
 use crate::pull_through::describe::DescribePullThroughCacheRules;
+use crate::pull_through::find_mirror::FindMirror;
+use crate::pull_through::import_image::ImportUpstreamImage;
+use crate::pull_through::import_layer::ImportUpstreamLayer;
+use crate::pull_through::import_referrers::ImportUpstreamReferrers;
 use crate::pull_through::update::UpdatePullThroughCacheRule;
 use crate::pull_through::validate::ValidatePullThroughCacheRule;
 use crate::pull_time_exclusions::{
@@ -101,16 +119,22 @@ use crate::replication::backfills::list_replication_backfills::ListReplicationBa
 use crate::replication::backfills::start_replication_backfill::StartReplicationBackfill;
 use crate::replication::backfills::stop_replication_backfill::StopReplicationBackfill;
 use crate::replication::describe_image_replication_status::DescribeImageReplicationStatus;
+use crate::replication::describe_replication::DescribeReplication;
+use crate::replication::list_replications::ListReplications;
 use crate::replication::put_replication_configuration::PutReplicationConfiguration;
+use crate::replication::refinements::{GetReplicationRefinements, PutReplicationRefinements};
 use crate::replication::replicate_deletion::ReplicateDeletion;
 use crate::replication::replicate_image::ReplicateImage;
 use crate::replication::replicate_layer::ReplicateLayer;
+use crate::replication::replicate_setting::ReplicateSetting;
+use crate::replication::retry::RetryReplication;
 use crate::repositories::create::CreateRepository;
 use crate::repositories::delete::DeleteRepository;
 use crate::repositories::describe::DescribeRepositories;
 use crate::repositories::list_catalog::ListCatalog;
 use crate::repositories::put_image_tag_mutability::PutImageTagMutability;
 use crate::repositories::put_sparse_manifests::PutSparseManifests;
+use crate::repositories::rename::RenameRepository;
 use crate::resource_tags::{ListTagsForResource, TagResource, UntagResource};
 use crate::scanning::batch_get_repository_scanning_configuration::BatchGetRepositoryScanningConfiguration;
 use crate::scanning::put_image_scanning_configuration::PutImageScanningConfiguration;
@@ -211,6 +235,29 @@ pub const OPERATIONS: &[Entry] = &[
     UpdateRepositoryCreationTemplate::ENTRY,
     UploadLayerPart::ENTRY,
     ValidatePullThroughCacheRule::ENTRY,
+    BatchCheckLayerAvailability::ENTRY.of_public(),
+    BatchDeleteImage::ENTRY.of_public(),
+    CompleteLayerUpload::ENTRY.of_public(),
+    CreatePublicRepository::ENTRY,
+    DeleteRepository::ENTRY.of_public(),
+    DeleteRepositoryPolicy::ENTRY.of_public(),
+    DescribeImageTags::ENTRY,
+    DescribeImages::ENTRY.of_public(),
+    DescribeRegistries::ENTRY,
+    DescribeRepositories::ENTRY.of_public(),
+    GetPublicAuthorizationToken::ENTRY,
+    GetRegistryCatalogData::ENTRY,
+    GetRepositoryCatalogData::ENTRY,
+    GetRepositoryPolicy::ENTRY.of_public(),
+    InitiateLayerUpload::ENTRY.of_public(),
+    ListTagsForResource::ENTRY.of_public(),
+    PutImage::ENTRY.of_public(),
+    PutRegistryCatalogData::ENTRY,
+    PutRepositoryCatalogData::ENTRY,
+    SetRepositoryPolicy::ENTRY.of_public(),
+    TagResource::ENTRY.of_public(),
+    UntagResource::ENTRY.of_public(),
+    UploadLayerPart::ENTRY.of_public(),
     AddClientIdToOpenIdConnectProvider::ENTRY,
     AddRoleToInstanceProfile::ENTRY,
     AddUserToGroup::ENTRY,
@@ -349,31 +396,49 @@ pub const OPERATIONS: &[Entry] = &[
     CreateAccount::ENTRY,
     CreateBackup::ENTRY,
     DeleteBlob::ENTRY,
+    DecidePublicAlias::ENTRY,
     DeleteAccountLimit::ENTRY,
     DeleteManifest::ENTRY,
     DescribeGarbageCollection::ENTRY,
     DescribeJob::ENTRY,
+    DescribeReplication::ENTRY,
     DescribeScrub::ENTRY,
     DescribeUpload::ENTRY,
     ExpireImages::ENTRY,
     ExpireReferrers::ENTRY,
     ExplainPolicy::ENTRY,
+    FindMirror::ENTRY,
     GetAccountLimit::ENTRY,
+    GetReplicationRefinements::ENTRY,
     GetBlob::ENTRY,
     GetManifest::ENTRY,
+    GetRepositoryLogo::ENTRY,
     HeadBlob::ENTRY,
+    ImportUpstreamImage::ENTRY,
+    ImportUpstreamLayer::ENTRY,
+    ImportUpstreamReferrers::ENTRY,
     ListAccounts::ENTRY,
     ListCatalog::ENTRY,
     ListJobs::ENTRY,
+    ListReplications::ENTRY,
+    ListPublicAliases::ENTRY,
     ListTags::ENTRY,
+    MarkImageComplete::ENTRY,
+    RenameRepository::ENTRY,
     ReplicateDeletion::ENTRY,
     ReplicateImage::ENTRY,
     ReplicateLayer::ENTRY,
+    ReplicateSetting::ENTRY,
+    RetryReplication::ENTRY,
+    RequestPublicAlias::ENTRY,
     RetryJob::ENTRY,
     MountLayer::ENTRY,
     PutAccountLimit::ENTRY,
+    PutReplicationRefinements::ENTRY,
     PutSparseManifests::ENTRY,
     RunGarbageCollection::ENTRY,
     SetAccountState::ENTRY,
+    SetPrimaryPublicAlias::ENTRY,
     StartScrub::ENTRY,
+    VerifyPublicRegistry::ENTRY,
 ];

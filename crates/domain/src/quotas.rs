@@ -17,8 +17,10 @@ use crate::repositories::{Repository, RepositoryAddress};
 /// How much a registry may hold. What is there already stays when a quota is lowered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quotas {
-    /// Repositories in one registry.
+    /// Repositories in one private registry.
     pub repositories_per_registry: u32,
+    /// Repositories in one public registry.
+    pub repositories_per_public_registry: u32,
     /// Images in one repository, with and without tags, also the children of indexes.
     pub images_per_repository: u32,
     /// Pull through cache rules of one registry.
@@ -26,9 +28,11 @@ pub struct Quotas {
 }
 
 impl Quotas {
-    /// What ECR begins with ("Amazon ECR service quotas" in its user guide).
+    /// What ECR begins with ("Amazon ECR service quotas" in its user guide, and the same of
+    /// ECR Public).
     pub const ECR: Self = Self {
         repositories_per_registry: 100_000,
+        repositories_per_public_registry: 10_000,
         images_per_repository: 100_000,
         pull_through_cache_rules: 50,
     };
@@ -80,7 +84,11 @@ pub(crate) async fn check_repositories(
     registry_id: i64,
     address: &RepositoryAddress,
 ) -> Result<()> {
-    let quota = call.app.settings.quotas.repositories_per_registry;
+    let quotas = call.app.settings.quotas;
+    let quota = match address.region.is_global() {
+        true => quotas.repositories_per_public_registry,
+        false => quotas.repositories_per_registry,
+    };
     let full = tx
         .optional(
             "SELECT 1 FROM repositories WHERE registry_id = $1 ORDER BY name LIMIT 1 OFFSET $2",

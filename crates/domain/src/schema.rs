@@ -65,8 +65,24 @@ pub const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../migrations/0065_pull_through.sql"),
     },
     Migration {
+        version: 66,
+        name: "upstream_images",
+        sql: include_str!("../migrations/0066_upstream_images.sql"),
+    },
+    Migration {
         version: 70,
         name: "replication",
         sql: include_str!("../migrations/0070_replication.sql"),
     },
+    Migration {
+        version: 72,
+        name: "replicated_settings",
+        sql: include_str!("../migrations/0072_replicated_settings.sql"),
+    },
+    Migration {
+        version: 73,
+        name: "replication_lag",
+        sql: include_str!("../migrations/0073_replication_lag.sql"),
+    },
+    Migration { version: 80, name: "public", sql: include_str!("../migrations/0080_public.sql") },
 ];

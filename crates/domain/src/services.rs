@@ -27,11 +27,12 @@ pub const ECR: ServicePrincipal = ServicePrincipal {
 };
 
 /// What copies images to other registries. Source: Amazon ECR user guide, "Amazon ECR
-/// service-linked role for replication"; deletions are carried too, so theirs is in the policy.
+/// service-linked role for replication"; deletions are carried too, and settings on
+/// request, so theirs are in the policy.
 pub const REPLICATION: ServicePrincipal = ServicePrincipal {
     name: "replication.ecr.amazonaws.com",
     linked_role: Some("AWSServiceRoleForECRReplication"),
-    policy: r#"{"Version":"2012-10-17","Statement":[{"Sid":"Replication","Effect":"Allow","Action":["ecr:CreateRepository","ecr:ReplicateImage","ecr:BatchDeleteImage"],"Resource":"*"}]}"#,
+    policy: r#"{"Version":"2012-10-17","Statement":[{"Sid":"Replication","Effect":"Allow","Action":["ecr:CreateRepository","ecr:ReplicateImage","ecr:BatchDeleteImage","ecr:PutLifecyclePolicy","ecr:DeleteLifecyclePolicy","ecr:SetRepositoryPolicy","ecr:DeleteRepositoryPolicy","ecr:TagResource","ecr:UntagResource","ecr:PutImageTagMutability"],"Resource":"*"}]}"#,
 };
 
 /// What fetches images from upstream registries. Source: Amazon ECR user guide, "Amazon ECR

@@ -25,6 +25,17 @@ const RATES: &[(&str, u32)] = &[
     ("UploadLayerPart", 500),
 ];
 
+/// The same of ECR Public ("Amazon ECR Public service quotas" in its user guide). Pulls have limits
+/// of their own, by where they come from (`public/limits.rs`).
+const PUBLIC_RATES: &[(&str, u32)] = &[
+    ("BatchCheckLayerAvailability", 200),
+    ("CompleteLayerUpload", 10),
+    ("GetAuthorizationToken", 200),
+    ("InitiateLayerUpload", 10),
+    ("PutImage", 10),
+    ("UploadLayerPart", 260),
+];
+
 /// What the distribution protocol does under a name of its own, and what ECR's clients do for it.
 const SAME: &[(&str, &str)] = &[
     ("GetBlob", "GetDownloadUrlForLayer"),
@@ -47,7 +58,7 @@ pub enum Throttling {
 
 /// The buckets of this process.
 #[derive(Debug, Default)]
-pub(crate) struct Throttle(Mutex<HashMap<(AccountId, &'static str), Bucket>>);
+pub(crate) struct Throttle(Mutex<HashMap<(AccountId, bool, &'static str), Bucket>>);
 
 #[derive(Clone, Copy, Debug)]
 struct Bucket {
@@ -65,14 +76,17 @@ impl Bucket {
     }
 }
 
-fn rate_of(entry: Entry) -> Option<(&'static str, u32)> {
+fn rate_of(entry: Entry, is_public: bool) -> Option<(&'static str, u32)> {
+    if is_public {
+        return PUBLIC_RATES.iter().find(|(known, _)| *known == entry.name).copied();
+    }
     let name = SAME.iter().find(|(ours, _)| *ours == entry.name).map_or(entry.name, |same| same.1);
     RATES.iter().find(|(known, _)| *known == name).copied()
 }
 
 impl Throttle {
     /// Takes one call of an operation from the account of whoever asks. The services of this
-    /// deployment are not limited.
+    /// deployment are not limited, nor are those without credentials, who may only pull.
     ///
     /// # Errors
     /// [`ErrorKind::Throttled`].
@@ -83,9 +97,13 @@ impl Throttle {
         context: &RequestContext,
     ) -> Result<()> {
         let Throttling::Times(times) = throttling else { return Ok(()) };
-        let Some((name, rate)) = rate_of(entry) else { return Ok(()) };
+        let is_public = context.region.is_global();
+        let Some((name, rate)) = rate_of(entry, is_public) else { return Ok(()) };
         let kind = context.principal.kind;
-        if matches!(kind, PrincipalKind::Service | PrincipalKind::ServiceLinkedRole) {
+        if matches!(
+            kind,
+            PrincipalKind::Service | PrincipalKind::ServiceLinkedRole | PrincipalKind::Anonymous
+        ) {
             return Ok(());
         }
         let rate = u64::from(rate) * u64::from(times.max(1));
@@ -98,7 +116,7 @@ impl Throttle {
                 buckets.clear();
             }
         }
-        let key = (context.principal.account, name);
+        let key = (context.principal.account, is_public, name);
         let full = Bucket { left: rate * 1000, at: now };
         let bucket = buckets.get(&key).map_or(full, |bucket| bucket.at(now, rate));
         let left = bucket.left.checked_sub(1000);

@@ -1,6 +1,8 @@
 //! The command line. Settings are not declared here: `serve` takes every setting of the
 //! configuration as a flag.
 
+mod public;
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +11,10 @@ use clap::{
     Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, Parser, Subcommand, ValueEnum,
 };
 
+mod replication;
+
+pub(crate) use self::public::{PublicAliasArguments, PublicAliasCommands, PublicCommands};
+pub(crate) use self::replication::{ReplicatedSetting, ReplicationCommands};
 use crate::config::{CONCERNS, Flags, Kind, Setting, settings};
 use crate::shell::Shell;
 
@@ -106,9 +112,17 @@ Examples:
     #[command(subcommand, arg_required_else_help = true)]
     Account(AccountCommands),
 
+    /// Manage what the operator decides about public registries.
+    #[command(subcommand, arg_required_else_help = true)]
+    Public(PublicCommands),
+
     /// Settings of repositories that ECR does not have.
     #[command(subcommand, arg_required_else_help = true)]
     Repository(RepositoryCommands),
+
+    /// Narrow down, watch and repeat what is copied to other regions and accounts.
+    #[command(subcommand, arg_required_else_help = true)]
+    Replication(ReplicationCommands),
 
     /// Ask why somebody may or may not do something, and look for mistakes in policies.
     #[command(subcommand, arg_required_else_help = true)]
@@ -295,6 +309,27 @@ pub(crate) enum DockerCredentialAction {
 /// What may be done with repositories.
 #[derive(Debug, Subcommand)]
 pub(crate) enum RepositoryCommands {
+    /// Give a repository another name in its registry.
+    ///
+    /// It stays the same repository: images, tags, policies, settings, resource tags and what waits
+    /// to be replicated stay with it. Clients find it under the new name only; what identity policies
+    /// say of the old name does not follow. Copies at replication destinations keep the old name.
+    #[command(after_help = "\
+Examples:
+  tonnage repository rename team/app platform/app
+  tonnage repository rename app api --account 111122223333 --in-region eu-west-1")]
+    Rename {
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// The repository.
+        #[arg(value_name = "OLD")]
+        repository: String,
+        /// Its new name, which no repository has.
+        #[arg(value_name = "NEW")]
+        new_name: String,
+        #[command(flatten)]
+        registry: RegistryArguments,
+    },
     /// Say whether manifests may refer to layers and images that the repository does not hold.
     ///
     /// By default they may not, as in ECR, unless the server runs with `sparse_manifests`. What is
@@ -320,6 +355,17 @@ Examples:
         #[arg(long, value_name = "REGION")]
         in_region: Option<String>,
     },
+}
+
+/// Which registry.
+#[derive(Debug, Args)]
+pub(crate) struct RegistryArguments {
+    /// Its account. [default: the management account]
+    #[arg(long, value_name = "ID")]
+    pub(crate) account: Option<String>,
+    /// Its region. [default: the server's]
+    #[arg(long, value_name = "REGION")]
+    pub(crate) in_region: Option<String>,
 }
 
 /// Whether manifests may refer to what a repository does not hold.

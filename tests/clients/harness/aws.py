@@ -53,6 +53,14 @@ def registry_password(ecr: Any) -> str:
     return password
 
 
+def public_password(public: Any) -> str:
+    """The password inside an authorization token of ECR Public."""
+    token = public.get_authorization_token()["authorizationData"]["authorizationToken"]
+    user, _, password = base64.b64decode(token).decode().partition(":")
+    assert user == "AWS"
+    return password
+
+
 def registry(server: Server, ecr: Any) -> Registry:
     """A raw OCI client with a fresh token."""
     return Registry(server.host, registry_password(ecr))

@@ -1,4 +1,4 @@
-"""Inputs that botocore's ECR model allows and forbids, and what it says of answers."""
+"""Inputs that botocore's models of ECR and ECR Public allow and forbid, and what it says of answers."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import botocore.session
 from botocore.model import OperationModel, Shape
 
 MODEL = botocore.session.get_session().get_service_model("ecr")
+PUBLIC_MODEL = botocore.session.get_session().get_service_model("ecr-public")
 
 # What AWS lists once for all services (and the endpoint's own refusals), not per operation.
 COMMON_ERRORS = {"AccessDeniedException", "SerializationException", "ThrottlingException", "ValidationException"}

@@ -59,6 +59,7 @@ class Server:
         self.data = data or directory / "data"
         self.region = region
         self.port = free_port()
+        self.public_port = free_port()
         self.log = directory / "server.log"
         self.process: subprocess.Popen[bytes] | None = None
         directory.mkdir(parents=True, exist_ok=True)
@@ -74,6 +75,16 @@ class Server:
     def url(self) -> str:
         """The endpoint of every AWS API."""
         return f"http://{self.host}"
+
+    @property
+    def public_host(self) -> str:
+        """host:port as docker names public registries."""
+        return f"127.0.0.1:{self.public_port}"
+
+    @property
+    def public_name(self) -> str:
+        """The named host of public registries, which `run` puts into /etc/hosts."""
+        return f"public.{NAMED_SUFFIX}:{self.port}"
 
     @property
     def api_name(self) -> str:
@@ -92,6 +103,7 @@ class Server:
         words = [str(self.binary), "serve", "--data-dir", str(self.data), "--listen", self.host]
         if has_ipv6_loopback():
             words += ["--listen", f"[::1]:{self.port}"]
+        words += ["--public-listen", self.public_host]
         return words + ["--account", ACCOUNT, "--region", self.region]
 
     def spawn(self) -> None:

@@ -10,6 +10,7 @@ from .http import Response, send
 from .server import ROOT_KEY_ID, ROOT_SECRET, Server
 
 ECR_PREFIX = "AmazonEC2ContainerRegistry_V20150921."
+ECR_PUBLIC_PREFIX = "SpencerFrontendService."
 JSON_TYPE = "application/x-amz-json-1.1"
 
 

@@ -220,6 +220,7 @@ pub fn json_code(kind: ErrorKind) -> Code {
         Kind::RepositoryNotFound => ("RepositoryNotFoundException", 400),
         Kind::RepositoryPolicyNotFound => ("RepositoryPolicyNotFoundException", 400),
         Kind::RegistryPolicyNotFound => ("RegistryPolicyNotFoundException", 400),
+        Kind::RegistryNotFound => ("RegistryNotFoundException", 400),
         Kind::RepositoryNotEmpty => ("RepositoryNotEmptyException", 400),
         Kind::ImageNotFound => ("ImageNotFoundException", 400),
         Kind::ImageAlreadyExists => ("ImageAlreadyExistsException", 400),
@@ -261,11 +262,16 @@ pub fn json_code(kind: ErrorKind) -> Code {
         Kind::CredentialNotFound => ("SecretNotFoundException", 400),
         Kind::CredentialInaccessible => ("UnableToAccessSecretException", 400),
         Kind::CredentialUnreadable => ("UnableToDecryptSecretValueException", 400),
+        Kind::UpstreamAccessDenied
+        | Kind::UpstreamTooManyRequests
+        | Kind::UpstreamUnavailable
+        | Kind::UnableToGetUpstreamImage => ("UnableToGetUpstreamImageException", 400),
+        Kind::UnableToGetUpstreamLayer => ("UnableToGetUpstreamLayerException", 400),
         Kind::RepositoryIsCache => ("InvalidParameterException", 400),
         Kind::ExclusionAlreadyExists => ("ExclusionAlreadyExistsException", 400),
         Kind::ExclusionNotFound => ("ExclusionNotFoundException", 400),
         Kind::BodyIncomplete => ("RequestTimeoutException", 400),
-        Kind::Throttled => ("ThrottlingException", 400),
+        Kind::Throttled | Kind::DataLimitExceeded => ("ThrottlingException", 400),
         // SDKs wait and try again, which is right for both.
         Kind::UploadBusy | Kind::Unavailable => ("ServiceUnavailable", 503),
         Kind::Unsupported => ("UnsupportedOperationException", 400),
@@ -303,6 +309,7 @@ pub fn query_code(kind: ErrorKind) -> Code {
         | Kind::RepositoryNotFound
         | Kind::RepositoryPolicyNotFound
         | Kind::RegistryPolicyNotFound
+        | Kind::RegistryNotFound
         | Kind::RepositoryNotEmpty
         | Kind::ImageNotFound
         | Kind::ImageAlreadyExists
@@ -329,6 +336,11 @@ pub fn query_code(kind: ErrorKind) -> Code {
         | Kind::CredentialNotFound
         | Kind::CredentialInaccessible
         | Kind::CredentialUnreadable
+        | Kind::UpstreamAccessDenied
+        | Kind::UpstreamTooManyRequests
+        | Kind::UpstreamUnavailable
+        | Kind::UnableToGetUpstreamImage
+        | Kind::UnableToGetUpstreamLayer
         | Kind::RepositoryIsCache
         | Kind::ExclusionAlreadyExists
         | Kind::ExclusionNotFound
@@ -346,7 +358,7 @@ pub fn query_code(kind: ErrorKind) -> Code {
         | Kind::JobNotFound => ("ValidationError", 400),
         Kind::InvalidAuthorizationMessage => ("InvalidAuthorizationMessageException", 400),
         Kind::BodyIncomplete => ("RequestTimeout", 400),
-        Kind::Throttled => ("Throttling", 400),
+        Kind::Throttled | Kind::DataLimitExceeded => ("Throttling", 400),
         Kind::UploadBusy | Kind::Unavailable => ("ServiceUnavailable", 503),
         Kind::Unsupported => ("UnsupportedOperation", 400),
         Kind::StorageFull | Kind::Internal => ("InternalFailure", 500),

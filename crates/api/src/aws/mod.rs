@@ -28,6 +28,7 @@ use tonnage_domain::app::App;
 use tonnage_domain::context::RequestContext;
 use tonnage_domain::error::Error;
 use tonnage_domain::execute::{Operation, execute};
+use tonnage_domain::names::Region;
 use tonnage_domain::uploads::BodyStream;
 
 use self::error::{Failure, Refusal, Result};
@@ -47,7 +48,7 @@ static LARGE_BODIES: Semaphore = Semaphore::const_new(LARGE_BODIES_MAX);
 
 /// An authenticated request for an operation.
 struct Call<'a> {
-    app: &'a App,
+    app: &'a Arc<App>,
     context: RequestContext,
     arrival: &'a Arrival,
 }
@@ -87,7 +88,7 @@ fn signed_host(parts: &Parts, arrival: &Arrival) -> Option<HeaderValue> {
     HeaderValue::from_str(host).ok()
 }
 
-async fn dispatch(app: &App, parts: &Parts, body: BodyStream, arrival: &Arrival) -> Response {
+async fn dispatch(app: &Arc<App>, parts: &Parts, body: BodyStream, arrival: &Arrival) -> Response {
     if let Some(target) = parts.headers.get("x-amz-target") {
         let target = target.to_str().unwrap_or_default();
         let content_type = json::content_type(parts.headers.get(CONTENT_TYPE));
@@ -176,14 +177,14 @@ fn has_action(parts: &Parts) -> bool {
 }
 
 async fn json_service(
-    app: &App,
+    app: &Arc<App>,
     parts: &Parts,
     body: BodyStream,
     arrival: &Arrival,
     target: &str,
 ) -> Result<Bytes> {
     let (prefix, operation) = target.rsplit_once('.').unwrap_or((target, ""));
-    let services = [&ecr::SERVICE, &secretsmanager::SERVICE];
+    let services = [&ecr::SERVICE, &ecr::public::SERVICE, &secretsmanager::SERVICE];
     let Some(service) = services.into_iter().find(|service| service.target_prefix == prefix) else {
         let service = scope::service(parts).or_else(|| scope::printable(prefix));
         return Err(Refusal::ServiceNotServed(service.unwrap_or_default()).into());
@@ -195,8 +196,8 @@ async fn json_service(
         let text = format!("{name} has no operation `{operation}` for {}.", parts.method);
         return Err(Refusal::UnknownOperation(text).into());
     };
-    let is_ecr = name == ecr::SERVICE.signing_name;
-    let limit = if is_ecr { ecr::body_bytes_max(known.name) } else { BODY_BYTES_MAX };
+    let is_secrets = name == secretsmanager::SERVICE.signing_name;
+    let limit = if is_secrets { BODY_BYTES_MAX } else { ecr::body_bytes_max(known.name) };
     // Held until the answer is made, so that memory is bounded however many clients upload.
     let _turn = if limit > BODY_BYTES_MAX {
         let turn = tokio::time::timeout(LARGE_BODY_WAIT, LARGE_BODIES.acquire()).await;
@@ -204,19 +205,24 @@ async fn json_service(
     } else {
         None
     };
-    let (body, context) = authenticated(app, parts, body, arrival, name, limit).await?;
+    let (body, mut context) = authenticated(app, parts, body, arrival, name, limit).await?;
     let document = json::decode(service, known, body).await?;
+    if name == ecr::public::SERVICE.signing_name {
+        // Whatever region a client signs for: public registries are in none.
+        context.region = Region::global();
+        return ecr::public::run(known.name, &Call { app, context, arrival }, document).await;
+    }
     let call = Call { app, context, arrival };
-    match is_ecr {
-        true => ecr::run(known.name, &call, document).await,
-        false => secretsmanager::run(known.name, &call, document).await,
+    match is_secrets {
+        true => secretsmanager::run(known.name, &call, document).await,
+        false => ecr::run(known.name, &call, document).await,
     }
 }
 
 /// Reads the body and checks the signature over it. What can be refused without the body is
 /// refused before it is kept in memory.
 async fn authenticated(
-    app: &App,
+    app: &Arc<App>,
     parts: &Parts,
     body: BodyStream,
     arrival: &Arrival,

@@ -1,6 +1,8 @@
 //! AWS Signer, version 2017-08-25, over REST-JSON: the three operations that managed signing needs,
 //! and beside them the certificate that verifiers trust.
 
+use std::sync::Arc;
+
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
@@ -45,7 +47,7 @@ pub(super) fn service(parts: &Parts) -> Option<String> {
 
 /// Answers a request that says it is for AWS Signer.
 pub(super) async fn handle(
-    app: &App,
+    app: &Arc<App>,
     parts: &Parts,
     body: BodyStream,
     arrival: &Arrival,

@@ -12,7 +12,7 @@ use crate::Arrival;
 use crate::request::Response;
 
 /// The longest `Authorization` header that is looked at, in bytes.
-const AUTHORIZATION_BYTES_MAX: usize = 16 * 1024;
+pub(super) const AUTHORIZATION_BYTES_MAX: usize = 16 * 1024;
 
 /// Why nobody is let in.
 pub(super) enum Challenge {
@@ -42,6 +42,12 @@ impl Challenge {
 
 /// What every 401 carries, in ECR's words.
 pub(super) fn realm(arrival: &Arrival) -> Result<HeaderValue, OciError> {
+    if arrival.host.is_public() {
+        let (scheme, host) = (arrival.scheme(), arrival.host.authority());
+        return header(&format!(
+            "Bearer realm=\"{scheme}://{host}/token/\",service=\"{host}\",scope=\"aws\""
+        ));
+    }
     header(&format!(
         "Basic realm=\"{}://{}/\",service=\"ecr.amazonaws.com\"",
         arrival.scheme(),
@@ -74,6 +80,13 @@ pub(super) async fn authenticate(
         ErrorKind::TokenInvalid => Challenge::Malformed,
         _ => Challenge::Refused(error),
     })?;
+    if identity.region.is_global() {
+        return Err(Challenge::Refused(Error::new(
+            ErrorKind::TokenInvalid,
+            "The authorization token is for public registries; log in with the password that \
+             `aws ecr get-login-password` prints.",
+        )));
+    }
     // On a named host the name says which registry; a token is good in its own region only.
     if let Some((account, region)) = arrival.host.registry() {
         if *region != identity.region {

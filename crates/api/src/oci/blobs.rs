@@ -15,9 +15,11 @@ use tonnage_domain::blobs::get_blob::{GetBlob, HeadBlob};
 use tonnage_domain::execute::execute;
 use tonnage_domain::identities::download_link::DownloadLink;
 use tonnage_domain::names::{ByteRange, Digest, RangeOutcome};
+use tonnage_domain::pull_through::pull;
 
 use super::error::OciError;
 use super::manifests::none_match;
+use super::mirror::Asked;
 use super::ranges::{self, Piece};
 use super::{CONTENT_DIGEST, Call, Refusal, header, parse_digest};
 use crate::Arrival;
@@ -27,11 +29,23 @@ use crate::request::Response;
 const OCTET_STREAM: &str = "application/octet-stream";
 
 pub(super) async fn get(call: Call<'_>, name: &str, digest: &str) -> Result<Response, Refusal> {
-    let repository = call.repository(name)?;
+    let asked = Asked::of(&call, name)?;
     let digest = parse_digest(digest)?;
+    let (app, context) = (call.app, &call.context);
+    let named = asked.named(app, context).await?;
+    let repository = named.repository.clone();
     if call.request.method() == Method::HEAD {
         let operation = HeadBlob { repository, digest: digest.clone() };
-        let size = execute(call.app, &call.context, operation).await?;
+        let size = match pull::blob_size(app, context, operation.clone()).await {
+            Err(error) => match named.of_docker_hub(app, context, &error).await? {
+                None => Err(error),
+                Some(repository) => {
+                    let operation = HeadBlob { repository, ..operation };
+                    Box::pin(pull::blob_size(app, context, operation)).await
+                }
+            },
+            sized => sized,
+        }?;
         let mut response = http::Response::new(Body::empty());
         describe(response.headers_mut(), &digest)?;
         if none_match(call.request.headers(), &format!("\"{digest}\"")) {
@@ -42,8 +56,17 @@ pub(super) async fn get(call: Call<'_>, name: &str, digest: &str) -> Result<Resp
         return Ok(response);
     }
     let operation = GetBlob { repository, digest: digest.clone() };
-    let blob = execute(call.app, &call.context, operation).await?;
-    serve(call.app, call.request.method(), call.request.headers(), &digest, blob)
+    let blob = match pull::blob(app, context, operation.clone()).await {
+        Err(error) => match named.of_docker_hub(app, context, &error).await? {
+            None => Err(error),
+            Some(repository) => {
+                let operation = GetBlob { repository, ..operation };
+                Box::pin(pull::blob(app, context, operation)).await
+            }
+        },
+        opened => opened,
+    }?;
+    serve(app, call.request.method(), call.request.headers(), &digest, blob)
 }
 
 /// Serves a layer to whoever has a link to it. The principal of the link must still be allowed.
@@ -65,7 +88,7 @@ pub(super) async fn download(
         link.repository.region.clone(),
     );
     let operation = GetBlob { repository: link.repository, digest: link.digest.clone() };
-    let blob = execute(app, &context, operation).await?;
+    let blob = pull::blob(app, &context, operation).await?;
     serve(app, method, headers, &link.digest, blob)
 }
 

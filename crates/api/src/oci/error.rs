@@ -53,7 +53,12 @@ impl OciError {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
         if matches!(self.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
-            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            // A month may take a while to end; an hour keeps clients from asking all the time.
+            let seconds = match self.kind {
+                Some(ErrorKind::DataLimitExceeded) => "3600",
+                _ => "1",
+            };
+            headers.insert(RETRY_AFTER, HeaderValue::from_static(seconds));
         }
         if let Some(detail) = self.detail {
             if let Ok(range) = HeaderValue::from_str(&range_text(detail.received)) {
@@ -89,7 +94,9 @@ pub(super) fn code(kind: ErrorKind) -> (StatusCode, &'static str) {
         ErrorKind::Unauthenticated => (Status::UNAUTHORIZED, "UNAUTHORIZED"),
         ErrorKind::TokenExpired | ErrorKind::AccessDenied => (Status::FORBIDDEN, "DENIED"),
         ErrorKind::TokenInvalid => (Status::BAD_REQUEST, "UNAUTHORIZED"),
-        ErrorKind::RepositoryNotFound => (Status::NOT_FOUND, "NAME_UNKNOWN"),
+        ErrorKind::RepositoryNotFound | ErrorKind::RegistryNotFound => {
+            (Status::NOT_FOUND, "NAME_UNKNOWN")
+        }
         ErrorKind::NameInvalid => (Status::BAD_REQUEST, "NAME_INVALID"),
         ErrorKind::ImageNotFound => (Status::NOT_FOUND, "MANIFEST_UNKNOWN"),
         ErrorKind::ImageTagAlreadyExists => (Status::BAD_REQUEST, "TAG_INVALID"),
@@ -116,6 +123,12 @@ pub(super) fn code(kind: ErrorKind) -> (StatusCode, &'static str) {
         | ErrorKind::BodyIncomplete => (Status::BAD_REQUEST, "BLOB_UPLOAD_INVALID"),
         ErrorKind::UploadBusy => (Status::CONFLICT, "BLOB_UPLOAD_INVALID"),
         ErrorKind::UploadNotFound => (Status::NOT_FOUND, "BLOB_UPLOAD_UNKNOWN"),
+        // Docker Hub's answer for what is not there or not for everybody is ECR's, too.
+        ErrorKind::UpstreamAccessDenied => (Status::FORBIDDEN, "DENIED"),
+        ErrorKind::UpstreamTooManyRequests => (Status::TOO_MANY_REQUESTS, "TOOMANYREQUESTS"),
+        ErrorKind::UpstreamUnavailable
+        | ErrorKind::UnableToGetUpstreamImage
+        | ErrorKind::UnableToGetUpstreamLayer => (Status::BAD_GATEWAY, "UNKNOWN"),
         ErrorKind::LimitExceeded | ErrorKind::RepositoryIsCache => (Status::FORBIDDEN, "DENIED"),
         ErrorKind::InvalidParameter
         | ErrorKind::InvalidTagParameter
@@ -161,7 +174,9 @@ pub(super) fn code(kind: ErrorKind) -> (StatusCode, &'static str) {
         | ErrorKind::IdentityProviderUnreachable => (Status::BAD_REQUEST, "UNSUPPORTED"),
         ErrorKind::Unsupported => (Status::METHOD_NOT_ALLOWED, "UNSUPPORTED"),
         ErrorKind::StorageFull => (Status::INSUFFICIENT_STORAGE, "UNKNOWN"),
-        ErrorKind::Throttled => (Status::TOO_MANY_REQUESTS, "TOOMANYREQUESTS"),
+        ErrorKind::Throttled | ErrorKind::DataLimitExceeded => {
+            (Status::TOO_MANY_REQUESTS, "TOOMANYREQUESTS")
+        }
         ErrorKind::Unavailable => (Status::SERVICE_UNAVAILABLE, "TOOMANYREQUESTS"),
         ErrorKind::Internal => (Status::INTERNAL_SERVER_ERROR, "UNKNOWN"),
     }

@@ -14,9 +14,11 @@ use tonnage_domain::images::manifest::MAXIMUM_BYTES;
 use tonnage_domain::images::precondition::Precondition;
 use tonnage_domain::images::put_image::PutImage;
 use tonnage_domain::names::{Digest, NameKind, Reference, Tag};
+use tonnage_domain::pull_through::pull::{self, Pulled};
 use tonnage_domain::uploads::UploadRules;
 
 use super::error::OciError;
+use super::mirror::Asked;
 use super::{CONTENT_DIGEST, Call, Refusal, header};
 use crate::body::Body;
 use crate::request::{ReadError, Response, read};
@@ -24,19 +26,36 @@ use crate::request::{ReadError, Response, read};
 const SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
 const TAG: HeaderName = HeaderName::from_static("oci-tag");
 
+/// Said of what an upstream registry should have been asked for again (RFC 7234, section 5.5.1).
+const STALE: &str = "110 - \"Response is Stale\"";
+
 /// Tags of one push at most.
 const TAGS_MAX: usize = 100;
 
 pub(super) async fn get(call: Call<'_>, name: &str, reference: &str) -> Result<Response, Refusal> {
-    let repository = call.repository(name)?;
+    let asked = Asked::of(&call, name)?;
     let is_get = call.request.method() == Method::GET;
     // What is not a tag and not a digest names nothing, as an unknown tag does.
     let reference = Reference::parse(reference).map_err(|error| match error.kind() {
         NameKind::Digest => invalid_digest(&error.to_string()),
         _ => unknown(),
     })?;
+    let (app, context) = (call.app, &call.context);
+    let named = asked.named(app, context).await?;
+    let repository = named.repository.clone();
     let operation = GetManifest { repository, reference, counts_as_pull: is_get };
-    let manifest = execute(call.app, &call.context, operation).await.map_err(requested)?;
+    let pulled = match pull::manifest(app, context, operation.clone()).await {
+        Err(error) => match named.of_docker_hub(app, context, &error).await? {
+            None => Err(error),
+            Some(repository) => {
+                let operation = GetManifest { repository, ..operation };
+                Box::pin(pull::manifest(app, context, operation)).await
+            }
+        },
+        pulled => pulled,
+    };
+    let pulled = pulled.map_err(requested)?;
+    let Pulled { manifest, is_stale } = pulled;
     let etag = format!("\"{}\"", manifest.digest);
     let unchanged = none_match(call.request.headers(), &etag);
     let mut response = http::Response::new(Body::empty());
@@ -44,6 +63,9 @@ pub(super) async fn get(call: Call<'_>, name: &str, reference: &str) -> Result<R
     headers.insert(CONTENT_TYPE, header(&manifest.media_type)?);
     headers.insert(CONTENT_DIGEST, header(manifest.digest.as_str())?);
     headers.insert(ETAG, header(&etag)?);
+    if is_stale {
+        headers.append(WARNING, HeaderValue::from_static(STALE));
+    }
     if unchanged {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         return Ok(response);

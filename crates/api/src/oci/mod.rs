@@ -8,7 +8,9 @@ mod blobs;
 mod catalog;
 mod error;
 mod manifests;
+mod mirror;
 pub mod profile;
+pub(crate) mod public;
 mod ranges;
 mod referrers;
 pub mod routes;
@@ -49,11 +51,18 @@ struct Call<'a> {
     arrival: &'a Arrival,
     context: RequestContext,
     request: Request,
+    /// The alias that the path names, at public registries.
+    alias: Option<String>,
 }
 
 impl Call<'_> {
+    /// The repository that a path names; at public registries with an alias before it.
     fn repository(&self, name: &str) -> Result<RepositoryAddress, OciError> {
-        let name = RepositoryName::parse(name).map_err(|error| invalid_name(&error))?;
+        let name = match &self.alias {
+            None => RepositoryName::parse(name),
+            Some(alias) => RepositoryName::parse_public(public::without_alias(alias, name)),
+        };
+        let name = name.map_err(|error| invalid_name(&error))?;
         Ok(RepositoryAddress::new(&self.context, None, name))
     }
 
@@ -214,14 +223,22 @@ async fn answer(
         return blobs::download(app, request.method(), request.headers(), arrival, token).await;
     }
     refuse_nul(request.uri().query())?;
+    if arrival.host.is_public() {
+        return Box::pin(public::answer(app, rules, request, arrival)).await;
+    }
     let identity = authenticate::authenticate(app, request.headers(), arrival)
         .await
         .map_err(Refusal::Challenge)?;
     let context =
         arrival.context(request.headers(), identity.principal, identity.account, identity.region);
-    let method = request.method().clone();
-    let call = Call { app, rules, arrival, context, request };
+    let call = Call { app, rules, arrival, context, request, alias: None };
     let route = routes::parse(&path).ok_or(Refusal::NotFound)?;
+    dispatch(call, route).await
+}
+
+async fn dispatch(call: Call<'_>, route: Route<'_>) -> Result<Response, Refusal> {
+    let rules = call.rules;
+    let method = call.request.method().clone();
     // Each kind of answer has a state of its own size; what all requests pass through stays small.
     let response = match (route, method.as_str()) {
         (Route::Ping, "GET" | "HEAD") => ping(),

@@ -89,6 +89,9 @@ rules! {
         (BAD_REQUEST, "DIGEST_INVALID") => "400 `DIGEST_INVALID`",
         (BAD_REQUEST, "MANIFEST_INVALID") => "400 `MANIFEST_INVALID`",
         "botocore `ecr`, shape `ImageDigestDoesNotMatchException`, as the endpoint renders it";
+    stale_token: StatusCode, "a token that has expired or is not valid, at a public registry",
+        StatusCode::UNAUTHORIZED => "401 with a challenge", BAD_REQUEST => "400",
+        "AWS containers roadmap 2835";
     blob_digest: Code, "a blob of another digest",
         (BAD_REQUEST, "DIGEST_INVALID") => "400 `DIGEST_INVALID`",
         (BAD_REQUEST, "BLOB_UPLOAD_INVALID") => "400 `BLOB_UPLOAD_INVALID`",

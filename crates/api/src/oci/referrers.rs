@@ -4,11 +4,11 @@ use http::StatusCode;
 use http::header::{HeaderName, HeaderValue, LINK};
 use serde_json::{Map, Value, json};
 use tonnage_domain::error::Error;
-use tonnage_domain::execute::execute;
 use tonnage_domain::identities::page_token;
 use tonnage_domain::images::ImageStatusFilter;
 use tonnage_domain::images::list_image_referrers::{ListImageReferrers, Referrer};
 use tonnage_domain::pages::PageRequest;
+use tonnage_domain::pull_through::pull;
 
 use super::{Call, Refusal, parse_digest};
 use crate::request::Response;
@@ -38,7 +38,7 @@ pub(super) async fn list(call: Call<'_>, name: &str, digest: &str) -> Result<Res
         artifact_status: ImageStatusFilter::default(),
         page: PageRequest { after, limit: PAGE },
     };
-    let page = execute(call.app, &call.context, operation).await?;
+    let page = pull::referrers(call.app, &call.context, operation).await?;
     let manifests = page.items.iter().map(descriptor).collect::<Result<Vec<_>, _>>()?;
     let body = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": manifests });
     let mut response = super::json(StatusCode::OK, INDEX, &body);

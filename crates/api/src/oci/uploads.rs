@@ -54,14 +54,22 @@ async fn mount(
 ) -> Result<Response, Refusal> {
     let digest = parse_digest(digest)?;
     let from = call.query("from").filter(|from| !from.is_empty());
-    let mounted = match from.map(|from| RepositoryName::parse(&from)) {
-        Some(Err(_)) => {
+    let from = from.map(|from| match &call.alias {
+        None => RepositoryName::parse(&from).ok(),
+        // Another alias may be one of the same registry, but need not: nothing is mounted then.
+        Some(alias) => {
+            let name = from.strip_prefix(alias.as_str()).and_then(|rest| rest.strip_prefix('/'));
+            name.and_then(|name| RepositoryName::parse_public(name).ok())
+        }
+    });
+    let mounted = match from {
+        Some(None) => {
             let rules = UploadRules::Distribution;
             let operation = InitiateLayerUpload { repository, rules };
             Mounted::Upload(execute(call.app, &call.context, operation).await?)
         }
         from => {
-            let from = from.and_then(Result::ok);
+            let from = from.flatten();
             let operation = MountLayer { repository, digest: digest.clone(), from };
             execute(call.app, &call.context, operation).await?
         }

@@ -8,6 +8,8 @@
 //! Every cell is a registry of its own, with the empty repository `app` and a secret of that name. A cell that a policy
 //! decides is asked again for a repository that does not exist, and must be told the same.
 
+mod public;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -30,7 +32,7 @@ use tonnage_domain::identities::access_keys;
 use tonnage_domain::identities::get_authorization_token::GetAuthorizationToken;
 use tonnage_domain::jobs::operations::{CancelJob, DescribeJob, ListJobs, RetryJob};
 use tonnage_domain::metadata::Mode;
-use tonnage_domain::names::{AccountId, RepositoryName};
+use tonnage_domain::names::{AccountId, Digest, Reference, RepositoryName};
 use tonnage_domain::operations::OPERATIONS;
 use tonnage_domain::pages::PageRequest;
 use tonnage_domain::params;
@@ -38,8 +40,20 @@ use tonnage_domain::policies::account_limit::{
     DeleteAccountLimit, GetAccountLimit, PutAccountLimit,
 };
 use tonnage_domain::policies::explain::ExplainPolicy;
+use tonnage_domain::pull_through::find_mirror::FindMirror;
+use tonnage_domain::pull_through::import_image::ImportUpstreamImage;
+use tonnage_domain::pull_through::import_layer::ImportUpstreamLayer;
+use tonnage_domain::pull_through::import_referrers::ImportUpstreamReferrers;
+use tonnage_domain::replication::ReplicationDestination;
+use tonnage_domain::replication::describe_replication::DescribeReplication;
+use tonnage_domain::replication::list_replications::ListReplications;
+use tonnage_domain::replication::refinements::{
+    DestinationRefinement, GetReplicationRefinements, PutReplicationRefinements,
+};
+use tonnage_domain::replication::retry::RetryReplication;
 use tonnage_domain::repositories::RepositoryAddress;
 use tonnage_domain::repositories::put_sparse_manifests::PutSparseManifests;
+use tonnage_domain::repositories::rename::RenameRepository;
 
 use tonnage_domain::scrub::operations::{DescribeScrub, StartScrub};
 
@@ -55,8 +69,8 @@ const UPLOAD: &str = "6a0d56f3-9a0f-4c8e-9d62-6c1f6a1f9a3e";
 const MANIFEST: &str =
     r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
 /// What a principal without permissions may do: log in, so that it can ask at all.
-const LOGIN_ONLY: &str =
-    r#"{"Statement":{"Effect":"Allow","Action":"ecr:GetAuthorizationToken","Resource":"*"}}"#;
+const LOGIN_ONLY: &str = r#"{"Statement":{"Effect":"Allow","Resource":"*","Action":["ecr:GetAuthorizationToken",
+    "ecr-public:GetAuthorizationToken","sts:GetServiceBearerToken"]}}"#;
 const LIFECYCLE: &str = r#"{"rules":[{"rulePriority":1,"selection":{"tagStatus":"untagged","countType":"imageCountMoreThan","countNumber":1},"action":{"type":"expire"}}]}"#;
 const SHARED: &str =
     r#"{"Statement":{"Effect":"Allow","Principal":{"AWS":"210987654321"},"Action":"ecr:*"}}"#;
@@ -106,6 +120,7 @@ impl Asking {
         let create = json!({ "Name": "app", "SecretString": "text", "ClientRequestToken": TOKEN });
         let answer = registry.send(&secrets("CreateSecret", &create)).await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+        public::prepare(&registry, identity == Identity::Shared).await;
         if identity == Identity::Shared {
             registry.create_account(AWAY).await;
             let policy = json!({ "repositoryName": "app", "policyText": SHARED }).to_string();
@@ -348,6 +363,11 @@ fn input(operation: &str, name: &str) -> Value {
 async fn administrate(asking: &Asking, operation: &str) -> String {
     let management_account = AccountId::parse(ACCOUNT).unwrap();
     let account = AccountId::parse(THIRD).unwrap();
+    let in_management = |name: &str| RepositoryAddress {
+        account: management_account,
+        region: asking.registry.app.default_region.clone(),
+        name: RepositoryName::parse(name).unwrap(),
+    };
     match operation {
         "CreateAccount" => {
             let id = AccountId::parse("444444444444").unwrap();
@@ -369,13 +389,45 @@ async fn administrate(asking: &Asking, operation: &str) -> String {
             asking.run(CreateBackup { management_account, vault, keep: None, progress }).await
         }
         "PutSparseManifests" => {
+            let repository = in_management("app");
+            asking.run(PutSparseManifests { repository, allowed: Some(true) }).await
+        }
+        "RenameRepository" => {
             let repository = RepositoryAddress {
                 account: management_account,
                 region: asking.registry.app.default_region.clone(),
                 name: RepositoryName::parse("app").unwrap(),
             };
-            asking.run(PutSparseManifests { repository, allowed: Some(true) }).await
+            let new_name = RepositoryName::parse("renamed").unwrap();
+            asking.run(RenameRepository { repository, new_name }).await
         }
+        "ListReplications" => {
+            let repository = RepositoryAddress {
+                account: management_account,
+                region: asking.registry.app.default_region.clone(),
+                name: RepositoryName::parse("app").unwrap(),
+            };
+            let page = PageRequest { after: None, limit: 1 };
+            asking.run(ListReplications { repository, page }).await
+        }
+        "DescribeReplication" => asking.run(DescribeReplication).await,
+        "GetReplicationRefinements" => asking.run(GetReplicationRefinements).await,
+        "PutReplicationRefinements" => {
+            let refinement = DestinationRefinement::none(ReplicationDestination {
+                region: "eu-west-1".to_owned(),
+                account: ACCOUNT.to_owned(),
+            });
+            asking.run(PutReplicationRefinements { refinement }).await
+        }
+        "RetryReplication" => {
+            let (repository, destination, after) = (None, None, None);
+            asking.run(RetryReplication { repository, destination, after }).await
+        }
+        "DecidePublicAlias"
+        | "ListPublicAliases"
+        | "RequestPublicAlias"
+        | "SetPrimaryPublicAlias"
+        | "VerifyPublicRegistry" => public::administrate(asking, operation).await,
         "ListJobs" => {
             let (kind, state) = (None, None);
             let page = PageRequest { after: None, limit: 1 };
@@ -386,8 +438,23 @@ async fn administrate(asking: &Asking, operation: &str) -> String {
         "RetryJob" => asking.run(RetryJob { management_account, id: 1 }).await,
         // Only jobs run these, with a lease that nobody else can have.
         "ActivateImage" | "ArchiveReferrers" | "AttachSignature" | "ExpireImages"
-        | "ExpireReferrers" | "ReplicateDeletion" | "ReplicateImage" | "ReplicateLayer" => {
-            "no access".to_owned()
+        | "ExpireReferrers" | "MarkImageComplete" | "ReplicateDeletion" | "ReplicateImage"
+        | "ReplicateLayer" | "ReplicateSetting" => "no access".to_owned(),
+        "ImportUpstreamImage" => {
+            let reference = Reference::parse("v1").unwrap();
+            asking.run(ImportUpstreamImage { repository: in_management("app"), reference }).await
+        }
+        "ImportUpstreamLayer" => {
+            let digest = Digest::parse(DIGEST).unwrap();
+            asking.run(ImportUpstreamLayer::new(in_management("app"), digest)).await
+        }
+        "ImportUpstreamReferrers" => {
+            let (repository, subject) = (in_management("app"), Digest::parse(DIGEST).unwrap());
+            asking.run(ImportUpstreamReferrers { repository, subject }).await
+        }
+        "FindMirror" => {
+            let (host, name) = ("docker.io".to_owned(), in_management("app").name);
+            asking.run(FindMirror { host, name }).await
         }
         "DescribeScrub" => asking.run(DescribeScrub { management_account }).await,
         "StartScrub" => asking.run(StartScrub { management_account }).await,
@@ -449,10 +516,17 @@ async fn who_may_do_what_is_reviewed() {
         cells(&format!("{method} /layers/{{token}}"), &Route { method, path: "/layers/nonsense" })
             .await;
     }
+    for (method, path, operation) in public::ROUTES {
+        if let Some(operation) = operation {
+            by_route.insert(operation);
+        }
+        cells(&format!("public {method} {path}"), &public::Route { method, path }).await;
+    }
     for entry in OPERATIONS {
         let row = format!("{}:{}", entry.service.as_str(), entry.name);
         match entry.service {
             Service::Ecr => cells(&row, &Json(entry.name)).await,
+            Service::EcrPublic => cells(&row, &public::Json(entry.name)).await,
             Service::Iam => cells(&row, &Form("iam", entry.name)).await,
             Service::SecretsManager => cells(&row, &Secrets(entry.name)).await,
             Service::Signer => cells(&row, &Rest(entry.name)).await,

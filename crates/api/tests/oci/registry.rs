@@ -68,6 +68,15 @@ impl Registry {
 
     /// Without any repository, as `profile` has it.
     pub(crate) async fn under(profile: Profile, settings: Settings) -> Self {
+        Self::set_up(profile, settings, |_| {}).await
+    }
+
+    /// Without any repository, with something of its own.
+    pub(crate) async fn set_up(
+        profile: Profile,
+        settings: Settings,
+        set_up: impl FnOnce(&mut App),
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::new(START));
         let opened = bootstrap::open(bootstrap::Parts {
@@ -82,7 +91,9 @@ impl Registry {
         })
         .await
         .unwrap();
-        let app = Arc::new(opened.app);
+        let mut app = opened.app;
+        set_up(&mut app);
+        let app = Arc::new(app);
         let root = management_root(&app).await.unwrap();
         let api = Api::new(Arc::clone(&app)).with_profile(profile);
         let mut registry = Self { app, api, clock, root, token: String::new(), directory };

@@ -225,6 +225,8 @@ pub async fn open(parts: Parts) -> Result<Opened, OpenError> {
         };
     let garbage = crate::gc::Wake::default();
     let root_key = Arc::new(parts.root_key);
+    let replication_pace =
+        crate::replication::pace::Pace::new(parts.settings.replication_bytes_per_second);
     let app = App {
         metadata: parts.metadata,
         objects: parts.objects,
@@ -240,6 +242,7 @@ pub async fn open(parts: Parts) -> Result<Opened, OpenError> {
         token_keys: crate::identities::token_keys::TokenKeys::default(),
         documents: Arc::new(crate::identities::web_identity::NoDocuments),
         upstreams: Arc::new(crate::pull_through::upstream::NoUpstreams),
+        imports: crate::pull_through::imports::Imports::default(),
         key_sets: crate::identities::web_identity::KeySets::default(),
         known_tokens: crate::identities::authorization_token::KnownTokens::default(),
         policies: crate::authorize::PolicyCache::default(),
@@ -253,8 +256,10 @@ pub async fn open(parts: Parts) -> Result<Opened, OpenError> {
         pulls: crate::images::pulls::Pulls::default(),
         throttle: crate::throttle::Throttle::default(),
         room: crate::quotas::Room::default(),
+        traffic: Arc::default(),
         scrub: tokio::sync::Notify::new(),
         jobs: crate::jobs::Wake::default(),
+        replication_pace: Arc::new(replication_pace),
     };
     Ok(Opened { app, first_access_key })
 }

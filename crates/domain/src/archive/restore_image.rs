@@ -123,7 +123,8 @@ pub struct ActivateImage {
 
 impl Operation for ActivateImage {
     const ENTRY: Entry = Entry { service: Service::Tonnage, name: "ActivateImage" };
-    /// Whether it is done; otherwise a blob has gone to the archive meanwhile.
+    /// Whether it is done; otherwise a blob has gone to the archive meanwhile, or the repository has
+    /// another name.
     type Output = bool;
 
     fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
@@ -144,8 +145,10 @@ impl Operation for ActivateImage {
         let image = image
             .filter(|image| image.id == self.image_id && image.status == ImageStatus::Activating);
         let (Some(repository), Some(image)) = (repository, image) else {
+            // One whose repository got another name meanwhile is still to be restored.
+            let is_done = activating(&mut tx, self.image_id).await?.is_none();
             tx.commit().await?;
-            return Ok(true);
+            return Ok(is_done);
         };
         if !archived_blobs(&mut tx, image.id).await?.is_empty() {
             tx.commit().await?;

@@ -190,6 +190,11 @@ pub(crate) fn log(
         Some(error) if error.kind() == ErrorKind::RepositoryNotFound => {
             let reason = error.message();
             let hint = match demands.first().map(|demand| &demand.resource) {
+                Some(crate::execute::Resource::Repository { region, name, .. })
+                    if region.is_global() =>
+                {
+                    format!("aws ecr-public create-repository --repository-name {name}")
+                }
                 Some(crate::execute::Resource::Repository { region, name, .. }) => {
                     format!("aws ecr create-repository --repository-name {name} --region {region}")
                 }

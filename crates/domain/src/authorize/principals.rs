@@ -21,7 +21,7 @@ use crate::{params, versions};
 pub(super) static EVERYBODY: LazyLock<Policy> = LazyLock::new(|| {
     constant(
         r#"{"Statement":{"Effect":"Allow","Resource":"*",
-            "Action":["sts:GetCallerIdentity","sts:GetSessionToken"]}}"#,
+            "Action":["sts:GetCallerIdentity","sts:GetSessionToken","tonnage:FindMirror"]}}"#,
         PolicyKind::Identity,
     )
 });
@@ -68,6 +68,15 @@ pub(super) async fn refuse_inactive(tx: &mut Tx, context: &RequestContext) -> Re
             active.ok_or_else(invalid_token)?;
         }
         return Ok(());
+    }
+    if principal.kind == PrincipalKind::Anonymous {
+        let active = tx
+            .optional(
+                "SELECT 1 FROM accounts WHERE id = $1 AND state = 'ACTIVE'",
+                params![context.account.as_str()],
+            )
+            .await?;
+        return active.map(drop).ok_or_else(invalid_token);
     }
     if principal.kind == PrincipalKind::WebIdentity {
         let active = tx
@@ -138,6 +147,7 @@ pub(super) fn for_policies<'a>(
         PrincipalKind::FederatedUser => Kind::FederatedUser,
         PrincipalKind::Service => Kind::Service,
         PrincipalKind::WebIdentity => Kind::FederatedProvider,
+        PrincipalKind::Anonymous => return tonnage_policy::Principal::anonymous(),
     };
     tonnage_policy::Principal {
         kind,

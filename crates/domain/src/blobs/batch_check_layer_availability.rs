@@ -3,7 +3,7 @@
 use super::tell;
 use crate::context::RequestContext;
 use crate::error::Result;
-use crate::execute::{Call, Demand, Entry, Operation, Service};
+use crate::execute::{Call, Demand, Entry, Operation, Service, registry_action};
 use crate::names::Digest;
 use crate::repositories::RepositoryAddress;
 
@@ -32,7 +32,7 @@ impl Operation for BatchCheckLayerAvailability {
     type Output = Vec<LayerAvailability>;
 
     fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
-        vec![Demand::new("ecr:BatchCheckLayerAvailability", self.repository.resource())]
+        vec![self.repository.demand(registry_action!("BatchCheckLayerAvailability"))]
     }
 
     async fn run(self, call: Call<'_>) -> Result<Vec<LayerAvailability>> {

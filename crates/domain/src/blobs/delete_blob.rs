@@ -3,7 +3,7 @@
 use super::{find, not_found};
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind, Result};
-use crate::execute::{Call, Demand, Entry, Operation, Service};
+use crate::execute::{Call, Demand, Entry, Operation, Service, registry_action};
 use crate::gc;
 use crate::names::Digest;
 use crate::params;
@@ -29,7 +29,8 @@ impl Operation for DeleteBlob {
 
     fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
         vec![
-            Demand::new("ecr:BatchDeleteImage", self.repository.resource())
+            self.repository
+                .demand(registry_action!("BatchDeleteImage"))
                 .with_key("tonnage:ImageDigest", vec![self.digest.to_string()]),
         ]
     }

@@ -3,8 +3,12 @@
 use super::{BlobReader, BlobRecord, find, not_found, tell};
 use crate::context::RequestContext;
 use crate::error::{Error, Result};
-use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
+use crate::execute::{
+    Call, Demand, Entry, Operation, RegistryAction, Service, Tx, registry_action,
+};
 use crate::names::Digest;
+use crate::public::limits::{self, Wanted};
+use crate::pull_through::pull::blob_elsewhere;
 use crate::repositories::{self, Repository, RepositoryAddress};
 
 /// How often a blob is looked for that is removed or moved while it is opened.
@@ -25,12 +29,20 @@ impl Operation for GetBlob {
 
     fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
         vec![
-            Demand::new("ecr:GetDownloadUrlForLayer", self.repository.resource())
+            self.repository
+                .demand(registry_action!("GetDownloadUrlForLayer"))
                 .with_key("tonnage:ImageDigest", vec![self.digest.to_string()]),
         ]
     }
 
     async fn run(self, call: Call<'_>) -> Result<BlobReader> {
+        let meter = limits::admit(call.app, call.context, Wanted::Blob).await?;
+        Ok(self.open(&call).await?.metered(meter))
+    }
+}
+
+impl GetBlob {
+    async fn open(&self, call: &Call<'_>) -> Result<BlobReader> {
         if let Some(mut tx) = call.recall().await {
             let opened = async {
                 let (repository, blob) = self.find(&mut tx).await?;
@@ -57,15 +69,14 @@ impl Operation for GetBlob {
         }
         Err(failed.map_or_else(|| Error::internal("no try to open a blob"), |(_, error)| error))
     }
-}
 
-impl GetBlob {
     async fn find(&self, tx: &mut Tx) -> Result<(Repository, BlobRecord)> {
         let repository = repositories::get(tx, &self.repository).await?;
-        let blob = find(tx, &repository, &self.digest)
-            .await?
-            .filter(|blob| !blob.archived)
-            .ok_or_else(|| not_found(&repository, &self.digest))?;
+        let blob = find(tx, &repository, &self.digest).await?.filter(|blob| !blob.archived);
+        let Some(blob) = blob else {
+            let upstream = blob_elsewhere(tx, &repository, &self.digest).await?;
+            return Err(not_found(&repository, &self.digest).in_upstream(upstream));
+        };
         Ok((repository, blob))
     }
 }
@@ -84,7 +95,12 @@ impl Operation for HeadBlob {
     type Output = u64;
 
     fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
-        vec![Demand::new("ecr:BatchCheckLayerAvailability", self.repository.resource())]
+        // In public repositories whoever may have a blob may ask for it; the API's question about
+        // layers is for those who push.
+        vec![self.repository.demand(RegistryAction {
+            private: "ecr:BatchCheckLayerAvailability",
+            public: "ecr-public:GetDownloadUrlForLayer",
+        })]
     }
 
     async fn run(self, call: Call<'_>) -> Result<u64> {
@@ -92,6 +108,11 @@ impl Operation for HeadBlob {
         let (repository, found) = tell(&call, &self.repository, digests).await?;
         match found.into_iter().flatten().find(|blob| !blob.archived) {
             Some(blob) => Ok(blob.size),
+            None if repository.is_cache => {
+                let mut tx = call.read().await?;
+                let upstream = blob_elsewhere(&mut tx, &repository, &self.digest).await?;
+                Err(not_found(&repository, &self.digest).in_upstream(upstream))
+            }
             None => Err(not_found(&repository, &self.digest)),
         }
     }

@@ -8,6 +8,7 @@ use crate::execute::{Call, Demand, Entry, Operation, Service};
 use crate::identities::download_link::DownloadLink;
 use crate::names::Digest;
 use crate::params;
+use crate::pull_through::pull::blob_elsewhere;
 use crate::repositories::{self, RepositoryAddress};
 
 /// Makes a link to a layer that some image of the repository refers to. The link carries the
@@ -27,6 +28,8 @@ pub struct LayerDownload {
     pub token: String,
     /// When it stops working.
     pub expires_at: Millis,
+    /// Whether the layer is still in an upstream registry.
+    pub(crate) is_upstream: bool,
 }
 
 impl Operation for GetDownloadUrlForLayer {
@@ -50,20 +53,30 @@ impl Operation for GetDownloadUrlForLayer {
                 self.digest, self.repository.name, self.repository.account
             )
         };
-        let blob = find(&mut tx, &repository, &self.digest)
-            .await?
-            .ok_or_else(|| Error::new(ErrorKind::LayersNotFound, described("does not exist")))?;
-        if blob.archived {
+        let blob = find(&mut tx, &repository, &self.digest).await?;
+        let is_upstream = match &blob {
+            None => blob_elsewhere(&mut tx, &repository, &self.digest).await?.is_some(),
+            Some(_) => false,
+        };
+        if blob.is_none() && !is_upstream {
+            return Err(Error::new(ErrorKind::LayersNotFound, described("does not exist")));
+        }
+        if blob.as_ref().is_some_and(|blob| blob.archived) {
             let problem = "is part of archived images only, which must be restored first,";
             return Err(Error::new(ErrorKind::LayerInaccessible, described(problem)));
         }
-        let referred = tx
-            .optional(
-                "SELECT 1 FROM image_blobs WHERE repository_id = $1 AND blob_id = $2 LIMIT 1",
-                params![repository.id, blob.id],
-            )
-            .await?;
-        if referred.is_none() {
+        let is_referred = match &blob {
+            // What is in an upstream is known by the images that refer to it.
+            None => true,
+            Some(blob) => tx
+                .optional(
+                    "SELECT 1 FROM image_blobs WHERE repository_id = $1 AND blob_id = $2 LIMIT 1",
+                    params![repository.id, blob.id],
+                )
+                .await?
+                .is_some(),
+        };
+        if !is_referred {
             return Err(Error::new(
                 ErrorKind::LayerInaccessible,
                 described("is not part of any image"),
@@ -79,6 +92,6 @@ impl Operation for GetDownloadUrlForLayer {
             session: call.context.principal.session.as_ref().map(|it| it.session.clone()),
             expires_at,
         };
-        Ok(LayerDownload { token: link.sign(call.app).await?, expires_at })
+        Ok(LayerDownload { token: link.sign(call.app).await?, expires_at, is_upstream })
     }
 }

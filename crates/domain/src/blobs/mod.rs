@@ -10,6 +10,8 @@ pub mod get_download_url_for_layer;
 pub(crate) mod mount;
 pub(crate) mod verify;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use crate::app::App;
@@ -22,6 +24,8 @@ use crate::metadata::Value;
 use crate::names::{AccountId, Digest};
 use crate::objects::{ObjectErrorKind, ObjectId, ObjectReader, Tier};
 use crate::params;
+use crate::public::limits::Meter;
+use crate::pull_through::arrivals::Arrival;
 use crate::repositories::{self, Repository, RepositoryAddress};
 
 /// What small blobs are sealed as. Blobs of more than one chunk have an object.
@@ -439,11 +443,18 @@ pub(crate) async fn put_garbage_object(
 pub struct BlobReader {
     size: u64,
     source: Source,
+    /// What counts the bytes that are read, where somebody does.
+    meter: Option<Meter>,
 }
 
 enum Source {
     Inline(Bytes),
-    Object { reader: Box<dyn ObjectReader>, container: Container },
+    /// On its way from an upstream.
+    Arriving(Arc<Arrival>),
+    Object {
+        reader: Box<dyn ObjectReader>,
+        container: Container,
+    },
 }
 
 impl BlobReader {
@@ -501,7 +512,12 @@ impl BlobReader {
                 blob.id
             )));
         }
-        Ok(Self { size: blob.size, source })
+        Ok(Self { size: blob.size, source, meter: None })
+    }
+
+    /// A blob of `size` bytes that is on its way; its bytes are read as they come.
+    pub(crate) fn arriving(arrival: Arc<Arrival>, size: u64) -> Self {
+        Self { size, source: Source::Arriving(arrival), meter: None }
     }
 
     /// The size in bytes.
@@ -515,12 +531,27 @@ impl BlobReader {
     /// # Errors
     /// When the store cannot read.
     pub async fn read_at(&self, offset: u64, length: usize) -> Result<Bytes> {
+        let bytes = self.read(offset, length).await?;
+        if let Some(meter) = &self.meter {
+            meter.add(bytes.len() as u64);
+        }
+        Ok(bytes)
+    }
+
+    /// The same, and what is read is counted.
+    pub(crate) fn metered(mut self, meter: Option<Meter>) -> Self {
+        self.meter = meter;
+        self
+    }
+
+    async fn read(&self, offset: u64, length: usize) -> Result<Bytes> {
         match &self.source {
             Source::Inline(bytes) => {
                 let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
                 let end = start.saturating_add(length).min(bytes.len());
                 Ok(bytes.slice(start..end))
             }
+            Source::Arriving(arrival) => arrival.read_at(offset, length).await,
             Source::Object { reader, container } => {
                 container.read_at(reader.as_ref(), self.size, offset, length).await
             }

@@ -5,21 +5,22 @@ use std::sync::Arc;
 use super::{BlobRecord, find_whole, hold};
 use crate::authorize::{self, Permit};
 use crate::error::Result;
-use crate::execute::{Call, Demand, Tx};
+use crate::execute::{Call, Demand, RegistryAction, Tx, registry_action};
 use crate::names::{Digest, RepositoryName};
 use crate::objects::ObjectErrorKind;
 use crate::params;
 use crate::repositories::{self, Repository, RepositoryAddress};
 
 /// The action that lets somebody mount from a repository (Amazon ECR user guide, "Blob mounting").
-pub(crate) const SOURCE_ACTION: &str = "ecr:GetDownloadUrlForLayer";
+pub(crate) const SOURCE_ACTION: RegistryAction = registry_action!("GetDownloadUrlForLayer");
 
 /// Repositories that are tried when the client names none.
 const SOURCES_MAX: i64 = 8;
 
 /// What is asked of the source of a mount; the same as of a pull.
 pub(crate) fn demand(source: &RepositoryAddress, digest: &Digest) -> Demand {
-    Demand::new(SOURCE_ACTION, source.resource())
+    source
+        .demand(SOURCE_ACTION)
         .with_key("tonnage:ImageDigest", vec![digest.to_string()])
         .optional()
 }
@@ -48,7 +49,7 @@ pub(crate) async fn find_source(
              JOIN registries ON registries.id = repositories.registry_id \
              WHERE encryption_domains.account_id = $1 AND encryption_domains.region = '' \
              AND encryption_domains.key_arn = '' AND blobs.digest = $2 \
-             AND repository_blobs.archived = 0 AND registries.kind = 'private' AND registries.account_id = $1 \
+             AND repository_blobs.archived = 0 AND registries.account_id = $1 \
              AND registries.region = $3 ORDER BY repositories.name LIMIT $4",
             params![target.account.as_str(), digest.as_str(), target.region.as_str(), SOURCES_MAX],
         )
@@ -60,7 +61,10 @@ pub(crate) async fn find_source(
         let address = RepositoryAddress { name, ..target.clone() };
         let demands = Arc::from([demand(&address, digest)]);
         let permit = authorize::authorize(call.app, call.context, &demands).await?;
-        if permit.require(call.context, SOURCE_ACTION, &address.resource()).is_ok() {
+        if permit
+            .require(call.context, SOURCE_ACTION.at(&address.region), &address.resource())
+            .is_ok()
+        {
             return Ok(Some(Source { address, permit: Some(permit) }));
         }
     }

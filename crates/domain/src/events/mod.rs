@@ -46,10 +46,21 @@ pub(crate) enum Event {
         #[serde(skip_serializing_if = "Option::is_none")]
         last_activated_at: Option<String>,
     },
+    /// An image was brought from an upstream registry.
+    PulledThrough {
+        sync_status: &'static str,
+        ecr_repository_prefix: String,
+        repository_name: String,
+        upstream_registry_url: String,
+        image_tag: Option<String>,
+        image_digest: String,
+    },
     /// A repository was created.
     RepositoryCreated { repository_name: String },
     /// A repository was deleted, with everything in it.
     RepositoryDeleted { repository_name: String },
+    /// A repository got another name; ECR has no such event.
+    RepositoryRenamed { repository_name: String, previous_repository_name: String },
 }
 
 impl Event {
@@ -59,8 +70,10 @@ impl Event {
             Self::ImageDeleted { .. } => "image-deleted",
             Self::ImageReplicated { .. } => "image-replicated",
             Self::ImageStorageClassUpdated { .. } => "image-storage-class-updated",
+            Self::PulledThrough { .. } => "pulled-through",
             Self::RepositoryCreated { .. } => "repository-created",
             Self::RepositoryDeleted { .. } => "repository-deleted",
+            Self::RepositoryRenamed { .. } => "repository-renamed",
         }
     }
 }

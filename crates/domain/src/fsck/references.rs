@@ -80,7 +80,9 @@ const REFERENCES: &[Reference] = &[
     reference!("tags"."image_id" => "images"."id"),
     reference!("replication_queue"."repository_id" => "repositories"."id"),
     reference!("replications"."image_id" => "images"."id"),
+    reference!("replicated_settings"."repository_id" => "repositories"."id"),
     reference!("image_signatures"."image_id" => "images"."id"),
+    reference!("arriving_images"."image_id" => "images"."id"),
     reference!("signing_authorities"."account_id" => "accounts"."id"),
     reference!("signing_profiles"."account_id" => "accounts"."id"),
     reference!("secrets"."account_id" => "accounts"."id"),
@@ -115,6 +117,8 @@ const REFERENCES: &[Reference] = &[
     reference!("iam_oidc_providers"."provider_id" => "iam_entities"."id"),
     reference!("iam_login_profiles"."user_id" => "iam_entities"."id"),
     reference!("iam_account_aliases"."account_id" => "accounts"."id"),
+    reference!("public_aliases"."registry_id" => "registries"."id"),
+    reference!("public_catalog_data"."repository_id" => "repositories"."id"),
     reference!("access_key_uses"."access_key_id" => "access_keys"."id"),
 ];
 

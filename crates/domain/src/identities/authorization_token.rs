@@ -63,7 +63,7 @@ pub struct TokenIdentity {
     pub principal: Principal,
     /// The registry's account.
     pub account: AccountId,
-    /// The registry's region.
+    /// The registry's region; the global one for every public registry.
     pub region: Region,
 }
 
@@ -170,7 +170,7 @@ async fn open(app: &App, password: &str) -> Result<Opened> {
     }
     Ok(Opened {
         account: AccountId::parse(&claims.account).map_err(|_| invalid())?,
-        region: Region::parse(&claims.region).map_err(|_| invalid())?,
+        region: Region::parse_stored(&claims.region).map_err(|_| invalid())?,
         key_id: signature.key_id,
         claims,
     })
@@ -182,10 +182,7 @@ async fn identity_of(app: &App, opened: &Opened, now: Millis) -> Result<TokenIde
         return Err(invalid());
     }
     if claims.expires_at <= now.0 {
-        return Err(Error::new(
-            ErrorKind::TokenExpired,
-            "Your authorization token has expired. Reauthenticate and try again.",
-        ));
+        return Err(expired());
     }
     if let Some(session) = &claims.session {
         refuse_expired(session, now)?;
@@ -223,6 +220,14 @@ fn decode(password: &str) -> Option<(Vec<u8>, Signature)> {
     let (key_id, tag) = envelope.datakey.split_once('.')?;
     let signature = Signature { key_id: key_id.to_owned(), tag: STANDARD.decode(tag).ok()? };
     Some((STANDARD.decode(&envelope.payload).ok()?, signature))
+}
+
+/// In ECR's words.
+pub(crate) fn expired() -> Error {
+    Error::new(
+        ErrorKind::TokenExpired,
+        "Your authorization token has expired. Reauthenticate and try again.",
+    )
 }
 
 fn invalid() -> Error {

@@ -5,13 +5,15 @@ use crate::authorize;
 use crate::context::RequestContext;
 use crate::error::{Error, Result};
 use crate::events::{self, Event};
-use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
+use crate::execute::{
+    Call, Demand, Entry, Operation, RegistryAction, Service, Tx, registry_action,
+};
 use crate::names::{Digest, Tag};
 use crate::params;
 use crate::replication::{self, Change};
 use crate::repositories::{self, Repository, RepositoryAddress};
 
-const DELETE: &str = "ecr:BatchDeleteImage";
+const DELETE: RegistryAction = registry_action!("BatchDeleteImage");
 
 /// Deletes images. By tag, the tag goes, and the image with its last tag; by digest, the image
 /// goes with all its tags. An image that an index refers to stays.
@@ -132,10 +134,8 @@ pub(crate) async fn delete(
         for tag in &removed_tags {
             let both =
                 ImageIdentifier { digest: Some(image.digest.clone()), tag: Some(tag.clone()) };
-            let demand = Demand {
-                keys: both.condition_keys(),
-                ..Demand::new(DELETE, repository.address.resource())
-            };
+            let demand =
+                Demand { keys: both.condition_keys(), ..repository.address.demand(DELETE) };
             authorize::require_now(call.app, call.context, demand, tx).await?;
         }
     }
@@ -192,6 +192,7 @@ async fn remove_image(tx: &mut Tx, call: &Call<'_>, image: &ImageRecord) -> Resu
     for statement in [
         "DELETE FROM replications WHERE image_id = $1",
         "DELETE FROM image_signatures WHERE image_id = $1",
+        "DELETE FROM arriving_images WHERE image_id = $1",
         "DELETE FROM image_blobs WHERE image_id = $1",
         "DELETE FROM image_children WHERE image_id = $1",
         "DELETE FROM images WHERE id = $1",

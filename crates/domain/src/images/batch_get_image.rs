@@ -3,9 +3,11 @@
 use super::get_manifest::StoredManifest;
 use super::{ImageFailure, ImageIdentifier, demands, manifest_bytes, resolve_active};
 use crate::context::RequestContext;
-use crate::error::{Error, ErrorKind, Result};
-use crate::execute::{Call, Demand, Entry, Operation, Service};
+use crate::error::{Error, ErrorKind, Result, Upstream};
+use crate::execute::{Call, Demand, Entry, Operation, Service, registry_action};
 use crate::names::Tag;
+use crate::pull_through::import_image::is_due;
+use crate::pull_through::pull;
 use crate::repositories::{self, RepositoryAddress};
 
 /// The most bytes of manifests that one call reads into memory.
@@ -27,6 +29,8 @@ pub struct BatchGetImageOutput {
     pub images: Vec<(Option<Tag>, StoredManifest)>,
     /// The others.
     pub failures: Vec<(ImageIdentifier, ImageFailure)>,
+    /// Those of both that an upstream registry is to be asked for.
+    pub(crate) in_upstream: Vec<(ImageIdentifier, Upstream)>,
 }
 
 impl Operation for BatchGetImage {
@@ -34,14 +38,21 @@ impl Operation for BatchGetImage {
     type Output = BatchGetImageOutput;
 
     fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
-        demands("ecr:BatchGetImage", &self.repository, &self.ids)
+        demands(registry_action!("BatchGetImage"), &self.repository, &self.ids)
     }
 
     async fn run(self, call: Call<'_>) -> Result<BatchGetImageOutput> {
         let mut tx = call.read().await?;
-        let repository = repositories::get(&mut tx, &self.repository).await?;
+        let Some(repository) = repositories::find(&mut tx, &self.repository).await? else {
+            let upstream = pull::image_elsewhere(&mut tx, &self.repository, None, None).await?;
+            return Err(repositories::not_found(&self.repository).in_upstream(upstream));
+        };
         let mut total = 0;
-        let mut output = BatchGetImageOutput { images: Vec::new(), failures: Vec::new() };
+        let mut output = BatchGetImageOutput {
+            images: Vec::new(),
+            failures: Vec::new(),
+            in_upstream: Vec::new(),
+        };
         for id in self.ids {
             match resolve_active(&mut tx, &repository, &id).await? {
                 Ok(image) => {
@@ -56,6 +67,10 @@ impl Operation for BatchGetImage {
                             ),
                         ));
                     }
+                    let is_due = is_due(&call, &image);
+                    if is_due {
+                        output.in_upstream.push((id.clone(), Upstream::Possible));
+                    }
                     call.app.pulls.note(image.id, &call.context.principal, call.now());
                     output.images.push((
                         id.tag,
@@ -63,10 +78,20 @@ impl Operation for BatchGetImage {
                             digest: image.digest,
                             media_type: image.media_type,
                             bytes,
+                            is_due,
                         },
                     ));
                 }
-                Err(failure) => output.failures.push((id, failure)),
+                Err(failure) => {
+                    if failure == ImageFailure::ImageNotFound {
+                        let (address, digest) = (&self.repository, id.digest.as_ref());
+                        let upstream =
+                            pull::image_elsewhere(&mut tx, address, Some(&repository), digest);
+                        let upstream = upstream.await?;
+                        output.in_upstream.extend(upstream.map(|upstream| (id.clone(), upstream)));
+                    }
+                    output.failures.push((id, failure));
+                }
             }
         }
         Ok(output)

@@ -5,7 +5,7 @@ use super::precondition::Precondition;
 use super::{ImageFailure, ImageIdentifier, not_found, resolve};
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind, Result};
-use crate::execute::{Call, Demand, Entry, Operation, Service};
+use crate::execute::{Call, Demand, Entry, Operation, Service, registry_action};
 use crate::names::Reference;
 use crate::repositories::{self, RepositoryAddress};
 
@@ -33,7 +33,7 @@ impl Operation for DeleteManifest {
     fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
         vec![Demand {
             keys: ImageIdentifier::from(self.reference.clone()).condition_keys(),
-            ..Demand::new("ecr:BatchDeleteImage", self.repository.resource())
+            ..self.repository.demand(registry_action!("BatchDeleteImage"))
         }]
     }
 
@@ -65,6 +65,9 @@ impl Operation for DeleteManifest {
                 | ImageFailure::MissingDigestAndTag
                 | ImageFailure::InvalidImageDigest
                 | ImageFailure::InvalidImageTag
+                | ImageFailure::UpstreamAccessDenied
+                | ImageFailure::UpstreamTooManyRequests
+                | ImageFailure::UpstreamUnavailable
                 | ImageFailure::ImageTagDoesNotMatchDigest,
             ) => not_found(&self.repository, &id),
         };

@@ -5,7 +5,7 @@ use super::{ImageIdentifier, ImageStatus, ImageStatusFilter, not_found, resolve,
 use crate::clock::Millis;
 use crate::context::RequestContext;
 use crate::error::{Error, Result};
-use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
+use crate::execute::{Call, Demand, Entry, Operation, Service, Tx, registry_action};
 use crate::metadata::Row;
 use crate::names::{Digest, Tag};
 use crate::pages::{Page, PageRequest};
@@ -60,7 +60,7 @@ impl Operation for DescribeImages {
     type Output = Page<ImageDetail>;
 
     fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
-        super::demands("ecr:DescribeImages", &self.repository, &self.ids)
+        super::demands(registry_action!("DescribeImages"), &self.repository, &self.ids)
     }
 
     async fn run(self, call: Call<'_>) -> Result<Page<ImageDetail>> {

@@ -2,11 +2,16 @@
 
 use bytes::Bytes;
 
-use super::{ImageIdentifier, ImageRecord, manifest_bytes, not_found, resolve_active};
+use super::{
+    ImageFailure, ImageIdentifier, ImageRecord, manifest_bytes, not_found, resolve_active,
+};
 use crate::context::RequestContext;
 use crate::error::Result;
-use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
+use crate::execute::{Call, Demand, Entry, Operation, Service, Tx, registry_action};
 use crate::names::{Digest, Reference};
+use crate::public::limits::{self, Wanted};
+use crate::pull_through::import_image::is_due;
+use crate::pull_through::pull;
 use crate::repositories::{self, RepositoryAddress};
 
 /// Reads one manifest. Reading it with `counts_as_pull` notes the time of the pull.
@@ -29,6 +34,8 @@ pub struct StoredManifest {
     pub media_type: String,
     /// Its bytes.
     pub bytes: Bytes,
+    /// Whether the upstream it came from is to be asked again where the tag points.
+    pub is_due: bool,
 }
 
 impl Operation for GetManifest {
@@ -38,16 +45,24 @@ impl Operation for GetManifest {
     fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
         vec![Demand {
             keys: ImageIdentifier::from(self.reference.clone()).condition_keys(),
-            ..Demand::new("ecr:BatchGetImage", self.repository.resource())
+            ..self.repository.demand(registry_action!("BatchGetImage"))
         }]
     }
 
     async fn run(self, call: Call<'_>) -> Result<StoredManifest> {
+        let meter = match self.counts_as_pull {
+            true => limits::admit(call.app, call.context, Wanted::Manifest).await?,
+            false => None,
+        };
         let (image, bytes) = self.find(&call).await?;
+        if let Some(meter) = meter {
+            meter.add(bytes.len() as u64);
+        }
         if self.counts_as_pull {
             call.app.pulls.note(image.id, &call.context.principal, call.now());
         }
-        Ok(StoredManifest { digest: image.digest, media_type: image.media_type, bytes })
+        let is_due = image.validated_at.is_some() && is_due(&call, &image);
+        Ok(StoredManifest { digest: image.digest, media_type: image.media_type, bytes, is_due })
     }
 }
 
@@ -63,11 +78,23 @@ impl GetManifest {
     }
 
     async fn find_in(&self, call: &Call<'_>, tx: &mut Tx) -> Result<(ImageRecord, Bytes)> {
-        let repository = repositories::get(tx, &self.repository).await?;
+        let Some(repository) = repositories::find(tx, &self.repository).await? else {
+            let upstream = pull::image_elsewhere(tx, &self.repository, None, None).await?;
+            return Err(repositories::not_found(&self.repository).in_upstream(upstream));
+        };
         let id = ImageIdentifier::from(self.reference.clone());
-        let image = resolve_active(tx, &repository, &id)
-            .await?
-            .map_err(|_| not_found(&self.repository, &id))?;
+        let image = match resolve_active(tx, &repository, &id).await? {
+            Ok(image) => image,
+            Err(failure) => {
+                let missing = not_found(&self.repository, &id);
+                if failure != ImageFailure::ImageNotFound {
+                    return Err(missing);
+                }
+                let (address, digest) = (&self.repository, id.digest.as_ref());
+                let upstream = pull::image_elsewhere(tx, address, Some(&repository), digest);
+                return Err(missing.in_upstream(upstream.await?));
+            }
+        };
         let bytes = manifest_bytes(call.app, tx, &repository, &image).await?;
         Ok((image, bytes))
     }

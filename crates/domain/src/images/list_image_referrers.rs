@@ -3,7 +3,7 @@
 use super::{ImageStatus, ImageStatusFilter};
 use crate::context::RequestContext;
 use crate::error::{Error, Result};
-use crate::execute::{Call, Demand, Entry, Operation, Service};
+use crate::execute::{Call, Demand, Entry, Operation, Service, registry_action};
 use crate::metadata::Value;
 use crate::names::Digest;
 use crate::pages::{Page, PageRequest};
@@ -43,18 +43,30 @@ pub struct Referrer {
     pub status: ImageStatus,
 }
 
+/// A page of referrers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Referrers {
+    /// The referrers.
+    pub items: Vec<Referrer>,
+    /// The sort key of the last one when there are more.
+    pub next: Option<String>,
+    /// Whether an upstream registry may have more.
+    pub is_cache: bool,
+}
+
 impl Operation for ListImageReferrers {
     const ENTRY: Entry = Entry { service: Service::Ecr, name: "ListImageReferrers" };
-    type Output = Page<Referrer>;
+    type Output = Referrers;
 
     fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
         vec![
-            Demand::new("ecr:BatchGetImage", self.repository.resource())
+            self.repository
+                .demand(registry_action!("BatchGetImage"))
                 .with_key("tonnage:ImageDigest", vec![self.subject.to_string()]),
         ]
     }
 
-    async fn run(self, call: Call<'_>) -> Result<Page<Referrer>> {
+    async fn run(self, call: Call<'_>) -> Result<Referrers> {
         let mut tx = call.read().await?;
         let repository = repositories::get(&mut tx, &self.repository).await?;
         let after: i64 = match self.page.after.as_deref() {
@@ -94,6 +106,7 @@ impl Operation for ListImageReferrers {
                 })
             })
             .collect::<Result<Vec<_>>>()?;
-        Ok(self.page.cut(referrers, |referrer| referrer.row.to_string()))
+        let Page { items, next } = self.page.cut(referrers, |referrer| referrer.row.to_string());
+        Ok(Referrers { items, next, is_cache: repository.is_cache })
     }
 }

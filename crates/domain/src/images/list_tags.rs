@@ -2,7 +2,7 @@
 
 use crate::context::RequestContext;
 use crate::error::{Error, Result};
-use crate::execute::{Call, Demand, Entry, Operation, Service};
+use crate::execute::{Call, Demand, Entry, Operation, Service, registry_action};
 use crate::names::Tag;
 use crate::pages::{Page, PageRequest};
 use crate::params;
@@ -23,7 +23,7 @@ impl Operation for ListTags {
     type Output = Page<Tag>;
 
     fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
-        vec![Demand::new("ecr:ListImages", self.repository.resource())]
+        vec![self.repository.demand(registry_action!("ListImages"))]
     }
 
     async fn run(self, call: Call<'_>) -> Result<Page<Tag>> {

@@ -3,6 +3,7 @@
 pub mod batch_delete_image;
 pub mod batch_get_image;
 pub mod delete_manifest;
+pub mod describe_image_tags;
 pub mod describe_images;
 pub mod get_manifest;
 pub mod list_image_referrers;
@@ -22,9 +23,10 @@ use bytes::Bytes;
 pub use self::status::{ImageStatus, ImageStatusFilter};
 
 use crate::app::App;
+use crate::clock::Millis;
 use crate::encryption;
 use crate::error::{Error, ErrorKind, Result};
-use crate::execute::{Demand, Tx};
+use crate::execute::{Demand, RegistryAction, Tx};
 use crate::metadata::Row;
 use crate::names::{AccountId, Digest, Reference, Tag};
 use crate::params;
@@ -62,11 +64,12 @@ impl ImageIdentifier {
 /// The demands of a request that names several images: one for each, so that a condition on tags or
 /// digests holds for every one of them, and one without these keys when it names none.
 pub(crate) fn demands(
-    action: &'static str,
+    action: impl Into<RegistryAction>,
     repository: &RepositoryAddress,
     ids: &[ImageIdentifier],
 ) -> Vec<Demand> {
-    let demand = |keys| Demand { keys, ..Demand::new(action, repository.resource()) };
+    let action = action.into();
+    let demand = |keys| Demand { keys, ..repository.demand(action) };
     if ids.is_empty() {
         return vec![demand(Vec::new())];
     }
@@ -87,6 +90,8 @@ pub(crate) struct ImageRecord {
     pub(crate) digest: Digest,
     pub(crate) media_type: String,
     pub(crate) status: ImageStatus,
+    /// When an upstream last said that the tag by which it was found names it.
+    pub(crate) validated_at: Option<Millis>,
 }
 
 fn record_from(row: &Row) -> Result<ImageRecord> {
@@ -95,6 +100,7 @@ fn record_from(row: &Row) -> Result<ImageRecord> {
         digest: Digest::parse(&row.get::<String>(1)?).map_err(Error::internal)?,
         media_type: row.get(2)?,
         status: ImageStatus::from_stored(&row.get::<String>(3)?)?,
+        validated_at: None,
     })
 }
 
@@ -113,6 +119,12 @@ pub enum ImageFailure {
     ImageTagDoesNotMatchDigest,
     /// The image is archived, or being restored.
     ImageInaccessible,
+    /// The upstream registry denies access to it.
+    UpstreamAccessDenied,
+    /// Too much was asked of the upstream registry.
+    UpstreamTooManyRequests,
+    /// The upstream registry does not answer, or not with what can be used.
+    UpstreamUnavailable,
     /// An index refers to the image.
     ImageReferencedByManifestList(Vec<Digest>),
 }
@@ -161,13 +173,13 @@ pub(crate) async fn find_by_tag(
 ) -> Result<Option<ImageRecord>> {
     let row = tx
         .optional(
-            "SELECT images.id, images.digest, images.media_type, images.status FROM tags \
-             JOIN images ON images.id = tags.image_id \
+            "SELECT images.id, images.digest, images.media_type, images.status, \
+             tags.validated_at FROM tags JOIN images ON images.id = tags.image_id \
              WHERE tags.repository_id = $1 AND tags.name = $2",
             params![repository.id, tag.as_str()],
         )
         .await?;
-    row.map(|row| record_from(&row)).transpose()
+    row.map(|row| Ok(ImageRecord { validated_at: row.get(4)?, ..record_from(&row)? })).transpose()
 }
 
 pub(crate) async fn find_by_digest(

@@ -14,7 +14,7 @@ use crate::context::RequestContext;
 use crate::encryption::{self, EncryptionDomain};
 use crate::error::{Error, ErrorKind, Result};
 use crate::events::{self, Event};
-use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
+use crate::execute::{Call, Demand, Entry, Operation, Service, Tx, registry_action};
 use crate::gc;
 use crate::names::{Algorithm, Digest, Tag};
 use crate::objects::Tier;
@@ -78,7 +78,7 @@ impl Operation for PutImage {
             true => vec![id(None)],
             false => self.tags.iter().map(|tag| id(Some(tag.clone()))).collect(),
         };
-        demands("ecr:PutImage", &self.repository, &ids)
+        demands(registry_action!("PutImage"), &self.repository, &ids)
     }
 
     async fn run(self, call: Call<'_>) -> Result<PutImageOutput> {
@@ -89,7 +89,7 @@ impl Operation for PutImage {
         let domain = encryption::ensure_account_domain(&call, &self.repository).await?;
         let mut tx = call.write().await?;
         let repository = repositories::get(&mut tx, &self.repository).await?;
-        pull_through::rules::refuse_push(&mut tx, &self.repository).await?;
+        pull_through::rules::refuse_push(&mut tx, &self.repository, Some(&repository)).await?;
         // A repository that does not exist is the first thing to say.
         let manifest = parsed?;
         if let Some(expected) = &self.digest
@@ -358,13 +358,47 @@ async fn adopt(
     digest: &Digest,
     size: usize,
 ) -> Result<()> {
-    tx.execute(
-        "UPDATE image_children SET child_image_id = $1 WHERE child_image_id IS NULL \
-         AND digest = $2 AND media_type = $3 AND size = $4 \
-         AND image_id IN (SELECT id FROM images WHERE repository_id = $5)",
-        params![id, digest.as_str(), manifest.media_type.as_str(), size, repository.id],
-    )
-    .await?;
+    let adopted = tx
+        .execute(
+            "UPDATE image_children SET child_image_id = $1 WHERE child_image_id IS NULL \
+             AND digest = $2 AND media_type = $3 AND size = $4 \
+             AND image_id IN (SELECT id FROM images WHERE repository_id = $5)",
+            params![id, digest.as_str(), manifest.media_type.as_str(), size, repository.id],
+        )
+        .await?;
+    if adopted > 0 {
+        grow_parents(tx, id).await?;
+    }
+    Ok(())
+}
+
+/// An index is as large as its largest child, and so are the indexes above it.
+async fn grow_parents(tx: &mut Tx, id: i64) -> Result<()> {
+    let mut grown = vec![id];
+    // It ends: nothing is below itself, and each step makes an image larger.
+    while let Some(child) = grown.pop() {
+        let changed = tx
+            .execute(
+                "UPDATE images SET image_size = (SELECT children.image_size \
+                 FROM images AS children WHERE children.id = $1) \
+                 WHERE id IN (SELECT image_id FROM image_children WHERE child_image_id = $1) \
+                 AND image_size < (SELECT children.image_size FROM images AS children \
+                 WHERE children.id = $1)",
+                params![child],
+            )
+            .await?;
+        if changed > 0 {
+            let parents = tx
+                .all(
+                    "SELECT DISTINCT image_id FROM image_children WHERE child_image_id = $1",
+                    params![child],
+                )
+                .await?;
+            for row in &parents {
+                grown.push(row.get(0)?);
+            }
+        }
+    }
     Ok(())
 }
 

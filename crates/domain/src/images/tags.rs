@@ -91,7 +91,7 @@ pub(crate) async fn put(
         "INSERT INTO tags (repository_id, name, image_id, version, updated_at) \
          VALUES ($1, $2, $3, $4, $5) ON CONFLICT (repository_id, name) DO UPDATE SET \
          image_id = excluded.image_id, version = excluded.version, \
-         updated_at = excluded.updated_at",
+         updated_at = excluded.updated_at, validated_at = NULL",
         params![repository.id, tag.as_str(), image_id, version, call.now()],
     )
     .await?;

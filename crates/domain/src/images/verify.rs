@@ -109,6 +109,7 @@ async fn manifest(app: &App, tx: &mut Tx, image: &Subject) -> Result<Result<Byte
         media_type: image.media_type.clone(),
         // Archived or not, it is examined alike.
         status: ImageStatus::Active,
+        validated_at: None,
     };
     let bytes: Bytes = match manifest_of_account(app, tx, &account, &record).await {
         Ok(bytes) => bytes,

@@ -61,7 +61,7 @@ pub(super) async fn claim(
         let position = (turns.first + offset) % kinds.len();
         let Some(kind) = kinds.get(position) else { continue };
         bury(&mut tx, kind, now).await?;
-        if running(&mut tx, kind, now).await? >= u64::from(kind.limits.concurrency) {
+        if running(&mut tx, kind, now).await? >= u64::from((kind.concurrency)(&app.settings)) {
             continue;
         }
         let last = turns.accounts.get(kind.name).cloned();

@@ -29,7 +29,7 @@ pub use self::lease::Lease;
 pub(crate) use self::outcome::Outcome;
 pub use self::schedules::Schedule;
 pub use self::worker::Worker;
-use crate::app::App;
+use crate::app::{App, Settings};
 use crate::archive;
 use crate::authorize::Permit;
 use crate::clock::Millis;
@@ -39,7 +39,7 @@ use crate::execute::Tx;
 use crate::metadata::Mode;
 use crate::names::{AccountId, Region};
 use crate::services::ServicePrincipal;
-use crate::{lifecycle, params, replication, secrets, signing};
+use crate::{lifecycle, params, pull_through, replication, secrets, signing};
 
 /// Every kind of job that there is.
 pub const KINDS: &[Kind] = &[
@@ -49,6 +49,7 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<lifecycle::expire::ExpireImagesOfRepository>(),
     Kind::of::<lifecycle::preview::MakePreview>(),
     Kind::of::<lifecycle::turns::GiveTurns>(),
+    Kind::of::<pull_through::complete::CompleteImages>(),
     Kind::of::<replication::backfills::prepare::PrepareBackfill>(),
     Kind::of::<replication::backfills::forget::ForgetBackfills>(),
     Kind::of::<replication::carry::CarryOver>(),
@@ -78,6 +79,11 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// Which job of its kind this is: enqueuing a key that waits already changes nothing but the
     /// payload, and one that runs makes it run once more.
     fn key(&self) -> String;
+
+    /// How many run at a time in the whole deployment, where the operator may turn that.
+    fn concurrency(_settings: &Settings) -> u32 {
+        Self::LIMITS.concurrency
+    }
 
     /// Whose turn it takes; jobs of the deployment have none.
     fn account(&self) -> Option<AccountId> {
@@ -211,6 +217,7 @@ async fn begin(app: &App, mode: Mode) -> Result<Tx> {
 pub struct Kind {
     name: &'static str,
     limits: Limits,
+    concurrency: fn(&Settings) -> u32,
     run: RunPayload,
 }
 
@@ -231,7 +238,7 @@ enum Ended {
 impl Kind {
     /// The kind of `J`.
     pub const fn of<J: Job>() -> Self {
-        Self { name: J::KIND, limits: J::LIMITS, run: run_stored::<J> }
+        Self { name: J::KIND, limits: J::LIMITS, concurrency: J::concurrency, run: run_stored::<J> }
     }
 }
 

@@ -15,6 +15,7 @@ use crate::app::App;
 use crate::error::{Error, ErrorKind, Result, chain};
 use crate::metadata::Mode;
 use crate::params;
+use crate::pull_through::transfer_lease;
 
 /// Jobs that one process runs at a time.
 const JOBS_MAX: usize = 8;
@@ -203,6 +204,7 @@ async fn end_leases(app: &App) -> Result<()> {
         params![now],
     )
     .await?;
+    transfer_lease::end_all(&mut tx, now).await?;
     tx.commit().await?;
     Ok(())
 }

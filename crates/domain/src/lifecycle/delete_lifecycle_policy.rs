@@ -4,7 +4,7 @@ use super::PolicyOfRepository;
 use crate::context::RequestContext;
 use crate::error::Result;
 use crate::execute::{Call, Demand, Entry, Operation, Service};
-use crate::params;
+use crate::replication::{self, settings::ReplicatedSetting};
 use crate::repositories::{self, RepositoryAddress};
 
 /// Takes the lifecycle policy of a repository away. A run under way ends before its next image.
@@ -32,11 +32,9 @@ impl Operation for DeleteLifecyclePolicy {
         let Some(stored) = super::find(&mut tx, repository.id).await? else {
             return call.refuse(tx, super::not_found(&self.repository)).await;
         };
-        tx.execute(
-            "DELETE FROM lifecycle_policies WHERE repository_id = $1",
-            params![repository.id],
-        )
-        .await?;
+        super::remove(&mut tx, repository.id).await?;
+        let setting = ReplicatedSetting::LifecyclePolicy;
+        replication::settings::note(&mut tx, &call, &repository, setting).await?;
         call.commit(tx).await?;
         stored.shown(self.repository)
     }

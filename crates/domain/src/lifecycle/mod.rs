@@ -68,6 +68,18 @@ async fn find(tx: &mut Tx, repository_id: i64) -> Result<Option<StoredPolicy>> {
     .transpose()
 }
 
+/// The text of a repository's policy, as it was set.
+pub(crate) async fn text_of(tx: &mut Tx, repository_id: i64) -> Result<Option<String>> {
+    Ok(find(tx, repository_id).await?.map(|stored| stored.text))
+}
+
+/// Takes a repository's policy away.
+pub(crate) async fn remove(tx: &mut Tx, repository_id: i64) -> Result<()> {
+    tx.execute("DELETE FROM lifecycle_policies WHERE repository_id = $1", params![repository_id])
+        .await?;
+    Ok(())
+}
+
 /// The error for a repository without a policy, in ECR's words.
 fn not_found(address: &RepositoryAddress) -> Error {
     Error::new(

@@ -4,6 +4,7 @@ use super::{PolicyOfRepository, validate};
 use crate::context::RequestContext;
 use crate::error::{Error, Result};
 use crate::execute::{Call, Demand, Entry, Operation, Service};
+use crate::replication::{self, settings::ReplicatedSetting};
 use crate::repositories::{self, RepositoryAddress};
 
 /// Gives a repository a lifecycle policy, instead of the one it has. It is stored byte for byte,
@@ -35,6 +36,8 @@ impl Operation for PutLifecyclePolicy {
         // A repository that does not exist is the first thing to say.
         let policy = policy?;
         super::put(&mut tx, &call, &repository, &self.text).await?;
+        let setting = ReplicatedSetting::LifecyclePolicy;
+        replication::settings::note(&mut tx, &call, &repository, setting).await?;
         call.commit(tx).await?;
         let text = policy.minified().map_err(Error::internal)?;
         Ok(PolicyOfRepository { repository: self.repository, text, last_evaluated_at: None })

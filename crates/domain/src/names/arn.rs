@@ -49,13 +49,17 @@ impl Arn {
         Ok(Self(text.into()))
     }
 
-    /// A private repository: `arn:{partition}:ecr:{region}:{account}:repository/{name}`.
+    /// A private repository: `arn:{partition}:ecr:{region}:{account}:repository/{name}`; without a
+    /// region, a public one.
     pub fn repository(
         partition: Partition,
         region: &Region,
         account: &AccountId,
         name: &RepositoryName,
     ) -> Self {
+        if region.is_global() {
+            return Self::public_repository(partition, account, name);
+        }
         Self(format!("arn:{partition}:ecr:{region}:{account}:repository/{name}").into())
     }
 

@@ -28,7 +28,26 @@ impl Region {
         Ok(Self(text.into()))
     }
 
-    /// The region as it was given.
+    /// Where what has no region is: the public registry of an account (an ARN of `ecr-public` has an
+    /// empty region). No request names it; [`Region::parse`] refuses it.
+    pub fn global() -> Self {
+        Self("".into())
+    }
+
+    /// Whether this is [`Region::global`].
+    pub fn is_global(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Reads a region back that was stored, or stands in an ARN or a token of ours.
+    ///
+    /// # Errors
+    /// As [`Region::parse`]; no text is the global region.
+    pub fn parse_stored(text: &str) -> Result<Self, NameError> {
+        if text.is_empty() { Ok(Self::global()) } else { Self::parse(text) }
+    }
+
+    /// The region as it was given; nothing for the global one.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -11,6 +11,7 @@ use crate::context::{Principal, RequestContext};
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Call, Demand, Entry, Operation, Resource, Service};
 use crate::names::{AccountId, Arn, Region};
+use crate::public::reading;
 use crate::secrets::SecretId;
 use crate::{identities, params};
 
@@ -114,7 +115,12 @@ impl Operation for ExplainPolicy {
         put_given(&mut keys);
         let mut keys_if_absent = condition_keys(&context, &demand, &resource, &[], &own);
         put_given(&mut keys_if_absent);
-        let decision = question.decide(&own, &resource_policies, &keys);
+        let decision = match resource {
+            Resource::Repository { .. } if reading::is_read(&self.action) => {
+                question.decide_for_readers()
+            }
+            _ => question.decide(&own, &resource_policies, &keys),
+        };
         let absent = question.decide(&own, &[], &keys_if_absent);
         let mut considered = own.names();
         considered.extend(
@@ -150,7 +156,8 @@ fn resource_of(text: &str, call: &Call<'_>) -> Result<(Resource, Region)> {
     let invalid = || {
         Error::invalid_parameter(
             "resource",
-            "The ARN of a repository, arn:aws:ecr:{region}:{account}:repository/*, \
+            "The ARN of a repository, private or public, \
+             arn:aws:ecr:{region}:{account}:repository/*, \
              arn:aws:secretsmanager:{region}:{account}:secret:{name}-{6 characters}, \
              arn:aws:tonnage::{account}:deployment, or *",
         )
@@ -163,16 +170,15 @@ fn resource_of(text: &str, call: &Call<'_>) -> Result<(Resource, Region)> {
     if arn.service() == "tonnage" && arn.resource() == "deployment" {
         return Ok((Resource::Deployment { account }, call.context.region.clone()));
     }
-    let region = Region::parse(arn.region()).map_err(|_| invalid())?;
+    let region = Region::parse_stored(arn.region()).map_err(|_| invalid())?;
     if arn.service() == "secretsmanager" {
         let id = SecretId::parse_arn(text).map_err(|_| invalid())?;
         return Ok((Resource::Secret { id, arn: None }, region));
     }
+    let of_registry = matches!(arn.service(), "ecr" | "ecr-public");
     let resource = match arn.repository_name() {
-        Some(name) if arn.service() == "ecr" => {
-            Resource::Repository { account, region: region.clone(), name }
-        }
-        None if arn.service() == "ecr" && arn.resource() == "repository/*" => {
+        Some(name) if of_registry => Resource::Repository { account, region: region.clone(), name },
+        None if of_registry && arn.resource() == "repository/*" => {
             Resource::Repositories { account, region: region.clone() }
         }
         _ => return Err(invalid()),

@@ -13,6 +13,7 @@ use crate::context::{PrincipalKind, RequestContext};
 use crate::error::{Error, Result};
 use crate::execute::{Resource, Tx};
 use crate::names::{AccountId, Region};
+use crate::public::reading;
 use crate::registries::account_settings::registry_policy_scope;
 use crate::repositories::RepositoryAddress;
 use crate::{params, versions};
@@ -86,6 +87,14 @@ impl Governed {
         let of_ecr = action.len() > 4
             && action.get(..4).is_some_and(|service| service.eq_ignore_ascii_case("ecr:"));
         match resource {
+            // What everybody may do no policy of a repository takes from them, and nothing gives
+            // those more who show no credentials.
+            Resource::Repository { region, .. }
+                if region.is_global()
+                    && (reading::is_read(action) || principal.kind == PrincipalKind::Anonymous) =>
+            {
+                nothing
+            }
             Resource::Repository { account, region, name } => {
                 let address = RepositoryAddress {
                     account: *account,
@@ -93,12 +102,12 @@ impl Governed {
                     name: name.clone(),
                 };
                 let version = versions::repository_policy(&address);
-                Self {
-                    registry: Some(OfRegistry::new(*account, region.clone())),
-                    repository: Some(OfRepository { address, version }),
-                    ..nothing
-                }
+                // Public registries have no policy.
+                let registry =
+                    (!region.is_global()).then(|| OfRegistry::new(*account, region.clone()));
+                Self { registry, repository: Some(OfRepository { address, version }), ..nothing }
             }
+            Resource::Repositories { region, .. } if region.is_global() => nothing,
             Resource::Repositories { account, region } => {
                 Self { registry: Some(OfRegistry::new(*account, region.clone())), ..nothing }
             }
@@ -255,7 +264,7 @@ impl Needs {
     /// What a policy needs.
     pub(crate) fn of(policy: &Policy) -> Self {
         let is_tag = |key: &str| {
-            let services = ["aws", "ecr", "iam", "secretsmanager"];
+            let services = ["aws", "ecr", "ecr-public", "iam", "secretsmanager"];
             let service = key.split_once(":resourcetag/").map(|(service, _)| service);
             service.is_some_and(|service| services.contains(&service))
         };
@@ -319,8 +328,8 @@ async fn read_repository(tx: &mut Tx, address: &RepositoryAddress) -> Result<Com
              FROM repository_policies \
              JOIN repositories ON repositories.id = repository_policies.repository_id \
              JOIN registries ON registries.id = repositories.registry_id \
-             WHERE registries.kind = 'private' AND registries.account_id = $1 \
-             AND registries.region = $2 AND repositories.name = $3",
+             WHERE registries.account_id = $1 AND registries.region = $2 \
+             AND repositories.name = $3",
             params![address.account.as_str(), address.region.as_str(), address.name.as_str()],
         )
         .await?;

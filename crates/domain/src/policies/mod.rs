@@ -33,6 +33,8 @@ const BYTES_PER_CHAR_MAX: usize = 4;
 pub(crate) enum Subject {
     /// A repository.
     Repository,
+    /// A repository of a public registry.
+    PublicRepository,
     /// A registry.
     Registry,
 }
@@ -42,13 +44,21 @@ impl Subject {
     /// principals to become known look for these words.
     fn refuse(self, reason: impl fmt::Display) -> Error {
         let subject = match self {
-            Self::Repository => "repository",
+            Self::Repository | Self::PublicRepository => "repository",
             Self::Registry => "registry",
         };
         Error::invalid_parameter(
             "PolicyText",
             format_args!("Invalid {subject} policy provided: {reason}"),
         )
+    }
+
+    /// The service whose actions it may name.
+    fn service(self) -> &'static str {
+        match self {
+            Self::Repository | Self::Registry => "ecr",
+            Self::PublicRepository => "ecr-public",
+        }
     }
 }
 
@@ -79,12 +89,13 @@ pub(crate) async fn check(tx: &mut Tx, subject: Subject, text: &str) -> Result<C
             subject.refuse(format_args!("$.Statement[{index}].{what}: {reason}"))
         };
         for action in statement.actions() {
-            let of_ecr = action == "*"
+            let of_service = action == "*"
                 || action
                     .split_once(':')
-                    .is_some_and(|(service, _)| service.eq_ignore_ascii_case("ecr"));
-            if !of_ecr {
-                return Err(refuse("Action", format_args!("{action} is no action of ecr")));
+                    .is_some_and(|(service, _)| service.eq_ignore_ascii_case(subject.service()));
+            if !of_service {
+                let service = subject.service();
+                return Err(refuse("Action", format_args!("{action} is no action of {service}")));
             }
         }
         for principal in statement.principals() {

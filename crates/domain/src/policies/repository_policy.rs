@@ -5,11 +5,14 @@ use crate::authorize;
 use crate::clock::Millis;
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind, Result};
-use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
+use crate::execute::{
+    Call, Demand, Entry, Operation, RegistryAction, Service, Tx, registry_action,
+};
+use crate::replication::{self, settings::ReplicatedSetting};
 use crate::repositories::{self, Repository, RepositoryAddress};
 use crate::{params, versions};
 
-const SET: &str = "ecr:SetRepositoryPolicy";
+const SET: RegistryAction = registry_action!("SetRepositoryPolicy");
 
 /// Sets the policy of a repository; what stood there before is gone. Binds every request that
 /// arrives after it was acknowledged.
@@ -37,14 +40,20 @@ impl Operation for SetRepositoryPolicy {
     type Output = RepositoryPolicy;
 
     fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
-        vec![Demand::new(SET, self.repository.resource())]
+        vec![self.repository.demand(SET)]
     }
 
     async fn run(self, call: Call<'_>) -> Result<RepositoryPolicy> {
         let mut tx = call.write().await?;
         let repository = repositories::get(&mut tx, &self.repository).await?;
-        let checked = check(&mut tx, Subject::Repository, &self.text).await?;
+        let subject = match self.repository.region.is_global() {
+            true => Subject::PublicRepository,
+            false => Subject::Repository,
+        };
+        let checked = check(&mut tx, subject, &self.text).await?;
         put(&mut tx, &repository, &self.text, &checked, call.now()).await?;
+        let setting = ReplicatedSetting::RepositoryPolicy;
+        replication::settings::note(&mut tx, &call, &repository, setting).await?;
         if !self.force {
             refuse_lockout(&call, &self.repository, &mut tx).await?;
         }
@@ -90,7 +99,7 @@ async fn refuse_lockout(
     repository: &RepositoryAddress,
     tx: &mut Tx,
 ) -> Result<()> {
-    let again = Demand::new(SET, repository.resource());
+    let again = repository.demand(SET);
     match authorize::require_now(call.app, call.context, again, tx).await {
         Err(error) if error.kind() == ErrorKind::AccessDenied => Err(Error::invalid_parameter(
             "PolicyText",
@@ -123,6 +132,15 @@ async fn stored(tx: &mut Tx, repository: &Repository) -> Result<Stored> {
     }
 }
 
+/// The text of a repository's policy as clients see it, if it has one.
+pub(crate) async fn text_of(tx: &mut Tx, repository: &Repository) -> Result<Option<String>> {
+    match stored(tx, repository).await {
+        Ok(stored) => stored.shown(tx).await.map(Some),
+        Err(absent) if absent.kind() == ErrorKind::RepositoryPolicyNotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Reads the policy of a repository.
 #[derive(Clone, Debug)]
 pub struct GetRepositoryPolicy {
@@ -135,7 +153,7 @@ impl Operation for GetRepositoryPolicy {
     type Output = RepositoryPolicy;
 
     fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
-        vec![Demand::new("ecr:GetRepositoryPolicy", self.repository.resource())]
+        vec![self.repository.demand(registry_action!("GetRepositoryPolicy"))]
     }
 
     async fn run(self, call: Call<'_>) -> Result<RepositoryPolicy> {
@@ -158,7 +176,7 @@ impl Operation for DeleteRepositoryPolicy {
     type Output = RepositoryPolicy;
 
     fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
-        vec![Demand::new("ecr:DeleteRepositoryPolicy", self.repository.resource())]
+        vec![self.repository.demand(registry_action!("DeleteRepositoryPolicy"))]
     }
 
     async fn run(self, call: Call<'_>) -> Result<RepositoryPolicy> {
@@ -172,6 +190,8 @@ impl Operation for DeleteRepositoryPolicy {
         };
         let text = stored.shown(&mut tx).await?;
         remove(&mut tx, &repository).await?;
+        let setting = ReplicatedSetting::RepositoryPolicy;
+        replication::settings::note(&mut tx, &call, &repository, setting).await?;
         call.commit(tx).await?;
         Ok(RepositoryPolicy { repository: self.repository, text })
     }

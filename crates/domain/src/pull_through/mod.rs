@@ -7,15 +7,26 @@
 //! Sources: Amazon ECR user guide, "Sync an upstream registry with an Amazon ECR private registry";
 //! botocore `ecr`, shape `PullThroughCacheRule`.
 
+pub(crate) mod arrivals;
+mod arriving;
+pub mod complete;
 pub mod create;
 mod credentials;
 pub mod delete;
 pub mod describe;
+pub mod find_mirror;
+pub mod import_image;
+pub mod import_layer;
+pub mod import_referrers;
+pub(crate) mod imports;
 pub mod namespace;
 mod origin;
+pub mod pull;
+mod refusals;
 pub mod registries;
 pub mod rules;
 pub mod settings;
+pub(crate) mod transfer_lease;
 pub mod update;
 pub mod upstream;
 pub mod validate;
@@ -25,6 +36,12 @@ use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Demand, Resource};
 use crate::names::{AccountId, Arn};
+
+/// What brings images from an upstream into a repository (Amazon ECR user guide, "IAM permissions
+/// required to sync an upstream registry with an Amazon ECR private registry").
+const IMPORT: &str = "ecr:BatchImportUpstreamImage";
+/// What an import needs too where there is no repository yet.
+const CREATE: &str = "ecr:CreateRepository";
 
 /// The service that a role for a rule must trust.
 const SERVICE: &str = crate::services::PULL_THROUGH_CACHE.name;

@@ -8,7 +8,7 @@ use crate::execute::Tx;
 use crate::metadata::{Row, Value};
 use crate::names::{AccountId, Region};
 use crate::params;
-use crate::repositories::RepositoryAddress;
+use crate::repositories::{Repository, RepositoryAddress};
 
 /// A stored rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -163,12 +163,20 @@ pub(super) async fn list(
 }
 
 /// Refuses a push to a repository that has what an upstream registry has: what a client puts there
-/// would pass for the upstream's, and the next import would replace it.
+/// would pass for the upstream's, and the next import would replace it. A rule for all names leaves
+/// repositories alone that a push or somebody by hand made.
 ///
 /// # Errors
 /// [`ErrorKind::RepositoryIsCache`].
-pub(crate) async fn refuse_push(tx: &mut Tx, repository: &RepositoryAddress) -> Result<()> {
+pub(crate) async fn refuse_push(
+    tx: &mut Tx,
+    repository: &RepositoryAddress,
+    existing: Option<&Repository>,
+) -> Result<()> {
     let Some(Covered { rule, .. }) = covering(tx, repository).await? else { return Ok(()) };
+    if rule.prefix == Namespace::Root && !existing.is_some_and(|existing| existing.is_cache) {
+        return Ok(());
+    }
     Err(Error::new(
         ErrorKind::RepositoryIsCache,
         format!(

@@ -1,5 +1,6 @@
-//! Registries: one private registry per account and region. A registry has no create operation in
-//! ECR; its row is made by the first repository or setting.
+//! Registries: one private registry per account and region, and one public registry per account,
+//! which is in no region. A registry has no create operation in ECR; its row is made by the first
+//! repository or setting.
 
 pub mod account_settings;
 pub mod describe;
@@ -12,18 +13,18 @@ use crate::execute::{Call, Tx};
 use crate::names::{AccountId, Partition, Region};
 use crate::params;
 
-/// The private registry of an account in a region, if anything was ever stored in it.
+/// The registry of an account in a region, if anything was ever stored in it.
 pub(crate) async fn find(tx: &mut Tx, account: &AccountId, region: &Region) -> Result<Option<i64>> {
     let row = tx
         .optional(
-            "SELECT id FROM registries WHERE kind = 'private' AND account_id = $1 AND region = $2",
+            "SELECT id FROM registries WHERE account_id = $1 AND region = $2",
             params![account.as_str(), region.as_str()],
         )
         .await?;
     Ok(row.map(|row| row.get(0)).transpose()?)
 }
 
-/// The private registry of an account in a region, made if need be.
+/// The registry of an account in a region, made if need be.
 ///
 /// # Errors
 /// [`ErrorKind::AccountNotFound`] when there is no such account.
@@ -47,8 +48,15 @@ pub(crate) async fn ensure(
     let id = call.next_id();
     tx.execute(
         "INSERT INTO registries (id, kind, partition, account_id, region, created_at) \
-         VALUES ($1, 'private', $2, $3, $4, $5)",
-        params![id, Partition::of(region).as_str(), account.as_str(), region.as_str(), call.now()],
+         VALUES ($1, $6, $2, $3, $4, $5)",
+        params![
+            id,
+            Partition::of(region).as_str(),
+            account.as_str(),
+            region.as_str(),
+            call.now(),
+            if region.is_global() { "public" } else { "private" }
+        ],
     )
     .await?;
     Ok(id)

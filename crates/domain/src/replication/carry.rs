@@ -4,24 +4,29 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::ReplicationDestination;
 use super::queue::{self, Change, Outcome, QueuedChange};
+use super::refinements::{DestinationRefinement, ReplicationRefinements};
 use super::replicate_deletion::ReplicateDeletion;
 use super::replicate_image::{ReplicateImage, Replicated};
 use super::replicate_layer::ReplicateLayer;
+use super::replicate_setting::{self, Planned, ReplicateSetting, SettingReplicated};
+use super::settings::{self, SettingChange};
+use super::{ReplicationDestination, TREE_MAX};
+use crate::app::Settings;
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind, Result, chain};
 use crate::execute::{Operation, Tx, execute};
 use crate::jobs::{Job, Lease, Limits, Next, Run};
-use crate::names::{AccountId, Digest, Region};
+use crate::names::{AccountId, Digest, Region, Tag};
 use crate::params;
-use crate::repositories::{self, RepositoryAddress};
+use crate::registries::Document as _;
+use crate::repositories::{self, Repository, RepositoryAddress};
 use crate::services;
 
 /// Changes carried in one run; other jobs have their turn between two.
 const BATCH: usize = 50;
-/// Images that one index may have below it.
-const DESCENDANTS_MAX: usize = 50_000;
+/// What refers to one image and has no tag, as far as it is carried with the image.
+const REFERRERS_MAX: i64 = 1_000;
 /// How often what is missing at the destination is sent, should it vanish again meanwhile.
 const SENDINGS_MAX: u32 = 3;
 
@@ -50,11 +55,23 @@ impl CarryOver {
             done: 0,
         }
     }
+
+    /// The repository and the destination of a job's key.
+    pub(super) fn parse_key(key: &str) -> Option<(i64, ReplicationDestination)> {
+        let mut parts = key.split(' ');
+        let repository_id = parts.next()?.parse().ok()?;
+        let (account, region) = (parts.next()?.to_owned(), parts.next()?.to_owned());
+        Some((repository_id, ReplicationDestination { region, account }))
+    }
 }
 
 impl Job for CarryOver {
     const KIND: &'static str = "replicate";
     const LIMITS: Limits = Limits { concurrency: 4, ..Limits::DEFAULT };
+
+    fn concurrency(settings: &Settings) -> u32 {
+        settings.replication_concurrency
+    }
 
     fn key(&self) -> String {
         format!("{} {} {}", self.repository_id, self.to_account, self.to_region)
@@ -71,12 +88,24 @@ impl Job for CarryOver {
         };
         for _ in 0..BATCH {
             let mut tx = run.read().await?;
-            let source = repositories::address_of(&mut tx, self.repository_id).await?;
+            let Some(source) = repositories::by_id(&mut tx, self.repository_id).await? else {
+                return Ok(Next::Done);
+            };
             let item = queue::first(&mut tx, self.repository_id, &to).await?;
+            let change = settings::first(&mut tx, self.repository_id, &to).await?;
+            let registry_id = Some(source.registry_id);
+            let refinements = ReplicationRefinements::load(&mut tx, registry_id).await?;
             drop(tx);
-            let (Some(source), Some(item)) = (source, item) else { return Ok(Next::Done) };
-            let carrier = Carrier::new(run, self.repository_id, source, &to)?;
-            carrier.carry(&item).await?;
+            let refinement = refinements.of(&to);
+            let carrier = Carrier::new(run, source, &to, refinement)?;
+            match (item, change) {
+                (None, None) => return Ok(Next::Done),
+                (Some(item), change) if change.as_ref().is_none_or(|c| item.id < c.id) => {
+                    carrier.carry(&item).await?;
+                }
+                (_, Some(change)) => carrier.carry_setting(&change).await?,
+                (Some(_), None) => {}
+            }
             self.done += 1;
             run.progress(self.done, None);
         }
@@ -90,6 +119,8 @@ struct Carrier<'a> {
     repository_id: i64,
     source: RepositoryAddress,
     to: &'a ReplicationDestination,
+    /// What narrows down what this destination gets.
+    refinement: Option<&'a DestinationRefinement>,
     destination: RepositoryAddress,
     context: RequestContext,
 }
@@ -97,21 +128,29 @@ struct Carrier<'a> {
 impl<'a> Carrier<'a> {
     fn new(
         run: &'a Run<'a>,
-        repository_id: i64,
-        source: RepositoryAddress,
+        repository: Repository,
         to: &'a ReplicationDestination,
+        refinement: Option<&'a DestinationRefinement>,
     ) -> Result<Self> {
+        let (repository_id, source) = (repository.id, repository.address);
         let account = AccountId::parse(&to.account).map_err(Error::internal)?;
         let region = Region::parse(&to.region).map_err(Error::internal)?;
         let context =
             run.linked_context(services::REPLICATION, source.account, (account, region.clone()));
         let destination = RepositoryAddress { account, region, name: source.name.clone() };
-        Ok(Self { run, repository_id, source, to, destination, context })
+        Ok(Self { run, repository_id, source, to, refinement, destination, context })
     }
 
     /// # Errors
-    /// What may go by itself: the change stays where it is.
+    /// What may go by itself: the change stays where it is. So it does when the repository has got
+    /// another name meanwhile; its next turn is under that.
     async fn carry(&self, item: &QueuedChange) -> Result<()> {
+        if !self.takes(item).await? {
+            let mut tx = self.run.write().await?;
+            let of = (self.repository_id, self.to);
+            queue::settle(&mut tx, self.run.app, of, item, &Outcome::Excluded).await?;
+            return self.run.commit(tx).await;
+        }
         let carried = match item.change {
             Change::Push => self.push(item).await,
             Change::Delete => {
@@ -139,29 +178,104 @@ impl<'a> Carrier<'a> {
         self.run.commit(tx).await
     }
 
-    /// An image with what it refers to, children first.
+    /// Whether the destination still gets the change: refinements may be younger than it.
+    async fn takes(&self, item: &QueuedChange) -> Result<bool> {
+        let Some(refinement) = self.refinement else { return Ok(true) };
+        let tag = item.tag.as_ref().map(Tag::as_str);
+        match (refinement.takes_repository(&self.source.name), item.change, tag) {
+            (false, _, _) => Ok(false),
+            (true, Change::Delete, None) => Ok(true),
+            _ => {
+                let mut tx = self.run.read().await?;
+                refinement.takes(&mut tx, self.repository_id, &item.digest, tag).await
+            }
+        }
+    }
+
+    /// A setting of the repository.
+    ///
+    /// # Errors
+    /// As [`Carrier::carry`].
+    async fn carry_setting(&self, change: &SettingChange) -> Result<()> {
+        let outcome = match self.set(change).await {
+            Ok(None) => return Ok(()),
+            Ok(Some(outcome)) => outcome,
+            Err(error) => {
+                let Some(code) = failure_code(error.kind()) else { return Err(error) };
+                tracing::warn!(
+                    repository = self.source.arn(),
+                    destination = self.destination.arn(),
+                    setting = change.setting.as_str(),
+                    code,
+                    error = chain(&error),
+                    "a setting is not replicated"
+                );
+                settings::Outcome::Failed(code)
+            }
+        };
+        let mut tx = self.run.write().await?;
+        let of = (self.repository_id, self.to);
+        settings::settle(&mut tx, self.run.app, of, change, outcome).await?;
+        self.run.commit(tx).await
+    }
+
+    /// What came of it, unless that is written down already or the change has to be read anew.
+    async fn set(&self, change: &SettingChange) -> Result<Option<settings::Outcome>> {
+        let is_wanted = self.refinement.is_some_and(|refinement| {
+            refinement.settings.contains(&change.setting)
+                && refinement.takes_repository(&self.source.name)
+        });
+        if !is_wanted {
+            return Ok(Some(settings::Outcome::Dropped));
+        }
+        let mut tx = self.run.read().await?;
+        let planned = match self.to().source(&mut tx).await? {
+            Source::There(from) => replicate_setting::plan(&mut tx, change, &from).await?,
+            Source::Renamed | Source::Gone => return Ok(None),
+        };
+        drop(tx);
+        let Some(Planned { plan, .. }) = planned else {
+            return Ok(Some(settings::Outcome::Complete { carried: None }));
+        };
+        let operation = ReplicateSetting { to: self.to(), change: change.clone(), plan };
+        Ok(match self.execute(operation).await? {
+            SettingReplicated::Done | SettingReplicated::Changed => None,
+            SettingReplicated::NoRepository => Some(settings::Outcome::Dropped),
+        })
+    }
+
+    /// An image with what it refers to, children first; where only certain tags are taken, also with
+    /// what refers to it and has none.
     async fn push(&self, item: &QueuedChange) -> Result<Option<Failed>> {
         let mut tx = self.run.read().await?;
-        let children = descendants(&mut tx, self.repository_id, &item.digest).await?;
+        let mut before = descendants(&mut tx, self.repository_id, &item.digest).await?;
+        let is_by_tag = self.refinement.is_some_and(DestinationRefinement::is_by_tag);
+        if is_by_tag && item.tag.is_some() {
+            before = with_referrers(&mut tx, self.repository_id, before, &item.digest).await?;
+        }
         drop(tx);
-        for child in children {
-            if let Err(error) = self.copy(&child, None).await {
-                return Ok(Some(Failed { error, of_child: true }));
+        for child in before {
+            match self.copy(&child, None).await {
+                Ok(true) => {}
+                Ok(false) => return Ok(None),
+                Err(error) => return Ok(Some(Failed { error, of_child: true })),
             }
         }
         match self.copy(&item.digest, Some(item)).await {
-            Ok(()) => Ok(None),
+            Ok(_) => Ok(None),
             Err(error) => Ok(Some(Failed { error, of_child: false })),
         }
     }
 
-    /// One image; what is missing at the destination goes before it.
-    async fn copy(&self, digest: &Digest, item: Option<&QueuedChange>) -> Result<()> {
+    /// One image; what is missing at the destination goes before it. Whether it is done, as far as
+    /// it can be: otherwise the repository has got another name.
+    async fn copy(&self, digest: &Digest, item: Option<&QueuedChange>) -> Result<bool> {
         for _ in 0..SENDINGS_MAX {
             let operation =
                 ReplicateImage { to: self.to(), digest: digest.clone(), queued: item.cloned() };
             match self.execute(operation).await? {
-                Replicated::Done => return Ok(()),
+                Replicated::Done => return Ok(true),
+                Replicated::Renamed => return Ok(false),
                 Replicated::Missing(layers) => {
                     for digest in layers {
                         self.execute(ReplicateLayer { to: self.to(), digest }).await?;
@@ -212,6 +326,16 @@ impl To {
     }
 }
 
+/// The repository that is copied, by its row.
+pub(super) enum Source {
+    /// It is where it was.
+    There(Repository),
+    /// It has another name by now.
+    Renamed,
+    /// It was deleted.
+    Gone,
+}
+
 struct Failed {
     error: Error,
     of_child: bool,
@@ -255,10 +379,10 @@ async fn descendants(tx: &mut Tx, repository_id: i64, digest: &Digest) -> Result
         if !seen.insert(id) {
             continue;
         }
-        if seen.len() > DESCENDANTS_MAX {
+        if seen.len() > TREE_MAX {
             return Err(Error::new(
                 ErrorKind::LimitExceeded,
-                format!("More than {DESCENDANTS_MAX} images are below one index."),
+                format!("More than {TREE_MAX} images are below one index."),
             ));
         }
         stack.push((id, digest, true));
@@ -278,4 +402,49 @@ async fn descendants(tx: &mut Tx, repository_id: i64, digest: &Digest) -> Result
     // The index itself.
     below.pop();
     Ok(below)
+}
+
+/// What is below an image, and before the image itself what refers to any of it and has no tag, each
+/// after what is below it.
+async fn with_referrers(
+    tx: &mut Tx,
+    repository_id: i64,
+    below: Vec<Digest>,
+    digest: &Digest,
+) -> Result<Vec<Digest>> {
+    let mut seen: HashSet<Digest> = below.iter().cloned().collect();
+    let mut all = below;
+    let mut subjects = all.clone();
+    subjects.push(digest.clone());
+    while let Some(subject) = subjects.pop() {
+        let referrers = tx
+            .all(
+                "SELECT digest FROM images WHERE repository_id = $1 AND subject_digest = $2 \
+                 AND NOT EXISTS (SELECT 1 FROM tags WHERE tags.image_id = images.id) \
+                 ORDER BY id LIMIT $3",
+                params![repository_id, subject.as_str(), REFERRERS_MAX],
+            )
+            .await?;
+        for row in &referrers {
+            let referrer = Digest::parse(&row.get::<String>(0)?).map_err(Error::internal)?;
+            if referrer == *digest || seen.contains(&referrer) {
+                continue;
+            }
+            let mut more = descendants(tx, repository_id, &referrer).await?;
+            more.push(referrer);
+            for digest in more {
+                if seen.insert(digest.clone()) {
+                    subjects.push(digest.clone());
+                    all.push(digest);
+                }
+            }
+            if all.len() > TREE_MAX {
+                return Err(Error::new(
+                    ErrorKind::LimitExceeded,
+                    format!("More than {TREE_MAX} images belong to one image."),
+                ));
+            }
+        }
+    }
+    Ok(all)
 }

@@ -2,6 +2,7 @@
 
 use super::ReplicationDestination;
 use super::carry::CarryOver;
+use crate::clock::Millis;
 use crate::context::RequestContext;
 use crate::error::{Error, Result};
 use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
@@ -14,7 +15,7 @@ use crate::repositories::{self, RepositoryAddress};
 /// rules has more.
 const DESTINATIONS_MAX: i64 = 100;
 /// The failure code of a copy that was tried too often; the operator sees why.
-const GIVEN_UP: &str = "ReplicationFailed";
+pub(super) const GIVEN_UP: &str = "ReplicationFailed";
 
 /// Tells what came of the copies of an image, by region and account. An image that was pushed
 /// before there were rules has none.
@@ -64,6 +65,10 @@ pub struct ImageReplicationStatus {
     pub status: ReplicationStatus,
     /// Why it failed.
     pub failure_code: Option<String>,
+    /// When it was queued.
+    pub queued_at: Millis,
+    /// When it ended; the time between is the lag. AWS does not tell it.
+    pub ended_at: Option<Millis>,
 }
 
 impl Operation for DescribeImageReplicationStatus {
@@ -83,7 +88,8 @@ impl Operation for DescribeImageReplicationStatus {
             .map_err(|_| not_found(&self.repository, &self.id))?;
         let rows = tx
             .all(
-                "SELECT region, account_id, status, failure_code FROM replications \
+                "SELECT region, account_id, status, failure_code, queued_at, ended_at \
+                 FROM replications \
                  WHERE image_id = $1 ORDER BY region, account_id LIMIT $2",
                 params![image.id, DESTINATIONS_MAX],
             )
@@ -95,6 +101,8 @@ impl Operation for DescribeImageReplicationStatus {
                 destination,
                 status: ReplicationStatus::from_stored(&row.get::<String>(2)?)?,
                 failure_code: row.get(3)?,
+                queued_at: row.get(4)?,
+                ended_at: row.get(5)?,
             };
             if copy.status == ReplicationStatus::InProgress
                 && is_given_up(&mut tx, &repository, &copy.destination).await?
@@ -109,7 +117,7 @@ impl Operation for DescribeImageReplicationStatus {
 }
 
 /// Whether the job is a dead letter.
-async fn is_given_up(
+pub(super) async fn is_given_up(
     tx: &mut Tx,
     repository: &repositories::Repository,
     destination: &ReplicationDestination,

@@ -4,9 +4,12 @@
 //! (`note`). A job for each repository and destination carries it over in that order ([`carry`]):
 //! it looks what is so *now*, so a tag that moved meanwhile arrives where it is and never goes back.
 //! What arrives is written by operations of the destination, which its registry policy decides on:
-//! [`replicate_image`], [`replicate_layer`], [`replicate_deletion`]. A copy, its status and the end
+//! [`replicate_image`], [`replicate_layer`], [`replicate_deletion`], [`replicate_setting`]. A copy, its status and the end
 //! of its row in the queue are one transaction. What replication itself writes is not queued again,
 //! so there are neither chains nor loops.
+//!
+//! Beside ECR's rules, [`refinements`] narrow them down for each destination, and name [`settings`]
+//! of repositories that it gets too.
 //!
 //! Source: Amazon ECR user guide, "Private image replication"; botocore `ecr`, shape
 //! `ReplicationConfiguration`. `docs/replication.md` says what is decided where ECR leaves it open.
@@ -14,12 +17,20 @@
 pub mod backfills;
 pub mod carry;
 pub mod describe_image_replication_status;
+pub mod describe_replication;
+pub mod list_replications;
+pub mod measure;
+pub(crate) mod pace;
 pub mod peer;
 pub mod put_replication_configuration;
 mod queue;
+pub mod refinements;
 pub mod replicate_deletion;
 pub mod replicate_image;
 pub mod replicate_layer;
+pub mod replicate_setting;
+pub mod retry;
+pub mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,6 +46,8 @@ use crate::registries::Document;
 const RULES_MAX: usize = 10;
 /// Different destinations of all rules together; the service quota of ECR.
 const DESTINATIONS_MAX: usize = 25;
+/// Images that one image may have below it, or carry with it.
+const TREE_MAX: usize = 50_000;
 /// Filters per rule; the service quota of ECR.
 const FILTERS_MAX: usize = 100;
 

@@ -1,5 +1,6 @@
 //! What is still to be carried over, and what came of it.
 
+use super::refinements::ReplicationRefinements;
 use super::{ReplicationConfiguration, ReplicationDestination, backfills, carry};
 use crate::app::App;
 use crate::clock::Millis;
@@ -52,11 +53,28 @@ pub(crate) async fn note(
         return Ok(());
     }
     let configuration = ReplicationConfiguration::load(tx, Some(repository.registry_id)).await?;
-    for (destination, deletions) in configuration.destinations_of(&repository.address.name) {
+    let destinations = configuration.destinations_of(&repository.address.name);
+    if destinations.is_empty() {
+        return Ok(());
+    }
+    let refinements = ReplicationRefinements::load(tx, Some(repository.registry_id)).await?;
+    for (destination, deletions) in destinations {
         if change == Change::Delete && !deletions {
             continue;
         }
-        for tag in tags {
+        if !refinements.take_repository(destination, &repository.address.name) {
+            continue;
+        }
+        let image = (repository.id, digest);
+        let taken = match change {
+            Change::Push => refinements.taken(tx, destination, image, tags).await?,
+            // What it belonged to may be gone with it; only what arrived is removed in any case.
+            Change::Delete => refinements.taken_tags(destination, tags),
+        };
+        if taken.is_empty() {
+            continue;
+        }
+        for tag in taken {
             let tag = tag.as_ref().map_or("", Tag::as_str);
             let queued = Queued { change, digest, tag, backfill: None };
             put(tx, call.app, repository.id, destination, queued).await?;
@@ -123,7 +141,7 @@ pub struct QueuedChange {
     pub(super) change: Change,
     pub(super) digest: Digest,
     pub(super) tag: Option<Tag>,
-    queued_at: Millis,
+    pub(super) queued_at: Millis,
 }
 
 impl QueuedChange {
@@ -170,6 +188,8 @@ pub(super) enum Outcome {
     Complete,
     /// There was nothing to carry any more.
     Moot,
+    /// The destination does not get it any more.
+    Excluded,
     /// It will not be tried again.
     Failed {
         /// As clients see it.
@@ -195,11 +215,27 @@ pub(super) async fn settle(
     let backfill: Option<String> = row.get(0)?;
     tx.execute("DELETE FROM replication_queue WHERE id = $1", params![queued.id]).await?;
     let now = app.clock.now();
-    let (status, code) = match outcome {
-        Outcome::Complete | Outcome::Moot => ("COMPLETE", None),
-        Outcome::Failed { code, .. } => ("FAILED", Some(*code)),
+    let stands = match outcome {
+        Outcome::Complete | Outcome::Moot => Some(("COMPLETE", None)),
+        Outcome::Failed { code, .. } => Some(("FAILED", Some(*code))),
+        Outcome::Excluded => None,
     };
-    if queued.change == Change::Push {
+    if let (Change::Push, None) = (queued.change, stands) {
+        tx.execute(
+            "DELETE FROM replications \
+             WHERE image_id = (SELECT id FROM images WHERE repository_id = $1 AND digest = $2) \
+             AND account_id = $3 AND region = $4 AND queued_at <= $5",
+            params![
+                repository_id,
+                queued.digest.as_str(),
+                &destination.account,
+                &destination.region,
+                queued.queued_at,
+            ],
+        )
+        .await?;
+    }
+    if let (Change::Push, Some((status, code))) = (queued.change, stands) {
         // A younger push of the image is still to come; its status is the one that counts.
         tx.execute(
             "UPDATE replications SET status = $5, failure_code = $6, ended_at = $7 \

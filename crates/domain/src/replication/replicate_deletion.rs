@@ -1,6 +1,6 @@
 //! Carrying a deletion over.
 
-use super::carry::To;
+use super::carry::{Source, To};
 use super::queue::{self, Outcome, QueuedChange};
 use super::replicate_image::ACTION;
 use crate::context::RequestContext;
@@ -11,7 +11,8 @@ use crate::images::{self, ImageIdentifier, tags};
 use crate::repositories::{self, Repository};
 
 /// Removes at the destination what the source lost, and no more: a tag only where it names the
-/// image that it named there, an image only when it has no tag. Idempotent.
+/// image that it named there, an image only when it has no tag. Idempotent; nothing happens, and the
+/// change stays queued, where the repository has another name by now.
 #[derive(Clone, Debug)]
 pub struct ReplicateDeletion {
     /// From where to where.
@@ -33,7 +34,14 @@ impl Operation for ReplicateDeletion {
     async fn run(self, call: Call<'_>) -> Result<()> {
         let mut tx = call.write().await?;
         self.to.lease.hold(&mut tx, call.app.clock.now()).await?;
-        let from = self.to.source(&mut tx).await?;
+        let from = match self.to.source(&mut tx).await? {
+            Source::There(from) => Some(from),
+            Source::Gone => None,
+            Source::Renamed => {
+                drop(tx);
+                return Ok(());
+            }
+        };
         let to = repositories::find(&mut tx, &self.to.destination).await?;
         if let (Some(from), Some(to)) = (from, to) {
             self.remove(&mut tx, &call, &from, &to).await?;

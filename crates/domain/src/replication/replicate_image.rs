@@ -1,7 +1,11 @@
 //! Writing the copy of an image.
 
-use super::carry::To;
+use std::time::Duration;
+
+use super::carry::{Source, To};
 use super::queue::{self, Outcome, QueuedChange};
+use super::refinements::ReplicationRefinements;
+use super::settings;
 use crate::blobs;
 use crate::context::RequestContext;
 use crate::encryption;
@@ -13,6 +17,7 @@ use crate::images::put_image::{self, NewImage};
 use crate::images::{self, ImageRecord, tags};
 use crate::names::{Digest, Tag};
 use crate::objects::Tier;
+use crate::registries::Document as _;
 use crate::repositories::create::NewRepository;
 use crate::repositories::{self, Repository};
 use crate::templates::{self, AppliedFor};
@@ -40,6 +45,8 @@ pub enum Replicated {
     Done,
     /// These layers must be there first; the repository is.
     Missing(Vec<Digest>),
+    /// The repository that is copied has another name by now, and nothing was done.
+    Renamed,
 }
 
 impl Operation for ReplicateImage {
@@ -54,7 +61,11 @@ impl Operation for ReplicateImage {
     async fn run(self, call: Call<'_>) -> Result<Replicated> {
         let To { source, repository_id, destination, lease } = &self.to;
         let mut tx = call.read().await?;
-        let found = self.to.source(&mut tx).await?;
+        let found = match self.to.source(&mut tx).await? {
+            Source::There(found) => Some(found),
+            Source::Gone => None,
+            Source::Renamed => return Ok(Replicated::Renamed),
+        };
         let image = match &found {
             Some(repository) => images::find_by_digest(&mut tx, repository, &self.digest).await?,
             None => None,
@@ -70,6 +81,10 @@ impl Operation for ReplicateImage {
 
         let mut tx = call.write().await?;
         lease.hold(&mut tx, call.app.clock.now()).await?;
+        if matches!(self.to.source(&mut tx).await?, Source::Renamed) {
+            drop(tx);
+            return Ok(Replicated::Renamed);
+        }
         let between = (*repository_id, &self.to.registry());
         let (Some(from), Some(image), Some(bytes)) = (found, image, bytes) else {
             if let Some(queued) = &self.queued {
@@ -79,7 +94,7 @@ impl Operation for ReplicateImage {
             return Ok(Replicated::Done);
         };
         let manifest = Manifest::parse(&bytes, Some(&image.media_type)).map_err(Error::internal)?;
-        let repository = self.repository(&mut tx, &call).await?;
+        let repository = self.repository(&mut tx, &call, &from).await?;
         let missing = provide(&mut tx, &call, (&from, &repository), &manifest).await?;
         if !missing.is_empty() {
             call.commit(tx).await?;
@@ -102,22 +117,39 @@ impl Operation for ReplicateImage {
             queue::publish(&mut tx, call.app, (source, destination), queued, "SUCCESS").await?;
         }
         call.commit(tx).await?;
+        if let Some(queued) = &self.queued {
+            let waited = call.app.clock.now().0.saturating_sub(queued.queued_at.0);
+            let waited = Duration::from_millis(u64::try_from(waited).unwrap_or(0));
+            call.app.metrics.record_replicated(waited);
+        }
         Ok(Replicated::Done)
     }
 }
 
 impl ReplicateImage {
     /// The repository at the destination. A template for replication shapes it when it is made.
-    async fn repository(&self, tx: &mut Tx, call: &Call<'_>) -> Result<Repository> {
+    async fn repository(
+        &self,
+        tx: &mut Tx,
+        call: &Call<'_>,
+        from: &Repository,
+    ) -> Result<Repository> {
         let address = &self.to.destination;
         if let Some(found) = repositories::find(tx, address).await? {
             return Ok(found);
         }
         call.permit().require(call.context, CREATE, &address.resource())?;
-        match templates::applies(tx, address, AppliedFor::Replication).await? {
-            Some(template) => templates::create_repository(tx, call, address, template).await,
-            None => repositories::create::insert(tx, call, address, NewRepository::default()).await,
+        let made = match templates::applies(tx, address, AppliedFor::Replication).await? {
+            Some(template) => templates::create_repository(tx, call, address, template).await?,
+            None => {
+                repositories::create::insert(tx, call, address, NewRepository::default()).await?
+            }
+        };
+        let refinements = ReplicationRefinements::load(tx, Some(from.registry_id)).await?;
+        if let Some(refinement) = refinements.of(&self.to.registry()) {
+            settings::note_all(tx, call.app, from, refinement).await?;
         }
+        Ok(made)
     }
 
     /// The tag, while it still names the image. Where it went it arrives with what it names now.
@@ -135,10 +167,13 @@ impl ReplicateImage {
 }
 
 impl To {
-    /// The repository that is copied, if it is still the same.
-    pub(super) async fn source(&self, tx: &mut Tx) -> Result<Option<Repository>> {
-        let found = repositories::find(tx, &self.source).await?;
-        Ok(found.filter(|found| found.id == self.repository_id))
+    /// The repository that is copied, if it is still the same and where it was.
+    pub(super) async fn source(&self, tx: &mut Tx) -> Result<Source> {
+        Ok(match repositories::by_id(tx, self.repository_id).await? {
+            Some(found) if found.address == self.source => Source::There(found),
+            Some(_) => Source::Renamed,
+            None => Source::Gone,
+        })
     }
 }
 

@@ -1,8 +1,11 @@
 //! Copying the bytes of a layer to another account, where they are sealed under its own keys.
 
+use std::sync::Arc;
+
 use futures_util::stream;
 
 use super::carry::To;
+use super::pace::Pace;
 use super::replicate_image::ACTION;
 use crate::blobs::{self, BlobReader};
 use crate::context::RequestContext;
@@ -37,20 +40,25 @@ impl Operation for ReplicateLayer {
         let mut tx = call.read().await?;
         let gone =
             || Error::new(ErrorKind::BlobNotFound, format!("The layer {} is gone.", self.digest));
-        let from = self.to.source(&mut tx).await?.ok_or_else(gone)?;
+        // Whatever its name is now: its image says whether it is still copied.
+        let from = repositories::by_id(&mut tx, self.to.repository_id).await?.ok_or_else(gone)?;
         let blob = blobs::find_whole(&mut tx, &from, &self.digest).await?.ok_or_else(gone)?;
         let reader = BlobReader::open(call.app, &mut tx, &from, &self.digest, &blob).await?;
         let to = repositories::get(&mut tx, &self.to.destination).await?;
         drop(tx);
-        uploads::receive::receive(&call, &to, body(reader), &self.digest).await
+        let body = body(reader, Arc::clone(&call.app.replication_pace));
+        uploads::receive::receive(&call, &to, body, &self.digest).await
     }
 }
 
-fn body(reader: BlobReader) -> BodyStream {
-    let read = |(reader, offset): (BlobReader, u64)| async move {
+/// The bytes, as fast as the operator lets all copies together be.
+fn body(reader: BlobReader, pace: Arc<Pace>) -> BodyStream {
+    let read = |(reader, pace, offset): (BlobReader, Arc<Pace>, u64)| async move {
         if offset >= reader.size() {
             return Ok(None);
         }
+        let wanted = (reader.size() - offset).min(SPAN_PLAIN_BYTES as u64);
+        pace.spend(wanted).await;
         let span = reader
             .read_at(offset, SPAN_PLAIN_BYTES)
             .await
@@ -59,7 +67,7 @@ fn body(reader: BlobReader) -> BodyStream {
             return Err(BodyError("a layer ends early".to_owned()));
         }
         let next = offset + span.len() as u64;
-        Ok(Some((span, (reader, next))))
+        Ok(Some((span, (reader, pace, next))))
     };
-    Box::pin(stream::try_unfold((reader, 0), read))
+    Box::pin(stream::try_unfold((reader, pace, 0), read))
 }

@@ -96,6 +96,7 @@ pub(crate) async fn insert(
         tag_mutability: new.tag_mutability,
         scan_on_push: new.scan_on_push,
         sparse_manifests: None,
+        is_cache: false,
         created_at: call.now(),
     };
     tx.execute(

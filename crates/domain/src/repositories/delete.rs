@@ -4,7 +4,7 @@ use super::{Repository, RepositoryAddress};
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::events::{self, Event};
-use crate::execute::{Call, Demand, Entry, Operation, Service};
+use crate::execute::{Call, Demand, Entry, Operation, Service, registry_action};
 use crate::names::{AccountId, RepositoryName};
 use crate::{params, policies};
 
@@ -31,11 +31,14 @@ const QUEUE_GARBAGE: [&str; 2] = [
 ];
 
 /// What refers to a repository, referrers before what they refer to.
-const DELETE_IN_ORDER: [&str; 15] = [
+const DELETE_IN_ORDER: [&str; 19] = [
+    "DELETE FROM replicated_settings WHERE repository_id = $1",
     "DELETE FROM replication_queue WHERE repository_id = $1",
     "DELETE FROM replications WHERE image_id IN (SELECT id FROM images WHERE repository_id = $1)",
     "DELETE FROM image_signatures WHERE image_id IN \
      (SELECT id FROM images WHERE repository_id = $1)",
+    "DELETE FROM arriving_images WHERE repository_id = $1",
+    "DELETE FROM upstream_transfers WHERE repository_id = $1",
     "DELETE FROM uploads WHERE repository_id = $1",
     "DELETE FROM tags WHERE repository_id = $1",
     "DELETE FROM image_children WHERE image_id IN \
@@ -49,6 +52,7 @@ const DELETE_IN_ORDER: [&str; 15] = [
     "DELETE FROM lifecycle_previews WHERE repository_id = $1",
     "DELETE FROM lifecycle_expired_subjects WHERE repository_id = $1",
     "DELETE FROM lifecycle_policies WHERE repository_id = $1",
+    "DELETE FROM public_catalog_data WHERE repository_id = $1",
     "DELETE FROM repositories WHERE id = $1",
 ];
 
@@ -58,7 +62,7 @@ impl Operation for DeleteRepository {
 
     fn demands(&self, context: &RequestContext) -> Vec<Demand> {
         let address = RepositoryAddress::new(context, self.registry_id, self.name.clone());
-        vec![Demand::new("ecr:DeleteRepository", address.resource())]
+        vec![address.demand(registry_action!("DeleteRepository"))]
     }
 
     async fn run(self, call: Call<'_>) -> Result<Repository> {

@@ -3,7 +3,9 @@
 use super::{Repository, RepositoryAddress, from_row, select_repositories};
 use crate::context::RequestContext;
 use crate::error::Result;
-use crate::execute::{Call, Demand, Entry, Operation, Resource, Service};
+use crate::execute::{
+    Call, Demand, Entry, Operation, RegistryAction, Resource, Service, registry_action,
+};
 use crate::names::{AccountId, RepositoryName};
 use crate::pages::{Page, PageRequest};
 use crate::params;
@@ -24,18 +26,18 @@ impl Operation for DescribeRepositories {
     type Output = Page<Repository>;
 
     fn demands(&self, context: &RequestContext) -> Vec<Demand> {
-        const ACTION: &str = "ecr:DescribeRepositories";
+        const ACTION: RegistryAction = registry_action!("DescribeRepositories");
         if self.names.is_empty() {
             // ECR's own denials name this resource when no repository was asked for.
             let account = self.registry_id.unwrap_or(context.account);
             let all = Resource::Repositories { account, region: context.region.clone() };
-            return vec![Demand::new(ACTION, all)];
+            return vec![Demand::new(ACTION.at(&context.region), all)];
         }
         self.names
             .iter()
             .map(|name| {
                 let address = RepositoryAddress::new(context, self.registry_id, name.clone());
-                Demand::new(ACTION, address.resource())
+                address.demand(ACTION)
             })
             .collect()
     }

@@ -1,4 +1,4 @@
-//! Repositories: create, describe, delete, tag mutability.
+//! Repositories: create, describe, delete, rename, tag mutability.
 
 pub mod create;
 pub mod delete;
@@ -6,13 +6,14 @@ pub mod describe;
 pub mod list_catalog;
 pub mod put_image_tag_mutability;
 pub mod put_sparse_manifests;
+pub mod rename;
 pub mod tag_mutability;
 
 use crate::app::App;
 use crate::clock::Millis;
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind, Result};
-use crate::execute::{Resource, Tx};
+use crate::execute::{Demand, RegistryAction, Resource, Tx};
 use crate::metadata::Row;
 use crate::names::{AccountId, Arn, Partition, Region, RepositoryName};
 use crate::params;
@@ -24,7 +25,7 @@ pub use tag_mutability::{TagMutability, TagMutabilityRule};
 pub struct RepositoryAddress {
     /// The registry's account.
     pub account: AccountId,
-    /// The registry's region.
+    /// The registry's region; the global one for a public registry.
     pub region: Region,
     /// The name.
     pub name: RepositoryName,
@@ -53,6 +54,11 @@ impl RepositoryAddress {
         }
     }
 
+    /// A demand of an action on it.
+    pub(crate) fn demand(&self, action: RegistryAction) -> Demand {
+        Demand::new(action.at(&self.region), self.resource())
+    }
+
     /// The repository's ARN.
     pub fn arn(&self) -> String {
         Arn::repository(Partition::of(&self.region), &self.region, &self.account, &self.name)
@@ -75,6 +81,8 @@ pub struct Repository {
     pub scan_on_push: bool,
     /// Whether manifests may refer to what it does not hold; nothing: as the server says.
     pub sparse_manifests: Option<bool>,
+    /// Whether it has images of an upstream registry.
+    pub is_cache: bool,
     /// When it was created.
     pub created_at: Millis,
 }
@@ -85,10 +93,9 @@ macro_rules! select_repositories {
             "SELECT repositories.id, repositories.registry_id, repositories.name, \
              repositories.tag_mutability, repositories.tag_mutability_exclusions, \
              repositories.scan_on_push, repositories.created_at, \
-             repositories.sparse_manifests \
+             repositories.sparse_manifests, repositories.is_cache \
              FROM repositories JOIN registries ON registries.id = repositories.registry_id \
-             WHERE registries.kind = 'private' AND registries.account_id = $1 \
-             AND registries.region = $2 ",
+             WHERE registries.account_id = $1 AND registries.region = $2 ",
             $rest
         )
     };
@@ -108,6 +115,7 @@ fn from_row(account: &AccountId, region: &Region, row: &Row) -> Result<Repositor
         scan_on_push: row.get(5)?,
         created_at: row.get(6)?,
         sparse_manifests: row.get(7)?,
+        is_cache: row.get(8)?,
     })
 }
 
@@ -153,11 +161,39 @@ pub(crate) async fn address_of(
     row.map(|row| {
         Ok(RepositoryAddress {
             account: AccountId::parse(&row.get::<String>(0)?).map_err(Error::internal)?,
-            region: Region::parse(&row.get::<String>(1)?).map_err(Error::internal)?,
+            region: Region::parse_stored(&row.get::<String>(1)?).map_err(Error::internal)?,
             name: RepositoryName::parse(&row.get::<String>(2)?).map_err(Error::internal)?,
         })
     })
     .transpose()
+}
+
+/// The repository of this row, whatever its name is now.
+pub(crate) async fn by_id(tx: &mut Tx, repository_id: i64) -> Result<Option<Repository>> {
+    match address_of(tx, repository_id).await? {
+        Some(address) => find(tx, &address).await,
+        None => Ok(None),
+    }
+}
+
+/// The repository of this row at the address where a job found it; nothing if it is gone.
+///
+/// # Errors
+/// [`ErrorKind::Unavailable`] when it has got another name meanwhile: what was decided was decided
+/// for the old one, so the job begins again.
+pub(crate) async fn still_at(
+    tx: &mut Tx,
+    repository_id: i64,
+    address: &RepositoryAddress,
+) -> Result<Option<Repository>> {
+    let found = by_id(tx, repository_id).await?;
+    if found.as_ref().is_some_and(|found| found.address != *address) {
+        return Err(Error::new(
+            ErrorKind::Unavailable,
+            "The repository got another name while a job worked on it; the job begins again.",
+        ));
+    }
+    Ok(found)
 }
 
 /// The error for a repository that does not exist, in ECR's words.

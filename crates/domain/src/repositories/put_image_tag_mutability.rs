@@ -3,9 +3,10 @@
 use super::{Repository, RepositoryAddress, TagMutabilityRule};
 use crate::context::RequestContext;
 use crate::error::Result;
-use crate::execute::{Call, Demand, Entry, Operation, Service};
+use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
 use crate::names::{AccountId, RepositoryName};
 use crate::params;
+use crate::replication::{self, settings::ReplicatedSetting};
 
 /// Sets whether tags may move, from the next push on. Idempotent.
 #[derive(Clone, Debug)]
@@ -31,18 +32,21 @@ impl Operation for PutImageTagMutability {
         let address = RepositoryAddress::new(call.context, self.registry_id, self.name);
         let mut tx = call.write().await?;
         let mut repository = super::get(&mut tx, &address).await?;
-        tx.execute(
-            "UPDATE repositories SET tag_mutability = $2, tag_mutability_exclusions = $3 \
-             WHERE id = $1",
-            params![
-                repository.id,
-                self.tag_mutability.setting().as_str(),
-                self.tag_mutability.stored_filters()?,
-            ],
-        )
-        .await?;
+        store(&mut tx, repository.id, &self.tag_mutability).await?;
+        let setting = ReplicatedSetting::TagMutability;
+        replication::settings::note(&mut tx, &call, &repository, setting).await?;
         repository.tag_mutability = self.tag_mutability;
         call.commit(tx).await?;
         Ok(repository)
     }
+}
+
+/// Stores the rule.
+pub(crate) async fn store(tx: &mut Tx, repository_id: i64, rule: &TagMutabilityRule) -> Result<()> {
+    tx.execute(
+        "UPDATE repositories SET tag_mutability = $2, tag_mutability_exclusions = $3 WHERE id = $1",
+        params![repository_id, rule.setting().as_str(), rule.stored_filters()?],
+    )
+    .await?;
+    Ok(())
 }

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind, Result};
-use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
+use crate::execute::{Call, Demand, Entry, Operation, Service, Tx, registry_action};
 use crate::names::{Arn, Partition, RepositoryName};
 use crate::params;
+use crate::replication::{self, settings::ReplicatedSetting};
 use crate::repositories::{self, RepositoryAddress};
 
 /// Tags per repository; AWS's quota.
@@ -92,6 +93,16 @@ pub(crate) async fn put(tx: &mut Tx, repository_id: i64, tags: &[ResourceTag]) -
     Ok(())
 }
 
+/// Removes a tag, if there is one of this key.
+pub(crate) async fn remove(tx: &mut Tx, repository_id: i64, key: &str) -> Result<()> {
+    tx.execute(
+        "DELETE FROM resource_tags WHERE repository_id = $1 AND tag_key = $2",
+        params![repository_id, key],
+    )
+    .await?;
+    Ok(())
+}
+
 /// The tags of a repository, by key.
 pub(crate) async fn list(tx: &mut Tx, repository_id: i64) -> Result<Vec<ResourceTag>> {
     let rows = tx
@@ -112,8 +123,13 @@ pub fn parse_resource_arn(context: &RequestContext, text: &str) -> Result<Reposi
     let invalid = || Error::invalid_parameter("resourceArn", "Invalid ARN");
     let arn = Arn::parse(text).map_err(|_| invalid())?;
     let name = arn.resource().strip_prefix("repository/").ok_or_else(invalid)?;
-    let name = RepositoryName::parse(name).map_err(|_| invalid())?;
-    let here = arn.service() == "ecr"
+    let is_public = context.region.is_global();
+    let name = match is_public {
+        true => RepositoryName::parse_public(name),
+        false => RepositoryName::parse(name),
+    };
+    let name = name.map_err(|_| invalid())?;
+    let here = arn.service() == if is_public { "ecr-public" } else { "ecr" }
         && arn.region() == context.region.as_str()
         && arn.partition() == Partition::of(&context.region).as_str();
     let account = crate::names::AccountId::parse(arn.account()).map_err(|_| invalid())?;
@@ -139,7 +155,7 @@ impl Operation for TagResource {
     fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
         vec![Demand {
             keys: condition_keys(&self.tags),
-            ..Demand::new("ecr:TagResource", self.resource.resource())
+            ..self.resource.demand(registry_action!("TagResource"))
         }]
     }
 
@@ -148,6 +164,8 @@ impl Operation for TagResource {
         let mut tx = call.write().await?;
         let repository = repositories::get(&mut tx, &self.resource).await?;
         put(&mut tx, repository.id, &self.tags).await?;
+        let setting = ReplicatedSetting::ResourceTags;
+        replication::settings::note(&mut tx, &call, &repository, setting).await?;
         call.commit(tx).await
     }
 }
@@ -167,7 +185,8 @@ impl Operation for UntagResource {
 
     fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
         vec![
-            Demand::new("ecr:UntagResource", self.resource.resource())
+            self.resource
+                .demand(registry_action!("UntagResource"))
                 .with_key("aws:TagKeys", self.keys.clone()),
         ]
     }
@@ -176,12 +195,10 @@ impl Operation for UntagResource {
         let mut tx = call.write().await?;
         let repository = repositories::get(&mut tx, &self.resource).await?;
         for key in &self.keys {
-            tx.execute(
-                "DELETE FROM resource_tags WHERE repository_id = $1 AND tag_key = $2",
-                params![repository.id, key],
-            )
-            .await?;
+            remove(&mut tx, repository.id, key).await?;
         }
+        let setting = ReplicatedSetting::ResourceTags;
+        replication::settings::note(&mut tx, &call, &repository, setting).await?;
         call.commit(tx).await
     }
 }
@@ -198,7 +215,7 @@ impl Operation for ListTagsForResource {
     type Output = Vec<ResourceTag>;
 
     fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
-        vec![Demand::new("ecr:ListTagsForResource", self.resource.resource())]
+        vec![self.resource.demand(registry_action!("ListTagsForResource"))]
     }
 
     async fn run(self, call: Call<'_>) -> Result<Vec<ResourceTag>> {

@@ -157,6 +157,7 @@ impl Operation for AttachSignature {
         let domain = encryption::ensure_account_domain(&call, &self.repository).await?;
         let mut tx = call.write().await?;
         self.lease.hold(&mut tx, call.app.clock.now()).await?;
+        let found = repositories::still_at(&mut tx, self.repository_id, &self.repository).await?;
         let ended = tx
             .execute(
                 "UPDATE image_signatures SET status = 'COMPLETE', failure_code = NULL, \
@@ -165,9 +166,7 @@ impl Operation for AttachSignature {
                 params![self.image_id, &self.profile_arn, call.app.clock.now()],
             )
             .await?;
-        let repository = repositories::find(&mut tx, &self.repository).await?;
-        let repository = repository.filter(|found| found.id == self.repository_id && ended == 1);
-        let Some(repository) = repository else {
+        let Some(repository) = found.filter(|_| ended == 1) else {
             tx.commit().await?;
             return Ok(());
         };

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::ingest::{End, ingest};
-use super::{BodyStream, PARTS_MAX, UploadId, UploadRules, part_out_of_order};
+use super::{BodyStream, PARTS_MAX, PUBLIC_PARTS_MAX, UploadId, UploadRules, part_out_of_order};
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind, Result};
-use crate::execute::{Call, Demand, Entry, Operation, Service};
+use crate::execute::{Call, Demand, Entry, Operation, Service, registry_action};
 use crate::repositories::{self, RepositoryAddress};
 
 /// Adds bytes to an upload. When it returns, they survive a power failure.
@@ -39,7 +39,7 @@ impl Operation for UploadLayerPart {
     type Output = Progress;
 
     fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
-        vec![Demand::new("ecr:UploadLayerPart", self.repository.resource())]
+        vec![self.repository.demand(registry_action!("UploadLayerPart"))]
     }
 
     async fn run(self, call: Call<'_>) -> Result<Progress> {
@@ -56,10 +56,14 @@ impl Operation for UploadLayerPart {
         {
             return Err(part_out_of_order(&repository, &upload, first_byte));
         }
-        if self.rules == UploadRules::LayerParts && upload.parts >= PARTS_MAX {
+        let parts_max = match self.repository.region.is_global() {
+            true => PUBLIC_PARTS_MAX,
+            false => PARTS_MAX,
+        };
+        if self.rules == UploadRules::LayerParts && upload.parts >= parts_max {
             return Err(Error::new(
                 ErrorKind::LimitExceeded,
-                format!("A layer has at most {PARTS_MAX} parts."),
+                format!("A layer has at most {parts_max} parts."),
             ));
         }
 

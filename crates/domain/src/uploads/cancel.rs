@@ -4,7 +4,7 @@ use super::UploadId;
 use crate::blobs;
 use crate::context::RequestContext;
 use crate::error::Result;
-use crate::execute::{Call, Demand, Entry, Operation, Service};
+use crate::execute::{Call, Demand, Entry, Operation, Service, registry_action};
 use crate::params;
 use crate::repositories::{self, RepositoryAddress};
 
@@ -22,7 +22,7 @@ impl Operation for CancelUpload {
     type Output = ();
 
     fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
-        vec![Demand::new("ecr:UploadLayerPart", self.repository.resource())]
+        vec![self.repository.demand(registry_action!("UploadLayerPart"))]
     }
 
     async fn run(self, call: Call<'_>) -> Result<()> {

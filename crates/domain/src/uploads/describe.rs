@@ -4,7 +4,7 @@ use super::UploadId;
 use super::append::Progress;
 use crate::context::RequestContext;
 use crate::error::Result;
-use crate::execute::{Call, Demand, Entry, Operation, Service};
+use crate::execute::{Call, Demand, Entry, Operation, Service, registry_action};
 use crate::repositories::{self, RepositoryAddress};
 
 /// Says how far an upload got, so that a client can go on after a broken connection.
@@ -21,7 +21,7 @@ impl Operation for DescribeUpload {
     type Output = Progress;
 
     fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
-        vec![Demand::new("ecr:UploadLayerPart", self.repository.resource())]
+        vec![self.repository.demand(registry_action!("UploadLayerPart"))]
     }
 
     async fn run(self, call: Call<'_>) -> Result<Progress> {

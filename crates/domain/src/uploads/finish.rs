@@ -10,10 +10,11 @@ use crate::context::RequestContext;
 use crate::encryption;
 use crate::encryption::container::SPAN_PLAIN_BYTES;
 use crate::error::{Error, ErrorKind, Result};
-use crate::execute::{Call, Demand, Entry, Operation, Service};
+use crate::execute::{Call, Demand, Entry, Operation, Service, registry_action};
 use crate::names::{Algorithm, Digest, Hasher};
 use crate::objects::{ObjectErrorKind, ObjectId};
 use crate::params;
+use crate::pull_through::transfer_lease::TransferLease;
 use crate::repositories::{self, Repository, RepositoryAddress};
 
 /// Turns an upload into a blob of the repository. When it returns, the blob survives a power
@@ -47,9 +48,9 @@ impl Operation for CompleteLayerUpload {
     type Output = UploadedBlob;
 
     fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
-        let mut demands = vec![Demand::new("ecr:CompleteLayerUpload", self.repository.resource())];
+        let mut demands = vec![self.repository.demand(registry_action!("CompleteLayerUpload"))];
         if self.body.is_some() {
-            demands.push(Demand::new("ecr:UploadLayerPart", self.repository.resource()));
+            demands.push(self.repository.demand(registry_action!("UploadLayerPart")));
         }
         demands
     }
@@ -90,7 +91,8 @@ impl Operation for CompleteLayerUpload {
         let size = upload.received;
         let lost = blobs::lost_object(call.app, &expected, &digest).await;
         let existed =
-            publish(&call, &repository, upload, received_before, &digest, lost.as_ref()).await?;
+            publish(&call, &repository, upload, received_before, &digest, (lost.as_ref(), None))
+                .await?;
         call.app.garbage.wake();
         if existed && self.rules == UploadRules::LayerParts {
             return Err(Error::new(
@@ -178,20 +180,24 @@ fn is_inline(upload: &Upload) -> bool {
     upload.chunks() == 0
 }
 
-/// Makes the blob and removes the upload, in one transaction.
+/// Makes the blob and removes the upload, in one transaction; of a blob that is fetched from an
+/// upstream only while the lease for that holds.
 pub(super) async fn publish(
     call: &Call<'_>,
     repository: &Repository,
     upload: Upload,
     received_before: u64,
     digest: &Digest,
-    lost: Option<&ObjectId>,
+    (lost, lease): (Option<&ObjectId>, Option<&TransferLease>),
 ) -> Result<bool> {
     let left_object = is_inline(&upload) && may_have_object(call.app, &upload).await;
     let domain = encryption::ensure_account_domain(call, &repository.address).await?;
     let mut tx = call.write().await?;
     // A name deleted and made again is another repository.
     let current = repositories::get(&mut tx, &repository.address).await?;
+    if let Some(lease) = lease {
+        lease.end(&mut tx).await?;
+    }
     let removed = remove_row(&mut tx, &upload.id, received_before).await?;
     if !removed || current.id != repository.id {
         return Err(super::not_found(&repository.address, upload.id.as_str()));

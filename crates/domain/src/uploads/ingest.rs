@@ -11,7 +11,7 @@ use futures_util::StreamExt;
 use tokio::task::JoinHandle;
 
 use super::pending::Pending;
-use super::{BLOB_BYTES_MAX, BodyStream, Upload, UploadLock};
+use super::{BodyStream, Upload, UploadLock};
 use crate::app::App;
 use crate::encryption::container::{CHUNK_BYTES, Container, SPAN_PLAIN_BYTES};
 use crate::error::{Error, ErrorKind, Result};
@@ -30,7 +30,7 @@ pub(super) enum End {
 /// object, if there is one, is finished: its last chunk is written too.
 ///
 /// # Errors
-/// When the store cannot write, or the blob grows past [`BLOB_BYTES_MAX`]. The row is then as it
+/// When the store cannot write, or the blob grows past what the registry takes. The row is then as it
 /// was, and what was written past it is cut off by the next request.
 pub(super) async fn ingest(
     app: &App,
@@ -39,9 +39,28 @@ pub(super) async fn ingest(
     ends: bool,
     lock: &Arc<UploadLock>,
 ) -> Result<End> {
+    ingest_watched(app, upload, body, ends, lock, None).await
+}
+
+/// Is told how many bytes of an upload can be read from its object. They are whole chunks, and the
+/// last chunk of the object is never among them.
+pub(super) type Watch = Arc<dyn Fn(u64) + Send + Sync>;
+
+/// As [`ingest`], while somebody watches.
+///
+/// # Errors
+/// As [`ingest`].
+pub(super) async fn ingest_watched(
+    app: &App,
+    upload: &mut Upload,
+    body: Option<BodyStream>,
+    ends: bool,
+    lock: &Arc<UploadLock>,
+    watch: Option<Watch>,
+) -> Result<End> {
     let received_before = upload.received;
     let chunks_before = upload.chunks();
-    let mut spans = Spans::new(app, upload, lock);
+    let mut spans = Spans { watch, ..Spans::new(app, upload, lock) };
     let taken = match take(upload, body, &mut spans).await {
         Ok(end) => {
             let ends = ends && matches!(end, End::Complete);
@@ -68,10 +87,10 @@ async fn take(upload: &mut Upload, body: Option<BodyStream>, spans: &mut Spans<'
         match chunk {
             Ok(chunk) => {
                 upload.received += chunk.len() as u64;
-                if upload.received > BLOB_BYTES_MAX {
+                if upload.received > upload.bytes_max {
                     return Err(Error::new(
                         ErrorKind::LimitExceeded,
-                        format!("A layer has at most {BLOB_BYTES_MAX} bytes."),
+                        format!("A layer has at most {} bytes.", upload.bytes_max),
                     ));
                 }
                 spans.push(&chunk).await?;
@@ -112,6 +131,9 @@ struct Spans<'a> {
     /// How much of `pending` earlier requests have hashed.
     hashed: usize,
     under_way: Option<JoinHandle<Result<AfterSpan>>>,
+    watch: Option<Watch>,
+    /// Whether the span under way has the last chunk.
+    is_last: bool,
 }
 
 impl<'a> Spans<'a> {
@@ -128,6 +150,8 @@ impl<'a> Spans<'a> {
             tail: Bytes::new(),
             hashed: upload.tail.len(),
             under_way: None,
+            watch: None,
+            is_last: false,
         }
     }
 
@@ -151,6 +175,7 @@ impl<'a> Spans<'a> {
         let span = self.pending.take(length);
         let hashed = self.hashed.min(span.len());
         self.hashed -= hashed;
+        self.is_last = ends;
         let first = self.chunks;
         self.chunks += (length / CHUNK_BYTES) as u64;
         let (Some(hasher), Some(mut writer)) = (self.hasher.take(), self.writer.take()) else {
@@ -188,6 +213,9 @@ impl<'a> Spans<'a> {
             let (hasher, writer) = task.await.map_err(Error::internal)??;
             self.hasher = Some(hasher);
             self.writer = Some(writer);
+            if let Some(watch) = self.watch.as_ref().filter(|_| !self.is_last) {
+                watch(self.chunks * CHUNK_BYTES as u64);
+            }
         }
         Ok(())
     }

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Upload, UploadId, UploadRules, expiry, seal_progress};
+use super::{Upload, UploadId, UploadRules, bytes_max, expiry, seal_progress};
 use crate::context::RequestContext;
 use crate::encryption::{self, DataKey, EncryptionDomain};
 use crate::error::{ErrorKind, Result};
-use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
+use crate::execute::{
+    Call, Demand, Entry, Operation, RegistryAction, Service, Tx, registry_action,
+};
 use crate::names::{Algorithm, Hasher};
 use crate::objects::ObjectId;
 use crate::params;
@@ -32,9 +34,9 @@ impl Operation for InitiateLayerUpload {
     type Output = UploadId;
 
     fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
-        let mut demands = vec![Demand::new("ecr:InitiateLayerUpload", self.repository.resource())];
+        let mut demands = vec![self.repository.demand(registry_action!("InitiateLayerUpload"))];
         if self.rules == UploadRules::Distribution {
-            demands.push(Demand::new(CREATE, self.repository.resource()).optional());
+            demands.push(self.repository.demand(CREATE).optional());
         }
         demands
     }
@@ -62,6 +64,7 @@ pub(super) async fn insert(
     let upload = Upload {
         id: UploadId::random(),
         received: 0,
+        bytes_max: bytes_max(&repository.address.region),
         parts: 0,
         last_part: 0,
         smallest_inner_part: None,
@@ -92,7 +95,7 @@ pub(super) async fn insert(
     Ok(upload.id)
 }
 
-pub(super) const CREATE: &str = "ecr:CreateRepository";
+pub(super) const CREATE: RegistryAction = registry_action!("CreateRepository");
 
 /// The repository a push goes to. A push makes it where a template for that applies, or the
 /// operator turned it on for all, and the pusher may create it.
@@ -102,11 +105,14 @@ pub(super) async fn get_or_create(
     address: &RepositoryAddress,
     rules: UploadRules,
 ) -> Result<Repository> {
-    pull_through::rules::refuse_push(tx, address).await?;
-    let missing = match repositories::get(tx, address).await {
+    let found = repositories::get(tx, address).await;
+    pull_through::rules::refuse_push(tx, address, found.as_ref().ok()).await?;
+    let missing = match found {
         Err(missing)
             if missing.kind() == ErrorKind::RepositoryNotFound
-                && rules == UploadRules::Distribution =>
+                && rules == UploadRules::Distribution
+                // What everybody may see is made by those only who mean it.
+                && !address.region.is_global() =>
         {
             missing
         }
@@ -116,7 +122,7 @@ pub(super) async fn get_or_create(
     if by_template.is_none() && !call.app.settings.create_on_push {
         return Err(missing);
     }
-    call.permit().require(call.context, CREATE, &address.resource())?;
+    call.permit().require(call.context, CREATE.at(&address.region), &address.resource())?;
     match by_template {
         Some(template) => templates::create_repository(tx, call, address, template).await,
         None => repositories::create::insert(tx, call, address, NewRepository::default()).await,

@@ -28,7 +28,7 @@ use crate::encryption::{self, DataKey};
 use crate::error::{Detail, Error, ErrorKind, Result};
 use crate::execute::{Call, Tx};
 use crate::gc::Wake;
-use crate::names::Hasher;
+use crate::names::{Hasher, Region};
 use crate::objects::ObjectId;
 use crate::params;
 use crate::repositories::{Repository, RepositoryAddress};
@@ -50,14 +50,23 @@ pub enum UploadRules {
     LayerParts,
 }
 
-/// The largest blob, in bytes; ECR's quota.
+/// The largest blob of a private registry, in bytes; ECR's quota.
 pub const BLOB_BYTES_MAX: u64 = 52_000 * 1024 * 1024;
+/// The largest blob of a public registry, in bytes; ECR Public's quota.
+pub const PUBLIC_BLOB_BYTES_MAX: u64 = 10_000 * 1024 * 1024;
 /// The smallest part other than the last, in bytes, under [`UploadRules::LayerParts`].
 pub const PART_BYTES_MIN: u64 = 5 * 1024 * 1024;
 /// The part size that ECR tells clients to use, in bytes.
 pub const PART_BYTES: u64 = 10 * 1024 * 1024;
 /// Parts per upload under [`UploadRules::LayerParts`].
 pub const PARTS_MAX: i64 = 4_200;
+/// As [`PARTS_MAX`], in public registries.
+pub const PUBLIC_PARTS_MAX: i64 = 1_000;
+
+/// The largest blob of the registry that is in `region`, in bytes.
+pub(crate) fn bytes_max(region: &Region) -> u64 {
+    if region.is_global() { PUBLIC_BLOB_BYTES_MAX } else { BLOB_BYTES_MAX }
+}
 
 /// The name of an upload: a lower-case UUID.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -84,6 +93,8 @@ impl UploadId {
 pub(crate) struct Upload {
     pub(crate) id: UploadId,
     pub(crate) received: u64,
+    /// How many bytes it may have.
+    pub(crate) bytes_max: u64,
     pub(crate) parts: i64,
     pub(crate) last_part: u64,
     pub(crate) smallest_inner_part: Option<u64>,
@@ -164,6 +175,7 @@ pub(crate) async fn get(
     Ok(Upload {
         id: id.clone(),
         received,
+        bytes_max: bytes_max(&repository.address.region),
         parts: row.get(1)?,
         last_part: row.get(2)?,
         smallest_inner_part: row.get(3)?,

@@ -6,7 +6,7 @@ use crate::blobs::mount::{self, SOURCE_ACTION, Source};
 use crate::context::RequestContext;
 use crate::encryption;
 use crate::error::Result;
-use crate::execute::{Call, Demand, Entry, Operation, Service};
+use crate::execute::{Call, Demand, Entry, Operation, RegistryAction, Service, registry_action};
 use crate::names::{Digest, RepositoryName};
 use crate::registries::account_settings;
 use crate::repositories::RepositoryAddress;
@@ -36,7 +36,7 @@ pub enum Mounted {
     Upload(UploadId),
 }
 
-const COMPLETE: &str = "ecr:CompleteLayerUpload";
+const COMPLETE: RegistryAction = registry_action!("CompleteLayerUpload");
 
 impl MountLayer {
     fn source(&self) -> Option<RepositoryAddress> {
@@ -50,11 +50,11 @@ impl Operation for MountLayer {
     type Output = Mounted;
 
     fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
-        let target = self.repository.resource();
+        let target = &self.repository;
         let mut demands = vec![
-            Demand::new("ecr:InitiateLayerUpload", target.clone()),
-            Demand::new(COMPLETE, target.clone()).optional(),
-            Demand::new(CREATE, target).optional(),
+            target.demand(registry_action!("InitiateLayerUpload")),
+            target.demand(COMPLETE).optional(),
+            target.demand(CREATE).optional(),
         ];
         if let Some(source) = self.source() {
             demands.push(mount::demand(&source, &self.digest));
@@ -63,13 +63,14 @@ impl Operation for MountLayer {
     }
 
     async fn run(self, call: Call<'_>) -> Result<Mounted> {
-        let may_finish =
-            call.permit().require(call.context, COMPLETE, &self.repository.resource()).is_ok();
+        let region = &self.repository.region;
+        let target = self.repository.resource();
+        let may_finish = call.permit().require(call.context, COMPLETE.at(region), &target).is_ok();
         let source = match self.source() {
             _ if !may_finish => None,
             Some(address) => {
-                let allowed =
-                    call.permit().require(call.context, SOURCE_ACTION, &address.resource());
+                let action = SOURCE_ACTION.at(region);
+                let allowed = call.permit().require(call.context, action, &address.resource());
                 allowed.is_ok().then_some(Source { address, permit: None })
             }
             None if call.app.settings.blob_mounting => {

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use super::ingest::{End, ingest};
+use super::ingest::{End, Watch, ingest_watched};
 use super::{BodyStream, finish, initiate};
 use crate::blobs;
 use crate::encryption;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::Call;
 use crate::names::Digest;
+use crate::pull_through::import_layer::Fetch;
 use crate::repositories::Repository;
 
 /// Makes `repository` hold the blob of these bytes. When it returns, the blob survives a power
@@ -23,6 +24,21 @@ pub(crate) async fn receive(
     body: BodyStream,
     digest: &Digest,
 ) -> Result<()> {
+    receive_watched(call, repository, body, digest, None).await
+}
+
+/// As [`receive`], of a blob that others read while it comes.
+///
+/// # Errors
+/// As [`receive`]; [`ErrorKind::InvalidLayer`] also where there are more or fewer bytes than were
+/// to come, [`ErrorKind::Unavailable`] also where somebody else fetches it now.
+pub(crate) async fn receive_watched(
+    call: &Call<'_>,
+    repository: &Repository,
+    body: BodyStream,
+    digest: &Digest,
+    fetch: Option<&Fetch<'_>>,
+) -> Result<()> {
     let domain = encryption::ensure_account_domain(call, &repository.address).await?;
     let mut tx = call.write().await?;
     let id = initiate::insert(&mut tx, call, repository, &domain).await?;
@@ -36,20 +52,37 @@ pub(crate) async fn receive(
     drop(tx);
     lock.writes(&upload.object_id);
     let received_before = upload.received;
-    if let End::Broken(error) = ingest(call.app, &mut upload, Some(body), true, &lock).await? {
+    let watch: Option<Watch> =
+        fetch.map(|fetch| fetch.watch(call.app, &upload.object_id, &upload.container));
+    let taken = ingest_watched(call.app, &mut upload, Some(body), true, &lock, watch).await;
+    let refused = match taken {
+        Ok(End::Complete) => None,
+        Ok(End::Broken(error)) => {
+            let broken = Error::new(
+                ErrorKind::Unavailable,
+                "A layer could not be read to its end; ask for it again.",
+            );
+            Some(broken.caused_by(error))
+        }
+        Err(error) => Some(error),
+    };
+    let refused = match refused {
+        Some(error) => Some(error),
+        None if finish::matching_digest(call.app, &upload, digests).await?.is_none() => {
+            Some(Error::new(
+                ErrorKind::InvalidLayer,
+                format!("The bytes of the layer do not have the digest {digest}."),
+            ))
+        }
+        None => fetch.and_then(|fetch| fetch.refusal(upload.received)),
+    };
+    if let Some(error) = refused {
         finish::discard(call, repository, &upload).await?;
-        return Err(Error::new(ErrorKind::Unavailable, "A layer could not be read to its end.")
-            .caused_by(error));
-    }
-    if finish::matching_digest(call.app, &upload, digests).await?.is_none() {
-        finish::discard(call, repository, &upload).await?;
-        return Err(Error::new(
-            ErrorKind::InvalidLayer,
-            format!("The bytes of the layer do not have the digest {digest}."),
-        ));
+        return Err(error);
     }
     let lost = blobs::lost_object(call.app, &expected, digest).await;
-    finish::publish(call, repository, upload, received_before, digest, lost.as_ref()).await?;
+    let by = (lost.as_ref(), fetch.map(|fetch| fetch.lease));
+    finish::publish(call, repository, upload, received_before, digest, by).await?;
     call.app.garbage.wake();
     Ok(())
 }

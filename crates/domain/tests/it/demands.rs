@@ -1,6 +1,7 @@
 //! What every operation demands, as a reviewed text. `UPDATE_SNAPSHOTS=1` writes it anew.
 
 mod identities;
+mod public;
 mod secrets;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,7 +19,7 @@ use tonnage_domain::blobs::delete_blob::DeleteBlob;
 use tonnage_domain::blobs::get_blob::{GetBlob, HeadBlob};
 use tonnage_domain::blobs::get_download_url_for_layer::GetDownloadUrlForLayer;
 use tonnage_domain::context::{Principal, PrincipalKind, RequestContext};
-use tonnage_domain::execute::Operation;
+use tonnage_domain::execute::{Operation, Service};
 use tonnage_domain::gc::operations::{DescribeGarbageCollection, RunGarbageCollection};
 use tonnage_domain::identities::get_authorization_token::GetAuthorizationToken;
 use tonnage_domain::identities::get_caller_identity::GetCallerIdentity;
@@ -54,9 +55,14 @@ use tonnage_domain::policies::registry_policy::{
 use tonnage_domain::policies::repository_policy::{
     DeleteRepositoryPolicy, GetRepositoryPolicy, SetRepositoryPolicy,
 };
+use tonnage_domain::pull_through::complete::MarkImageComplete;
 use tonnage_domain::pull_through::create::CreatePullThroughCacheRule;
 use tonnage_domain::pull_through::delete::DeletePullThroughCacheRule;
 use tonnage_domain::pull_through::describe::DescribePullThroughCacheRules;
+use tonnage_domain::pull_through::find_mirror::FindMirror;
+use tonnage_domain::pull_through::import_image::ImportUpstreamImage;
+use tonnage_domain::pull_through::import_layer::ImportUpstreamLayer;
+use tonnage_domain::pull_through::import_referrers::ImportUpstreamReferrers;
 use tonnage_domain::pull_through::update::UpdatePullThroughCacheRule;
 use tonnage_domain::pull_through::validate::ValidatePullThroughCacheRule;
 use tonnage_domain::pull_time_exclusions::{
@@ -73,10 +79,18 @@ use tonnage_domain::replication::backfills::start_replication_backfill::StartRep
 use tonnage_domain::replication::backfills::stop_replication_backfill::StopReplicationBackfill;
 use tonnage_domain::replication::carry::To;
 use tonnage_domain::replication::describe_image_replication_status::DescribeImageReplicationStatus;
+use tonnage_domain::replication::describe_replication::DescribeReplication;
+use tonnage_domain::replication::list_replications::ListReplications;
 use tonnage_domain::replication::put_replication_configuration::PutReplicationConfiguration;
+use tonnage_domain::replication::refinements::{
+    DestinationRefinement, GetReplicationRefinements, PutReplicationRefinements,
+};
 use tonnage_domain::replication::replicate_deletion::ReplicateDeletion;
 use tonnage_domain::replication::replicate_image::ReplicateImage;
 use tonnage_domain::replication::replicate_layer::ReplicateLayer;
+use tonnage_domain::replication::replicate_setting::{Plan, ReplicateSetting};
+use tonnage_domain::replication::retry::RetryReplication;
+use tonnage_domain::replication::settings::{ReplicatedSetting, SettingChange};
 use tonnage_domain::replication::{
     Change, QueuedChange, ReplicationConfiguration, ReplicationDestination,
 };
@@ -87,6 +101,7 @@ use tonnage_domain::repositories::describe::DescribeRepositories;
 use tonnage_domain::repositories::list_catalog::ListCatalog;
 use tonnage_domain::repositories::put_image_tag_mutability::PutImageTagMutability;
 use tonnage_domain::repositories::put_sparse_manifests::PutSparseManifests;
+use tonnage_domain::repositories::rename::RenameRepository;
 use tonnage_domain::resource_tags::{ListTagsForResource, TagResource, UntagResource};
 use tonnage_domain::scanning::RegistryScanningConfiguration;
 use tonnage_domain::scanning::batch_get_repository_scanning_configuration::BatchGetRepositoryScanningConfiguration;
@@ -134,7 +149,11 @@ struct Table {
 
 impl Table {
     fn add<O: Operation>(&mut self, input: &str, operation: &O) {
-        let name = format!("{}:{}", O::ENTRY.service.as_str(), O::ENTRY.name);
+        let service = match O::ENTRY.service {
+            Service::Ecr if self.context.region.is_global() => Service::EcrPublic,
+            service => service,
+        };
+        let name = format!("{}:{}", service.as_str(), O::ENTRY.name);
         let demands = operation.demands(&self.context);
         assert!(!demands.is_empty(), "{name} demands nothing");
         let separator = if input.is_empty() { "" } else { ", " };
@@ -198,6 +217,7 @@ fn table() -> Table {
     policies(&mut table, account);
     accounts_and_identities(&mut table, account);
     identities::rows(&mut table);
+    public::rows(&mut table, account);
     table
 }
 
@@ -222,6 +242,8 @@ fn repositories(table: &mut Table) {
     table.add("", &ListCatalog { page: page(None, 100) });
     let sparse = PutSparseManifests { repository: address("team/app"), allowed: Some(true) };
     table.add("", &sparse);
+    let new_name = RepositoryName::parse("team/api").unwrap();
+    table.add("", &RenameRepository { repository: address("team/app"), new_name });
     let resource = address("team/app");
     table.add("", &TagResource { resource: resource.clone(), tags });
     let keys = vec!["env".to_owned(), "cost".to_owned()];
@@ -361,6 +383,23 @@ fn signing(table: &mut Table) {
     table.add("", &attach);
 }
 
+fn imports(table: &mut Table) {
+    let digest = Digest::of_sha256(b"one");
+    for (what, reference) in [
+        ("by tag", Reference::Tag(Tag::parse("v1").unwrap())),
+        ("by digest", Reference::Digest(digest.clone())),
+    ] {
+        table.add(what, &ImportUpstreamImage { repository: address("team/app"), reference });
+    }
+    table.add("", &ImportUpstreamLayer::new(address("team/app"), digest.clone()));
+    let (repository, subject) = (address("team/app"), digest.clone());
+    table.add("", &ImportUpstreamReferrers { repository, subject });
+    let (repository, lease) = (address("team/app"), Lease::new(1, 1));
+    table.add("", &MarkImageComplete { repository, digest, lease });
+    let (host, name) = ("docker.io".to_owned(), address("team/app").name);
+    table.add("", &FindMirror { host, name });
+}
+
 fn replication(table: &mut Table) {
     let to = To {
         source: address("team/app"),
@@ -372,13 +411,37 @@ fn replication(table: &mut Table) {
     let queued = QueuedChange::new(1, Change::Delete, digest.clone(), None, START);
     table.add("", &ReplicateImage { to: to.clone(), digest: digest.clone(), queued: None });
     table.add("", &ReplicateLayer { to: to.clone(), digest: digest.clone() });
+    let setting = ReplicatedSetting::ResourceTags;
+    let change = SettingChange::new(1, setting, START);
+    let one = resource_tags(&[("env", "prod")]);
+    let put = TagMutabilityRule::default();
+    for (input, plan) in [
+        ("a lifecycle policy", Plan::PutLifecyclePolicy(String::new())),
+        ("no lifecycle policy", Plan::DeleteLifecyclePolicy),
+        ("a repository policy", Plan::SetRepositoryPolicy(String::new())),
+        ("no repository policy", Plan::DeleteRepositoryPolicy),
+        ("a resource tag", Plan::Tag { put: one.clone(), remove: Vec::new() }),
+        ("no resource tag", Plan::Tag { put: Vec::new(), remove: one.clone() }),
+        ("tag mutability", Plan::PutImageTagMutability(put)),
+    ] {
+        let change = change.clone();
+        table.add(input, &ReplicateSetting { to: to.clone(), change, plan });
+    }
     table.add("", &ReplicateDeletion { to, queued });
+    imports(table);
     let repository = address("team/app");
     let id = by_digest(&digest);
     table.add("", &DescribeImageReplicationStatus { repository, id });
     let destination =
         ReplicationDestination { region: "eu-west-1".to_owned(), account: ACCOUNT.to_owned() };
-    table.add("", &StartReplicationBackfill { destination });
+    table.add("", &StartReplicationBackfill { destination: destination.clone() });
+    let refinement = DestinationRefinement::none(destination);
+    table.add("", &PutReplicationRefinements { refinement });
+    table.add("", &GetReplicationRefinements);
+    table.add("", &DescribeReplication);
+    let repository = address("team/app");
+    table.add("", &ListReplications { repository, page: page(None, 1) });
+    table.add("", &RetryReplication { repository: None, destination: None, after: None });
     table.add("", &StopReplicationBackfill { id: "1".to_owned() });
     table.add("", &ListReplicationBackfills { page: page(None, 1) });
     let (id, failed) = ("1".to_owned(), None);

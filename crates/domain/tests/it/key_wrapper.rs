@@ -65,7 +65,7 @@ impl KeyWrapper for Service {
 
 async fn registry_with(service: &Arc<Service>) -> Registry {
     let mut registry = Registry::new().await;
-    registry.app.set_key_wrapper(service.clone());
+    registry.app_mut().set_key_wrapper(service.clone());
     registry
 }
 
@@ -85,7 +85,7 @@ async fn what_a_service_wrapped_only_it_opens() {
 
     registry.reopen().await;
     check_kind(registry.manifest(&app, "v1").await, ErrorKind::Internal);
-    registry.app.set_key_wrapper(service.clone());
+    registry.app_mut().set_key_wrapper(service.clone());
     registry.check_images(&app).await;
     assert_eq!((asked(&service.wraps), asked(&service.unwraps)), (1, 2));
 }
@@ -103,7 +103,7 @@ async fn a_service_that_is_cut_off_stops_pushes_and_loses_nothing() {
     registry.push_image(&app, "image", &["v1"]).await;
 
     registry.reopen().await;
-    registry.app.set_key_wrapper(service.clone());
+    registry.app_mut().set_key_wrapper(service.clone());
     service.cut_off.store(true, Ordering::SeqCst);
     check_kind(registry.manifest(&app, "v1").await, ErrorKind::Unavailable);
     service.cut_off.store(false, Ordering::SeqCst);

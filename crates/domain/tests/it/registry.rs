@@ -58,7 +58,7 @@ pub(crate) const START: Millis = Millis(1_790_000_000_000);
 /// A registry on a database and a directory of its own. The wrappers around the stores do nothing
 /// unless a test asks for it.
 pub(crate) struct Registry {
-    pub(crate) app: App,
+    pub(crate) app: Arc<App>,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) plan: Arc<FaultPlan>,
     pub(crate) interposed: Arc<Interposed>,
@@ -166,7 +166,7 @@ impl Registry {
         let clock = Arc::new(ManualClock::new(START));
         let root_key = RootKey::new(&root_key(ROOT_KEY)).unwrap();
         let opened = open(&interposed, &objects, &clock, settings, root_key).await.unwrap();
-        let (app, first_access_key) = (opened.app, opened.first_access_key);
+        let (app, first_access_key) = (Arc::new(opened.app), opened.first_access_key);
         let root = accounts::management_root(&app).await.unwrap();
         Self {
             app,
@@ -192,7 +192,7 @@ impl Registry {
         let root_key = RootKey::new(&root_key(ROOT_KEY)).unwrap();
         let opened = open(&interposed, &self.objects, &self.clock, settings, root_key).await;
         Self {
-            app: opened.unwrap().app,
+            app: Arc::new(opened.unwrap().app),
             clock: Arc::clone(&self.clock),
             plan,
             interposed,
@@ -216,8 +216,13 @@ impl Registry {
         let settings = self.app.settings.clone();
         let root_key = RootKey::new(root_key).unwrap();
         let opened = open(&self.interposed, &self.objects, &self.clock, settings, root_key).await?;
-        self.app = opened.app;
+        self.app = Arc::new(opened.app);
         Ok(())
+    }
+
+    /// The registry, before anything else has it.
+    pub(crate) fn app_mut(&mut self) -> &mut App {
+        Arc::get_mut(&mut self.app).unwrap()
     }
 
     /// A request of the management account's root.

@@ -7,6 +7,7 @@ use tonnage_domain::app::Settings;
 use tonnage_domain::clock::Clock as _;
 use tonnage_domain::error::ErrorKind;
 use tonnage_domain::params;
+use tonnage_domain::public::limits::PublicLimits;
 use tonnage_domain::pull_through::settings::UpstreamSettings;
 use tonnage_domain::scrub::operations::{DescribeScrub, StartScrub};
 use tonnage_domain::scrub::{self, Pass, Scrubbed, Status};
@@ -28,9 +29,14 @@ const FAST: Settings = Settings {
     gc_grace_seconds: 3600,
     scrub_bytes_per_second: 1 << 40,
     scrub_interval_seconds: 600,
+    replication_bytes_per_second: 0,
+    replication_concurrency: 4,
     quotas: tonnage_domain::quotas::Quotas::ECR,
     throttling: Throttling::Off,
     upstreams: UpstreamSettings::ECR,
+    pull_through_valid_seconds: 24 * 3600,
+    pull_through_whole_images: true,
+    public_limits: PublicLimits::ECR,
 };
 
 /// Runs the scrub until it waits; what it did.

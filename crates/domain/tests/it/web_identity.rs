@@ -91,7 +91,7 @@ impl Fixture {
     async fn new() -> Self {
         let mut registry = Registry::new().await;
         let servers = Arc::new(Servers::default());
-        registry.app.set_documents(servers.clone());
+        registry.app_mut().set_documents(servers.clone());
         let key = Key::new("first");
         servers.serve(
             &format!("{ISSUER}/.well-known/openid-configuration"),

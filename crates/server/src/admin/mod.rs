@@ -5,6 +5,9 @@
 mod backups;
 pub(crate) mod client;
 mod jobs;
+mod public;
+pub(crate) mod replication;
+mod repositories;
 pub(crate) mod server;
 
 use std::io;
@@ -285,6 +288,48 @@ pub(crate) struct SparseManifests {
     pub(crate) repository: String,
     /// Whether manifests may refer to what it does not hold; as the server says when absent.
     pub(crate) allowed: Option<bool>,
+}
+
+/// What `POST /repositories/rename` takes and answers.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewName {
+    /// The account of the repository; the management account when absent.
+    pub(crate) account: Option<String>,
+    /// Its region; the server's when absent.
+    pub(crate) region: Option<String>,
+    /// Its name.
+    pub(crate) repository: String,
+    /// The name it gets.
+    pub(crate) new_name: String,
+}
+
+/// An alias of a public registry.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct PublicAlias {
+    /// The account of the registry.
+    pub(crate) account: String,
+    /// Its name.
+    pub(crate) name: String,
+    /// `ACTIVE`, `PENDING` or `REJECTED`.
+    pub(crate) status: String,
+    /// Whether answers have it.
+    pub(crate) primary: bool,
+    /// Whether it came with the first repository.
+    pub(crate) default: bool,
+    /// When it was asked for, in RFC 3339.
+    pub(crate) requested_at: String,
+    /// When somebody decided.
+    pub(crate) decided_at: Option<String>,
+}
+
+/// What `GET /public/aliases` answers.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct PublicAliases {
+    /// By name.
+    pub(crate) aliases: Vec<PublicAlias>,
+    /// What to ask for as `after` when there are more.
+    pub(crate) next: Option<String>,
 }
 
 /// What every refusal carries.

@@ -26,13 +26,11 @@ use tonnage_domain::context::RequestContext;
 use tonnage_domain::error::{Error, ErrorKind};
 use tonnage_domain::execute::execute;
 use tonnage_domain::gc::operations::{DescribeGarbageCollection, RunGarbageCollection};
-use tonnage_domain::names::{AccountId, Region, RepositoryName};
+use tonnage_domain::names::AccountId;
 use tonnage_domain::policies::account_limit::{
     DeleteAccountLimit, GetAccountLimit, PutAccountLimit,
 };
 use tonnage_domain::policies::explain::ExplainPolicy;
-use tonnage_domain::repositories::RepositoryAddress;
-use tonnage_domain::repositories::put_sparse_manifests::PutSparseManifests;
 use tonnage_domain::root_key::RootKey;
 use tonnage_domain::scrub::operations::{DescribeScrub, StartScrub};
 use tonnage_domain::{gc, scrub};
@@ -41,7 +39,7 @@ use super::backups::Backups;
 use super::{
     Account, AccountLimit, Accounts, BODY_BYTES_MAX, CreatedAccount, ExplainRequest, Explained,
     Garbage, GarbageCollected, GarbageCollection, NewAccount, NewBackup, Refusal, Scrub, ScrubPass,
-    SparseManifests, with_short_path,
+    with_short_path,
 };
 use crate::data_directory::runtime::Runtime;
 use crate::data_directory::{Layout, remove};
@@ -193,6 +191,35 @@ impl Admin {
             (&Method::PUT, ["repositories", "sparse-manifests"]) => {
                 self.put_sparse_manifests(read(request, "a repository").await?).await
             }
+            (&Method::POST, ["repositories", "rename"]) => {
+                self.rename_repository(read(request, "a repository and its new name").await?).await
+            }
+            (&Method::GET, ["replication"]) => self.describe_replication(&query).await,
+            (&Method::GET, ["replication", "images"]) => self.list_replications(&query).await,
+            (&Method::GET, ["replication", "refinements"]) => self.get_refinements(&query).await,
+            (&Method::PUT, ["replication", "refinements"]) => {
+                self.put_refinement(read(request, "a refinement").await?).await
+            }
+            (&Method::POST, ["replication", "retry"]) => {
+                self.retry_replication(read(request, "what to retry").await?).await
+            }
+            (&Method::GET, ["public", "aliases"]) => self.list_public_aliases(&query).await,
+            (
+                &Method::POST,
+                [
+                    "public",
+                    account,
+                    "aliases",
+                    name,
+                    verb @ ("request" | "approve" | "reject" | "primary"),
+                ],
+            ) => self.change_public_alias(account, name, verb).await,
+            (&Method::PUT, ["public", account, "verification"]) => {
+                self.verify_public_registry(account, true).await
+            }
+            (&Method::DELETE, ["public", account, "verification"]) => {
+                self.verify_public_registry(account, false).await
+            }
             (&Method::GET, ["scrub"]) => self.describe_scrub().await,
             (&Method::POST, ["scrub", "start"]) => self.start_scrub().await,
             (&Method::GET, ["jobs"]) => self.list_jobs(&query).await,
@@ -326,29 +353,6 @@ impl Admin {
         Ok(json(StatusCode::OK, &collected))
     }
 
-    async fn put_sparse_manifests(&self, given: SparseManifests) -> Result<Answer, Error> {
-        let account = given.account.as_deref().map(parse_id).transpose()?;
-        let region = given.region.as_deref().map(Region::parse).transpose();
-        let region = region.map_err(|error| Error::invalid_parameter("region", error))?;
-        let name = RepositoryName::parse(&given.repository)
-            .map_err(|error| Error::invalid_parameter("repository", error))?;
-        let repository = RepositoryAddress {
-            account: account.unwrap_or(self.app.management_account),
-            region: region.unwrap_or_else(|| self.app.default_region.clone()),
-            name,
-        };
-        // The socket acts for the root of whichever account the repository is in.
-        let mut context = self.context().await?;
-        if repository.account != context.principal.account {
-            context.principal = accounts::root_of(&self.app, &repository.account).await?;
-        }
-        context.account = repository.account;
-        context.region = repository.region.clone();
-        let operation = PutSparseManifests { repository, allowed: given.allowed };
-        execute(&self.app, &context, operation).await?;
-        Ok(json(StatusCode::OK, &given))
-    }
-
     async fn describe_scrub(&self) -> Result<Answer, Error> {
         let management_account = self.app.management_account;
         let operation = DescribeScrub { management_account };
@@ -402,7 +406,7 @@ fn scrub_status(status: scrub::Status) -> Scrub {
     }
 }
 
-fn parse_id(text: &str) -> Result<AccountId, Error> {
+pub(super) fn parse_id(text: &str) -> Result<AccountId, Error> {
     AccountId::parse(text).map_err(|_| {
         Error::new(
             ErrorKind::InvalidParameter,
@@ -443,8 +447,13 @@ fn shown(account: accounts::Account) -> Account {
 fn status_of(kind: ErrorKind) -> StatusCode {
     match kind {
         ErrorKind::InvalidParameter | ErrorKind::LimitExceeded => StatusCode::BAD_REQUEST,
-        ErrorKind::AccountAlreadyExists => StatusCode::CONFLICT,
-        ErrorKind::AccountNotFound | ErrorKind::JobNotFound => StatusCode::NOT_FOUND,
+        ErrorKind::AccountAlreadyExists | ErrorKind::RepositoryAlreadyExists => {
+            StatusCode::CONFLICT
+        }
+        ErrorKind::AccountNotFound
+        | ErrorKind::JobNotFound
+        | ErrorKind::RegistryNotFound
+        | ErrorKind::RepositoryNotFound => StatusCode::NOT_FOUND,
         ErrorKind::AccessDenied => StatusCode::FORBIDDEN,
         ErrorKind::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
         ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,

@@ -64,7 +64,11 @@ const DECISIONS: &[(&str, &str)] = &[
     ),
     (
         "Pushes to cached repositories",
-        "AWS does not document them. Here a name that a rule covers, with `ROOT` every name, takes no pushes: `InitiateLayerUpload` and `PutImage` answer `InvalidParameterException`, the distribution protocol 403 `DENIED`, each with the rule that is the reason. Replication, deletions and settings work as on every repository.",
+        "AWS does not document them. Here a name that a rule covers takes no pushes, with the prefix `ROOT` only that of a repository that has an image of the upstream: `InitiateLayerUpload` and `PutImage` answer `InvalidParameterException`, the distribution protocol 403 `DENIED`, each with the rule that is the reason. Replication, deletions and settings work as on every repository.",
+    ),
+    (
+        "Pulls through the cache",
+        "An image that is first asked for by its digest is imported too; ECR does not do that. A rule with the prefix `ROOT` leaves repositories alone that somebody made. What is stored is served, with a `Warning` header, when a tag is due and the upstream does not answer, or the client may not import. Layers are fetched once an imported image refers to them. At most 100 referrers of an image are brought. `ListImageReferrers` answers what is stored where the upstream does not say, and never `UnableToListUpstreamImageReferrersException`. Imported images are not signed. See `docs/pull-through-cache.md`.",
     ),
     (
         "Signing",
@@ -158,6 +162,26 @@ const DECISIONS: &[(&str, &str)] = &[
         "A `GET` of a manifest counts, a `HEAD` does not; written within a second. Principals of the exclusion list are matched when it is written.",
     ),
     (
+        "ECR Public: regions",
+        "A public registry is in none. Requests may be signed for any region; `aws:RequestedRegion` is `us-east-1`.",
+    ),
+    (
+        "ECR Public: pulls",
+        "Everybody may pull, whatever policies say. Every request needs a token, an anonymous one from `/token/` at least; `/token/` also says `expires_in`. A push to a repository that does not exist never makes it. `_catalog` is not served.",
+    ),
+    (
+        "ECR Public: catalog data",
+        "`PutRepositoryCatalogData` replaces all of it. A repository without any has empty catalog data, never `RepositoryCatalogDataNotFoundException`. `marketplaceCertified` is `false`.",
+    ),
+    (
+        "ECR Public: registries",
+        "An account without a public repository has a registry without aliases, whose `registryUri` is the host. Custom aliases and verification are the operator's: `tonnage public`.",
+    ),
+    (
+        "ECR Public: limits",
+        "Per source, as the settings `public_anonymous_pulls` and the others after it say: every manifest is a pull, ten seconds of pulls may be taken at once. 10,000 repositories, 1,000 parts and 10,000 MiB per layer.",
+    ),
+    (
         "Lifecycle policies",
         "Carried out soon after they are put, and daily. What ECR's schema validator says of the less common mistakes is not known; messages follow its style. Children of an index and referrers of a stored subject are neither counted nor acted on. Answers are minified, previews verbatim; previews expire after a day.",
     ),
@@ -171,16 +195,13 @@ pub(super) fn page(note: &str) -> String {
          An operation of a known API that is not served answers `UnsupportedOperationException` with a message that names it; a service that is not served says so in the caller's protocol.\n",
     );
     model(&mut page, "Amazon ECR", Service::Ecr, &ecr::SERVICE);
+    model(&mut page, "Amazon ECR Public", Service::EcrPublic, &ecr_public::SERVICE);
     model(&mut page, "AWS IAM", Service::Iam, &iam::SERVICE);
     model(&mut page, "AWS STS", Service::Sts, &sts::SERVICE);
     model(&mut page, "AWS Secrets Manager", Service::SecretsManager, &secretsmanager::SERVICE);
     page.push_str("\n## AWS Signer\n\n");
     let names: Vec<String> = served(Service::Signer).map(|name| format!("`{name}`")).collect();
     let _ = writeln!(page, "Only {}. The platform of a profile is `{PLATFORM}`.", names.join(", "));
-    page.push_str("\n## Amazon ECR Public\n\nNot served. Its operations are:\n\n");
-    let names: Vec<String> =
-        ecr_public::SERVICE.operation_names().map(|name| format!("`{name}`")).collect();
-    let _ = writeln!(page, "{}.", names.join(", "));
     page.push_str("\n## OCI distribution\n\n| request | served |\n|---|---|\n");
     for (request, served) in ROUTES {
         let _ = writeln!(page, "| {request} | {served} |");

@@ -21,7 +21,9 @@ mod policy;
 mod policy_actions;
 mod profile;
 mod programs;
+mod public;
 mod reference;
+mod replication;
 mod repository;
 mod restore;
 mod scrub;
@@ -52,8 +54,10 @@ pub(crate) fn run(command: Subcommands) -> Result<ExitCode> {
         Subcommands::DockerCredential { action } => block_on(docker_credential::run(action)),
         Subcommands::Doctor(arguments) => block_on(doctor::run(arguments)),
         Subcommands::Account(command) => block_on(account::run(command)),
+        Subcommands::Public(command) => block_on(public::run(command)),
         Subcommands::Policy(command) => policy::run(command),
         Subcommands::Repository(command) => block_on(repository::run(command)),
+        Subcommands::Replication(command) => block_on(replication::run(command)),
         Subcommands::Gc(arguments) => block_on(gc::run(arguments)),
         Subcommands::Scrub(arguments) => block_on(scrub::run(arguments)),
         Subcommands::Backup(arguments) => block_on(backup::run(arguments)),
@@ -108,6 +112,11 @@ async fn check_config(flags: SettingFlags) -> Result<ExitCode> {
     println!("The configuration is right.");
     println!("  data directory  {}", config.storage.data_dir.display());
     println!("  listen          {}", addresses.join(", "));
+    if !config.public.addresses.is_empty() {
+        let addresses = config.public.addresses.iter();
+        let addresses: Vec<String> = addresses.map(ToString::to_string).collect();
+        println!("  public listen   {}", addresses.join(", "));
+    }
     if let Some(domain) = &config.registry.domain {
         println!("  domain          {domain}");
     }

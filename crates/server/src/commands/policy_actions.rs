@@ -45,20 +45,31 @@ const TONNAGE: &[&str] = &[
     "CancelJob",
     "CreateAccount",
     "CreateBackup",
+    "DecidePublicAlias",
     "DeleteAccountLimit",
     "DescribeGarbageCollection",
     "DescribeJob",
+    "DescribeReplication",
     "DescribeScrub",
     "ExplainPolicy",
     "GetAccountLimit",
+    "GetReplicationRefinements",
     "ListAccounts",
     "ListJobs",
+    "ListReplications",
+    "ListPublicAliases",
     "PutAccountLimit",
+    "PutReplicationRefinements",
     "PutSparseManifests",
+    "RenameRepository",
+    "RequestPublicAlias",
     "RetryJob",
+    "RetryReplication",
     "RunGarbageCollection",
     "SetAccountState",
+    "SetPrimaryPublicAlias",
     "StartScrub",
+    "VerifyPublicRegistry",
 ];
 
 /// Operations of botocore's `sts`, and its permission-only actions.
@@ -291,7 +302,11 @@ pub(super) fn known() -> Vec<KnownAction> {
         known.extend(names.map(|name| KnownAction {
             service,
             name,
-            without_resource: service == "ecr" && ECR_WITHOUT_RESOURCE.contains(&name),
+            without_resource: match service {
+                "ecr" => ECR_WITHOUT_RESOURCE.contains(&name),
+                "ecr-public" => name == "GetAuthorizationToken",
+                _ => false,
+            },
         }));
     };
     add("ecr", &mut ecr::SERVICE.operation_names());

@@ -6,35 +6,46 @@ use anyhow::Result;
 use http::Method;
 
 use super::place::Place;
-use crate::admin::SparseManifests;
 use crate::admin::client::call;
-use crate::cli::{RepositoryCommands, SparseChoice};
+use crate::admin::{NewName, SparseManifests};
+use crate::cli::{PlaceArguments, RegistryArguments, RepositoryCommands, SparseChoice};
 
 /// Does what the command line says.
 ///
 /// # Errors
 /// What the server says, or that none runs.
 pub(super) async fn run(command: RepositoryCommands) -> Result<ExitCode> {
-    let RepositoryCommands::SparseManifests { place, choice, repository, account, in_region } =
-        command;
-    let allowed = match choice {
-        SparseChoice::Allow => Some(true),
-        SparseChoice::Refuse => Some(false),
-        SparseChoice::Default => None,
-    };
-    let wanted = SparseManifests { account, region: in_region, repository, allowed };
-    let set: SparseManifests = call(
-        &Place::find(&place)?.layout,
-        Method::PUT,
-        "/repositories/sparse-manifests",
-        Some(&wanted),
-    )
-    .await?;
+    match command {
+        RepositoryCommands::Rename { place, repository, new_name, registry } => {
+            let RegistryArguments { account, in_region } = registry;
+            let wanted = NewName { account, region: in_region, repository, new_name };
+            let layout = Place::find(&place)?.layout;
+            let set: NewName =
+                call(&layout, Method::POST, "/repositories/rename", Some(&wanted)).await?;
+            println!("The repository {} is {} now.", set.repository, set.new_name);
+        }
+        RepositoryCommands::SparseManifests { place, choice, repository, account, in_region } => {
+            let allowed = match choice {
+                SparseChoice::Allow => Some(true),
+                SparseChoice::Refuse => Some(false),
+                SparseChoice::Default => None,
+            };
+            let wanted = SparseManifests { account, region: in_region, repository, allowed };
+            put_sparse_manifests(&place, &wanted).await?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn put_sparse_manifests(place: &PlaceArguments, wanted: &SparseManifests) -> Result<()> {
+    let layout = Place::find(place)?.layout;
+    let path = "/repositories/sparse-manifests";
+    let set: SparseManifests = call(&layout, Method::PUT, path, Some(wanted)).await?;
     let may = match set.allowed {
         Some(true) => "may refer",
         Some(false) => "may not refer",
         None => "may refer, as the server is set,",
     };
     println!("Manifests of {} {may} to what it does not hold.", set.repository);
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }

@@ -9,6 +9,7 @@ mod listeners;
 mod logs;
 mod metrics;
 mod outbound;
+mod public;
 mod registry;
 mod secrets;
 mod sources;
@@ -26,6 +27,7 @@ pub(crate) use self::listeners::{DEFAULT_PORT, Listeners, Tls, TrustedProxies};
 pub(crate) use self::logs::{LogFormat, Logs};
 pub(crate) use self::metrics::MetricsAccess;
 pub(crate) use self::outbound::Outbound;
+pub(crate) use self::public::Public;
 pub(crate) use self::registry::Registry;
 pub(crate) use self::secrets::{OTHER_VARIABLES, Secrets};
 pub(crate) use self::sources::{Flags, Values, load};
@@ -78,6 +80,7 @@ pub(crate) const CONCERNS: &[(&str, &[Setting])] = &[
     ("Registry", registry::SETTINGS),
     ("Pull-through cache", upstreams::SETTINGS),
     ("Listeners", listeners::SETTINGS),
+    ("Public registries", public::SETTINGS),
     ("Requests to others", outbound::SETTINGS),
     ("Logs", logs::SETTINGS),
     ("Metrics", metrics::SETTINGS),
@@ -99,6 +102,8 @@ pub(crate) struct Config {
     pub(crate) upstreams: Upstreams,
     /// Where it listens.
     pub(crate) listeners: Listeners,
+    /// How public registries are reached, and what they give.
+    pub(crate) public: Public,
     /// Which servers of others may be asked.
     pub(crate) outbound: Outbound,
     /// How it logs.
@@ -120,11 +125,13 @@ impl Config {
         environment: &BTreeMap<String, String>,
     ) -> Result<Self> {
         let values = load(flags, config_flag, environment)?;
+        let listeners = Listeners::read(&values)?;
         Ok(Self {
             storage: Storage::read(&values, environment)?,
             registry: Registry::read(&values)?,
             upstreams: Upstreams::read(&values)?,
-            listeners: Listeners::read(&values)?,
+            public: Public::read(&values, &listeners)?,
+            listeners,
             outbound: Outbound::read(&values)?,
             logs: Logs::read(&values)?,
             metrics: MetricsAccess::read(&values)?,

@@ -106,6 +106,24 @@ pub(super) const SETTINGS: &[Setting] = &[
                seconds, minutes, hours or days, at most 365 days.",
     },
     Setting {
+        key: "replication_bytes_per_second",
+        kind: Kind::Text,
+        value_name: "SIZE",
+        default: "0",
+        help: "How many bytes of layers a second replication copies to other accounts at most, all \
+               copies together: `512KiB`, `8MiB`, `1GiB`, at most 64 GiB; `0` is as fast as it goes. \
+               Up to a second of it is saved up. Regions of one account share their layers, so \
+               nothing is copied between them.",
+    },
+    Setting {
+        key: "replication_concurrency",
+        kind: Kind::Number,
+        value_name: "NUMBER",
+        default: "4",
+        help: "How many repositories replication copies at a time, each to one destination, from 1 \
+               to 8.",
+    },
+    Setting {
         key: "repositories_per_registry",
         kind: Kind::Number,
         value_name: "NUMBER",
@@ -141,6 +159,9 @@ const GC_GRACE_SECONDS: i64 = 24 * 3600;
 const SECONDS_MAX: i64 = 365 * 24 * 3600;
 const SCRUB_BYTES_PER_SECOND: u64 = 8 * 1024 * 1024;
 const SCRUB_BYTES_PER_SECOND_MAX: u64 = 64 * 1024 * 1024 * 1024;
+const REPLICATION_CONCURRENCY: u32 = 4;
+/// As many jobs as a process runs.
+const REPLICATION_CONCURRENCY_MAX: u32 = 8;
 const SCRUB_INTERVAL_SECONDS: i64 = 7 * 24 * 3600;
 
 /// What the registry is called and what it does.
@@ -168,6 +189,10 @@ pub(crate) struct Registry {
     pub(crate) scrub_bytes_per_second: u64,
     /// How long the scrub rests between two passes, in seconds.
     pub(crate) scrub_interval_seconds: i64,
+    /// How fast layers are copied to other accounts, in bytes a second; 0 when nothing bounds it.
+    pub(crate) replication_bytes_per_second: u64,
+    /// How many repositories are copied at a time.
+    pub(crate) replication_concurrency: u32,
     /// How much registries may hold.
     pub(crate) quotas: Quotas,
     /// How often accounts may call.
@@ -192,7 +217,15 @@ impl Registry {
             scrub_interval_seconds: values
                 .one("scrub_interval", parse_seconds)?
                 .unwrap_or(SCRUB_INTERVAL_SECONDS),
+            replication_bytes_per_second: values
+                .one("replication_bytes_per_second", parse_rate)?
+                .unwrap_or(0),
+            replication_concurrency: values
+                .number("replication_concurrency", 1, REPLICATION_CONCURRENCY_MAX)?
+                .unwrap_or(REPLICATION_CONCURRENCY),
             quotas: Quotas {
+                // Beside what else public registries have.
+                repositories_per_public_registry: Quotas::ECR.repositories_per_public_registry,
                 repositories_per_registry: values
                     .number("repositories_per_registry", 1, QUOTA_MAX)?
                     .unwrap_or(Quotas::ECR.repositories_per_registry),
@@ -225,7 +258,7 @@ fn parse_profile(text: &str) -> Result<Profile, String> {
     }
 }
 
-fn parse_seconds(text: &str) -> Result<i64, String> {
+pub(super) fn parse_seconds(text: &str) -> Result<i64, String> {
     let wrong = || format!("{text:?} is not a time of at most 365 days, such as `24h` or `30m`");
     let digits = text.trim_end_matches(|last: char| last.is_ascii_alphabetic());
     let seconds = match text.strip_prefix(digits) {

@@ -81,6 +81,20 @@ fn a_list_is_replaced_as_a_whole() {
 }
 
 #[test]
+fn public_registries_have_addresses_of_their_own() {
+    let check = |flags: &[(&'static str, &[&str])], expected: &[&str]| {
+        let public = load(Given { flags, ..Given::default() }).unwrap().public;
+        let addresses: Vec<String> = public.addresses.iter().map(ToString::to_string).collect();
+        assert_eq!(addresses, expected);
+    };
+    check(&[], &["127.0.0.1:4511", "[::1]:4511"]);
+    check(&[("listen", &["127.0.0.1:1"])], &[]);
+    check(&[("public_listen", &["none"])], &[]);
+    check(&[("public_listen", &["[::]:2", "0.0.0.0:3"])], &["[::]:2", "0.0.0.0:3"]);
+    check(&[("listen", &["127.0.0.1:0"]), ("public_listen", &["127.0.0.1:0"])], &["127.0.0.1:0"]);
+}
+
+#[test]
 fn a_whole_file_and_its_defaults() {
     let text = r#"
         data_dir = "/data"
@@ -98,10 +112,14 @@ fn a_whole_file_and_its_defaults() {
         gc_grace = "90m"
         scrub_rate = "512KiB"
         scrub_interval = "1h"
+        replication_bytes_per_second = "4MiB"
+        replication_concurrency = 2
         repositories_per_registry = 20
         images_per_repository = 30
         api_throttling = "20"
         upstream_registry = ["Harbor.example.com", "10.1.1.1:5000=http://10.1.1.2:5000/"]
+        pull_through_validity = "2h"
+        pull_through_whole_images = false
         upstream_location = ["docker-hub=https://mirror.example.com", "ghcr.io=http://[::1]:5000"]
         pull_through_cache_rules_per_registry = 40
         listen = ["0.0.0.0:80"]
@@ -110,6 +128,13 @@ fn a_whole_file_and_its_defaults() {
         tls_certificate_file = "/tls.crt"
         tls_key_file = "/tls.key"
         connections_max = 7
+        public_listen = ["0.0.0.0:81"]
+        public_anonymous_pulls = 2
+        public_anonymous_bytes = "3GB"
+        public_authenticated_pulls = 4
+        public_authenticated_bytes = "5TiB"
+        public_limit_loopback = true
+        repositories_per_public_registry = 40
         drain_seconds = 0
         outbound_network = ["10.0.0.0/8"]
         upstream_token_host = ["Auth.example.com", "10.0.0.1"]
@@ -135,6 +160,8 @@ fn a_whole_file_and_its_defaults() {
     assert_eq!(config.registry.gc_grace_seconds, 90 * 60);
     assert_eq!(config.registry.scrub_bytes_per_second, 512 * 1024);
     assert_eq!(config.registry.scrub_interval_seconds, 3600);
+    assert_eq!(config.registry.replication_bytes_per_second, 4 * 1024 * 1024);
+    assert_eq!(config.registry.replication_concurrency, 2);
     assert_eq!(config.registry.quotas.repositories_per_registry, 20);
     assert_eq!(config.registry.quotas.images_per_repository, 30);
     assert_eq!(config.registry.throttling, Throttling::Times(20));
@@ -147,11 +174,21 @@ fn a_whole_file_and_its_defaults() {
         ("ghcr.io", "http://[::1]:5000"),
     ]));
     assert_eq!(config.upstreams.rules_per_registry, 40);
+    assert_eq!(config.upstreams.valid_seconds, 2 * 3600);
+    assert!(!config.upstreams.whole_images);
     assert_eq!(config.listeners.endpoints.len(), 1);
     let tls = config.listeners.tls.as_ref().unwrap();
     assert_eq!(tls.certificate_file, PathBuf::from("/tls.crt"));
     assert_eq!(tls.key_file, PathBuf::from("/tls.key"));
     assert_eq!(config.listeners.connections_max, 7);
+    assert_eq!(config.public.addresses, ["0.0.0.0:81".parse().unwrap()]);
+    assert_eq!(config.public.repositories, 40);
+    let limits = config.public.limits;
+    assert!(limits.loopback);
+    assert_eq!(limits.anonymous.pulls_per_second, 2);
+    assert_eq!(limits.anonymous.bytes_per_month, 3_000_000_000);
+    assert_eq!(limits.authenticated.pulls_per_second, 4);
+    assert_eq!(limits.authenticated.bytes_per_month, 5 << 40);
     assert_eq!(config.listeners.drain, Duration::ZERO);
     for (address, trusted) in
         [("10.1.2.3", true), ("192.0.2.1", true), ("192.0.2.2", false), ("127.0.0.1", false)]
@@ -170,6 +207,8 @@ fn a_whole_file_and_its_defaults() {
 
     let config = load(Given::default()).unwrap();
     assert_eq!(config.listeners.connections_max, 10_000);
+    assert_eq!(config.public.limits, tonnage_domain::public::limits::PublicLimits::ECR);
+    assert_eq!(config.public.repositories, 10_000);
     assert_eq!(config.listeners.drain, Duration::from_secs(30));
     assert!(config.listeners.trusted_proxies.contains("127.0.0.1".parse().unwrap()));
     assert!(config.listeners.trusted_proxies.contains("::1".parse().unwrap()));
@@ -181,10 +220,14 @@ fn a_whole_file_and_its_defaults() {
     assert_eq!(config.registry.gc_grace_seconds, 24 * 3600);
     assert_eq!(config.registry.scrub_bytes_per_second, 8 * 1024 * 1024);
     assert_eq!(config.registry.scrub_interval_seconds, 7 * 24 * 3600);
+    assert_eq!(config.registry.replication_bytes_per_second, 0);
+    assert_eq!(config.registry.replication_concurrency, 4);
     assert_eq!(config.registry.quotas, tonnage_domain::quotas::Quotas::ECR);
     assert_eq!(config.registry.throttling, Throttling::Off);
     assert_eq!(config.upstreams.registries, UpstreamSettings::default());
     assert_eq!(config.upstreams.rules_per_registry, 50);
+    assert_eq!(config.upstreams.valid_seconds, 24 * 3600);
+    assert!(config.upstreams.whole_images);
     let none: &[(&str, &[&str])] = &[("trusted_proxy", &["none"])];
     let config = load(Given { flags: none, ..Given::default() }).unwrap();
     assert!(!config.listeners.trusted_proxies.contains("127.0.0.1".parse().unwrap()));
@@ -221,6 +264,16 @@ fn a_wrong_file_is_refused_by_the_name_of_the_key() {
         let text = format!("scrub_rate = \"{rate}\"");
         check_file_refused(&text, &["`scrub_rate`", rate, "8MiB"]);
     }
+    for size in ["x", "-1", "500gb", "1.5GB", "1001PB", "99999999999PB", "5 GB"] {
+        let text = format!("public_anonymous_bytes = \"{size}\"");
+        check_file_refused(&text, &["`public_anonymous_bytes`", size, "500GB"]);
+    }
+    check_file_refused("public_anonymous_pulls = -1", &["`public_anonymous_pulls`"]);
+    check_file_refused("public_listen = [\"here\"]", &["`public_listen`", "here"]);
+    check_file_refused(
+        "listen = [\"127.0.0.1:1\"]\npublic_listen = [\"127.0.0.1:1\"]",
+        &["`public_listen`", "127.0.0.1:1"],
+    );
     for times in ["on", "0", "-1", "100001", "1.5"] {
         let text = format!("api_throttling = \"{times}\"");
         check_file_refused(&text, &["`api_throttling`", times, "`off`"]);

@@ -5,8 +5,11 @@ use tonnage_domain::pull_through::registries::{UpstreamRegistry, is_host};
 use tonnage_domain::pull_through::settings::UpstreamSettings;
 use tonnage_domain::quotas::Quotas;
 
-use super::registry::QUOTA_MAX;
+use super::registry::{QUOTA_MAX, parse_seconds};
 use super::{Kind, Setting, Values};
+
+/// ECR's.
+const VALID_SECONDS: i64 = 24 * 3600;
 
 pub(super) const SETTINGS: &[Setting] = &[
     Setting {
@@ -38,6 +41,24 @@ pub(super) const SETTINGS: &[Setting] = &[
         help: "How many pull through cache rules a registry may have, from 1 to 100000000. What is \
                there already stays.",
     },
+    Setting {
+        key: "pull_through_validity",
+        kind: Kind::Text,
+        value_name: "TIME",
+        default: "24h",
+        help: "How long what an upstream registry said of a tag, or of what refers to an image, is \
+               believed, in seconds, minutes, hours or days, at most 365 days. A pull after that \
+               asks again.",
+    },
+    Setting {
+        key: "pull_through_whole_images",
+        kind: Kind::Switch,
+        value_name: "BOOL",
+        default: "true",
+        help: "Fetches the layers of an image that was pulled through, and every image of an index, \
+               without waiting until somebody asks for them, as ECR does. Turn it off where an \
+               upstream registry counts what is pulled, or room is scarce.",
+    },
 ];
 
 /// Which registries images may be pulled through from, and how many rules there may be for that.
@@ -47,6 +68,10 @@ pub(crate) struct Upstreams {
     pub(crate) registries: UpstreamSettings,
     /// Rules of one registry.
     pub(crate) rules_per_registry: u32,
+    /// How long what an upstream said is believed, in seconds.
+    pub(crate) valid_seconds: i64,
+    /// Whether images are fetched whole, unasked.
+    pub(crate) whole_images: bool,
 }
 
 impl Upstreams {
@@ -75,7 +100,13 @@ impl Upstreams {
         }
         let rules = values.number("pull_through_cache_rules_per_registry", 1, QUOTA_MAX)?;
         let rules_per_registry = rules.unwrap_or(Quotas::ECR.pull_through_cache_rules);
-        Ok(Self { registries, rules_per_registry })
+        let valid = values.one("pull_through_validity", parse_seconds)?;
+        Ok(Self {
+            registries,
+            rules_per_registry,
+            valid_seconds: valid.unwrap_or(VALID_SECONDS),
+            whole_images: values.switch("pull_through_whole_images")?.unwrap_or(true),
+        })
     }
 }
 

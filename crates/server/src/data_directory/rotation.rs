@@ -151,7 +151,7 @@ mod tests {
     use std::sync::Arc;
 
     use tonnage_domain::accounts::bootstrap::{self, Parts};
-    use tonnage_domain::app::{App, Settings};
+    use tonnage_domain::app::Settings;
     use tonnage_domain::clock::SystemClock;
     use tonnage_domain::identities::access_keys;
     use tonnage_store::files::FileObjects;
@@ -172,8 +172,12 @@ mod tests {
             let directory = tempfile::tempdir().unwrap();
             let layout = Layout::new(directory.path().to_owned());
             let key = make(&layout.root_key()).unwrap();
-            let opened = bootstrap::open(parts(&layout, metadata(&layout), key)).await.unwrap();
+            let metadata = metadata(&layout);
+            let parts = parts(&layout, Arc::clone(&metadata), key);
+            let opened = bootstrap::open(parts).await.unwrap();
             let access_key_id = opened.first_access_key.unwrap().id;
+            drop(opened.app);
+            metadata.close().await.unwrap();
             Self { layout, access_key_id, _directory: directory }
         }
 
@@ -182,20 +186,24 @@ mod tests {
         }
 
         /// Starts as a server does; the key holds and opens what it sealed.
-        async fn start(&self) -> App {
-            start(&self.layout, &self.access_key_id).await
+        async fn start(&self) {
+            start(&self.layout, &self.access_key_id).await;
         }
     }
 
-    pub(super) async fn start(layout: &Layout, access_key_id: &str) -> App {
+    /// Closes the database too: the tests copy its files, and what the last connection still does
+    /// to them would be torn apart.
+    pub(super) async fn start(layout: &Layout, access_key_id: &str) {
         let (key, source) = found(layout);
         let metadata = metadata(layout);
         let key = settle(layout, metadata.as_ref(), key, &source).await.unwrap();
-        let app = bootstrap::open(parts(layout, metadata, key)).await.unwrap().app;
+        let parts = parts(layout, Arc::clone(&metadata), key);
+        let app = bootstrap::open(parts).await.unwrap().app;
         remove_previous(layout).unwrap();
         let key = access_keys::find_active(&app, access_key_id).await.unwrap();
         assert!(key.is_some());
-        app
+        drop(app);
+        metadata.close().await.unwrap();
     }
 
     pub(super) fn metadata(layout: &Layout) -> Arc<SqliteMetadata> {

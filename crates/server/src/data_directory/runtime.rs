@@ -18,6 +18,9 @@ pub(crate) struct Runtime {
     pub(crate) version: String,
     /// Where it listens, with the ports it got.
     pub(crate) addresses: Vec<SocketAddr>,
+    /// Where docker finds public registries whatever the host is called.
+    #[serde(default)]
+    pub(crate) public_addresses: Vec<SocketAddr>,
     /// The management account.
     pub(crate) account: String,
     /// The region of requests that name none.

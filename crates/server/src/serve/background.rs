@@ -1,5 +1,5 @@
-//! Work that no request waits for: jobs, removing garbage, looking for damage, writing down pulls,
-//! uses of keys, denials and what pushes were told.
+//! Work that no request waits for: jobs, removing garbage, looking for damage, counting what waits to
+//! be copied, writing down pulls, uses of keys, denials and what pushes were told.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,8 @@ use tonnage_domain::error::chain;
 use tonnage_domain::identities::access_keys::uses;
 use tonnage_domain::images::pulls;
 use tonnage_domain::jobs::Worker;
-use tonnage_domain::{audit, gc, scrub};
+use tonnage_domain::public::limits;
+use tonnage_domain::{audit, gc, replication, scrub};
 
 use super::Lifecycle;
 
@@ -22,11 +23,14 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 const RETRY_PAUSE_MAX: Duration = Duration::from_secs(60);
 /// How often pulls, and what pushes were told, are written down.
 const NOTES_INTERVAL: Duration = Duration::from_secs(1);
+/// How often it is counted what waits to be copied; as often as metrics are usually read.
+const MEASURE_INTERVAL: Duration = Duration::from_secs(15);
 
 /// Starts all of it; it ends when the server stops.
 pub(super) fn start(app: &Arc<App>, lifecycle: &Lifecycle) {
     lifecycle.background.spawn(sweep(Arc::clone(app), lifecycle.clone()));
     lifecycle.background.spawn(flush_notes(Arc::clone(app), lifecycle.clone()));
+    lifecycle.background.spawn(measure_replication(Arc::clone(app), lifecycle.clone()));
     if app.settings.scrub_bytes_per_second > 0 {
         lifecycle.background.spawn(look_for_damage(Arc::clone(app), lifecycle.clone()));
     }
@@ -96,6 +100,23 @@ async fn look_for_damage(app: Arc<App>, lifecycle: Lifecycle) {
     }
 }
 
+async fn measure_replication(app: Arc<App>, lifecycle: Lifecycle) {
+    let mut ticks = interval(MEASURE_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = lifecycle.stopping.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        if let Err(error) = replication::measure::measure(&app).await {
+            tracing::warn!(
+                error = chain(&error),
+                "what waits to be copied cannot be counted; the metrics show what they showed"
+            );
+        }
+    }
+}
+
 async fn flush_notes(app: Arc<App>, lifecycle: Lifecycle) {
     let mut ticks = interval(NOTES_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -113,6 +134,12 @@ async fn flush_notes(app: Arc<App>, lifecycle: Lifecycle) {
         }
         if let Err(error) = pulls::flush(&app).await {
             tracing::error!(error = chain(&error), "the times of some pulls are lost");
+        }
+        if let Err(error) = limits::flush(&app).await {
+            tracing::error!(
+                error = chain(&error),
+                "what public registries sent cannot be written down; it stays in memory"
+            );
         }
         if let Err(error) = gc::flush(&app).await {
             tracing::error!(

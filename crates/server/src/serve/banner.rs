@@ -38,10 +38,15 @@ fn addresses(facts: &Facts<'_>) -> String {
 }
 
 fn names(facts: &Facts<'_>, out: &mut String) {
+    if let Some(public) = local_address(&facts.runtime.public_addresses) {
+        let authority = local::authority(public, &facts.runtime.public_addresses);
+        let _ = writeln!(out, "  public images  {authority}");
+    }
     let Some(domain) = facts.domain else { return };
     let (account, region) = (&facts.runtime.account, &facts.runtime.region);
     let _ = writeln!(out, "  API name       api.ecr.{region}.{domain}");
     let _ = writeln!(out, "  registry name  {account}.dkr.ecr.{region}.{domain}");
+    let _ = writeln!(out, "  public name    public.{domain}");
 }
 
 fn later(facts: &Facts<'_>) -> String {

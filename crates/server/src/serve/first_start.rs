@@ -71,10 +71,16 @@ pub(super) async fn open(directory: &DataDirectory, config: &Config) -> Result<O
             scrub_interval_seconds: config.registry.scrub_interval_seconds,
             quotas: Quotas {
                 pull_through_cache_rules: config.upstreams.rules_per_registry,
+                repositories_per_public_registry: config.public.repositories,
                 ..config.registry.quotas
             },
+            replication_bytes_per_second: config.registry.replication_bytes_per_second,
+            replication_concurrency: config.registry.replication_concurrency,
+            public_limits: config.public.limits,
             throttling: config.registry.throttling,
             upstreams: config.upstreams.registries.clone(),
+            pull_through_valid_seconds: config.upstreams.valid_seconds,
+            pull_through_whole_images: config.upstreams.whole_images,
             ..Settings::default()
         },
         account: config.registry.account,

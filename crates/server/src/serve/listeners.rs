@@ -28,6 +28,8 @@ struct Bound {
     /// With the port it got.
     address: SocketAddr,
     endpoint: Option<Endpoint>,
+    /// Whether every name is one of public registries here.
+    public: bool,
 }
 
 /// Binds every address.
@@ -35,14 +37,14 @@ struct Bound {
 /// # Errors
 /// One sentence that names the address and what to do. An IPv6 address that nobody asked for is
 /// skipped on machines without IPv6.
-pub(super) fn bind(settings: &config::Listeners) -> Result<Listeners> {
+pub(super) fn bind(settings: &config::Listeners, public: &config::Public) -> Result<Listeners> {
     let mut listeners = Vec::new();
     for &address in &settings.addresses {
         match bind_one(address) {
             Ok((listener, bound)) => {
                 let named = settings.endpoints.iter().find(|(named, _)| *named == address);
                 let endpoint = named.map(|(_, endpoint)| endpoint.clone());
-                listeners.push(Bound { listener, address: bound, endpoint });
+                listeners.push(Bound { listener, address: bound, endpoint, public: false });
             }
             Err(error) if !settings.explicit && address.is_ipv6() && is_absent(&error) => {
                 tracing::info!(%address, "this machine has no IPv6, listening on IPv4 only");
@@ -52,6 +54,22 @@ pub(super) fn bind(settings: &config::Listeners) -> Result<Listeners> {
                  `--listen ADDRESS:PORT`"
             ),
             Err(error) => bail!("`--listen {address}` does not work on this machine: {error}"),
+        }
+    }
+    for &address in &public.addresses {
+        match bind_one(address) {
+            Ok((listener, address)) => {
+                listeners.push(Bound { listener, address, endpoint: None, public: true });
+            }
+            Err(error) if public.explicit => {
+                bail!("`--public-listen {address}` does not work on this machine: {error}")
+            }
+            Err(error) if address.is_ipv6() && is_absent(&error) => {}
+            Err(error) => tracing::warn!(
+                %address,
+                %error,
+                "public registries have no port of their own; choose one with `--public-listen`"
+            ),
         }
     }
     Ok(Listeners(listeners))
@@ -76,7 +94,12 @@ fn is_absent(error: &io::Error) -> bool {
 impl Listeners {
     /// Where they listen, with the ports they got.
     pub(super) fn addresses(&self) -> Vec<SocketAddr> {
-        self.0.iter().map(|bound| bound.address).collect()
+        self.0.iter().filter(|bound| !bound.public).map(|bound| bound.address).collect()
+    }
+
+    /// The same of public registries.
+    pub(super) fn public_addresses(&self) -> Vec<SocketAddr> {
+        self.0.iter().filter(|bound| bound.public).map(|bound| bound.address).collect()
     }
 
     /// Serves connections until the server stops.
@@ -89,11 +112,11 @@ impl Listeners {
         lifecycle: &Lifecycle,
     ) {
         let slots = Arc::new(Semaphore::new(connections_max));
-        for Bound { listener, endpoint, .. } in self.0 {
+        for Bound { listener, endpoint, public, .. } in self.0 {
             lifecycle.background.spawn(accept(
                 listener,
                 tls.cloned(),
-                responder.through(endpoint),
+                responder.through(endpoint, public),
                 metrics.clone(),
                 Arc::clone(&slots),
                 lifecycle.clone(),

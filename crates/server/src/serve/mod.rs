@@ -18,6 +18,7 @@ mod respond;
 mod signals;
 pub(crate) mod tls;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,11 +27,13 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonnage_api::Api;
+use tonnage_api::host::PublicPlace;
 use tonnage_domain::app::App;
 use tonnage_domain::error::chain;
 use tonnage_domain::gc;
 use tonnage_domain::identities::access_keys::uses;
 use tonnage_domain::images::pulls;
+use tonnage_domain::public::limits;
 
 use self::metrics::Metrics;
 use self::respond::Responder;
@@ -71,7 +74,7 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
     let certificate = config.listeners.tls.as_ref().map(tls::Certificate::open).transpose()?;
     let certificate = certificate.map(Arc::new);
     let acceptor = certificate.as_ref().map(tls::acceptor).transpose()?;
-    let listeners = listeners::bind(&config.listeners)?;
+    let listeners = listeners::bind(&config.listeners, &config.public)?;
     let opened = tokio::select! {
         opened = first_start::open(&directory, &config) => opened?,
         () = signals.stop() => {
@@ -88,6 +91,7 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
         process_id: std::process::id(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         addresses: listeners.addresses(),
+        public_addresses: listeners.public_addresses(),
         account: app.management_account.to_string(),
         region: app.default_region.to_string(),
     };
@@ -100,6 +104,10 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
         metrics.clone(),
         metrics::Access::read(&config.metrics)?,
         config.listeners.trusted_proxies.clone(),
+        PublicPlace {
+            port: runtime.public_addresses.first().map(SocketAddr::port),
+            domain: config.registry.domain.clone(),
+        },
         lifecycle.clone(),
     );
     background::start(&app, &lifecycle);
@@ -160,6 +168,9 @@ async fn stop(lifecycle: &Lifecycle, drain: Duration, app: &App, database: &Data
     }
     if let Err(error) = pulls::flush(app).await {
         tracing::error!(error = chain(&error), "the times of the last pulls are lost");
+    }
+    if let Err(error) = limits::flush(app).await {
+        tracing::error!(error = chain(&error), "what public registries sent last is not counted");
     }
     if let Err(error) = gc::flush(app).await {
         tracing::error!(error = chain(&error), "what the last pushes were told is lost");

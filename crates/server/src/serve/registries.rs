@@ -41,7 +41,8 @@ impl Upstreams for GuardedRegistries {
         reference: &'a Reference,
     ) -> BoxFuture<'a, Result<ManifestHead, UpstreamError>> {
         Box::pin(async move {
-            let head = self.0.head_manifest(&origin_of(origin), repository, reference.as_str());
+            let origin = origin_of(origin);
+            let head = self.0.head_manifest(&origin, repository, reference.as_str());
             let head = head.await.map_err(error_of)?;
             let digest = head.digest.as_deref().map(digest_of).transpose()?;
             Ok(ManifestHead { digest, quota: head.quota.map(quota_of) })
@@ -55,7 +56,8 @@ impl Upstreams for GuardedRegistries {
         reference: &'a Reference,
     ) -> BoxFuture<'a, Result<Manifest, UpstreamError>> {
         Box::pin(async move {
-            let manifest = self.0.manifest(&origin_of(origin), repository, reference.as_str());
+            let origin = origin_of(origin);
+            let manifest = self.0.manifest(&origin, repository, reference.as_str());
             let registry::Manifest { bytes, media_type, digest, quota } =
                 manifest.await.map_err(error_of)?;
             let (digest, quota) = (digest_of(&digest)?, quota.map(quota_of));
@@ -70,7 +72,8 @@ impl Upstreams for GuardedRegistries {
         digest: &'a Digest,
     ) -> BoxFuture<'a, Result<Blob, UpstreamError>> {
         Box::pin(async move {
-            let blob = self.0.blob(&origin_of(origin), repository, digest.as_str());
+            let origin = origin_of(origin);
+            let blob = self.0.blob(&origin, repository, digest.as_str());
             let registry::Blob { size, body } = blob.await.map_err(error_of)?;
             Ok(Blob { size, body: body.map(|chunk| chunk.map_err(error_of)).boxed() })
         })
@@ -83,7 +86,8 @@ impl Upstreams for GuardedRegistries {
         digest: &'a Digest,
     ) -> BoxFuture<'a, Result<Option<Bytes>, UpstreamError>> {
         Box::pin(async move {
-            let referrers = self.0.referrers(&origin_of(origin), repository, digest.as_str());
+            let origin = origin_of(origin);
+            let referrers = self.0.referrers(&origin, repository, digest.as_str());
             referrers.await.map_err(error_of)
         })
     }
@@ -112,7 +116,8 @@ impl Peers for GuardedRegistries {
         digest: &'a Digest,
     ) -> BoxFuture<'a, Result<bool, PeerError>> {
         Box::pin(async move {
-            let found = self.0.has_blob(&origin_of(peer), repository, digest.as_str());
+            let origin = origin_of(peer);
+            let found = self.0.has_blob(&origin, repository, digest.as_str());
             found.await.map_err(peer_error_of)
         })
     }
@@ -148,8 +153,8 @@ impl Peers for GuardedRegistries {
     ) -> BoxFuture<'a, Result<(), PeerError>> {
         Box::pin(async move {
             let blob = blob.map(|chunk| chunk.map_err(Into::into)).boxed();
-            let pushed =
-                self.0.push_blob(&origin_of(peer), repository, digest.as_str(), size, blob);
+            let origin = origin_of(peer);
+            let pushed = self.0.push_blob(&origin, repository, digest.as_str(), size, blob);
             pushed.await.map_err(peer_error_of)
         })
     }
@@ -176,7 +181,8 @@ impl Peers for GuardedRegistries {
         reference: &'a Reference,
     ) -> BoxFuture<'a, Result<bool, PeerError>> {
         Box::pin(async move {
-            let removed = self.0.delete_manifest(&origin_of(peer), repository, reference.as_str());
+            let origin = origin_of(peer);
+            let removed = self.0.delete_manifest(&origin, repository, reference.as_str());
             removed.await.map_err(peer_error_of)
         })
     }

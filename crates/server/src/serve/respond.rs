@@ -10,6 +10,7 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Method, StatusCode};
 use hyper::body::Incoming;
 use tonnage_api::body::Body;
+use tonnage_api::host::PublicPlace;
 use tonnage_api::request::{Request, Response};
 use tonnage_api::{Api, Arrival};
 use tonnage_domain::app::App;
@@ -35,6 +36,8 @@ pub(super) struct Client {
 pub(super) struct Responder {
     parts: Arc<Parts>,
     endpoint: Option<Arc<Endpoint>>,
+    /// Whether the listener is that of public registries.
+    public: bool,
 }
 
 struct Parts {
@@ -44,6 +47,7 @@ struct Parts {
     metrics: Metrics,
     access: Access,
     trusted_proxies: TrustedProxies,
+    public: PublicPlace,
     lifecycle: Lifecycle,
 }
 
@@ -55,16 +59,17 @@ impl Responder {
         metrics: Metrics,
         access: Access,
         trusted_proxies: TrustedProxies,
+        public: PublicPlace,
         lifecycle: Lifecycle,
     ) -> Self {
         let health = health::Readiness::default();
-        let parts = Parts { api, app, health, metrics, access, trusted_proxies, lifecycle };
-        Self { parts: Arc::new(parts), endpoint: None }
+        let parts = Parts { api, app, health, metrics, access, trusted_proxies, public, lifecycle };
+        Self { parts: Arc::new(parts), endpoint: None, public: false }
     }
 
-    /// The same for a listener that is an endpoint, or is not.
-    pub(super) fn through(&self, endpoint: Option<Endpoint>) -> Self {
-        Self { parts: Arc::clone(&self.parts), endpoint: endpoint.map(Arc::new) }
+    /// The same for a listener that is an endpoint, or is not, or is that of public registries.
+    pub(super) fn through(&self, endpoint: Option<Endpoint>, public: bool) -> Self {
+        Self { parts: Arc::clone(&self.parts), endpoint: endpoint.map(Arc::new), public }
     }
 
     /// Whether what this address says of its clients is believed.
@@ -104,6 +109,8 @@ impl Responder {
                  address, and a port if need be.\n",
             );
         };
+        let host = host.beside(self.parts.public.clone());
+        let host = if self.public { host.at_public_listener() } else { host };
         let arrival = Arrival {
             source_address: origin.source_address,
             secure_transport: origin.secure_transport,

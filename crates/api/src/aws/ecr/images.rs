@@ -9,6 +9,7 @@ use tonnage_domain::images::precondition::Precondition;
 use tonnage_domain::images::put_image::PutImage;
 use tonnage_domain::images::{ImageFailure, ImageIdentifier};
 use tonnage_domain::names::{Digest, Tag};
+use tonnage_domain::pull_through::pull;
 use tonnage_domain::uploads::UploadRules;
 
 use super::{Call, refused};
@@ -126,6 +127,18 @@ impl Failed {
                 "ImageInaccessible",
                 "The image is archived; restore it, and pull it when it is active".to_owned(),
             ),
+            ImageFailure::UpstreamAccessDenied => (
+                "UpstreamAccessDenied",
+                "The upstream registry denies access to the image".to_owned(),
+            ),
+            ImageFailure::UpstreamTooManyRequests => (
+                "UpstreamTooManyRequests",
+                "The upstream registry says that too much was asked of it".to_owned(),
+            ),
+            ImageFailure::UpstreamUnavailable => (
+                "UpstreamUnavailable",
+                "The upstream registry does not answer, or not with a valid image".to_owned(),
+            ),
             ImageFailure::ImageReferencedByManifestList(parents) => {
                 let parents: Vec<&str> = parents.iter().map(Digest::as_str).collect();
                 let list = parents.join(", ");
@@ -239,7 +252,7 @@ pub(super) async fn batch_get_image(
     let repository = call.address(input.registry_id.as_deref(), &input.repository_name)?;
     let mut batch = Batch::new(input.image_ids);
     let operation = BatchGetImage { repository: repository.clone(), ids: batch.take_ids() };
-    let output = call.execute(operation).await?;
+    let output = pull::images(call.app, &call.context, operation).await?;
     let mut images = Vec::with_capacity(output.images.len());
     for (tag, manifest) in output.images {
         images.push(Image {

@@ -8,6 +8,7 @@ use tonnage_domain::blobs::batch_check_layer_availability::BatchCheckLayerAvaila
 use tonnage_domain::blobs::get_download_url_for_layer::GetDownloadUrlForLayer;
 use tonnage_domain::error::Error;
 use tonnage_domain::names::Digest;
+use tonnage_domain::pull_through::pull;
 use tonnage_domain::repositories::RepositoryAddress;
 use tonnage_domain::uploads::append::UploadLayerPart;
 use tonnage_domain::uploads::finish::CompleteLayerUpload;
@@ -259,7 +260,8 @@ pub(super) async fn get_download_url_for_layer(
     let repository = call.address(input.registry_id.as_deref(), &input.repository_name)?;
     let digest =
         Digest::parse(&input.layer_digest).map_err(|error| refused("layerDigest", &error))?;
-    let link = call.execute(GetDownloadUrlForLayer { repository, digest }).await?;
+    let wanted = GetDownloadUrlForLayer { repository, digest };
+    let link = pull::download(call.app, &call.context, wanted).await?;
     Ok(GetDownloadUrlForLayerOutput {
         download_url: format!(
             "{}://{}{DOWNLOAD_PREFIX}{}",

@@ -10,6 +10,7 @@ mod layers;
 mod lifecycle;
 mod listings;
 mod policies;
+pub(super) mod public;
 mod pull_through;
 mod referrers;
 mod registry_settings;

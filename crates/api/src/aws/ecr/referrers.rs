@@ -6,6 +6,7 @@ use tonnage_domain::error::Error;
 use tonnage_domain::images::ImageStatusFilter;
 use tonnage_domain::images::list_image_referrers::{ListImageReferrers, Referrer};
 use tonnage_domain::names::Digest;
+use tonnage_domain::pull_through::pull;
 
 use super::listings::Listing;
 use super::{Call, refused};
@@ -106,7 +107,7 @@ pub(super) async fn list_image_referrers(
     let page = listing.request(call, input.next_token.as_deref(), max_results).await?;
     let operation =
         ListImageReferrers { repository, subject, artifact_types, artifact_status, page };
-    let page = call.execute(operation).await?;
+    let page = pull::referrers(call.app, &call.context, operation).await?;
     Ok(ListImageReferrersOutput {
         next_token: listing.token(call, page.next.as_deref()).await?,
         referrers: page

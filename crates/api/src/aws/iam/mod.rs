@@ -20,6 +20,8 @@ mod simulation;
 mod tags;
 mod users;
 
+use std::sync::Arc;
+
 use http::request::Parts;
 use serde_json::Value;
 use tonnage_domain::app::App;
@@ -43,7 +45,7 @@ pub(super) const NAMESPACE: &str = "https://iam.amazonaws.com/doc/2010-05-08/";
 
 /// Answers a request of AWS Query that was signed for IAM.
 pub(super) async fn handle(
-    app: &App,
+    app: &Arc<App>,
     parts: &Parts,
     body: BodyStream,
     arrival: &Arrival,

@@ -4,6 +4,8 @@ mod federation;
 mod roles;
 mod web_identity;
 
+use std::sync::Arc;
+
 use http::request::Parts;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -33,7 +35,7 @@ pub(super) const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 
 /// Answers a request of AWS Query, signed for `service` if it is signed at all.
 pub(super) async fn handle(
-    app: &App,
+    app: &Arc<App>,
     parts: &Parts,
     body: BodyStream,
     arrival: &Arrival,

@@ -1,5 +1,7 @@
 //! `AssumeRoleWithWebIdentity`, which nobody signs: the token of the identity provider says who asks.
 
+use std::sync::Arc;
+
 use http::request::Parts;
 use serde_json::{Value, json};
 use tonnage_domain::app::App;
@@ -20,7 +22,7 @@ pub(super) async fn is_not_signed(_call: &Call<'_>, _input: Input) -> Result<Val
 }
 
 pub(super) async fn assume_role(
-    app: &App,
+    app: &Arc<App>,
     parts: &Parts,
     arrival: &Arrival,
     mut input: Input,

@@ -107,7 +107,7 @@ async fn services_of_aws_json_are_told_in_aws_json() {
         ("DynamoDB_20120810.ListTables", "dynamodb", "application/x-amz-json-1.0"),
         ("Logs_20140328.DescribeLogGroups", "logs", "application/x-amz-json-1.1"),
         ("AmazonSQS.ListQueues", "sqs", "application/x-amz-json-1.0"),
-        ("SpencerFrontendService.DescribeRegistries", "ecr-public", "application/x-amz-json-1.1"),
+        ("AWSSSMService.GetParameter", "ssm", "application/x-amz-json-1.1"),
     ] {
         let plain = Plain {
             headers: vec![

@@ -183,6 +183,7 @@ pub(super) async fn record(
     let (code, children) = match outcome {
         Outcome::Complete => (None, Vec::new()),
         Outcome::Moot => (Some("ImageNotFound"), Vec::new()),
+        Outcome::Excluded => (Some("ExcludedByRefinement"), Vec::new()),
         Outcome::Failed { code, children } => (Some(*code), children.clone()),
     };
     let now = app.clock.now();

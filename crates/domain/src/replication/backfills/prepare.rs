@@ -3,14 +3,15 @@
 use serde::{Deserialize, Serialize};
 
 use super::super::queue::{self, Change, Queued};
-use super::super::{ReplicationConfiguration, carry};
+use super::super::refinements::{DestinationRefinement, ReplicationRefinements};
+use super::super::{ReplicationConfiguration, carry, settings};
 use super::{Backfill, BackfillStatus, end_if_done, find};
 use crate::error::{Error, Result};
 use crate::execute::Tx;
 use crate::jobs::{self, Job, Next, Run};
 use crate::names::{AccountId, Digest, RepositoryName};
-use crate::params;
 use crate::registries::Document as _;
+use crate::{params, repositories};
 
 /// Images and tags queued in one transaction; the tags of one image are not divided.
 const BATCH: usize = 500;
@@ -67,6 +68,7 @@ impl PrepareBackfill {
     /// Queues a part; whether it was the last.
     async fn prepare(&self, tx: &mut Tx, run: &Run<'_>, backfill: &Backfill) -> Result<bool> {
         let configuration = ReplicationConfiguration::load(tx, Some(backfill.registry_id)).await?;
+        let refinements = ReplicationRefinements::load(tx, Some(backfill.registry_id)).await?;
         let now = run.app.clock.now();
         if !configuration.has(&backfill.destination) {
             tx.execute(
@@ -85,7 +87,7 @@ impl PrepareBackfill {
             .await?
             .ok_or_else(|| Error::internal("a backfill vanished inside a transaction"))?;
         let cursor = Cursor { repository: row.get(0)?, image: row.get(1)? };
-        match self.queue(tx, run, &configuration, backfill, cursor).await? {
+        match self.queue(tx, run, (&configuration, &refinements), backfill, cursor).await? {
             Some(Cursor { repository, image }) => {
                 tx.execute(
                     "UPDATE replication_backfills SET next_repository = $2, next_image = $3 \
@@ -112,7 +114,7 @@ impl PrepareBackfill {
         &self,
         tx: &mut Tx,
         run: &Run<'_>,
-        configuration: &ReplicationConfiguration,
+        (configuration, refinements): (&ReplicationConfiguration, &ReplicationRefinements),
         backfill: &Backfill,
         mut cursor: Cursor,
     ) -> Result<Option<Cursor>> {
@@ -131,8 +133,17 @@ impl PrepareBackfill {
                 cursor = Cursor { repository: repository_id, image: 0 };
             }
             let name = RepositoryName::parse(&row.get::<String>(1)?).map_err(Error::internal)?;
-            if configuration.destinations_of(&name).contains_key(&backfill.destination) {
-                left = self.queue_images(tx, run, backfill, &mut cursor, left).await?;
+            let refinement = refinements.of(&backfill.destination);
+            let is_taken = configuration.destinations_of(&name).contains_key(&backfill.destination)
+                && refinement.is_none_or(|refinement| refinement.takes_repository(&name));
+            if is_taken {
+                if let (0, Some(refinement)) = (cursor.image, refinement)
+                    && let Some(repository) = repositories::by_id(tx, repository_id).await?
+                {
+                    settings::note_all(tx, run.app, &repository, refinement).await?;
+                }
+                left =
+                    self.queue_images(tx, run, backfill, &mut cursor, (left, refinement)).await?;
                 if left == 0 {
                     return Ok(Some(cursor));
                 }
@@ -149,7 +160,7 @@ impl PrepareBackfill {
         run: &Run<'_>,
         backfill: &Backfill,
         cursor: &mut Cursor,
-        mut left: usize,
+        (mut left, refinement): (usize, Option<&DestinationRefinement>),
     ) -> Result<usize> {
         let images = tx
             .all(
@@ -168,6 +179,16 @@ impl PrepareBackfill {
             if tags.is_empty() {
                 tags.push(String::new());
             }
+            if let Some(refinement) = refinement {
+                let mut taken = Vec::with_capacity(tags.len());
+                for tag in tags {
+                    let name = Some(tag.as_str()).filter(|tag| !tag.is_empty());
+                    if refinement.takes(tx, cursor.repository, &digest, name).await? {
+                        taken.push(tag);
+                    }
+                }
+                tags = taken;
+            }
             for tag in &tags {
                 let backfill_id = Some(backfill.id.as_str());
                 let queued =
@@ -180,7 +201,8 @@ impl PrepareBackfill {
             )
             .await?;
             cursor.image = image_id + 1;
-            left = left.saturating_sub(tags.len());
+            // One that is not taken is looked at all the same.
+            left = left.saturating_sub(tags.len().max(1));
             if left == 0 {
                 break;
             }

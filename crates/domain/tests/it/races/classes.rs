@@ -20,9 +20,15 @@ pub(super) enum Class {
     Job,
     LifecyclePolicy,
     PullThroughRule,
+    /// Aliases of public registries.
+    PublicAlias,
+    /// What is shown of public repositories.
+    PublicCatalogData,
     PullTimeExclusion,
     RegistryDocument,
     RegistryPolicy,
+    /// What is queued for destinations.
+    ReplicationQueue,
     Repository,
     RepositoryPolicy,
     ResourceTag,
@@ -49,9 +55,12 @@ impl Class {
         Self::Job,
         Self::LifecyclePolicy,
         Self::PullThroughRule,
+        Self::PublicAlias,
+        Self::PublicCatalogData,
         Self::PullTimeExclusion,
         Self::RegistryDocument,
         Self::RegistryPolicy,
+        Self::ReplicationQueue,
         Self::Repository,
         Self::RepositoryPolicy,
         Self::ResourceTag,
@@ -96,10 +105,14 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "DeleteManifest"
         | "ExpireImages"
         | "ExpireReferrers"
+        | "ImportUpstreamImage"
+        | "ImportUpstreamReferrers"
+        | "MarkImageComplete"
         | "PutImage"
         | "ReplicateDeletion"
         | "ReplicateImage"
         | "UpdateImageStorageClass" => Class::Image,
+        "RetryReplication" => Class::ReplicationQueue,
         "StartReplicationBackfill" | "StopReplicationBackfill" => Class::Backfill,
         "CancelJob" | "RetryJob" => Class::Job,
         "DeleteLifecyclePolicy" | "PutLifecyclePolicy" | "StartLifecyclePolicyPreview" => {
@@ -112,17 +125,23 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
             Class::PullTimeExclusion
         }
         "DeleteSigningConfiguration"
+        | "PutRegistryCatalogData"
         | "PutRegistryScanningConfiguration"
         | "PutReplicationConfiguration"
-        | "PutSigningConfiguration" => Class::RegistryDocument,
+        | "PutReplicationRefinements"
+        | "PutSigningConfiguration"
+        | "VerifyPublicRegistry" => Class::RegistryDocument,
+        "DecidePublicAlias" | "RequestPublicAlias" | "SetPrimaryPublicAlias" => Class::PublicAlias,
+        "PutRepositoryCatalogData" => Class::PublicCatalogData,
         "DeleteRegistryPolicy" | "PutRegistryPolicy" => Class::RegistryPolicy,
         "CreateRepository"
         | "DeleteRepository"
         | "PutImageScanningConfiguration"
         | "PutImageTagMutability"
-        | "PutSparseManifests" => Class::Repository,
+        | "PutSparseManifests"
+        | "RenameRepository" => Class::Repository,
         "DeleteRepositoryPolicy" | "SetRepositoryPolicy" => Class::RepositoryPolicy,
-        "TagResource" | "UntagResource" => Class::ResourceTag,
+        "ReplicateSetting" | "TagResource" | "UntagResource" => Class::ResourceTag,
         "PutSigningProfile" => Class::SigningProfile,
         "StartScrub" => Class::Scrub,
         "CreateRepositoryCreationTemplate"
@@ -131,6 +150,7 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         "CancelUpload"
         | "CompleteLayerUpload"
         | "InitiateLayerUpload"
+        | "ImportUpstreamLayer"
         | "ReplicateLayer"
         | "UploadLayerPart" => Class::Upload,
         "BatchCheckLayerAvailability"
@@ -141,16 +161,20 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "DescribeGarbageCollection"
         | "DescribeImageReplicationStatus"
         | "DescribeImageSigningStatus"
+        | "DescribeImageTags"
         | "DescribeImages"
         | "DescribeJob"
         | "DescribePullThroughCacheRules"
+        | "DescribeRegistries"
         | "DescribeRegistry"
+        | "DescribeReplication"
         | "DescribeReplicationBackfillResults"
         | "DescribeRepositories"
         | "DescribeRepositoryCreationTemplates"
         | "DescribeScrub"
         | "DescribeUpload"
         | "ExplainPolicy"
+        | "FindMirror"
         | "GetAccessKeyInfo"
         | "GetAccountLimit"
         | "GetAccountSetting"
@@ -159,8 +183,12 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "GetLifecyclePolicy"
         | "GetLifecyclePolicyPreview"
         | "GetManifest"
+        | "GetRegistryCatalogData"
         | "GetRegistryPolicy"
         | "GetRegistryScanningConfiguration"
+        | "GetReplicationRefinements"
+        | "GetRepositoryCatalogData"
+        | "GetRepositoryLogo"
         | "GetRepositoryPolicy"
         | "GetSigningConfiguration"
         | "GetSigningProfile"
@@ -170,8 +198,10 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "ListImageReferrers"
         | "ListImages"
         | "ListJobs"
+        | "ListPublicAliases"
         | "ListPullTimeUpdateExclusions"
         | "ListReplicationBackfills"
+        | "ListReplications"
         | "ListSigningProfiles"
         | "ListTags"
         | "ListTagsForResource"

@@ -8,6 +8,8 @@
 
 mod classes;
 mod policies;
+mod public;
+mod renames;
 mod secrets;
 mod settings;
 mod table;

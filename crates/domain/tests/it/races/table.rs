@@ -28,7 +28,7 @@ use tonnage_domain::uploads::initiate::InitiateLayerUpload;
 use tonnage_domain::uploads::{UploadId, UploadRules};
 
 use super::world::{DEAD_JOB, OTHER_ACCOUNT, WAITING_JOB, World};
-use super::{Act, Race, act, act_as, act_with, policies, secrets, settings};
+use super::{Act, Race, act, act_as, act_with, policies, public, renames, secrets, settings};
 use crate::content::Pushed;
 use crate::interposed::Statement;
 use crate::registry::{
@@ -54,7 +54,9 @@ pub(super) fn races() -> Vec<Race> {
     races.extend(jobs());
     races.extend(settings::races());
     races.extend(policies::races());
+    races.extend(renames::races());
     races.extend(secrets::races());
+    races.extend(public::races());
     races
 }
 
@@ -194,7 +196,7 @@ pub(super) fn delete(name: &'static str, force: bool) -> Act {
     act(move |_| DeleteRepository { registry_id: None, name: create_repository(name).name, force })
 }
 
-fn mutability(name: &'static str) -> Act {
+pub(super) fn mutability(name: &'static str) -> Act {
     act(move |_| PutImageTagMutability {
         registry_id: None,
         name: create_repository(name).name,
@@ -202,7 +204,7 @@ fn mutability(name: &'static str) -> Act {
     })
 }
 
-fn tag_resource(key: &'static str) -> Act {
+pub(super) fn tag_resource(key: &'static str) -> Act {
     act(move |world| TagResource {
         resource: world.tagged.clone(),
         tags: resource_tags(&[(key, "new")]),
@@ -233,7 +235,7 @@ fn delete_images(which: fn(&World) -> ImageIdentifier) -> Act {
     )
 }
 
-fn delete_manifest(which: fn(&World) -> &str) -> Act {
+pub(super) fn delete_manifest(which: fn(&World) -> &str) -> Act {
     act(move |world| DeleteManifest {
         repository: world.app.clone(),
         reference: Reference::parse(which(world)).unwrap(),
@@ -258,7 +260,7 @@ pub(super) fn initiate() -> Act {
     })
 }
 
-fn append(upload: usize) -> Act {
+pub(super) fn append(upload: usize) -> Act {
     act(move |world| UploadLayerPart {
         repository: world.app.clone(),
         upload_id: id(world, upload),
@@ -269,7 +271,7 @@ fn append(upload: usize) -> Act {
     })
 }
 
-fn complete(repository: fn(&World) -> &RepositoryAddress, upload: usize) -> Act {
+pub(super) fn complete(repository: fn(&World) -> &RepositoryAddress, upload: usize) -> Act {
     act(move |world| CompleteLayerUpload {
         repository: repository(world).clone(),
         upload_id: id(world, upload),
@@ -280,7 +282,7 @@ fn complete(repository: fn(&World) -> &RepositoryAddress, upload: usize) -> Act 
     })
 }
 
-fn cancel(upload: usize) -> Act {
+pub(super) fn cancel(upload: usize) -> Act {
     act(move |world| CancelUpload { repository: world.app.clone(), upload_id: id(world, upload) })
 }
 

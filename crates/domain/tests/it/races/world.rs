@@ -39,6 +39,14 @@ const JOBS: &[Statement] = &[
     ),
 ];
 
+/// A copy of `first` that failed.
+const FAILED_COPY: &[Statement] = &[(
+    "INSERT INTO replications (image_id, account_id, region, status, failure_code, queued_at, \
+     ended_at) SELECT image_id, '123456789012', 'eu-west-1', 'FAILED', 'AccessDenied', 0, 0 \
+     FROM tags WHERE name = 'v1'",
+    Vec::new(),
+)];
+
 /// A registry that two processes serve.
 pub(super) struct World {
     pub(super) sides: [Arc<Registry>; 2],
@@ -109,8 +117,10 @@ impl World {
         };
         let configuration = ReplicationConfiguration { rules: vec![rule] };
         registry.run(PutReplicationConfiguration { configuration }).await.unwrap();
+        registry.write(FAILED_COPY).await;
         registry.run(crate::secrets::create("kept", "first")).await.unwrap();
         let management = AccountId::parse(ACCOUNT).unwrap();
+        super::public::prepare(&registry).await;
         let other_root = other_root(&registry, management).await;
         let beside = registry.beside(two).await;
         Self {
@@ -185,9 +195,19 @@ const STORED: &[&str] = &[
     "SELECT signs_until, verifies_until FROM token_keys",
     "SELECT name, tag_mutability, tag_mutability_exclusions, scan_on_push FROM repositories",
     "SELECT name, version, document FROM registry_documents",
+    // The names of default aliases are chosen at random.
+    "SELECT name, status, is_primary FROM public_aliases WHERE is_default = 0",
+    "SELECT is_primary, COUNT(*) FROM public_aliases WHERE is_default = 1 GROUP BY is_primary",
+    "SELECT repositories.name, COALESCE(description, '') FROM public_catalog_data
+     JOIN repositories ON repositories.id = repository_id",
     "SELECT prefix, COALESCE(description, ''), applied_for FROM repository_creation_templates",
     "SELECT principal_arn FROM pull_time_exclusions",
     "SELECT account_id, region, status FROM replication_backfills",
+    "SELECT repositories.name, account_id, region, change, digest, tag FROM replication_queue
+     JOIN repositories ON repositories.id = repository_id",
+    "SELECT repositories.name, images.digest, account_id, region, replications.status
+     FROM replications JOIN images ON images.id = image_id
+     JOIN repositories ON repositories.id = repository_id",
     "SELECT repositories.name, tag_key, tag_value FROM resource_tags
      JOIN repositories ON repositories.id = repository_id",
     "SELECT account_id, region FROM encryption_domains",

@@ -3,6 +3,10 @@
 mod backfills;
 mod copies;
 mod failures;
+mod lag;
+mod refinements;
+mod renames;
+mod settings;
 
 use tonnage_domain::accounts::CreateAccount;
 use tonnage_domain::context::Principal;

@@ -1,0 +1,89 @@
+//! `tonnage public`: asks the running server over its admin socket.
+
+use std::process::ExitCode;
+
+use anyhow::{Result, anyhow, bail};
+use http::Method;
+use tonnage_domain::names::AccountId;
+use tonnage_domain::public::aliases::AliasName;
+
+use super::place::Place;
+use crate::admin::client::call;
+use crate::admin::{PublicAlias, PublicAliases};
+use crate::cli::{PlaceArguments, PublicAliasArguments, PublicAliasCommands, PublicCommands};
+
+/// Does what the command line says.
+///
+/// # Errors
+/// What the server says, or that none runs.
+pub(super) async fn run(command: PublicCommands) -> Result<ExitCode> {
+    match command {
+        PublicCommands::Aliases(command) => aliases(command).await?,
+        PublicCommands::Verify { place, account } => {
+            verify(&place, &account, Method::PUT).await?;
+            println!("The public registry of account {account} is verified.");
+        }
+        PublicCommands::Unverify { place, account } => {
+            verify(&place, &account, Method::DELETE).await?;
+            println!("The public registry of account {account} is not verified.");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn aliases(command: PublicAliasCommands) -> Result<()> {
+    let (arguments, verb) = match command {
+        PublicAliasCommands::List { place } => return list(&place).await,
+        PublicAliasCommands::Request(arguments) => (arguments, "request"),
+        PublicAliasCommands::Approve(arguments) => (arguments, "approve"),
+        PublicAliasCommands::Reject(arguments) => (arguments, "reject"),
+        PublicAliasCommands::Primary(arguments) => (arguments, "primary"),
+    };
+    let PublicAliasArguments { place, name, account } = arguments;
+    if AliasName::parse(&name).is_none() {
+        bail!(
+            "{name:?} is no alias, which has 2 to {} characters: lower-case letters and digits, a \
+             letter first, with single `.`, `_` or `-` between",
+            AliasName::MAXIMUM_LENGTH
+        );
+    }
+    let place = Place::find(&place)?;
+    let path = format!("/public/{}/aliases/{name}/{verb}", parse_account(&account)?);
+    let alias: PublicAlias = call(&place.layout, Method::POST, &path, None::<&()>).await?;
+    let primary = if alias.primary { ", primary" } else { "" };
+    println!("Alias {} of account {}: {}{primary}.", alias.name, alias.account, alias.status);
+    Ok(())
+}
+
+async fn list(place: &PlaceArguments) -> Result<()> {
+    let place = Place::find(place)?;
+    let mut path = "/public/aliases".to_owned();
+    loop {
+        let page: PublicAliases = call(&place.layout, Method::GET, &path, None::<&()>).await?;
+        for alias in page.aliases {
+            let kind = match (alias.primary, alias.default) {
+                (true, true) => "primary, default",
+                (true, false) => "primary",
+                (false, true) => "default",
+                (false, false) => "",
+            };
+            let PublicAlias { account, name, status, requested_at, .. } = alias;
+            println!("{account}  {status:<8}  {requested_at}  {name}  {kind}");
+        }
+        let Some(next) = page.next else { return Ok(()) };
+        let query =
+            form_urlencoded::Serializer::new(String::new()).append_pair("after", &next).finish();
+        path = format!("/public/aliases?{query}");
+    }
+}
+
+async fn verify(place: &PlaceArguments, account: &str, method: Method) -> Result<()> {
+    let path = format!("/public/{}/verification", parse_account(account)?);
+    let _: serde_json::Value =
+        call(&Place::find(place)?.layout, method, &path, None::<&()>).await?;
+    Ok(())
+}
+
+fn parse_account(text: &str) -> Result<AccountId> {
+    AccountId::parse(text).map_err(|_| anyhow!("{text:?} is no account id, which has 12 digits"))
+}
