@@ -321,7 +321,10 @@ async fn what_is_not_built_is_named() {
 async fn requests_that_never_become_an_operation() {
     let registry = Registry::open().await;
     let unknown = registry.send(&operation("Nonsense", &json!({}))).await;
-    assert_eq!((unknown.status.as_u16(), &unknown.headers["x-amzn-requestid"]), (404, &REQUEST_ID.parse().unwrap()));
+    assert_eq!(
+        (unknown.status.as_u16(), &unknown.headers["x-amzn-requestid"]),
+        (404, &REQUEST_ID.parse().unwrap())
+    );
     assert_eq!(document(&unknown)["__type"], "UnknownOperationException");
     let plain = operation("ListSecrets", &json!({}));
     let wrong = registry.send(&Plain { service: "ecr".to_owned(), ..plain }).await;
