@@ -89,14 +89,15 @@ impl Operation for ListSecrets {
             let batch = self.batch(&mut tx, &call, &place).await?;
             let is_last = batch.len() < BATCH;
             for secret in batch {
-                if items.len() == limit {
-                    break 'pages Some(place.print());
-                }
-                place = Place::of(&secret, self.sort_by);
+                let next = Place::of(&secret, self.sort_by);
                 looked_at += 1;
                 if self.filters.iter().all(|filter| filter.fits(&secret, &call.context.region)) {
+                    if items.len() == limit {
+                        break 'pages Some(place.print());
+                    }
                     items.push(secret);
                 }
+                place = next;
             }
             if is_last {
                 break None;

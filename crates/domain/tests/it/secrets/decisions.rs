@@ -22,7 +22,11 @@ async fn reads(registry: &Registry, document: &str, secret: &str) -> &'static st
     let result = registry.run_as(&somebody, get(secret)).await;
     registry
         .write(&[
-            ("DELETE FROM principal_policies WHERE name = 'inline'", Vec::new()),
+            (
+                "DELETE FROM principal_policies WHERE principal_id = \
+                 (SELECT id FROM principals WHERE name = 'somebody')",
+                Vec::new(),
+            ),
             ("DELETE FROM principals WHERE name = 'somebody'", Vec::new()),
             crate::registry::bump(ACCOUNT),
         ])
