@@ -15,7 +15,6 @@ pytestmark = pytest.mark.may_be_absent
 
 HERE = Path(__file__).parent
 CONFIGURATIONS = HERE / "fixtures" / "terraform"
-UNSERVED = (HERE / "unserved_ecr_operations.txt").read_text().split()
 
 
 @pytest.fixture(scope="module")
@@ -130,10 +129,6 @@ def test_images_keep_a_repository(story: Any, own_server: Server) -> None:
 
 def test_pull_through_cache_rules(story: Any) -> None:
     run = story("pull_through")
-    if "CreatePullThroughCacheRule" in UNSERVED:
-        refused = run.made.run("apply", "-auto-approve", "-input=false", status=1)
-        assert "Tonnage does not serve ecr:CreatePullThroughCacheRule yet" in refused.stderr, str(refused)
-        return
     told = run.apply()
     assert told["rule"]["upstream_registry_url"] == "public.ecr.aws"
     run.apply(changed=True)

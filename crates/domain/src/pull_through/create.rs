@@ -1,7 +1,7 @@
 //! `CreatePullThroughCacheRule`.
 
 use super::namespace::Namespace;
-use super::registries::{UpstreamRegistry, UpstreamUrl};
+use super::registries::{UpstreamRegistry, UpstreamUrl, ecr_host};
 use super::rules::{self, Rule};
 use super::{check_role, credentials, origin, pass_role, refuse_foreign, registry_demand};
 use crate::app::App;
@@ -105,12 +105,9 @@ impl CreatePullThroughCacheRule {
                 "Member must be ROOT when ecrRepositoryPrefix is ROOT",
             ));
         }
-        check_entry(
-            context,
-            registry,
-            self.credential_arn.as_ref(),
-            self.custom_role_arn.as_ref(),
-        )?;
+        let upstream = (registry, url.host.as_str());
+        let (secret, role) = (self.credential_arn.as_ref(), self.custom_role_arn.as_ref());
+        check_entry(context, upstream, secret, role)?;
         if app.settings.upstreams.url(registry, &url.host).is_none() {
             return Err(origin::no_location(&url.host));
         }
@@ -135,7 +132,7 @@ impl CreatePullThroughCacheRule {
 /// Whether a rule says what its upstream is entered with, in the one way that fits it.
 pub(super) fn check_entry(
     context: &RequestContext,
-    registry: UpstreamRegistry,
+    (registry, host): (UpstreamRegistry, &str),
     credential_arn: Option<&String>,
     custom_role_arn: Option<&String>,
 ) -> Result<()> {
@@ -150,6 +147,14 @@ pub(super) fn check_entry(
             return Err(Error::invalid_parameter(
                 "customRoleArn",
                 "Member must not be set together with credentialArn",
+            ));
+        }
+        let of = ecr_host(host).map(|(account, region, _)| (account, region));
+        if of.is_some_and(|it| it == (context.account, context.region.clone())) {
+            // A role asks registries of this deployment, and this one would ask itself without end.
+            return Err(Error::invalid_parameter(
+                "upstreamRegistryUrl",
+                "The upstream registry must be another one than that of the rule",
             ));
         }
         return check_role(context, role_arn);

@@ -95,8 +95,11 @@ fn check_place((account, region): (AccountId, &Region), arn: &str) -> Result<Sec
 fn parse(value: &Value) -> Result<Credentials> {
     // What the parser says quotes the text, so nobody is told.
     let body = match value {
-        Value::Text(text) => serde_json::from_str::<Body>(text.expose_secret()).ok(),
-        Value::Binary(_) => None,
+        // The parser would take a list for an object.
+        Value::Text(text) if text.expose_secret().trim_start().starts_with('{') => {
+            serde_json::from_str::<Body>(text.expose_secret()).ok()
+        }
+        Value::Text(_) | Value::Binary(_) => None,
     };
     let body = body.ok_or_else(|| {
         Error::new(

@@ -66,7 +66,7 @@ impl Operation for UpdatePullThroughCacheRule {
         rule.custom_role_arn = self.custom_role_arn;
         check_entry(
             context,
-            rule.upstream_registry,
+            (rule.upstream_registry, &rule.upstream_host),
             rule.credential_arn.as_ref(),
             rule.custom_role_arn.as_ref(),
         )?;

@@ -146,6 +146,10 @@ async fn what_can_be_a_rule() {
         (rule("ROOT", "quay.io/team"), Err(Kind::InvalidParameter)),
         (with_role("quay.io", &role), Err(Kind::InvalidParameter)),
         (with_role(ELSEWHERE, "no-arn"), Err(Kind::InvalidParameter)),
+        (
+            with_role("123456789012.dkr.ecr.us-east-1.amazonaws.com", &role),
+            Err(Kind::InvalidParameter),
+        ),
         (with_role(ELSEWHERE, "arn:aws:iam::123456789012:user/me"), Err(Kind::InvalidParameter)),
         (
             with_role(ELSEWHERE, "arn:aws:iam::210987654321:role/theirs"),

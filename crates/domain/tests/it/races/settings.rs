@@ -26,7 +26,7 @@ use tonnage_domain::templates::delete::DeleteRepositoryCreationTemplate;
 use tonnage_domain::templates::update::{TemplateChanges, UpdateRepositoryCreationTemplate};
 use tonnage_domain::templates::{AppliedFor, TemplatePrefix, TemplateSettings};
 
-use super::table::{delete, race};
+use super::table::{app, delete, initiate, put, race, second};
 use super::{Act, Race, act};
 use crate::registry::{ACCOUNT, create_repository};
 
@@ -41,8 +41,10 @@ pub(super) fn races() -> Vec<Race> {
         race(start_backfill(), no_replication()),
         race(exclude(), exclude()),
         race(exclude(), include()),
-        race(create_rule(), create_rule()),
-        race(create_rule(), delete_rule()),
+        race(create_rule("mirror"), create_rule("mirror")),
+        race(create_rule("mirror"), delete_rule()),
+        race(create_rule("ROOT"), put(app, second, Some("v2"))),
+        race(create_rule("ROOT"), initiate()),
         race(create_template(), create_template()),
         race(create_template(), update_template()),
         race(create_template(), delete_template()),
@@ -115,10 +117,10 @@ fn include() -> Act {
     act(|_| DeregisterPullTimeUpdateExclusion { principal_arn: role() })
 }
 
-fn create_rule() -> Act {
-    act(|_| CreatePullThroughCacheRule {
+fn create_rule(prefix: &'static str) -> Act {
+    act(move |_| CreatePullThroughCacheRule {
         registry_id: None,
-        prefix: "mirror".to_owned(),
+        prefix: prefix.to_owned(),
         upstream_url: "quay.io".to_owned(),
         upstream_registry: None,
         upstream_prefix: None,

@@ -154,7 +154,7 @@ fn jobs() -> Vec<Race> {
 
 // --- what they are made of
 
-fn app(world: &World) -> &RepositoryAddress {
+pub(super) fn app(world: &World) -> &RepositoryAddress {
     &world.app
 }
 
@@ -170,7 +170,7 @@ fn first(world: &World) -> &Pushed {
     &world.first
 }
 
-fn second(world: &World) -> &Pushed {
+pub(super) fn second(world: &World) -> &Pushed {
     &world.second
 }
 
@@ -213,7 +213,7 @@ fn untag_resource(key: &'static str) -> Act {
     act(move |world| UntagResource { resource: world.tagged.clone(), keys: vec![key.to_owned()] })
 }
 
-fn put(
+pub(super) fn put(
     repository: fn(&World) -> &RepositoryAddress,
     image: fn(&World) -> &Pushed,
     tag: Option<&'static str>,
@@ -251,7 +251,7 @@ fn retry_job(id: i64) -> Act {
     act_with(move |world| RetryJob { management_account: world.management, id }, show)
 }
 
-fn initiate() -> Act {
+pub(super) fn initiate() -> Act {
     act(|world| InitiateLayerUpload {
         repository: world.app.clone(),
         rules: UploadRules::Distribution,
