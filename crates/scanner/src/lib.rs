@@ -6,3 +6,6 @@
 
 pub mod advisories;
 pub mod layers;
+mod package;
+
+pub use package::{OsRelease, Package, PackageType, SourcePackage, TEXT_BYTES_MAX};
