@@ -1,1 +1,3 @@
 //! From advisories and packages to findings.
+
+pub mod versions;
