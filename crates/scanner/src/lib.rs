@@ -7,5 +7,9 @@
 pub mod advisories;
 pub mod layers;
 mod package;
+mod purl;
+mod text;
+pub mod vex;
 
 pub use package::{OsRelease, Package, PackageType, SourcePackage, TEXT_BYTES_MAX};
+pub use purl::{PURL_BYTES_MAX, Purl};
