@@ -1,5 +1,7 @@
 //! What the fuzz targets do, one function each. See `README.md`.
 
+pub mod evidence;
+pub mod layers;
 pub mod manifests;
 pub mod policies;
 pub mod ranges;

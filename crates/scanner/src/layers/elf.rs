@@ -70,10 +70,6 @@ impl<'a, 'b> Elf<'a, 'b> {
         self.file
     }
 
-    pub(super) fn order(&self) -> Order {
-        self.order
-    }
-
     /// A number of the header: its place in files of 32 and of 64 bits.
     fn wide(&self, place32: usize, place64: usize) -> u64 {
         let place = if self.width == 4 { place32 } else { place64 };

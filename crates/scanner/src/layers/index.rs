@@ -58,10 +58,6 @@ pub(super) struct Evidence {
 }
 
 impl Evidence {
-    pub(super) fn packages(packages: Vec<Package>) -> Self {
-        Self { packages, ..Self::default() }
-    }
-
     pub(super) fn is_empty(&self) -> bool {
         self.os_release.is_none()
             && self.apk_branch.is_none()

@@ -69,9 +69,10 @@ impl Database<'_, '_> {
     /// Items alternate between keys and values, and fill the page from its end.
     fn read_page(&mut self, page: &[u8], headers: &mut Headers<'_, '_>) -> Result<(), Fault> {
         let broken = || Fault::file("a page has items outside of it");
-        let items = usize::from(self.order.u16(page, 20).unwrap_or_default());
+        let order = self.order;
+        let items = usize::from(order.u16(page, 20).unwrap_or_default());
         let offset = |item: usize| {
-            let offset = self.order.u16(page, PAGE_HEADER_BYTES + item * 2)?;
+            let offset = order.u16(page, PAGE_HEADER_BYTES + item * 2)?;
             Some(usize::from(offset))
         };
         for value in (1..items).step_by(2) {
@@ -87,8 +88,8 @@ impl Database<'_, '_> {
                 Some(&ITEM_OVERFLOW) => {
                     let item =
                         page.get(start..start + OVERFLOW_ITEM_BYTES).ok_or_else(broken)?;
-                    let first = self.order.u32(item, 4).unwrap_or_default();
-                    let length = self.order.u32(item, 8).unwrap_or_default();
+                    let first = order.u32(item, 4).unwrap_or_default();
+                    let length = order.u32(item, 8).unwrap_or_default();
                     if headers.admit(u64::from(length))? {
                         let bytes = self.overflow(first, length as usize)?;
                         headers.header(&bytes)?;
