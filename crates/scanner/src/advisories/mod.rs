@@ -22,7 +22,7 @@ pub mod versions;
 pub use cvss::{Cvss, CvssVersion};
 pub use decide::{Match, Status, Subject, Verdict, decide, decide_entry, decide_rules, subjects};
 pub use ecosystem::Ecosystem;
-pub use entry::{End, Entries, Entry, EntryError, Interval, Rule, Rules, Text, entries};
+pub use entry::{End, Entries, Entry, EntryError, FORM, Interval, Rule, Rules, Text, entries};
 pub use join::{Flaw, Hit, join};
 pub use osv::Refused;
 pub use record::{Advisory, Affected, Event, Range};
