@@ -108,7 +108,8 @@ fn images() -> Vec<Vec<Package>> {
         let os = (0..OS_PACKAGES).map(|_| {
             let number = numbers.name();
             let version = version("Debian:12", &mut numbers);
-            let source = SourcePackage { name: format!("package-{number}"), version: version.clone() };
+            let source =
+                SourcePackage { name: format!("package-{number}"), version: version.clone() };
             Package {
                 source: Some(source),
                 ..Package::new(PackageType::Deb, format!("lib{number}"), version)
@@ -166,9 +167,9 @@ fn thousand_images(bencher: Bencher) {
 fn one_image(bencher: Bencher) {
     let (stored, images, os) = (store(&advisories()), images(), os());
     let image = images.first().expect("an image");
-    bencher.counter(ItemsCount::new(image.len())).bench_local(|| {
-        image.iter().map(|package| matches(&stored, package, &os)).sum::<usize>()
-    });
+    bencher
+        .counter(ItemsCount::new(image.len()))
+        .bench_local(|| image.iter().map(|package| matches(&stored, package, &os)).sum::<usize>());
 }
 
 /// One advisory more, about a popular package of which a hundred versions are known.
@@ -219,10 +220,8 @@ fn versions(bencher: Bencher, case: &str) {
     let mut words = case.split(' ');
     let mut next = || words.next().expect("three words");
     let (scheme, left, right) = (next(), next(), next());
-    let scheme = Scheme::ALL
-        .into_iter()
-        .find(|known| format!("{known:?}") == scheme)
-        .expect("a scheme");
+    let scheme =
+        Scheme::ALL.into_iter().find(|known| format!("{known:?}") == scheme).expect("a scheme");
     bencher.bench_local(|| black_box(scheme).compare(black_box(left), black_box(right)));
 }
 

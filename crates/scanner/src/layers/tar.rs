@@ -229,10 +229,7 @@ impl<'a, R: Read> Tar<'a, R> {
 
     fn pax(&mut self, size: u64, extension: &mut Extension) -> Result<(), LayerError> {
         if size > self.limits.extension_bytes_max {
-            return Err(LayerError::limit(
-                "bytes of PAX records",
-                self.limits.extension_bytes_max,
-            ));
+            return Err(LayerError::limit("bytes of PAX records", self.limits.extension_bytes_max));
         }
         let bytes = self.data_bytes(size)?;
         let mut rest = bytes.as_slice();

@@ -106,7 +106,8 @@ impl<R: Read> Walk<'_, R> {
                 if let Some(evidence) = linked {
                     self.keep(path, evidence)?;
                 } else if FileKind::of(path).is_some() {
-                    self.warnings.add(path, "it is another name of a file that was not read".into());
+                    self.warnings
+                        .add(path, "it is another name of a file that was not read".into());
                 }
             }
             EntryKind::File => self.file(path, entry)?,
@@ -242,10 +243,9 @@ impl<R: Read> Analysis<'_, '_, R> {
             )),
             FileKind::RpmSqliteLog => Ok(()),
             FileKind::PackageJson => languages::package_json(&self.bytes(size)?, findings),
-            FileKind::PythonMetadata => languages::python_metadata(
-                self.lines(limits.metadata_bytes_max as u64),
-                findings,
-            ),
+            FileKind::PythonMetadata => {
+                languages::python_metadata(self.lines(limits.metadata_bytes_max as u64), findings)
+            }
             FileKind::Gemspec => {
                 languages::gemspec(self.lines(limits.metadata_bytes_max as u64), findings)
             }

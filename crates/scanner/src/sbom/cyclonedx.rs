@@ -155,9 +155,11 @@ fn component(item: Item<'_>) -> Component<'_> {
         name: &package.name,
         version: (!package.version.is_empty()).then_some(&*package.version),
         hashes: None,
-        licenses: package.licence.as_deref().filter(|licence| !licence.is_empty()).map(|name| {
-            [Licence { license: LicenceName { name } }]
-        }),
+        licenses: package
+            .licence
+            .as_deref()
+            .filter(|licence| !licence.is_empty())
+            .map(|name| [Licence { license: LicenceName { name } }]),
         purl: Some(item.purl),
         evidence: (!occurrences.is_empty()).then_some(Evidence { occurrences }),
         properties,

@@ -76,7 +76,8 @@ impl<'a> Bill<'a> {
         let mut items: BTreeMap<String, Item<'a>> = BTreeMap::new();
         for package in self.packages {
             let purl = package.purl(self.os);
-            let item = items.entry(purl.clone()).or_insert(Item { purl, package, paths: Vec::new() });
+            let item =
+                items.entry(purl.clone()).or_insert(Item { purl, package, paths: Vec::new() });
             // Of several, the one that does not depend on their order.
             item.package = item.package.min(package);
             if !package.path.is_empty() {

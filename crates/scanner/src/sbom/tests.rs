@@ -9,8 +9,14 @@ fn packages() -> Vec<Package> {
     let at = |package: Package, path: &str| Package { path: path.to_owned(), ..package };
     let openssl = SourcePackage { name: "openssl".to_owned(), version: "3.0.11-1".to_owned() };
     vec![
-        at(Package::new(PackageType::Npm, "left-pad", "1.3.0"), "b/node_modules/left-pad/package.json"),
-        at(Package::new(PackageType::Npm, "left-pad", "1.3.0"), "a/node_modules/left-pad/package.json"),
+        at(
+            Package::new(PackageType::Npm, "left-pad", "1.3.0"),
+            "b/node_modules/left-pad/package.json",
+        ),
+        at(
+            Package::new(PackageType::Npm, "left-pad", "1.3.0"),
+            "a/node_modules/left-pad/package.json",
+        ),
         Package {
             source: Some(openssl),
             licence: Some("MIT OR Apache-2.0".to_owned()),
@@ -137,12 +143,25 @@ fn spdx() {
     };
     assert_eq!(
         column("SPDXID"),
-        ["SPDXRef-Image", "SPDXRef-OperatingSystem", "SPDXRef-Package-1", "SPDXRef-Package-2",
-            "SPDXRef-Package-3", "SPDXRef-Package-4"]
+        [
+            "SPDXRef-Image",
+            "SPDXRef-OperatingSystem",
+            "SPDXRef-Package-1",
+            "SPDXRef-Package-2",
+            "SPDXRef-Package-3",
+            "SPDXRef-Package-4"
+        ]
     );
     assert_eq!(
         column("name"),
-        ["registry.example.org/team/app", "debian", "libssl3", "example.org/é", "org.a:b", "left-pad"]
+        [
+            "registry.example.org/team/app",
+            "debian",
+            "libssl3",
+            "example.org/é",
+            "org.a:b",
+            "left-pad"
+        ]
     );
     let extracted = &document["hasExtractedLicensingInfos"];
     let own = extracted[0]["licenseId"].as_str().expect("a name");
@@ -154,8 +173,14 @@ fn spdx() {
     );
     assert_eq!(
         column("sourceInfo"),
-        ["", "", "built from openssl 3.0.11-1; found in var/lib/dpkg/status", "", "",
-            "found in a/node_modules/left-pad/package.json, b/node_modules/left-pad/package.json"]
+        [
+            "",
+            "",
+            "built from openssl 3.0.11-1; found in var/lib/dpkg/status",
+            "",
+            "",
+            "found in a/node_modules/left-pad/package.json, b/node_modules/left-pad/package.json"
+        ]
     );
     let relationships = document["relationships"].as_array().expect("relationships");
     assert_eq!(relationships.len(), packages.len());

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use tonnage_scanner::advisories::bundle::{self, Limits};
 use tonnage_scanner::advisories::{
-    Advisory, Hit, Opinion, Rules, Severity, decide, decide_rules, entries, join, osv, rate, subjects,
+    Advisory, Hit, Opinion, Rules, Severity, decide, decide_rules, entries, join, osv, rate,
+    subjects,
 };
 use tonnage_scanner::{Package, PackageType};
 
@@ -90,7 +91,12 @@ fn matches() {
         (Go, "stdlib", "1.24rc1", "CVE-2025-22865 < 1.24.0-rc.2"),
         (Go, "stdlib", "1.24rc2", ""),
         (Go, "golang.org/x/net", "v0.12.0", "CVE-2023-3978 < 0.13.0"),
-        (Go, "golang.org/x/net", "v0.0.0-20180920000000-aaaaaaaaaaaa", "CVE-2018-17142 < 0.0.0-20180925071336-cf3bd585ca2a, CVE-2023-3978 < 0.13.0"),
+        (
+            Go,
+            "golang.org/x/net",
+            "v0.0.0-20180920000000-aaaaaaaaaaaa",
+            "CVE-2018-17142 < 0.0.0-20180925071336-cf3bd585ca2a, CVE-2023-3978 < 0.13.0",
+        ),
         (Go, docker, "v25.0.4+incompatible", "CVE-2024-29018 < 25.0.5+incompatible"),
         (Go, docker, "v25.0.5+incompatible", ""),
         (Go, docker, "v26.0.0-rc2+incompatible", "CVE-2024-29018 < 26.0.0-rc3+incompatible"),

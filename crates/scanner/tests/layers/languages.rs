@@ -9,12 +9,16 @@ use crate::support::{Layer, check};
 #[test]
 fn npm() {
     let path = "app/node_modules/@babel/core/package.json";
-    let good = |licence: &str| {
-        format!("pkg:npm/%40babel/core@7.1.0 {path}{licence}")
-    };
+    let good = |licence: &str| format!("pkg:npm/%40babel/core@7.1.0 {path}{licence}");
     for (content, expected) in [
-        (r#"{"name":"@babel/core","version":"7.1.0","license":"MIT","x":{"version":1}}"#, " licence=MIT"),
-        (r#"{"name":"@babel/core","version":"7.1.0","license":{"type":"MIT","url":1}}"#, " licence=MIT"),
+        (
+            r#"{"name":"@babel/core","version":"7.1.0","license":"MIT","x":{"version":1}}"#,
+            " licence=MIT",
+        ),
+        (
+            r#"{"name":"@babel/core","version":"7.1.0","license":{"type":"MIT","url":1}}"#,
+            " licence=MIT",
+        ),
         (
             r#"{"name":"@babel/core","version":"7.1.0","licenses":[{"type":"MIT"},"X",{},7]}"#,
             " licence=MIT OR X",
@@ -77,9 +81,7 @@ fn ruby() {
         b"# -*- encoding: utf-8 -*-\n# stub: nokogiri 1.15.0 x86_64-linux lib\n\n\
           Gem::Specification.new do |s|\n  s.name = \"nokogiri\".freeze\n\
           s.licenses = [\"MIT\".freeze, 'X'.freeze]\n",
-        &[&format!(
-            "pkg:gem/nokogiri@1.15.0?platform=x86_64-linux {path} licence=MIT OR X"
-        )],
+        &[&format!("pkg:gem/nokogiri@1.15.0?platform=x86_64-linux {path} licence=MIT OR X")],
         &[],
     );
     let path = "g/specifications/default/json-2.6.gemspec";
@@ -97,7 +99,8 @@ fn ruby() {
 fn php() {
     let path = "app/vendor/composer/installed.json";
     let expected = format!("pkg:composer/guzzlehttp/promises@2.0.1 {path} licence=MIT");
-    let list = r#"[{"name":"guzzlehttp/promises","version":"2.0.1","license":["MIT"]},{"name":"x"}]"#;
+    let list =
+        r#"[{"name":"guzzlehttp/promises","version":"2.0.1","license":["MIT"]},{"name":"x"}]"#;
     check(path, list.as_bytes(), &[&expected], &[]);
     check(path, format!("{{\"packages\":{list},\"dev\":false}}").as_bytes(), &[&expected], &[]);
     check(
@@ -156,8 +159,7 @@ fn go() {
 }
 
 fn zlib(text: &str) -> Vec<u8> {
-    let mut encoder =
-        flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
     encoder.write_all(text.as_bytes()).expect("memory");
     encoder.finish().expect("memory")
 }
@@ -170,12 +172,7 @@ fn rust() {
         {"name":"cc","version":"1.0.0","source":"crates.io","kind":"build"}]}"#,
     );
     let section = |content| elf(&[Section { name: ".dep-v0", content }]);
-    check(
-        "app",
-        &section(&content),
-        &["pkg:cargo/app@0.1.0 app", "pkg:cargo/rand@0.8.5 app"],
-        &[],
-    );
+    check("app", &section(&content), &["pkg:cargo/app@0.1.0 app", "pkg:cargo/rand@0.8.5 app"], &[]);
     let cut = &content[..20];
     check("app", &section(cut), &[], &["its list of crates cannot be decompressed"]);
     let bomb = zlib(&" ".repeat(9 << 20));

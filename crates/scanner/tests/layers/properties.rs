@@ -52,7 +52,10 @@ fn good_evidence() -> Vec<(u8, Vec<u8>)> {
         ("lib/a.jar", zip_as(Form::Zip64, b"#!", &[properties, ("b.jar", &inner)])),
         ("var/lib/dpkg/status", b"Package: a\nStatus: a b installed\nVersion: 1\n\n".to_vec()),
         ("lib/apk/db/installed", b"P:a\nV:1\nF:bin\nR:x\n\n".to_vec()),
-        ("node_modules/a/package.json", br#"{"name":"@a/b","version":"1","license":{"type":"X"}}"#.to_vec()),
+        (
+            "node_modules/a/package.json",
+            br#"{"name":"@a/b","version":"1","license":{"type":"X"}}"#.to_vec(),
+        ),
         ("a.egg-info", b"Name: a\nVersion: 1\n".to_vec()),
         ("specifications/a.gemspec", b"# stub: a 1 ruby lib\n s.licenses = [\"MIT\"]".to_vec()),
         ("a.deps.json", br#"{"libraries":{"a/1":{"type":"package"}}}"#.to_vec()),

@@ -99,7 +99,8 @@ fn rpm_databases() {
 
 #[test]
 fn large_rpm_database() {
-    let headers: Vec<_> = (0..3_000).map(|number| rpm::small(&format!("package{number}"))).collect();
+    let headers: Vec<_> =
+        (0..3_000).map(|number| rpm::small(&format!("package{number}"))).collect();
     let database = rpm::sqlite(1024, &headers);
     let index = Layer::new().file("var/lib/rpm/rpmdb.sqlite", &database).index();
     let names: Vec<_> = index.packages().map(|package| package.name).collect();

@@ -216,7 +216,7 @@ fn refused() {
     let package = json!({"ecosystem": "npm", "name": "a"});
     for (text, expected) in [
         ("".to_owned(), "not of the expected format"),
-        ("[]".to_owned(), "not of the expected format"),
+        ("[]".to_owned(), "no usable identifier"),
         ("{}".to_owned(), "no usable identifier"),
         (json!({"id": ""}).to_string(), "no usable identifier"),
         (json!({"id": "a b"}).to_string(), "no usable identifier"),

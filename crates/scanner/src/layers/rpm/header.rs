@@ -118,8 +118,7 @@ impl<'a> Header<'a> {
 
     fn strings(&self, tag: u32) -> Option<impl Iterator<Item = &'a [u8]> + use<'a>> {
         let tag = self.tag(tag)?;
-        let is_text =
-            matches!(tag.data_type, TYPE_STRING | TYPE_STRING_ARRAY | TYPE_I18N_STRING);
+        let is_text = matches!(tag.data_type, TYPE_STRING | TYPE_STRING_ARRAY | TYPE_I18N_STRING);
         is_text.then(|| tag.data.split(|byte| *byte == 0).take(tag.count))
     }
 
