@@ -332,10 +332,10 @@ fn promised<'a>(name: &str, checksums: &'a str) -> Option<&'a str> {
         count += 1;
         match line.split_once(char::is_whitespace) {
             // A star marks a file that was read as binary.
-            Some((digest, rest)) if is_digest(&digest) => {
-                if file_name(rest.trim().trim_start_matches('*')) == name {
-                    return Some(digest);
-                }
+            Some((digest, rest))
+                if is_digest(&digest) && file_name(rest.trim().trim_start_matches('*')) == name =>
+            {
+                return Some(digest);
             }
             None if is_digest(&line) => alone = Some(line),
             _ => {}

@@ -22,6 +22,12 @@ use super::versions::Scheme;
 /// again from its advisory.
 pub const FORM: u8 = 1;
 
+/// Most comparisons that leaving out listed versions may cost; with more they all stay.
+const COMPARISONS_MAX: usize = 1 << 20;
+
+/// How many of an entry's rules a new one is compared with.
+const RECENT_RULES: usize = 64;
+
 /// What an advisory says of one package in one ecosystem.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
@@ -236,7 +242,7 @@ pub fn entries(advisory: &Advisory) -> Entries {
         let name = ecosystem.normalise(&affected.name).into_owned();
         let rules = by_key.entry((ecosystem, name)).or_default();
         // Records often say the same of one package for each of its repositories.
-        if !rules.contains(&rule) {
+        if !rules.iter().rev().take(RECENT_RULES).any(|other| *other == rule) {
             rules.push(rule);
         }
     }
@@ -260,7 +266,11 @@ fn rule(affected: &Affected, scheme: Scheme) -> (Option<Rule<'static>>, usize) {
     if intervals.is_empty() && affected.versions.is_empty() {
         return (None, unusable);
     }
+    let is_small = intervals.len().saturating_mul(affected.versions.len()) <= COMPARISONS_MAX;
     let implied = |version: &str| {
+        if !is_small {
+            return false;
+        }
         let parsed = scheme.parse(version);
         parsed.is_some_and(|parsed| intervals.iter().any(|i| i.contains(scheme, &parsed)))
     };

@@ -22,9 +22,9 @@ pub const IDS_MAX: usize = 8_192;
 /// Affected packages.
 pub const AFFECTED_MAX: usize = 50_000;
 /// Ranges of one affected package.
-pub const RANGES_MAX: usize = 1_024;
+pub const RANGES_MAX: usize = 512;
 /// Events of one range.
-pub const EVENTS_MAX: usize = 4_096;
+pub const EVENTS_MAX: usize = 2_048;
 /// Versions that one affected package lists.
 pub const VERSIONS_MAX: usize = 50_000;
 /// References that are kept; further ones are dropped.

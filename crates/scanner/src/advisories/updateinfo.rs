@@ -25,6 +25,10 @@ const PIECE_BYTES_MAX: u64 = 4 << 20;
 const DEPTH_MAX: usize = 32;
 /// Most packages of one update, over all architectures.
 const PACKAGES_MAX: usize = 100_000;
+/// Most addresses of one update that are looked at.
+const LINKS_MAX: usize = 10_000;
+/// Most architectures of one package; those beyond are dropped.
+const ARCHITECTURES_MAX: usize = 64;
 /// Longest text that is collected, in bytes.
 const TEXT_BYTES_MAX: usize = 1 << 20;
 
@@ -193,10 +197,12 @@ impl Update {
                 let id = attribute(element, "id");
                 let title = attribute(element, "title");
                 let kind = attribute(element, "type");
-                if kind.as_deref() == Some("cve") {
+                if kind.as_deref() == Some("cve") && self.cves.len() <= osv::IDS_MAX {
                     self.cves.extend([id, title].into_iter().flatten().find_map(|t| text::cve(&t)));
                 }
-                self.links.extend(attribute(element, "href"));
+                if self.links.len() < LINKS_MAX {
+                    self.links.extend(attribute(element, "href"));
+                }
             }
             "/updates/update/pkglist/collection" => self.module = None,
             "/updates/update/pkglist/collection/module" => {
@@ -204,7 +210,8 @@ impl Update {
                 let stream = attribute(element, "stream");
                 self.module = name.zip(stream).map(|(name, stream)| format!("{name}:{stream}"));
             }
-            "/updates/update/pkglist/collection/package" => {
+            // One more than is kept makes the update unusable.
+            "/updates/update/pkglist/collection/package" if self.packages.len() <= PACKAGES_MAX => {
                 let part = |name| attribute(element, name).unwrap_or_default();
                 let (epoch, version, release) = (part("epoch"), part("version"), part("release"));
                 let epoch = match epoch.as_str() {
@@ -276,6 +283,7 @@ impl Update {
             });
             if let Some(affected) = affected.get_mut(place)
                 && text::is_name(&built.architecture)
+                && affected.architectures.len() < ARCHITECTURES_MAX
                 && !affected.architectures.contains(&built.architecture)
             {
                 affected.architectures.push(built.architecture);

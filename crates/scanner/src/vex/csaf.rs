@@ -1,6 +1,6 @@
 //! CSAF documents (version 2.0), profile VEX and those that contain it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::Deserialize;
 
@@ -12,6 +12,15 @@ use super::{
 use crate::Purl;
 use crate::advisories::Refused;
 use crate::text::{self, lenient, list};
+
+/// Why a product is not affected (CSAF 2.0, "flags": the labels, which are OpenVEX's words too).
+const LABELS: [&str; 5] = [
+    "component_not_present",
+    "inline_mitigations_already_exist",
+    "vulnerable_code_cannot_be_controlled_by_adversary",
+    "vulnerable_code_not_in_execute_path",
+    "vulnerable_code_not_present",
+];
 
 #[derive(Deserialize)]
 struct Raw {
@@ -196,7 +205,7 @@ pub fn parse(bytes: &[u8]) -> Result<Document, Refused> {
 struct Products<'a> {
     things: HashMap<&'a str, Thing>,
     relationships: HashMap<&'a str, &'a Relationship>,
-    groups: HashMap<&'a str, &'a [String]>,
+    groups: HashMap<&'a str, HashSet<&'a str>>,
 }
 
 impl<'a> Products<'a> {
@@ -217,7 +226,10 @@ impl<'a> Products<'a> {
             .map(|related| (&*related.full_product_name.product_id, related))
             .collect();
         let groups = tree.product_groups.iter();
-        let groups = groups.map(|group| (&*group.group_id, &*group.product_ids)).collect();
+        let groups = groups.map(|group| {
+            (&*group.group_id, group.product_ids.iter().map(String::as_str).collect())
+        });
+        let groups = groups.collect();
         Self { things, relationships, groups }
     }
 
@@ -254,7 +266,26 @@ impl<'a> Products<'a> {
             || groups
                 .iter()
                 .filter_map(|group| self.groups.get(group.as_str()))
-                .any(|members| members.iter().any(|member| member == id))
+                .any(|members| members.contains(id))
+    }
+
+    /// The first label of each product.
+    fn labels<'b>(&'b self, flags: &'b [Flag]) -> Result<HashMap<&'b str, &'b str>, Refused> {
+        let mut labels = HashMap::new();
+        let mut named = 0;
+        for flag in flags.iter().filter(|flag| LABELS.contains(&&*flag.label)) {
+            let members = flag.group_ids.iter().filter_map(|group| self.groups.get(group.as_str()));
+            let members = members.flat_map(|members| members.iter().copied());
+            for id in flag.product_ids.iter().map(String::as_str).chain(members) {
+                named += 1;
+                if named > PRODUCTS_MAX {
+                    let what = "labelled products";
+                    return Err(Refused::TooMany { what, count: named, max: PRODUCTS_MAX });
+                }
+                labels.entry(id).or_insert(&*flag.label);
+            }
+        }
+        Ok(labels)
     }
 
     fn statements(
@@ -269,13 +300,7 @@ impl<'a> Products<'a> {
         if names.is_empty() {
             return Ok(());
         }
-        // Labels and remarks are few; products may be very many.
-        let labels = by_product(
-            self,
-            flaw.flags.iter().map(|flag| {
-                (flag.label.as_str(), flag.product_ids.as_slice(), flag.group_ids.as_slice())
-            }),
-        );
+        let labels = self.labels(&flaw.flags)?;
         let state = &flaw.product_status;
         for (status, ids) in [
             (VexStatus::NotAffected, &state.known_not_affected),
@@ -313,7 +338,7 @@ impl<'a> Products<'a> {
                     flaws: names.clone(),
                     products,
                     status,
-                    justification: label.filter(|label| text::is_id(label)).map(str::to_owned),
+                    justification: label.map(str::to_owned),
                     note: text::bounded(self.remark(flaw, status, first), NOTE_BYTES_MAX),
                     issued: None,
                 });
@@ -335,21 +360,6 @@ impl<'a> Products<'a> {
         };
         remarks.iter().find(suits).map_or("", |remark| &remark.details)
     }
-}
-
-/// The first label of each product.
-fn by_product<'a>(
-    products: &Products<'a>,
-    labels: impl Iterator<Item = (&'a str, &'a [String], &'a [String])>,
-) -> HashMap<&'a str, &'a str> {
-    let mut by_product = HashMap::new();
-    for (label, ids, groups) in labels {
-        let members = groups.iter().filter_map(|group| products.groups.get(group.as_str()));
-        for id in ids.iter().chain(members.flat_map(|members| members.iter())) {
-            by_product.entry(id.as_str()).or_insert(label);
-        }
-    }
-    by_product
 }
 
 fn thing(name: &Name) -> Thing {

@@ -11,7 +11,7 @@ fn read(document: &Value) -> Document {
     parse(document.to_string().as_bytes()).expect("a document")
 }
 
-fn openvex(statements: Value) -> Document {
+fn openvex(statements: &Value) -> Document {
     read(&json!({
         "@context": "https://openvex.dev/ns/v0.2.0",
         "@id": "https://example.org/vex/1",
@@ -72,7 +72,7 @@ fn products() {
         (json!({}), false),
         (whole("whatever"), false),
     ] {
-        let documents = [openvex(json!([{
+        let documents = [openvex(&json!([{
             "vulnerability": {"name": "CVE-2024-0001"},
             "products": [product],
             "status": "not_affected",
@@ -138,7 +138,7 @@ fn statements() {
             Some(VexStatus::Affected),
         ),
     ] {
-        let documents = [openvex(json!(statements))];
+        let documents = [openvex(&json!(statements))];
         let found = outcome(&documents, &["CVE-2024-0001", "GHSA-1"]);
         assert_eq!(found.map(|decision| decision.statement.status), expected, "{statements:?}");
     }
@@ -162,7 +162,7 @@ fn first_version_of_openvex() {
     assert_eq!(decision.document.id, "vex-1");
 }
 
-fn csaf(tree: Value, flaw: Value) -> Value {
+fn csaf(tree: &Value, flaw: &Value) -> Value {
     json!({
         "document": {
             "category": "csaf_vex",
@@ -224,8 +224,8 @@ fn csaf_products() {
         ),
     ] {
         let document = csaf(
-            tree.clone(),
-            json!({
+            &tree,
+            &json!({
                 "cve": "CVE-2024-0001",
                 "ids": [{"system_name": "GHSA", "text": "GHSA-1"}],
                 "product_status": {"known_not_affected": ["P"]},
@@ -267,8 +267,8 @@ fn csaf_states() {
         ("recommended", None),
     ] {
         let document = csaf(
-            tree.clone(),
-            json!({
+            &tree,
+            &json!({
                 "cve": "CVE-2024-0001",
                 "product_status": {state: ["P"]},
                 "flags": [{"label": "inline_mitigations_already_exist", "group_ids": ["G"]}],
@@ -286,7 +286,7 @@ fn csaf_states() {
         }
     }
     let flaw = json!({"cve": "CVE-2024-0001", "product_status": {"fixed": ["P"]}});
-    let mut draft = csaf(tree, flaw);
+    let mut draft = csaf(&tree, &flaw);
     draft["document"]["tracking"]["status"] = json!("draft");
     assert_eq!(read(&draft).statements, []);
 }

@@ -5,6 +5,9 @@ use zip::write::SimpleFileOptions;
 
 use super::*;
 
+/// A file's name, and its bytes or what is wrong with it.
+type Named = (String, Result<Vec<u8>, String>);
+
 fn zipped(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for (name, bytes) in files {
@@ -14,10 +17,7 @@ fn zipped(files: &[(&str, &[u8])]) -> Vec<u8> {
     writer.finish().expect("an archive").into_inner()
 }
 
-fn read_all(
-    bytes: &[u8],
-    limits: Limits,
-) -> Result<Vec<(String, Result<Vec<u8>, String>)>, String> {
+fn read_all(bytes: &[u8], limits: Limits) -> Result<Vec<Named>, String> {
     let mut files = Vec::new();
     let each = |file: BundleFile| {
         files.push((file.name, file.bytes));
@@ -28,7 +28,7 @@ fn read_all(
     Ok(files)
 }
 
-fn names(files: &[(String, Result<Vec<u8>, String>)]) -> Vec<(&str, bool)> {
+fn names(files: &[Named]) -> Vec<(&str, bool)> {
     files.iter().map(|(name, bytes)| (&**name, bytes.is_ok())).collect()
 }
 

@@ -3,7 +3,7 @@ use crate::advisories::osv;
 use crate::{PackageType, SourcePackage};
 use serde_json::{Value, json};
 
-fn advisory(affected: Value) -> Advisory {
+fn advisory(affected: &Value) -> Advisory {
     let record = json!({"id": "TEST-1", "affected": affected});
     osv::parse(record.to_string().as_bytes()).expect("a record")
 }
@@ -13,7 +13,7 @@ fn os(id: &str, version: &str) -> OsRelease {
 }
 
 /// One affected package with one range, its events in the words of the schema.
-fn affected(ecosystem: &str, name: &str, events: Value) -> Value {
+fn affected(ecosystem: &str, name: &str, events: &Value) -> Value {
     json!([{
         "package": {"ecosystem": ecosystem, "name": name},
         "ranges": [{"type": "ECOSYSTEM", "events": events}],
@@ -24,7 +24,7 @@ fn affected(ecosystem: &str, name: &str, events: Value) -> Value {
 fn languages() {
     use PackageType::*;
     let fixed = |from: &str, to: &str| json!([{"introduced": from}, {"fixed": to}]);
-    let lodash = affected("npm", "lodash", fixed("0", "4.17.21"));
+    let lodash = affected("npm", "lodash", &fixed("0", "4.17.21"));
     let listed = json!([{
         "package": {"ecosystem": "PyPI", "name": "Foo.Bar"},
         "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "2.0"}, {"fixed": "2.2"}]}],
@@ -60,37 +60,37 @@ fn languages() {
         (&two, maven("1.9"), Some(("< 2.3.1", Some("2.3.1")))),
         (&two, maven("2.15.0"), None),
         (
-            &affected("Go", "stdlib", fixed("1.22.0-0", "1.22.3")),
+            &affected("Go", "stdlib", &fixed("1.22.0-0", "1.22.3")),
             Package::new(Go, "stdlib", "go1.22rc1"),
             Some((">= 1.22.0-0, < 1.22.3", Some("1.22.3"))),
         ),
         (
-            &affected("Go", "golang.org/x/net", fixed("0", "0.23.0")),
+            &affected("Go", "golang.org/x/net", &fixed("0", "0.23.0")),
             Package::new(Go, "golang.org/x/net", "v0.22.0"),
             Some(("< 0.23.0", Some("0.23.0"))),
         ),
         (
-            &affected("crates.io", "time", fixed("0.1.0", "0.2.23")),
+            &affected("crates.io", "time", &fixed("0.1.0", "0.2.23")),
             Package::new(Cargo, "time", "0.1.42"),
             Some((">= 0.1.0, < 0.2.23", Some("0.2.23"))),
         ),
         (
-            &affected("NuGet", "Newtonsoft.Json", fixed("0", "13.0.1")),
+            &affected("NuGet", "Newtonsoft.Json", &fixed("0", "13.0.1")),
             Package::new(NuGet, "newtonsoft.json", "12.0.3"),
             Some(("< 13.0.1", Some("13.0.1"))),
         ),
         (
-            &affected("RubyGems", "rack", json!([{"introduced": "0"}])),
+            &affected("RubyGems", "rack", &json!([{"introduced": "0"}])),
             Package::new(Gem, "rack", "3.0"),
             Some(("all versions", None)),
         ),
         (
-            &affected("RubyGems", "rack", json!([{"introduced": "0"}, {"last_affected": "3.0"}])),
+            &affected("RubyGems", "rack", &json!([{"introduced": "0"}, {"last_affected": "3.0"}])),
             Package::new(Gem, "rack", "3.0.0"),
             Some(("<= 3.0", None)),
         ),
     ] {
-        let advisory = advisory(affected.clone());
+        let advisory = advisory(affected);
         let found = decide(&advisory, &package, None);
         let found = found.as_ref().map(|found| {
             assert_eq!(found.advisory, "TEST-1");
@@ -111,9 +111,9 @@ fn systems() {
         source: Some(SourcePackage { name: name.to_owned(), version: version.to_owned() }),
         ..package
     };
-    let glibc = affected("Debian:12", "glibc", fixed("2.36-9+deb12u4"));
-    let openssl = affected("Alpine:v3.19", "openssl", fixed("3.1.4-r6"));
-    let curl = affected("Amazon Linux:2023", "libcurl", fixed("8.5.0-1.amzn2023.0.2"));
+    let glibc = affected("Debian:12", "glibc", &fixed("2.36-9+deb12u4"));
+    let openssl = affected("Alpine:v3.19", "openssl", &fixed("3.1.4-r6"));
+    let curl = affected("Amazon Linux:2023", "libcurl", &fixed("8.5.0-1.amzn2023.0.2"));
     let (debian, alpine) = (os("debian", "12"), os("alpine", "3.19.1"));
     for (affected, package, os, expected) in [
         (
@@ -161,7 +161,7 @@ fn systems() {
         (&curl, Package::new(Rpm, "libcurl", "1:8.3.0-1.amzn2023.0.2"), &os("amzn", "2023"), false),
         (&curl, Package::new(Rpm, "libcurl", "8.3.0-1.amzn2"), &os("amzn", "2"), false),
     ] {
-        let advisory = advisory(affected.clone());
+        let advisory = advisory(affected);
         let found = decide(&advisory, &package, Some(os));
         assert_eq!(found.is_some(), expected, "{package:?} in {}", os.id);
         // Both ways round: the stored entries of the advisory, and the package's subjects.
@@ -251,7 +251,7 @@ fn statuses() {
             None,
         ),
     ] {
-        let advisory = advisory(json!([{
+        let advisory = advisory(&json!([{
             "package": {"ecosystem": "Debian:12", "name": "a"},
             "ranges": [{"type": "ECOSYSTEM", "events": events}],
             "ecosystem_specific": specific,
@@ -264,7 +264,7 @@ fn statuses() {
 
 #[test]
 fn withdrawn() {
-    let mut advisory = advisory(affected("npm", "a", json!([{"introduced": "0"}])));
+    let mut advisory = advisory(&affected("npm", "a", &json!([{"introduced": "0"}])));
     let package = Package::new(PackageType::Npm, "a", "1.0.0");
     assert!(decide(&advisory, &package, None).is_some());
     advisory.withdrawn = Some(0);

@@ -159,11 +159,9 @@ fn evaluate(scheme: Scheme, range: &Range, version: &str) -> bool {
     let mut last = None;
     for event in &events {
         match event {
-            Event::Introduced(v) if compare(version, v).is_ge() => {
-                if !affected {
-                    affected = true;
-                    last = None;
-                }
+            Event::Introduced(v) if !affected && compare(version, v).is_ge() => {
+                affected = true;
+                last = None;
             }
             Event::Fixed(v) if compare(version, v).is_ge() => affected = false,
             Event::LastAffected(v) if compare(version, v).is_gt() => affected = false,

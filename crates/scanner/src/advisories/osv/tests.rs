@@ -235,7 +235,7 @@ fn refused() {
         (
             json!({"id": "A", "affected": [{"package": package, "ranges": vec![json!({}); RANGES_MAX + 1]}]})
                 .to_string(),
-            "1025 ranges of a package",
+            "513 ranges of a package",
         ),
         (format!(r#"{{"id":"A","x":{}}}"#, "[".repeat(100_000)), "not of the expected format"),
     ] {

@@ -147,3 +147,18 @@ proptest! {
         let _ = read(bytes.as_slice(), "Amazon Linux:2", |_| ());
     }
 }
+
+#[test]
+fn too_many_packages() {
+    let package = "<package name='a' version='1' release='1' arch='x86_64'/>";
+    let update = |count: usize| {
+        format!(
+            "<updates><update type=\"security\"><id>A-1</id><pkglist><collection>{}</collection></pkglist></update></updates>",
+            package.repeat(count)
+        )
+    };
+    for (count, advisories) in [(1, 1), (PACKAGES_MAX, 1), (PACKAGES_MAX + 1, 0)] {
+        let (found, _) = read_all(&update(count)).expect("a list");
+        assert_eq!((found.advisories, found.skipped), (advisories, 1 - advisories), "{count}");
+    }
+}

@@ -39,10 +39,8 @@ impl<'a> Version<'a> {
             return None;
         }
         let mut parts = [Digits::ZERO; PARTS];
-        let mut count = 0;
-        for part in core.split('.') {
-            *parts.get_mut(count)? = Digits::parse(part)?;
-            count += 1;
+        for (place, part) in core.split('.').enumerate() {
+            *parts.get_mut(place)? = Digits::parse(part)?;
         }
         Some(Self { core: parts, pre_release, splits_letters: false, ignores_case: false })
     }
