@@ -125,7 +125,7 @@ fn go() {
     let new = go_block("go1.22.1", modules);
     let old = old_go_block("go1.15.2", modules);
     let padded = [&[0; 64][..], &new].concat();
-    let section = |content| elf(&[Section { name: ".go.buildinfo", content }]);
+    let section = |content: &[u8]| elf(&[Section { name: ".go.buildinfo", content }]);
     for (content, toolchain) in [
         (section(&new), "1.22.1"),
         (section(&padded), "1.22.1"),
@@ -169,7 +169,7 @@ fn rust() {
         {"name":"rand","version":"0.8.5","source":"crates.io","dependencies":[0]},
         {"name":"cc","version":"1.0.0","source":"crates.io","kind":"build"}]}"#,
     );
-    let section = |content| elf(&[Section { name: ".dep-v0", content }]);
+    let section = |content: &[u8]| elf(&[Section { name: ".dep-v0", content }]);
     check(
         "app",
         &section(&content),
