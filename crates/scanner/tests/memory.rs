@@ -72,27 +72,28 @@ fn header(path: &str, type_flag: u8, size: usize) -> Vec<u8> {
 
 /// A file that is one piece again and again, without ever being in memory.
 fn file(path: &str, piece: &str, size: usize) -> impl Read {
-    let piece = piece.as_bytes().to_vec();
-    let mut at = 0;
-    let endless = std::iter::from_fn(move || {
-        at = (at + 1) % piece.len();
-        Some(piece[(at + piece.len() - 1) % piece.len()])
-    });
     let padding = size.next_multiple_of(512) - size;
     io::Cursor::new(header(path, b'0', size))
-        .chain(Bytes(endless).take(size as u64))
+        .chain(Endless::new(piece.as_bytes()).take(size as u64))
         .chain(io::repeat(0).take(padding as u64))
 }
 
-struct Bytes<I>(I);
+/// One piece again and again.
+struct Endless {
+    pieces: Vec<u8>,
+    at: usize,
+}
 
-impl<I: Iterator<Item = u8>> Read for Bytes<I> {
+impl Endless {
+    fn new(piece: &[u8]) -> Self {
+        Self { pieces: piece.repeat((64 * 1024_usize).div_ceil(piece.len())), at: 0 }
+    }
+}
+
+impl Read for Endless {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut read = 0;
-        for (place, byte) in buffer.iter_mut().zip(&mut self.0) {
-            *place = byte;
-            read += 1;
-        }
+        let read = self.pieces[self.at..].as_ref().read(buffer)?;
+        self.at = (self.at + read) % self.pieces.len();
         Ok(read)
     }
 }
@@ -121,23 +122,15 @@ fn evidence_of_the_largest_size() {
 
 #[test]
 fn entries_of_every_kind() {
-    let endless = |entry: Vec<u8>| {
-        let mut at = 0;
-        Bytes(std::iter::from_fn(move || {
-            at += 1;
-            Some(entry[(at - 1) % entry.len()])
-        }))
-    };
-    check("files", endless(header("x", b'0', 0)));
-    check("whiteouts", endless(header(".wh.x", b'0', 0)));
-    check("names", {
-        let long = "x/".repeat(2_000);
-        let mut entry = header("x", b'L', long.len());
-        entry.extend(long.as_bytes());
-        entry.resize(entry.len().next_multiple_of(512), 0);
-        entry.extend(header("x", b'0', 0));
-        endless(entry).take(64 << 20).chain(io::repeat(0).take(0))
-    });
+    check("files", Endless::new(&header("x", b'0', 0)));
+    check("whiteouts", Endless::new(&header(".wh.x", b'0', 0)));
+    let long = "x/".repeat(2_000);
+    let mut entry = header("x", b'L', long.len());
+    entry.extend(long.as_bytes());
+    entry.resize(entry.len().next_multiple_of(512), 0);
+    entry.extend(header("x", b'0', 0));
+    let length = entry.len() as u64 * 10_000;
+    check("names", Endless::new(&entry).take(length));
 }
 
 #[test]
