@@ -139,7 +139,7 @@ impl<'a> Findings<'a> {
 
     /// A file, without a leading slash, that a package of the operating system brought.
     pub(super) fn owns(&mut self, path: &str) -> Result<(), Fault> {
-        if may_be_evidence(path) {
+        if !path.is_empty() && may_be_evidence(path) {
             self.room.take(PathSet::ENTRY_BYTES)?;
             self.evidence.owned.insert(path, "");
         }

@@ -154,9 +154,12 @@ impl<'a, R: Read> Tar<'a, R> {
 
     /// None at the end.
     fn header(&mut self) -> Result<Option<[u8; BLOCK]>, LayerError> {
+        if self.ended {
+            return Ok(None);
+        }
         let mut header = [0; BLOCK];
         let read = read_full(&mut self.reader, &mut header)?;
-        if self.ended || read == 0 {
+        if read == 0 {
             self.ended = true;
             return Ok(None);
         }

@@ -296,7 +296,8 @@ impl<R: Read> Analysis<'_, '_, R> {
 
     fn bytes(&mut self, size: u64) -> Result<Vec<u8>, Fault> {
         check_size(size, self.limits.metadata_bytes_max as u64)?;
-        let mut bytes = Vec::new();
+        // Checked just now.
+        let mut bytes = Vec::with_capacity(size as usize);
         self.tar.read_to_end(&mut bytes)?;
         Ok(bytes)
     }

@@ -11,6 +11,7 @@ mod fuzz;
 mod hostile;
 mod languages;
 mod properties;
+mod seedgen;
 mod squash;
 mod support;
 mod systems;

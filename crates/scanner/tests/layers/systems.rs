@@ -137,7 +137,12 @@ fn broken_rpm_databases() {
             "it refers to a page that is not there",
         ),
         ("var/lib/rpm/Packages.db", vec![0; 4096], "not a database of rpm's own format"),
-        ("var/lib/rpm/Packages.db", ndb[..5000].to_vec(), past),
+        ("var/lib/rpm/Packages.db", ndb[..4100].to_vec(), past),
+        (
+            "var/lib/rpm/Packages.db",
+            ndb[..5000].to_vec(),
+            "its packages are larger than the database",
+        ),
         ("var/lib/rpm/Packages.db", changed(ndb.clone(), 32, b"XXXX"), "a slot has no mark"),
         (
             "var/lib/rpm/Packages.db",

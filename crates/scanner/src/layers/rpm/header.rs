@@ -28,6 +28,9 @@ const TYPE_I18N_STRING: u32 = 9;
 
 const ENTRY_BYTES: usize = 16;
 
+/// Most directories of one package that are kept while its files are looked at.
+const DIRECTORIES_MAX: usize = 100_000;
+
 /// Most tags of one header (rpm: `hdrchkTags`).
 const TAGS_MAX: usize = 0xffff;
 
@@ -137,7 +140,7 @@ impl<'a> Header<'a> {
         ) else {
             return Ok(());
         };
-        let directories: Vec<&[u8]> = directories.collect();
+        let directories: Vec<&[u8]> = directories.take(DIRECTORIES_MAX).collect();
         let mut path = Vec::new();
         for (name, index) in names.zip(indexes.data.chunks_exact(4).take(indexes.count)) {
             let index = Order::Big.u32(index, 0).and_then(|index| usize::try_from(index).ok());
