@@ -92,7 +92,7 @@ impl Endless {
 
 impl Read for Endless {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.pieces[self.at..].as_ref().read(buffer)?;
+        let read = (&self.pieces[self.at..]).read(buffer)?;
         self.at = (self.at + read) % self.pieces.len();
         Ok(read)
     }

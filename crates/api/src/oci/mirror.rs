@@ -39,10 +39,13 @@ impl Asked {
                 && *host != call.arrival.host.authority()
                 && Host::parse(host).is_some_and(|host| host.registry().is_none())
         };
+        let repository = call.repository(name)?;
+        // Public registries stand for no other one.
+        let is_public = repository.region.is_global();
         Ok(Self {
-            repository: call.repository(name)?,
-            host: call.query("ns").filter(is_other),
-            is_bare: call.arrival.host.registry().is_none(),
+            host: call.query("ns").filter(is_other).filter(|_| !is_public),
+            is_bare: !is_public && call.arrival.host.registry().is_none(),
+            repository,
         })
     }
 

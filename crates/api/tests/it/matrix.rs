@@ -120,12 +120,12 @@ impl Asking {
         let create = json!({ "Name": "app", "SecretString": "text", "ClientRequestToken": TOKEN });
         let answer = registry.send(&secrets("CreateSecret", &create)).await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
-        public::prepare(&registry, identity == Identity::Shared).await;
         if identity == Identity::Shared {
             registry.create_account(AWAY).await;
             let policy = json!({ "repositoryName": "app", "policyText": SHARED }).to_string();
             ecr(&registry, "SetRepositoryPolicy", &policy).await;
         }
+        public::prepare(&registry, identity == Identity::Shared).await;
         let credentials = match identity {
             Identity::Anonymous | Identity::Unknown => None,
             Identity::Root => Some(registry.credentials.clone()),

@@ -203,7 +203,7 @@ async fn errors_have_the_words_of_the_service() {
         "PutSecretValue",
         with(json!({"SecretBinary": "hidden!"})),
         "SerializationException",
-        "SecretBinary is not base64.",
+        "Base64 encoded length is expected a multiple of 4 bytes but found: 7",
     )
     .await;
     check(
