@@ -47,13 +47,13 @@ impl Operation for CreateSecret {
         let id = self.id(context);
         let resource = || Resource::Secret { id: id.clone(), arn: Some(id.pattern()) };
         let keys = || resource_tags::condition_keys(&self.tags);
-        let mut demands = vec![
+        let mut create =
             Demand { keys: keys(), ..Demand::new("secretsmanager:CreateSecret", resource()) }
-                .with_key("secretsmanager:Name", vec![self.name.as_str().to_owned()]),
-        ];
-        if let (Some(description), Some(demand)) = (&self.description, demands.pop()) {
-            demands.push(demand.with_key("secretsmanager:Description", vec![description.clone()]));
+                .with_key("secretsmanager:Name", vec![self.name.as_str().to_owned()]);
+        if let Some(description) = &self.description {
+            create = create.with_key("secretsmanager:Description", vec![description.clone()]);
         }
+        let mut demands = vec![create];
         if !self.tags.is_empty() {
             let tag = Demand::new("secretsmanager:TagResource", resource());
             demands.push(Demand { keys: keys(), ..tag });

@@ -105,7 +105,10 @@ pub(super) async fn get_or_create(
     address: &RepositoryAddress,
     rules: UploadRules,
 ) -> Result<Repository> {
-    let found = repositories::get(tx, address).await;
+    let found = match repositories::get(tx, address).await {
+        Err(error) if error.kind() != ErrorKind::RepositoryNotFound => return Err(error),
+        found => found,
+    };
     pull_through::rules::refuse_push(tx, address, found.as_ref().ok()).await?;
     let missing = match found {
         Err(missing)

@@ -125,7 +125,6 @@ async fn more_keys_than_are_read_at_a_time() {
         let create = CreateAccount { management_account, id, name: "team".to_owned() };
         made.push(registry.run(create).await.unwrap().1);
     }
-    let secret = registry.run(crate::secrets::create("app", "hidden")).await.unwrap().secret;
     let rotated = rotate(registry.metadata.as_ref(), &key(ROOT_KEY), &key(NEW)).await.unwrap();
     assert_eq!(rotated.access_keys, 1101);
     registry.reopen_with(&root_key(NEW)).await.unwrap();
