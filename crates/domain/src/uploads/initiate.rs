@@ -102,9 +102,9 @@ pub(super) async fn get_or_create(
     address: &RepositoryAddress,
     rules: UploadRules,
 ) -> Result<Repository> {
-    let found = repositories::find(tx, address).await?;
-    pull_through::rules::refuse_push(tx, address, found.as_ref()).await?;
-    let missing = match found.ok_or_else(|| repositories::not_found(address)) {
+    let found = repositories::get(tx, address).await;
+    pull_through::rules::refuse_push(tx, address, found.as_ref().ok()).await?;
+    let missing = match found {
         Err(missing)
             if missing.kind() == ErrorKind::RepositoryNotFound
                 && rules == UploadRules::Distribution =>

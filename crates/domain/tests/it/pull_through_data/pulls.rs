@@ -291,7 +291,7 @@ async fn nothing_comes_unasked_where_that_is_off() {
     let image = world.push(UPSTREAM, "one", 100_000, &["v1"]);
     world.upstream.push(UPSTREAM, &Pushed::index(&[&image.manifest]), &["latest"]);
     world.pull(NAME, "latest").await.unwrap();
-    drain(&world.registry).await;
+    assert_eq!(drain(&world.registry).await, 0);
     assert_eq!(world.upstream.asked().len(), 1);
     world.pull(NAME, image.manifest.digest.as_str()).await.unwrap();
     assert_eq!(world.blob(NAME, &image.layer.digest).await.unwrap(), image.layer.bytes);
