@@ -59,7 +59,7 @@ impl Asked {
         let Self { repository, host, is_bare } = self;
         let Some(host) = host else { return Ok(Named { repository, may_be_docker: is_bare }) };
         let mirror = FindMirror { host, name: repository.name.clone() };
-        let found = Box::pin(execute(app, context, mirror)).await?;
+        let found = Box::pin(find(app, context, mirror)).await?;
         Ok(Named { repository: found.unwrap_or(repository), may_be_docker: false })
     }
 }
@@ -79,7 +79,19 @@ impl Named {
             return Ok(None);
         }
         let mirror = FindMirror { host: DOCKER_HUB.to_owned(), name: self.repository.name.clone() };
-        let found = Box::pin(execute(app, context, mirror)).await?;
+        let found = Box::pin(find(app, context, mirror)).await?;
         Ok(found.filter(|found| *found != self.repository))
+    }
+}
+
+/// Whoever may not ask finds nothing.
+async fn find(
+    app: &Arc<App>,
+    context: &RequestContext,
+    mirror: FindMirror,
+) -> Result<Option<RepositoryAddress>, Error> {
+    match execute(app, context, mirror).await {
+        Err(error) if error.kind() == ErrorKind::AccessDenied => Ok(None),
+        found => found,
     }
 }

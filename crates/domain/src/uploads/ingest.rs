@@ -132,8 +132,6 @@ struct Spans<'a> {
     hashed: usize,
     under_way: Option<JoinHandle<Result<AfterSpan>>>,
     watch: Option<Watch>,
-    /// Whether the span under way has the last chunk.
-    is_last: bool,
 }
 
 impl<'a> Spans<'a> {
@@ -151,7 +149,6 @@ impl<'a> Spans<'a> {
             hashed: upload.tail.len(),
             under_way: None,
             watch: None,
-            is_last: false,
         }
     }
 
@@ -175,7 +172,6 @@ impl<'a> Spans<'a> {
         let span = self.pending.take(length);
         let hashed = self.hashed.min(span.len());
         self.hashed -= hashed;
-        self.is_last = ends;
         let first = self.chunks;
         self.chunks += (length / CHUNK_BYTES) as u64;
         let (Some(hasher), Some(mut writer)) = (self.hasher.take(), self.writer.take()) else {
@@ -183,6 +179,8 @@ impl<'a> Spans<'a> {
         };
         let lock = Arc::clone(&self.lock);
         let container = Arc::clone(&self.container);
+        let watch = self.watch.clone().filter(|_| !ends);
+        let readable = self.chunks * CHUNK_BYTES as u64;
         self.under_way = Some(tokio::spawn(async move {
             let _lock = lock;
             let unhashed = span.slice(hashed..);
@@ -192,6 +190,9 @@ impl<'a> Spans<'a> {
             let written = writer.write(stored).await;
             let hasher = hashing.await.map_err(Error::internal)?;
             written?;
+            if let Some(watch) = watch {
+                watch(readable);
+            }
             Ok((hasher, writer))
         }));
         Ok(())
@@ -213,9 +214,6 @@ impl<'a> Spans<'a> {
             let (hasher, writer) = task.await.map_err(Error::internal)??;
             self.hasher = Some(hasher);
             self.writer = Some(writer);
-            if let Some(watch) = self.watch.as_ref().filter(|_| !self.is_last) {
-                watch(self.chunks * CHUNK_BYTES as u64);
-            }
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tonnage_domain::blobs::get_blob::GetBlob;
 use tonnage_domain::error::ErrorKind;
+use tonnage_domain::execute::execute;
 use tonnage_domain::names::Digest;
 use tonnage_domain::pull_through::import_layer::ImportUpstreamLayer;
 use tonnage_domain::pull_through::pull;
@@ -182,6 +183,7 @@ async fn a_fetch_that_is_broken_off_tells_who_waits() {
     let world = World::new().await;
     let image = world.push(UPSTREAM, "one", 2 * MIB, &["v1"]);
     world.pull(NAME, "v1").await.unwrap();
+    world.upstream.asked();
     world.upstream.release(MIB + 200_000);
     let (account, region) = (address(NAME).account, address(NAME).region);
     let context = tonnage_domain::context::RequestContext {
@@ -195,17 +197,15 @@ async fn a_fetch_that_is_broken_off_tells_who_waits() {
         ..world.registry.context()
     };
     let import = ImportUpstreamLayer::new(address(NAME), image.layer.digest.clone());
-    let mut fetching =
-        Box::pin(tonnage_domain::execute::execute(&world.registry.app, &context, import));
-    // Until somebody reads of what it brings.
-    let reader = loop {
-        tokio::select! {
-            biased;
-            _ = &mut fetching => panic!("nobody let it end"),
-            reader = world.open(NAME, &image.layer.digest) => break reader.unwrap(),
-        }
-    };
-    drop(fetching);
+    let app = Arc::clone(&world.registry.app);
+    let fetching = tokio::spawn(async move { execute(&app, &context, import).await });
+    // Whoever comes first fetches; the task does, because nobody has opened the layer before.
+    while world.upstream.asked().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let reader = world.open(NAME, &image.layer.digest).await.unwrap();
+    fetching.abort();
+    assert!(fetching.await.unwrap_err().is_cancelled());
     check_kind(read(&reader, 0).await, ErrorKind::Unavailable);
     world.registry.clock.advance_seconds(61);
     world.upstream.release(usize::MAX);
