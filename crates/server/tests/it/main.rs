@@ -8,6 +8,7 @@ mod garbage_collection;
 mod http;
 mod lifecycle;
 mod offline;
+mod other_registries;
 mod policies;
 mod postgres;
 mod repository;
