@@ -82,8 +82,7 @@ async fn waited_for(tx: &mut Tx) -> Result<Vec<ReplicationDestination>> {
         let row = tx
             .optional(
                 "SELECT account_id, region FROM replication_queue \
-                 WHERE account_id > $1 OR (account_id = $1 AND region > $2) \
-                 ORDER BY account_id, region LIMIT 1",
+                 WHERE (account_id, region) > ($1, $2) ORDER BY account_id, region LIMIT 1",
                 params![
                     last.map_or("", |last| last.account.as_str()),
                     last.map_or("", |last| last.region.as_str()),

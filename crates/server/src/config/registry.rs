@@ -121,7 +121,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         value_name: "NUMBER",
         default: "4",
         help: "How many repositories replication copies at a time, each to one destination, from 1 \
-               to 8.",
+               to 8, as many as a server runs jobs of all kinds.",
     },
     Setting {
         key: "repositories_per_registry",
