@@ -92,7 +92,8 @@ impl Endless {
 
 impl Read for Endless {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.pieces[self.at..].as_ref().read(buffer)?;
+        let mut rest = &self.pieces[self.at..];
+        let read = rest.read(buffer)?;
         self.at = (self.at + read) % self.pieces.len();
         Ok(read)
     }
