@@ -14,4 +14,3 @@ mod properties;
 mod squash;
 mod support;
 mod systems;
-mod seedgen;
