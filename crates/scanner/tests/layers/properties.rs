@@ -34,7 +34,7 @@ fn changed(good: &[u8], changes: &[(prop::sample::Index, usize, Vec<u8>)]) -> Ve
 }
 
 /// The number of a file name in the fuzz target, and a good content for it.
-pub(crate) fn good_evidence() -> Vec<(u8, Vec<u8>)> {
+fn good_evidence() -> Vec<(u8, Vec<u8>)> {
     let headers = [rpm::small("a"), rpm::large("b", 9_000)];
     let modules = "mod\ta.b/c\tv1\ndep\td.e/f\tv2\n=>\tg/h\tv3\n";
     let section = |name, content: &[u8]| elf(&[Section { name, content }]);

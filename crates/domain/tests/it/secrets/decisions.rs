@@ -154,7 +154,9 @@ async fn no_other_account_has_a_part_in_it() {
     let arn = registry.run(create("app", "one")).await.unwrap().secret.arn;
     let theirs = arn.replace(ACCOUNT, "210987654321");
     let refused = registry.run(get(&theirs)).await;
-    if let Err(error) = &refused { eprintln!("XX {}", tonnage_domain::error::chain(error)); }
+    if let Err(error) = &refused {
+        eprintln!("XX {}", tonnage_domain::error::chain(error));
+    }
     check_kind(refused, ErrorKind::AccessDenied);
     let list = ListSecrets {
         include_deleted: true,
