@@ -92,12 +92,8 @@ impl Endless {
 
 impl Read for Endless {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-<<<<<<< HEAD
-        let read = (&self.pieces[self.at..]).read(buffer)?;
-=======
         let mut rest = &self.pieces[self.at..];
         let read = rest.read(buffer)?;
->>>>>>> layers
         self.at = (self.at + read) % self.pieces.len();
         Ok(read)
     }
