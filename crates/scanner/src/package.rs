@@ -377,11 +377,7 @@ mod tests {
             os("opensuse-leap", "15.5"),
             "pkg:rpm/opensuse/zypper@1.14-1.1?distro=opensuse-leap-15.5",
         );
-        check(
-            &inside(package(Npm, "core", "1.0.0"), "@Babel"),
-            None,
-            "pkg:npm/%40babel/core@1.0.0",
-        );
+        check(&inside(package(Npm, "core", "1.0.0"), "@Babel"), None, "pkg:npm/%40babel/core@1.0.0");
         check(&package(Npm, "left-pad", "1.3.0"), os("debian", "12"), "pkg:npm/left-pad@1.3.0");
         check(&package(PyPi, "Jinja_2", "3.1.2"), None, "pkg:pypi/jinja-2@3.1.2");
         check(

@@ -33,7 +33,8 @@ pub(super) enum FileKind {
 /// rpm-ostree.
 const RPM_DIRECTORIES: [&str; 3] = ["var/lib/rpm", "usr/lib/sysimage/rpm", "usr/share/rpm"];
 
-const JAVA_EXTENSIONS: [&str; 8] = [".jar", ".war", ".ear", ".par", ".sar", ".nar", ".jpi", ".hpi"];
+const JAVA_EXTENSIONS: [&str; 8] =
+    [".jar", ".war", ".ear", ".par", ".sar", ".nar", ".jpi", ".hpi"];
 
 impl FileKind {
     pub(super) fn of(path: &str) -> Option<Self> {
@@ -64,9 +65,7 @@ impl FileKind {
             "PKG-INFO" if directory.ends_with(".egg-info") || directory == "EGG-INFO" => {
                 Self::PythonMetadata
             }
-            "installed.json"
-                if parent == "vendor/composer" || parent.ends_with("/vendor/composer") =>
-            {
+            "installed.json" if parent == "vendor/composer" || parent.ends_with("/vendor/composer") => {
                 Self::ComposerInstalled
             }
             "composer.lock" => Self::ComposerLock,
@@ -113,8 +112,11 @@ fn may_be_evidence(path: &str) -> bool {
     }
     // Executables: what has no extension, libraries, and whatever lies where commands do.
     let name = file_name(path);
-    let in_commands =
-        path.split('/').rev().skip(1).any(|part| matches!(part, "bin" | "sbin" | "libexec"));
+    let in_commands = path
+        .split('/')
+        .rev()
+        .skip(1)
+        .any(|part| matches!(part, "bin" | "sbin" | "libexec"));
     let is_data = path.starts_with("usr/share/doc/") || path.starts_with("usr/share/man/");
     !is_data && (in_commands || !name.contains('.') || name.contains(".so"))
 }
@@ -139,7 +141,7 @@ impl<'a> Findings<'a> {
 
     /// A file, without a leading slash, that a package of the operating system brought.
     pub(super) fn owns(&mut self, path: &str) -> Result<(), Fault> {
-        if may_be_evidence(path) {
+        if !path.is_empty() && may_be_evidence(path) {
             self.room.take(PathSet::ENTRY_BYTES)?;
             self.evidence.owned.insert(path, "");
         }

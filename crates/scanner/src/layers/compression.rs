@@ -103,7 +103,7 @@ impl<'a, R: Read> Archive<'a, R> {
             ));
         }
         let allowed = self.compressed_bytes().saturating_mul(self.limits.ratio_max);
-        if self.bytes > allowed.max(Limits::RATIO_FREE_BYTES) {
+        if self.bytes > allowed.max(self.limits.ratio_free_bytes) {
             return Err(LayerError::limit(
                 "decompressed bytes for each compressed one",
                 self.limits.ratio_max,

@@ -80,12 +80,18 @@ fn source_package(source: &str, version: &str) -> SourcePackage {
     SourcePackage { name: name.trim().to_owned(), version: version.trim().to_owned() }
 }
 
-/// The files of a package: one path a line.
+/// The files of a package: one path a line, directories before what is in them.
 pub(super) fn file_list(mut lines: Lines<'_>, findings: &mut Findings<'_>) -> Result<(), Fault> {
+    let mut before = String::new();
     while let Some(line) = lines.next()? {
-        findings.owns(line.trim_start_matches(['/', '.']))?;
+        let path = line.trim_start_matches(['/', '.']);
+        let below = path.strip_prefix(before.as_str());
+        if !below.is_some_and(|below| below.starts_with('/')) {
+            findings.owns(&before)?;
+        }
+        path.clone_into(&mut before);
     }
-    Ok(())
+    findings.owns(&before)
 }
 
 /// The files of a package: a digest and a path a line.

@@ -46,7 +46,8 @@ pub(super) struct Elf<'a, 'b> {
 /// Whether the start of a file is that of something that may be run.
 pub(super) fn is_executable(start: &[u8]) -> bool {
     let order = if start.get(5) == Some(&2) { Order::Big } else { Order::Little };
-    start.starts_with(MAGIC) && matches!(order.u16(start, 16), Some(TYPE_EXECUTABLE | TYPE_SHARED))
+    start.starts_with(MAGIC)
+        && matches!(order.u16(start, 16), Some(TYPE_EXECUTABLE | TYPE_SHARED))
 }
 
 impl<'a, 'b> Elf<'a, 'b> {
@@ -109,10 +110,7 @@ impl<'a, 'b> Elf<'a, 'b> {
                 },
             })
         };
-        Ok(table
-            .chunks_exact(usize::try_from(entry).unwrap_or(1).max(1))
-            .filter_map(segment)
-            .collect())
+        Ok(table.chunks_exact(usize::try_from(entry).unwrap_or(1).max(1)).filter_map(segment).collect())
     }
 
     /// Where the first section of that name is in the file; none also if the file has no sections.

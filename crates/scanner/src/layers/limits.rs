@@ -11,9 +11,10 @@ use super::error::LayerError;
 pub struct Limits {
     /// Most bytes of the layer once it is decompressed.
     pub layer_bytes_max: u64,
-    /// Most decompressed bytes for each compressed one, after the first
-    /// [`Limits::RATIO_FREE_BYTES`]. Deflate cannot exceed 1032.
+    /// Most decompressed bytes for each compressed one. Deflate cannot exceed 1032.
     pub ratio_max: u64,
+    /// How many bytes the layer may be decompressed to whatever its ratio.
+    pub ratio_free_bytes: u64,
     /// Most bytes read, decompressed and looked at together, those of archives in archives
     /// included.
     pub work_bytes_max: u64,
@@ -50,11 +51,6 @@ pub struct Limits {
     pub archive_inflated_bytes_max: u64,
 }
 
-impl Limits {
-    /// How many bytes a layer may be decompressed to whatever its ratio.
-    pub const RATIO_FREE_BYTES: u64 = 1024 * MIB;
-}
-
 const MIB: u64 = 1024 * 1024;
 
 impl Default for Limits {
@@ -62,6 +58,7 @@ impl Default for Limits {
         Self {
             layer_bytes_max: 32 * 1024 * MIB,
             ratio_max: 2_000,
+            ratio_free_bytes: 1024 * MIB,
             work_bytes_max: 96 * 1024 * MIB,
             entries_max: 1_000_000,
             path_bytes_max: 4096,

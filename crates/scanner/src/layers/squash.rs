@@ -151,8 +151,9 @@ impl Owners {
     ///
     /// Packages may still name `/lib` and `/bin` where these are links into `/usr`.
     fn own(&self, path: &str, layer: u32) -> bool {
-        let owned =
-            |path: &str| self.layers.get(&PathSet::key(path)).is_some_and(|owner| *owner >= layer);
+        let owned = |path: &str| {
+            self.layers.get(&PathSet::key(path)).is_some_and(|owner| *owner >= layer)
+        };
         owned(path) || path.strip_prefix("usr/").is_some_and(owned)
     }
 }

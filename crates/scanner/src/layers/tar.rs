@@ -154,9 +154,12 @@ impl<'a, R: Read> Tar<'a, R> {
 
     /// None at the end.
     fn header(&mut self) -> Result<Option<[u8; BLOCK]>, LayerError> {
+        if self.ended {
+            return Ok(None);
+        }
         let mut header = [0; BLOCK];
         let read = read_full(&mut self.reader, &mut header)?;
-        if self.ended || read == 0 {
+        if read == 0 {
             self.ended = true;
             return Ok(None);
         }
@@ -229,7 +232,10 @@ impl<'a, R: Read> Tar<'a, R> {
 
     fn pax(&mut self, size: u64, extension: &mut Extension) -> Result<(), LayerError> {
         if size > self.limits.extension_bytes_max {
-            return Err(LayerError::limit("bytes of PAX records", self.limits.extension_bytes_max));
+            return Err(LayerError::limit(
+                "bytes of PAX records",
+                self.limits.extension_bytes_max,
+            ));
         }
         let bytes = self.data_bytes(size)?;
         let mut rest = bytes.as_slice();

@@ -106,8 +106,7 @@ impl<R: Read> Walk<'_, R> {
                 if let Some(evidence) = linked {
                     self.keep(path, evidence)?;
                 } else if FileKind::of(path).is_some() {
-                    self.warnings
-                        .add(path, "it is another name of a file that was not read".into());
+                    self.warnings.add(path, "it is another name of a file that was not read".into());
                 }
             }
             EntryKind::File => self.file(path, entry)?,
@@ -243,9 +242,10 @@ impl<R: Read> Analysis<'_, '_, R> {
             )),
             FileKind::RpmSqliteLog => Ok(()),
             FileKind::PackageJson => languages::package_json(&self.bytes(size)?, findings),
-            FileKind::PythonMetadata => {
-                languages::python_metadata(self.lines(limits.metadata_bytes_max as u64), findings)
-            }
+            FileKind::PythonMetadata => languages::python_metadata(
+                self.lines(limits.metadata_bytes_max as u64),
+                findings,
+            ),
             FileKind::Gemspec => {
                 languages::gemspec(self.lines(limits.metadata_bytes_max as u64), findings)
             }
@@ -296,7 +296,8 @@ impl<R: Read> Analysis<'_, '_, R> {
 
     fn bytes(&mut self, size: u64) -> Result<Vec<u8>, Fault> {
         check_size(size, self.limits.metadata_bytes_max as u64)?;
-        let mut bytes = Vec::new();
+        // Checked just now.
+        let mut bytes = Vec::with_capacity(size as usize);
         self.tar.read_to_end(&mut bytes)?;
         Ok(bytes)
     }

@@ -14,3 +14,4 @@ mod properties;
 mod squash;
 mod support;
 mod systems;
+mod seedgen;

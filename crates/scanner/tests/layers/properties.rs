@@ -34,7 +34,7 @@ fn changed(good: &[u8], changes: &[(prop::sample::Index, usize, Vec<u8>)]) -> Ve
 }
 
 /// The number of a file name in the fuzz target, and a good content for it.
-fn good_evidence() -> Vec<(u8, Vec<u8>)> {
+pub(crate) fn good_evidence() -> Vec<(u8, Vec<u8>)> {
     let headers = [rpm::small("a"), rpm::large("b", 9_000)];
     let modules = "mod\ta.b/c\tv1\ndep\td.e/f\tv2\n=>\tg/h\tv3\n";
     let section = |name, content: &[u8]| elf(&[Section { name, content }]);
@@ -52,10 +52,7 @@ fn good_evidence() -> Vec<(u8, Vec<u8>)> {
         ("lib/a.jar", zip_as(Form::Zip64, b"#!", &[properties, ("b.jar", &inner)])),
         ("var/lib/dpkg/status", b"Package: a\nStatus: a b installed\nVersion: 1\n\n".to_vec()),
         ("lib/apk/db/installed", b"P:a\nV:1\nF:bin\nR:x\n\n".to_vec()),
-        (
-            "node_modules/a/package.json",
-            br#"{"name":"@a/b","version":"1","license":{"type":"X"}}"#.to_vec(),
-        ),
+        ("node_modules/a/package.json", br#"{"name":"@a/b","version":"1","license":{"type":"X"}}"#.to_vec()),
         ("a.egg-info", b"Name: a\nVersion: 1\n".to_vec()),
         ("specifications/a.gemspec", b"# stub: a 1 ruby lib\n s.licenses = [\"MIT\"]".to_vec()),
         ("a.deps.json", br#"{"libraries":{"a/1":{"type":"package"}}}"#.to_vec()),

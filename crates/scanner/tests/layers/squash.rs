@@ -46,13 +46,21 @@ fn files_and_whiteouts() {
     check("untouched", [base(), module("other", "1")], &[first]);
     check("replaced", [base(), module(X, "2")], &[second]);
     check("written again", [base(), module(X, "1")], &[first]);
-    check("replaced by nothing of interest", [base(), Layer::of(&[(X, b"{}")])], &[]);
+    check(
+        "replaced by nothing of interest",
+        [base(), Layer::of(&[(X, b"{}")])],
+        &[],
+    );
     check("replaced by a link", [base(), Layer::new().symlink(X, "/x")], &[]);
     check("replaced by a directory", [base(), Layer::new().directory(X)], &[]);
     check("directory again", [base(), Layer::new().directory("a/node_modules/x")], &[first]);
     check("directory replaced by a file", [base(), Layer::of(&[("a/node_modules", b"")])], &[]);
     check("directory replaced by a link", [base(), Layer::new().symlink("a", "b")], &[]);
-    check("gone", [base(), Layer::of(&[("a/node_modules/x/.wh.package.json", b"")])], &[]);
+    check(
+        "gone",
+        [base(), Layer::of(&[("a/node_modules/x/.wh.package.json", b"")])],
+        &[],
+    );
     check("directory gone", [base(), Layer::of(&[("a/.wh.node_modules", b"")])], &[]);
     check("everything gone", [base(), Layer::of(&[(".wh.a", b"")])], &[]);
     check("another gone", [base(), Layer::of(&[("a/node_modules/.wh.xx", b"")])], &[first]);
@@ -91,14 +99,15 @@ fn twice_in_one_layer() {
     check(
         "a hard link is the same file",
         [module(X, "1").link("b/node_modules/x/package.json", X)],
-        &[&format!("pkg:npm/x@1 {X} layer=0"), "pkg:npm/x@1 b/node_modules/x/package.json layer=0"],
+        &[
+            &format!("pkg:npm/x@1 {X} layer=0"),
+            "pkg:npm/x@1 b/node_modules/x/package.json layer=0",
+        ],
     );
     check("a link to itself", [module(X, "1").link(X, X)], &[&format!("pkg:npm/x@1 {X} layer=0")]);
-    check(
-        "of another kind",
-        [module(X, "1").link("l/x.egg-info", X)],
-        &[&format!("pkg:npm/x@1 {X} layer=0")],
-    );
+    check("of another kind", [module(X, "1").link("l/x.egg-info", X)], &[&format!(
+        "pkg:npm/x@1 {X} layer=0"
+    )]);
 }
 
 #[test]
@@ -171,10 +180,7 @@ fn files_of_packages_of_the_system() {
         "removed packages own nothing",
         [
             dpkg(&list).file(info, text),
-            Layer::of(&[
-                ("var/lib/dpkg/info/.wh.python3-x.list", b""),
-                ("var/lib/dpkg/status", b""),
-            ]),
+            Layer::of(&[("var/lib/dpkg/info/.wh.python3-x.list", b""), ("var/lib/dpkg/status", b"")]),
         ],
         &[&language(0)],
     );
@@ -270,7 +276,10 @@ fn systems() {
         ),
         (
             "another on top",
-            vec![Layer::of(&[("etc/os-release", other)]), Layer::of(&[("etc/os-release", debian)])],
+            vec![
+                Layer::of(&[("etc/os-release", other)]),
+                Layer::of(&[("etc/os-release", debian)]),
+            ],
             Some("debian-12"),
         ),
     ] {

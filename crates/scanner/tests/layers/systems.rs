@@ -99,8 +99,7 @@ fn rpm_databases() {
 
 #[test]
 fn large_rpm_database() {
-    let headers: Vec<_> =
-        (0..3_000).map(|number| rpm::small(&format!("package{number}"))).collect();
+    let headers: Vec<_> = (0..3_000).map(|number| rpm::small(&format!("package{number}"))).collect();
     let database = rpm::sqlite(1024, &headers);
     let index = Layer::new().file("var/lib/rpm/rpmdb.sqlite", &database).index();
     let names: Vec<_> = index.packages().map(|package| package.name).collect();
@@ -137,7 +136,8 @@ fn broken_rpm_databases() {
             "it refers to a page that is not there",
         ),
         ("var/lib/rpm/Packages.db", vec![0; 4096], "not a database of rpm's own format"),
-        ("var/lib/rpm/Packages.db", ndb[..5000].to_vec(), past),
+        ("var/lib/rpm/Packages.db", ndb[..4100].to_vec(), past),
+        ("var/lib/rpm/Packages.db", ndb[..5000].to_vec(), "its packages are larger than the database"),
         ("var/lib/rpm/Packages.db", changed(ndb.clone(), 32, b"XXXX"), "a slot has no mark"),
         (
             "var/lib/rpm/Packages.db",

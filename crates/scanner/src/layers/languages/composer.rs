@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::super::collect::Findings;
 use super::super::error::Fault;
-use super::{Licence, Text, vendor_and_name};
+use super::{Licence, List, Text, vendor_and_name};
 use crate::package::{Package, PackageType};
 
 #[derive(Deserialize)]
@@ -19,7 +19,7 @@ struct Installed {
 
 #[derive(Deserialize)]
 struct Document {
-    packages: Vec<Installed>,
+    packages: List<Installed>,
 }
 
 /// `vendor/composer/installed.json`: Composer 1 wrote a list, 2 writes an object with one.
@@ -38,8 +38,8 @@ pub(in super::super) fn lock(text: &[u8], findings: &mut Findings<'_>) -> Result
     add(serde_json::from_slice::<Document>(text)?.packages, findings)
 }
 
-fn add(packages: Vec<Installed>, findings: &mut Findings<'_>) -> Result<(), Fault> {
-    for package in packages {
+fn add(packages: List<Installed>, findings: &mut Findings<'_>) -> Result<(), Fault> {
+    for package in packages.0 {
         let (Some(full), Some(version)) = (package.name.0, package.version.0) else { continue };
         let (namespace, name) = vendor_and_name(&full);
         findings.package(Package {

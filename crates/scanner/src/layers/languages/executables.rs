@@ -11,7 +11,7 @@ use super::super::elf::Elf;
 use super::super::error::Fault;
 use super::super::index::word;
 use super::super::scratch::Spooled;
-use super::go;
+use super::{List, go};
 use crate::package::{Package, PackageType};
 
 /// Largest section of `cargo auditable`, compressed and as JSON.
@@ -28,7 +28,7 @@ pub(in super::super) fn executable(
 
 #[derive(Deserialize)]
 struct Audit {
-    packages: Vec<Crate>,
+    packages: List<Crate>,
 }
 
 #[derive(Deserialize)]
@@ -52,7 +52,7 @@ fn audit_section(elf: &mut Elf<'_, '_>, findings: &mut Findings<'_>) -> Result<(
         return Err(Fault::file("its list of crates cannot be decompressed"));
     }
     let audit: Audit = serde_json::from_slice(&text)?;
-    for package in audit.packages {
+    for package in audit.packages.0 {
         let is_part = package.kind.as_deref().is_none_or(|kind| kind == "runtime");
         if let (Some(name), Some(version), true) =
             (word(&package.name), word(&package.version), is_part)

@@ -176,7 +176,8 @@ fn pom_properties(text: &[u8]) -> Option<Package> {
             (key.trim() == wanted).then(|| filled(value))?
         })
     };
-    let package = Package::new(PackageType::Maven, property("artifactId")?, property("version")?);
+    let package =
+        Package::new(PackageType::Maven, property("artifactId")?, property("version")?);
     Some(Package { namespace: property("groupId"), ..package })
 }
 
@@ -235,8 +236,10 @@ impl Manifest {
     fn package(self, file: &str) -> Option<Package> {
         let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
         let (artifact, in_name) = artifact_and_version(stem);
-        let version =
-            in_name.map(str::to_owned).or(self.implementation_version).or(self.bundle_version)?;
+        let version = in_name
+            .map(str::to_owned)
+            .or(self.implementation_version)
+            .or(self.bundle_version)?;
         let group = self.vendor_id.filter(|id| id.contains('.')).or_else(|| {
             let symbolic = self.symbolic_name.as_deref()?;
             let (parent, _) = symbolic.rsplit_once('.')?;

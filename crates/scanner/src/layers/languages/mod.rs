@@ -18,11 +18,22 @@ pub(super) use nuget::deps_json;
 pub(super) use python::metadata as python_metadata;
 
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::index::word;
+
+/// A member that should be text. Whatever else it is does not spoil the document.
+#[derive(Default)]
+struct Text(Option<String>);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Loose { licence: false }).map(Self)
+    }
+}
 
 /// A licence in the many ways that JSON has for it: a text, an object with `type`, or a list of
 /// such; several are joined by ` OR `, which is what lists of them mean.
@@ -31,48 +42,54 @@ struct Licence(Option<String>);
 
 impl<'de> Deserialize<'de> for Licence {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(LicenceVisitor).map(|text| Self(word(&text)))
+        deserializer.deserialize_any(Loose { licence: true }).map(Self)
     }
 }
 
-struct LicenceVisitor;
+/// Takes any value, and keeps none of what it does not want.
+struct Loose {
+    licence: bool,
+}
 
-impl<'de> Visitor<'de> for LicenceVisitor {
-    type Value = String;
+/// Most licences of one package that are kept.
+const LICENCES_MAX: usize = 16;
+
+impl<'de> Visitor<'de> for Loose {
+    type Value = Option<String>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a licence")
+        formatter.write_str("any value")
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<String, E> {
-        Ok(text.to_owned())
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(word(text))
     }
 
-    fn visit_unit<E>(self) -> Result<String, E> {
-        Ok(String::new())
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<String, E> {
-        Ok(String::new())
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(None)
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<String, E> {
-        Ok(String::new())
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(None)
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<String, E> {
-        Ok(String::new())
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(None)
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<String, E> {
-        Ok(String::new())
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(None)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<String, A::Error> {
-        let mut text = String::new();
-        while let Some(key) = map.next_key::<String>()? {
-            if key == "type" {
-                text = map.next_value::<Text>()?.0.unwrap_or_default();
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut text = None;
+        while let Some(key) = map.next_key::<Text>()? {
+            if self.licence && key.0.as_deref() == Some("type") {
+                text = map.next_value::<Text>()?.0;
             } else {
                 map.next_value::<IgnoredAny>()?;
             }
@@ -80,33 +97,52 @@ impl<'de> Visitor<'de> for LicenceVisitor {
         Ok(text)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<String, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
         let mut texts = Vec::new();
-        while let Some(Licence(licence)) = list.next_element()? {
-            texts.extend(licence);
-            texts.truncate(16);
+        if !self.licence {
+            while list.next_element::<IgnoredAny>()?.is_some() {}
         }
-        Ok(texts.join(" OR "))
+        while let Some(Licence(licence)) = list.next_element()? {
+            texts.extend(licence.filter(|_| texts.len() < LICENCES_MAX));
+        }
+        Ok(word(&texts.join(" OR ")))
     }
 }
 
-/// A member that should be text. Whatever else it is does not spoil the document.
-#[derive(Default)]
-struct Text(Option<String>);
+/// Most packages that one document may speak of.
+const PACKAGES_MAX: usize = 20_000;
 
-impl<'de> Deserialize<'de> for Text {
+fn too_many<E: serde::de::Error>() -> E {
+    E::custom(format_args!("more than {PACKAGES_MAX} packages"))
+}
+
+/// A list of at most [`PACKAGES_MAX`] packages.
+struct List<T>(Vec<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Either {
-            Text(String),
-            #[allow(dead_code, reason = "only that it is no text matters")]
-            Other(IgnoredAny),
+        struct Items<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Items<T> {
+            type Value = List<T>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a list of packages")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<List<T>, A::Error> {
+                let mut items = Vec::new();
+                while let Some(item) = list.next_element()? {
+                    if items.len() == PACKAGES_MAX {
+                        return Err(too_many());
+                    }
+                    items.push(item);
+                }
+                Ok(List(items))
+            }
         }
-        Ok(match Either::deserialize(deserializer)? {
-            Either::Text(text) => Self(word(&text)),
-            Either::Other(_) => Self(None),
-        })
+
+        deserializer.deserialize_seq(Items(PhantomData))
     }
 }
 

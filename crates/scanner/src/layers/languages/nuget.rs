@@ -8,7 +8,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use super::super::collect::Findings;
 use super::super::error::Fault;
 use super::super::index::word;
-use super::Text;
+use super::{PACKAGES_MAX, Text, too_many};
 use crate::package::{Package, PackageType};
 
 #[derive(Deserialize)]
@@ -41,6 +41,9 @@ impl<'de> Deserialize<'de> for Libraries {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Libraries, A::Error> {
                 let mut libraries = Vec::new();
                 while let Some((key, library)) = map.next_entry::<String, Library>()? {
+                    if libraries.len() == PACKAGES_MAX {
+                        return Err(too_many());
+                    }
                     if library.kind.0.as_deref() == Some("package")
                         && let Some((name, version)) = key.split_once('/')
                         && let (Some(name), Some(version)) = (word(name), word(version))

@@ -86,7 +86,8 @@ impl Database<'_, '_> {
                     }
                 }
                 Some(&ITEM_OVERFLOW) => {
-                    let item = page.get(start..start + OVERFLOW_ITEM_BYTES).ok_or_else(broken)?;
+                    let item =
+                        page.get(start..start + OVERFLOW_ITEM_BYTES).ok_or_else(broken)?;
                     let first = order.u32(item, 4).unwrap_or_default();
                     let length = order.u32(item, 8).unwrap_or_default();
                     if headers.admit(u64::from(length))? {

@@ -28,6 +28,9 @@ const TYPE_I18N_STRING: u32 = 9;
 
 const ENTRY_BYTES: usize = 16;
 
+/// Most directories of one package that are kept while its files are looked at.
+const DIRECTORIES_MAX: usize = 100_000;
+
 /// Most tags of one header (rpm: `hdrchkTags`).
 const TAGS_MAX: usize = 0xffff;
 
@@ -118,7 +121,8 @@ impl<'a> Header<'a> {
 
     fn strings(&self, tag: u32) -> Option<impl Iterator<Item = &'a [u8]> + use<'a>> {
         let tag = self.tag(tag)?;
-        let is_text = matches!(tag.data_type, TYPE_STRING | TYPE_STRING_ARRAY | TYPE_I18N_STRING);
+        let is_text =
+            matches!(tag.data_type, TYPE_STRING | TYPE_STRING_ARRAY | TYPE_I18N_STRING);
         is_text.then(|| tag.data.split(|byte| *byte == 0).take(tag.count))
     }
 
@@ -137,7 +141,7 @@ impl<'a> Header<'a> {
         ) else {
             return Ok(());
         };
-        let directories: Vec<&[u8]> = directories.collect();
+        let directories: Vec<&[u8]> = directories.take(DIRECTORIES_MAX).collect();
         let mut path = Vec::new();
         for (name, index) in names.zip(indexes.data.chunks_exact(4).take(indexes.count)) {
             let index = Order::Big.u32(index, 0).and_then(|index| usize::try_from(index).ok());

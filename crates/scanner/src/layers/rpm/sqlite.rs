@@ -227,9 +227,9 @@ fn record(payload: &[u8]) -> Option<Vec<Value<'_>>> {
 /// A big-endian number in two's complement.
 fn integer(bytes: &[u8]) -> i64 {
     let negative = bytes.first().is_some_and(|byte| byte & 0x80 != 0);
-    bytes
-        .iter()
-        .fold(if negative { -1 } else { 0 }, |number, byte| (number << 8) | i64::from(*byte))
+    bytes.iter().fold(if negative { -1 } else { 0 }, |number, byte| {
+        (number << 8) | i64::from(*byte)
+    })
 }
 
 /// A number of one to nine bytes, and what follows it.

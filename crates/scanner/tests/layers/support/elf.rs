@@ -64,7 +64,8 @@ fn elf_with(sections: &[Section<'_>], with_table: bool) -> Vec<u8> {
     let length = file.len() as u64;
     let segment = [&1_u32.to_le_bytes()[..], &6_u32.to_le_bytes()].concat();
     file[64..72].copy_from_slice(&segment);
-    for (at, number) in [(72, 0), (80, BASE), (88, BASE), (96, length), (104, length), (112, 4096)]
+    for (at, number) in
+        [(72, 0), (80, BASE), (88, BASE), (96, length), (104, length), (112, 4096)]
     {
         file[at..at + 8].copy_from_slice(&number.to_le_bytes());
     }

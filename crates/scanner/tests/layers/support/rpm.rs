@@ -156,7 +156,9 @@ pub(crate) fn bdb(big_endian: bool, headers: &[Vec<u8>]) -> Vec<u8> {
             continue;
         }
         let first = 2 + chains.len() as u32;
-        items.push([&[3, 0, 0, 0][..], &word(first), &word(header.len() as u32)].concat());
+        items.push(
+            [&[3, 0, 0, 0][..], &word(first), &word(header.len() as u32)].concat(),
+        );
         let parts: Vec<&[u8]> = header.chunks(PAGE - 26).collect();
         for (part, content) in parts.iter().enumerate() {
             let own = 2 + chains.len() as u32;
