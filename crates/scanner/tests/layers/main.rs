@@ -11,7 +11,6 @@ mod fuzz;
 mod hostile;
 mod languages;
 mod properties;
-mod seedgen;
 mod squash;
 mod support;
 mod systems;
