@@ -321,8 +321,8 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(package: &Package, os: Option<OsRelease>, expected: &str) {
-        assert_eq!(package.purl(os.as_ref()), expected);
+    fn check(package: &Package, os: impl Into<Option<OsRelease>>, expected: &str) {
+        assert_eq!(package.purl(os.into().as_ref()), expected);
     }
 
     #[test]

@@ -155,7 +155,8 @@ async fn an_image_of_an_upstream_is_pulled_like_any_other() {
 
 #[tokio::test]
 async fn what_an_upstream_refuses_and_what_serves_meanwhile() {
-    let rows: [(fn() -> UpstreamError, &str); 4] = [
+    type Row = (fn() -> UpstreamError, &'static str);
+    let rows: [Row; 4] = [
         (|| UpstreamError::Denied("quay.io".to_owned()), "403 DENIED"),
         (
             || UpstreamError::TooManyRequests { host: "quay.io".to_owned(), retry_after: None },

@@ -93,7 +93,7 @@ pub(super) async fn insert(tx: &mut Tx, id: &SecretId, secret: &Secret) -> Resul
         ],
     )
     .await?;
-    Ok(versions::bump(tx, &versions::secrets(id.account(), id.region())).await?)
+    versions::bump(tx, &versions::secrets(id.account(), id.region())).await
 }
 
 fn stored_tags(tags: &BTreeMap<String, String>) -> Result<String> {
@@ -128,7 +128,7 @@ pub(super) async fn remove(tx: &mut Tx, secret_id: i64) -> Result<()> {
     tx.execute("DELETE FROM secret_versions WHERE secret_id = $1", params![secret_id]).await?;
     tx.execute("DELETE FROM secrets WHERE id = $1", params![secret_id]).await?;
     let name = versions::secrets_stored(&owner.get::<String>(0)?, &owner.get::<String>(1)?);
-    Ok(versions::bump(tx, &name).await?)
+    versions::bump(tx, &name).await
 }
 
 /// A version as it is stored.

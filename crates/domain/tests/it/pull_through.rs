@@ -109,7 +109,8 @@ async fn what_can_be_a_rule() {
     };
     use ErrorKind as Kind;
     use UpstreamRegistry as Is;
-    let rows: Vec<(CreatePullThroughCacheRule, Result<(Is, &str), Kind>)> = vec![
+    type Row<'a> = (CreatePullThroughCacheRule, Result<(Is, &'a str), Kind>);
+    let rows: Vec<Row<'_>> = vec![
         (rule("mirror", "public.ecr.aws"), Ok((Is::EcrPublic, "ROOT"))),
         (rule("mirror", "PUBLIC.ecr.aws"), Ok((Is::EcrPublic, "ROOT"))),
         (rule("mirror", "public.ecr.aws/docker/library"), Ok((Is::EcrPublic, "docker/library"))),
@@ -175,7 +176,10 @@ async fn what_can_be_a_rule() {
         let expected = expected.map(|(registry, prefix)| (registry, prefix.to_owned()));
         assert_eq!(outcome, expected, "{said}: {found:?}");
         if let Ok(created) = found {
-            assert_eq!(describe(&registry, &[&prefix]).await.unwrap(), [created.clone()]);
+            assert_eq!(
+                describe(&registry, &[&prefix]).await.unwrap(),
+                std::slice::from_ref(&created)
+            );
             // What was given comes back as it was given.
             assert_eq!((created.given_prefix.as_str(), created.upstream_url), (&*prefix, url));
             assert_eq!(created.given_upstream_prefix, upstream_prefix);

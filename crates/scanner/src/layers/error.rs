@@ -102,7 +102,7 @@ impl Corrupt {
         }
     }
 
-    pub(super) fn new(problem: String) -> io::Error {
+    pub(super) fn error(problem: String) -> io::Error {
         io::Error::other(Self(problem))
     }
 }

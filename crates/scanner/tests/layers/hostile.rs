@@ -67,7 +67,7 @@ fn archives() {
             entry(path.as_bytes(), b'0', br#"{"name":"x","version":"1"}"#)
         })
         .collect();
-    let status = format!("Package: x\nVersion: 1\nStatus: a b installed\n\n").repeat(1_000);
+    let status = "Package: x\nVersion: 1\nStatus: a b installed\n\n".to_string().repeat(1_000);
     let links: Vec<u8> = {
         let path = b"lib/apk/db/installed";
         let mut links = entry(path, b'0', "P:x\nV:1\n\n".repeat(100).as_bytes());

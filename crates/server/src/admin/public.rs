@@ -26,7 +26,7 @@ impl Admin {
             page: PageRequest { after: after.map(|(_, value)| value.into_owned()), limit: PAGE },
         };
         let page = execute(&self.app, &self.context().await?, operation).await?;
-        let aliases = page.items.into_iter().map(shown).collect();
+        let aliases = page.items.iter().map(shown).collect();
         Ok(json(StatusCode::OK, &PublicAliases { aliases, next: page.next }))
     }
 
@@ -73,7 +73,7 @@ impl Admin {
         operation: O,
     ) -> Result<Answer, Error> {
         let alias = execute(&self.app, &self.context().await?, operation).await?;
-        Ok(json(StatusCode::OK, &shown(alias)))
+        Ok(json(StatusCode::OK, &shown(&alias)))
     }
 
     pub(super) async fn verify_public_registry(
@@ -93,7 +93,7 @@ fn parse_account(text: &str) -> Result<AccountId, Error> {
     AccountId::parse(text).map_err(|error| Error::invalid_parameter("account", error))
 }
 
-fn shown(alias: aliases::Alias) -> PublicAlias {
+fn shown(alias: &aliases::Alias) -> PublicAlias {
     PublicAlias {
         account: alias.account.to_string(),
         name: alias.name.to_string(),

@@ -34,7 +34,7 @@ async fn push(registries: &Registries, origin: &Origin, digest: &str, blob: Byte
     let chunks: Vec<_> =
         blob.chunks(50_000).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();
     let stream = stream::iter(chunks).boxed();
-    registries.push_blob(origin, "app", digest, size, stream).await.unwrap();
+    registries.push_blob(origin, "app", digest, size, stream).await.expect("the blob is taken");
 }
 
 #[test]

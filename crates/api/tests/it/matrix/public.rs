@@ -81,7 +81,7 @@ impl Ask for Route {
                 method: self.method,
                 target,
                 host: HOST.to_owned(),
-                headers: is_put.then(|| ("content-type", media_type)).into_iter().collect(),
+                headers: is_put.then_some(("content-type", media_type)).into_iter().collect(),
                 body: if is_put { MANIFEST.into() } else { bytes::Bytes::new() },
                 ..Plain::default()
             }

@@ -25,8 +25,8 @@ impl AliasName {
         let fits = (2..=Self::MAXIMUM_LENGTH).contains(&text.len())
             && first.len() >= 2
             && first.as_bytes().first().is_some_and(u8::is_ascii_lowercase)
-            && first.as_bytes().iter().all(|byte| is_word(byte))
-            && words.all(|word| !word.is_empty() && word.as_bytes().iter().all(|it| is_word(it)));
+            && first.as_bytes().iter().all(&is_word)
+            && words.all(|word| !word.is_empty() && word.as_bytes().iter().all(&is_word));
         fits.then(|| Self(text.into()))
     }
 

@@ -114,7 +114,7 @@ mod tests {
             match expected {
                 None => assert_eq!(message, None),
                 Some(part) => {
-                    assert!(message.as_deref().unwrap_or("").contains(part), "{message:?}")
+                    assert!(message.as_deref().unwrap_or("").contains(part), "{message:?}");
                 }
             }
         };

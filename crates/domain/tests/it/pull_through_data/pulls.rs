@@ -147,7 +147,7 @@ async fn a_tag_is_looked_after_once_a_day() {
             assert!(pulled.is_stale, "{fault:?}");
             assert_eq!(pulled.manifest.bytes, old.manifest.bytes);
         }
-        assert_eq!(world.upstream.asked(), [head.clone()], "{fault:?}");
+        assert_eq!(world.upstream.asked(), std::slice::from_ref(&head), "{fault:?}");
         world.registry.clock.advance_seconds(pause - 1);
         assert!(world.pull(NAME, "v1").await.unwrap().is_stale, "{fault:?}");
         assert_eq!(world.upstream.asked(), Vec::<String>::new(), "{fault:?}");
@@ -383,7 +383,7 @@ async fn referrers_come_with_what_they_refer_to() {
     assert_eq!(world.upstream.asked().len(), 1);
     world.registry.clock.advance_seconds(60);
     // What does not refer to it is no referrer, whatever the upstream says.
-    assert_eq!(list().await, [signature.digest.clone()]);
+    assert_eq!(list().await, std::slice::from_ref(&signature.digest));
     assert_eq!(world.upstream.asked().len(), 3);
     assert_eq!(list().await, [signature.digest]);
     assert_eq!(world.upstream.asked(), Vec::<String>::new());

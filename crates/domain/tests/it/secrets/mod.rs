@@ -266,10 +266,10 @@ async fn labels_are_moved_and_taken_off() {
         }
     };
     let invalid = Err(ErrorKind::InvalidParameter);
-    check("AWSCURRENT", None, Some("two"), invalid.clone()).await;
-    check("AWSCURRENT", Some("two"), Some("two"), invalid.clone()).await;
-    check("AWSCURRENT", Some("one"), None, invalid.clone()).await;
-    check("blue", None, None, invalid.clone()).await;
+    check("AWSCURRENT", None, Some("two"), invalid).await;
+    check("AWSCURRENT", Some("two"), Some("two"), invalid).await;
+    check("AWSCURRENT", Some("one"), None, invalid).await;
+    check("blue", None, None, invalid).await;
     check("blue", Some("one"), None, invalid).await;
     check("AWSCURRENT", Some("one"), Some("none"), Err(ErrorKind::NoSuchEntity)).await;
     let moved: &[&str] = &["one AWSPREVIOUS", "two AWSCURRENT,AWSPENDING"];

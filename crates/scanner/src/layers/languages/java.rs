@@ -69,7 +69,7 @@ impl Read for Inflated<'_, '_, '_> {
             Some(left) => archives.inflated_left = left,
             None => {
                 archives.inflated_left = 0;
-                return Err(Corrupt::new(format!(
+                return Err(Corrupt::error(format!(
                     "it holds more than {} bytes",
                     archives.limits.archive_inflated_bytes_max
                 )));

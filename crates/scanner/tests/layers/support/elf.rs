@@ -26,7 +26,7 @@ fn elf_with(sections: &[Section<'_>], with_table: bool) -> Vec<u8> {
     let mut names = vec![0];
     let mut table = vec![0; 64];
     for section in sections {
-        while file.len() % 16 != 0 {
+        while !file.len().is_multiple_of(16) {
             file.push(0);
         }
         table.extend(section_header(
