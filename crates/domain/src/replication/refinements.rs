@@ -3,7 +3,7 @@
 //!
 //! A repository or tag is taken if it matches some pattern of its list, or the list has none that
 //! includes, and no pattern that begins with `!`. What has no tag goes with what it belongs to
-//! ([`DestinationRefinement::takes`]).
+//! (`DestinationRefinement::takes`).
 
 use std::collections::{BTreeSet, HashSet, VecDeque};
 

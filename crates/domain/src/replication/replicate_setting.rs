@@ -18,7 +18,7 @@ use crate::policies::{self, Subject, repository_policy};
 use crate::repositories::{self, Repository, TagMutabilityRule};
 use crate::resource_tags::{self, ResourceTag};
 
-/// Sets at the destination what [`plan`] found, if that is still so. Idempotent.
+/// Sets at the destination what `plan` found, if that is still so. Idempotent.
 #[derive(Clone, Debug)]
 pub struct ReplicateSetting {
     /// From where to where.
