@@ -13,7 +13,6 @@ from typing import Any, Iterator
 import pytest
 
 from harness import aws
-from harness.aws import failure
 from harness.engine import Containers
 from harness.http import INDEX_TYPE, Registry, SmallImage, digest_of, image_index, small_image
 from harness.server import Server, free_port
@@ -353,7 +352,6 @@ def test_the_api_pulls_through_too(cache: Cache, upstream: Distribution) -> None
     upstream.stop()
     failed = ecr.batch_get_image(repositoryName=name, imageIds=[{"imageTag": "other"}])["failures"]
     assert [failed_one["failureCode"] for failed_one in failed] == ["UpstreamUnavailable"]
-    assert failure(ecr.batch_get_image, repositoryName="hub/none", imageIds=[]).code == "InvalidParameterException"
 
 
 def test_permissions(cache: Cache, upstream: Distribution) -> None:
@@ -416,13 +414,13 @@ def test_another_tonnage_is_the_upstream(binary: Path, tmp_path: Path, container
         body = json.dumps({"username": "AWS", "accessToken": aws.registry_password(far_ecr)})
         secret = aws.client(cache, "secretsmanager").create_secret(Name="ecr-pullthroughcache/far", SecretString=body)
         rule(cache, "far", far.host, credentialArn=secret["ARN"])
-        containers.skopeo("login", "--username", "AWS", "--password", aws.registry_password(aws.client(cache)), cache.host)
+        containers.login(cache.host, aws.registry_password(aws.client(cache)))
         layout = tmp_path / "layout"
-        containers.skopeo("copy", "--preserve-digests", f"docker://{cache.host}/far/team/app:v1", f"oci:{layout}:v1")
+        containers.skopeo("copy", "--src-tls-verify=false", "--preserve-digests", f"docker://{cache.host}/far/team/app:v1", f"oci:{layout}:v1")
         index = json.loads((layout / "index.json").read_text())
         assert [manifest["digest"] for manifest in index["manifests"]] == [image.digest]
         far.stop()
-        containers.skopeo("copy", f"docker://{cache.host}/far/team/app:v1", f"oci:{tmp_path / 'again'}:v1")
+        containers.skopeo("copy", "--src-tls-verify=false", f"docker://{cache.host}/far/team/app:v1", f"oci:{tmp_path / 'again'}:v1")
     finally:
         cache.close()
         far.close()
