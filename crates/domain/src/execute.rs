@@ -314,6 +314,10 @@ async fn decide_and_run<O: Operation>(
     demands: &Arc<[Demand]>,
     (entry, operation): (Entry, O),
 ) -> Result<O::Output> {
+    if demands.is_empty() {
+        // Nothing would be decided about.
+        return Err(Error::internal(format!("{} demands nothing", entry.name)));
+    }
     let permit = authorize::authorize(app, context, demands).await?;
     operation.run(Call { app, context, permit, entry }).await
 }

@@ -50,8 +50,13 @@ impl TransferLease {
                 params![repository_id, digest.as_str(), fence, now.plus_seconds(SECONDS), now],
             )
             .await?;
-        tx.commit().await?;
-        Ok((taken == 1).then(|| Self { repository_id, digest: digest.clone(), fence }))
+        let lease = Self { repository_id, digest: digest.clone(), fence };
+        if let Err(error) = tx.commit().await {
+            // It may be there all the same, and nobody would fetch the blob until it expires.
+            lease.give_up(call).await;
+            return Err(error.into());
+        }
+        Ok((taken == 1).then_some(lease))
     }
 
     /// Lets the lease begin anew; whether it still held.
