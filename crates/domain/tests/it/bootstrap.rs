@@ -16,7 +16,7 @@ use tonnage_domain::root_key::RootKey;
 use tonnage_store::faulty::{Call, Fault, FaultPlan, FaultyMetadata};
 use tonnage_store::files::FileObjects;
 
-use crate::registry::{START, empty_database, temporary_directory};
+use crate::registry::{START, empty_database, faulted, temporary_directory};
 
 struct Stores {
     metadata: Arc<dyn Metadata>,
@@ -161,7 +161,7 @@ async fn a_first_start_that_breaks_off_anywhere_never_was() {
     for call in calls {
         let count = counting.plan.count(call);
         assert!(count > 0, "{call:?} is not made");
-        for nth in 1..=count {
+        for nth in faulted(count) {
             for (fault, kind) in [
                 (Fault::Full, ErrorKind::StorageFull),
                 (Fault::Unavailable, ErrorKind::Unavailable),

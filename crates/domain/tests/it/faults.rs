@@ -12,7 +12,7 @@ use tonnage_domain::uploads::describe::DescribeUpload;
 use tonnage_store::faulty::{Call, Fault};
 
 use crate::content::{Blob, Pushed};
-use crate::registry::{Registry, address, by_tag, create_repository};
+use crate::registry::{Registry, address, by_tag, create_repository, faulted};
 
 const FAULTS: [Fault; 3] = [Fault::Full, Fault::Unavailable, Fault::Other];
 
@@ -111,7 +111,7 @@ async fn fail_each(call: Call, layer_size: usize) {
     assert!(count > 0 && before_checks >= before, "{call:?} is not made");
 
     let mut number = 1;
-    for nth in 1..=count {
+    for nth in faulted(count) {
         // Statements are many and fail alike, so each gets one kind of failure.
         let many = matches!(call, Call::Query | Call::Execute | Call::BeginRead);
         let faults = FAULTS.into_iter().enumerate();

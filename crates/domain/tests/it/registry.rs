@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -122,6 +123,22 @@ pub(crate) async fn empty_database_twice() -> [Arc<dyn Metadata>; 2] {
 /// Whether this run is on PostgreSQL.
 pub(crate) fn on_postgres() -> bool {
     std::env::var_os(testing::URL_VARIABLE).is_some()
+}
+
+/// Which of `count` calls to a store fail, one in each run of a test: every one of them; on
+/// PostgreSQL, where a run costs many times as much, some all over them, unless
+/// `TONNAGE_TEST_EVERY_FAULT` is set.
+pub(crate) fn faulted(count: u64) -> impl Iterator<Item = u64> {
+    sampled(1..=count, 8)
+}
+
+/// All of these points; on PostgreSQL about `most` of them, as [`faulted`] has it.
+pub(crate) fn sampled(points: RangeInclusive<u64>, most: u64) -> impl Iterator<Item = u64> {
+    let every = !on_postgres() || std::env::var_os("TONNAGE_TEST_EVERY_FAULT").is_some();
+    let last = *points.end();
+    let stride = if every { 1 } else { last.div_ceil(most).max(1) };
+    // The last always, since a commit often is.
+    points.filter(move |point| (last - point).is_multiple_of(stride))
 }
 
 impl Registry {

@@ -5,7 +5,7 @@ use tonnage_domain::jobs::Worker;
 use tonnage_store::faulty::{Call, Fault};
 
 use super::{archive, push, restore, tiers};
-use crate::registry::{Registry, address};
+use crate::registry::{Registry, address, faulted};
 
 const HOUR: i64 = 3600;
 
@@ -52,7 +52,7 @@ async fn fail_each(call: Call, is_way_back: bool) {
         registry.sweep().await;
     }
     assert!(count > 0, "{call:?} is not made");
-    for nth in 1..=count {
+    for nth in faulted(count) {
         let fault = [Fault::Full, Fault::Unavailable, Fault::Other][(nth % 3) as usize];
         let at = format!("{call:?} {nth} {fault:?}");
         let name = format!("n{nth}");

@@ -6,7 +6,7 @@ use tonnage_store::faulty::{Call, Fault};
 
 use super::GRACE;
 use crate::content::Blob;
-use crate::registry::{Registry, by_tag};
+use crate::registry::{Registry, by_tag, faulted};
 
 /// A registry with garbage of every kind beside an image that is needed.
 async fn registry_with_garbage() -> Registry {
@@ -58,7 +58,7 @@ async fn a_sweep_that_failed_anywhere_is_finished_by_the_next_one() {
     check_swept(&registry, "without faults").await;
     for ((call, before), made) in calls.into_iter().zip(before).zip(made) {
         assert!(made > before, "{call:?} is not made");
-        for nth in 1..=made - before {
+        for nth in faulted(made - before) {
             let at = format!("{call:?} {nth}");
             let mut registry = registry_with_garbage().await;
             registry.plan.fail(call, nth, Fault::Other);

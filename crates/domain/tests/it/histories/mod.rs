@@ -14,10 +14,13 @@ use std::fmt::Write as _;
 use futures_util::{StreamExt as _, stream};
 
 use self::run::{Checks, Ending, Planted, Step};
+use crate::registry::on_postgres;
 
 /// Steps of one history.
 const STEPS: usize = 50;
 const SEEDS: u64 = 200;
+/// On PostgreSQL, where a history costs many times as much.
+const SEEDS_ON_POSTGRES: u64 = 60;
 /// Histories that run at the same time, each on a registry of its own.
 const TOGETHER: usize = 4;
 
@@ -29,7 +32,10 @@ fn number(name: &str) -> Option<u64> {
 async fn histories_follow_the_model() {
     let seeds = match number("TONNAGE_TEST_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("TONNAGE_TEST_SEEDS").unwrap_or(SEEDS),
+        None => {
+            let seeds = if on_postgres() { SEEDS_ON_POSTGRES } else { SEEDS };
+            0..number("TONNAGE_TEST_SEEDS").unwrap_or(seeds)
+        }
     };
     let enough = seeds.contains(&0) && seeds.contains(&(SEEDS - 1));
     let mut outcomes = BTreeSet::new();

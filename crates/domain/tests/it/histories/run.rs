@@ -1,6 +1,7 @@
 //! Runs a history on the registry and on the model.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use tonnage_domain::app::Settings;
 use tonnage_domain::blobs::get_blob::HeadBlob;
@@ -19,10 +20,11 @@ use tonnage_domain::uploads::UploadId;
 use tonnage_domain::uploads::UploadRules::{Distribution, LayerParts};
 use tonnage_domain::uploads::cancel::CancelUpload;
 use tonnage_store::faulty::{Call, Fault};
+use tonnage_store::sqlite::SqliteMetadata;
 
 use super::model::{Model, Outcome, Repository, Upload};
 use crate::content::{Blob, Pushed};
-use crate::registry::{Registry, address, create_repository, put_image, rule};
+use crate::registry::{Registry, address, create_repository, empty_database, put_image, rule};
 
 /// How much is compared after each step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -236,7 +238,12 @@ pub(super) async fn history(
         gc_grace_seconds: GRACE_SECONDS,
         ..Settings::default()
     };
-    let registry = Registry::with_settings(settings).await;
+    // What is planted says whether a departure is found, which no engine changes.
+    let metadata = match planted {
+        Planted::Nothing => empty_database().await,
+        _ => Arc::new(SqliteMetadata::open_in_memory().unwrap()),
+    };
+    let registry = Registry::on(metadata, settings).await;
     registry.interposed.recall_answers();
     let blobs = blobs();
     let mut runner = Runner {

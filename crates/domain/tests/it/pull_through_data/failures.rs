@@ -6,7 +6,7 @@ use tonnage_domain::jobs::Worker;
 use tonnage_store::faulty::{Call, Fault};
 
 use super::{Image, World};
-use crate::registry::address;
+use crate::registry::{address, faulted};
 
 const HOUR: i64 = 3600;
 
@@ -49,7 +49,7 @@ async fn fail_each(call: Call) {
     script(&world, 1).await.unwrap();
     let count = plan.count(call) - before;
     assert!(count > 0, "{call:?} is not made");
-    for nth in 1..=count {
+    for nth in faulted(count) {
         let fault = [Fault::Full, Fault::Unavailable, Fault::Other][(nth % 3) as usize];
         let (at, number) = (format!("{call:?} {nth} {fault:?}"), nth + 1);
         let injected = plan.injected();

@@ -7,7 +7,7 @@ use tonnage_domain::images::manifest::MAXIMUM_BYTES;
 use super::{Image, World};
 use crate::content::{Blob, INDEX, Pushed};
 use crate::lifecycle::drain;
-use crate::registry::{address, check_kind};
+use crate::registry::{address, check_kind, on_postgres};
 
 const NAME: &str = "quay/team/app";
 const UPSTREAM: &str = "team/app";
@@ -80,9 +80,19 @@ async fn check_layer(what: &str, size: usize, sent: &Bytes, says_no_sizes: bool)
         "{what}: {kind:?}"
     );
     // The job meets the same, and gives it up in the end.
-    for _ in 0..20 {
+    let waiting = "SELECT id FROM jobs WHERE kind = 'complete-images' AND state = 'WAITING'";
+    for _ in 0..100 {
         drain(&world.registry).await;
+        if world.registry.rows(waiting).await.is_empty() {
+            break;
+        }
+        world.registry.clock.advance_seconds(3600);
+    }
+    assert!(world.registry.rows(waiting).await.is_empty(), "{what}: it is never given up");
+    // What it left is collected.
+    for _ in 0..2 {
         world.registry.clock.advance_seconds(24 * 3600);
+        drain(&world.registry).await;
     }
     let blobs = world.registry.rows("SELECT digest FROM blobs ORDER BY digest").await;
     assert_eq!(blobs, [[image.config.digest.to_string()]], "{what}");
@@ -96,7 +106,10 @@ async fn check_layer(what: &str, size: usize, sent: &Bytes, says_no_sizes: bool)
 
 #[tokio::test]
 async fn layers() {
-    for size in [1000, 65_536, 65_537, 200_000, 2_500_000] {
+    let sizes = [1000, 65_536, 65_537, 200_000, 2_500_000];
+    // Which engine it is makes no difference to what is done with the bytes.
+    let few = [65_536, 200_000];
+    for size in if on_postgres() { few.to_vec() } else { sizes.to_vec() } {
         let right = Blob::new("layer one", size).bytes;
         let other = Blob::new("other", size).bytes;
         let mut last = right.to_vec();

@@ -27,7 +27,7 @@ use tonnage_domain::operations::OPERATIONS;
 use self::classes::{Class, Writes, writes};
 use self::table::races;
 use self::world::World;
-use crate::registry::Registry;
+use crate::registry::{Registry, sampled};
 
 /// Far above what one step takes, and below what a person waits for a test.
 const LONGEST_STEP: Duration = Duration::from_secs(30);
@@ -58,7 +58,7 @@ struct Serial {
     /// After the first of them.
     alone: Outcome,
     /// How many points that one passed.
-    points: u32,
+    points: u64,
     both: Outcome,
 }
 
@@ -117,7 +117,7 @@ impl Race {
         let mut answers = [const { String::new() }; 2];
         let before = points();
         answers[first] = (self.acts[first].run)(Arc::clone(&world), first).await;
-        let points = points() - before;
+        let points = u64::from(points() - before);
         let alone = Outcome { answers: answers.clone(), stored: world.rows().await };
         let second = 1 - first;
         answers[second] = (self.acts[second].run)(Arc::clone(&world), second).await;
@@ -125,10 +125,10 @@ impl Race {
     }
 
     /// Holds the act `first` at its `nth` point and lets the other one run as far as it gets.
-    async fn interleaved(&self, first: usize, nth: u32) -> Outcome {
+    async fn interleaved(&self, first: usize, nth: u64) -> Outcome {
         let world = Arc::new(World::new().await);
         let [held, other] = [first, 1 - first].map(|act| &world.sides[act].interposed);
-        let pause = held.hold_at(nth);
+        let pause = held.hold_at(u32::try_from(nth).unwrap());
         let running = tokio::spawn((self.acts[first].run)(Arc::clone(&world), first));
         self.within("the first to reach its point", first, nth, pause.reached()).await;
         let second = tokio::spawn((self.acts[1 - first].run)(Arc::clone(&world), 1 - first));
@@ -151,7 +151,7 @@ impl Race {
         &self,
         what: &str,
         first: usize,
-        nth: u32,
+        nth: u64,
         wait: impl Future<Output = T>,
     ) -> T {
         let Ok(output) = tokio::time::timeout(LONGEST_STEP, wait).await else {
@@ -165,7 +165,7 @@ impl Race {
         let serial = [self.serially(0).await, self.serially(1).await];
         for first in [0, 1] {
             // Before its first transaction nothing has been read: that is a serial order.
-            for nth in 2..=serial[first].points {
+            for nth in sampled(2..=serial[first].points, 4) {
                 let outcome = self.interleaved(first, nth).await;
                 let as_if_alone = |act: usize| {
                     let refused = self.refusals.contains(&outcome.answers[1 - act].as_str());

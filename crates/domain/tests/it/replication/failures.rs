@@ -6,7 +6,7 @@ use tonnage_store::faulty::{Call, Fault};
 
 use super::{AWAY, EAST, World, at, rule, to};
 use crate::content::{Blob, Pushed};
-use crate::registry::by_tag;
+use crate::registry::{by_tag, faulted};
 
 const HOUR: i64 = 3600;
 
@@ -53,7 +53,7 @@ async fn fail_each(call: Call) {
     drain(&world).await;
     let count = world.registry.plan.count(call) - before;
     assert!(count > 0, "{call:?} is not made");
-    for nth in 1..=count {
+    for nth in faulted(count) {
         let fault = [Fault::Full, Fault::Unavailable, Fault::Other][(nth % 3) as usize];
         let at_call = format!("{call:?} {nth} {fault:?}");
         let script = push(&world, nth).await;

@@ -6,7 +6,7 @@ use tonnage_store::faulty::{Call, Fault};
 
 use super::{put_profile, put_rules, signatures, statuses};
 use crate::content::Pushed;
-use crate::registry::{Registry, address, by_tag};
+use crate::registry::{Registry, address, by_tag, faulted};
 
 const HOUR: i64 = 3600;
 
@@ -38,7 +38,7 @@ async fn fail_each(call: Call) {
     work(&registry).await;
     let count = registry.plan.count(call) - before;
     assert!(count > 0, "{call:?} is not made");
-    for nth in 1..=count {
+    for nth in faulted(count) {
         let fault = [Fault::Full, Fault::Unavailable, Fault::Other][(nth % 3) as usize];
         let at = format!("{call:?} {nth} {fault:?}");
         let name = format!("n{nth}");
