@@ -14,6 +14,7 @@ use crate::error::ErrorKind;
 use crate::execute::Entry;
 use crate::gc::Removed;
 use crate::jobs::Outcome;
+use crate::pull_through::upstream::Quota;
 use crate::scrub::Scrubbed;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -49,6 +50,11 @@ struct UpstreamLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct UpstreamQuotaLabels {
+    upstream: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct JobLabels {
     kind: &'static str,
     outcome: &'static str,
@@ -69,6 +75,8 @@ pub struct Metrics {
     job_seconds: Histogram,
     upstream_refusals: Family<UpstreamLabels, Counter<u64, AtomicU64>>,
     upstream_stale: Counter<u64, AtomicU64>,
+    upstream_quota_limit: Family<UpstreamQuotaLabels, Gauge>,
+    upstream_quota_remaining: Family<UpstreamQuotaLabels, Gauge>,
     replication_lag_seconds: Histogram,
     replication_waiting: Gauge,
     replication_oldest_seconds: Gauge,
@@ -89,6 +97,8 @@ impl Default for Metrics {
             job_seconds: Histogram::new(exponential_buckets(0.001, 4.0, 10)),
             upstream_refusals: Family::default(),
             upstream_stale: Counter::default(),
+            upstream_quota_limit: Family::default(),
+            upstream_quota_remaining: Family::default(),
             replication_lag_seconds: Histogram::new(exponential_buckets(0.1, 4.0, 11)),
             replication_waiting: Gauge::default(),
             replication_oldest_seconds: Gauge::default(),
@@ -154,6 +164,16 @@ impl Metrics {
             "upstream_stale",
             "Answers from what is stored although its upstream should have been asked again",
             self.upstream_stale.clone(),
+        );
+        registry.register(
+            "upstream_quota_limit",
+            "Pulls that an upstream registry allows in its window, as its last answer said",
+            self.upstream_quota_limit.clone(),
+        );
+        registry.register(
+            "upstream_quota_remaining",
+            "Pulls that an upstream registry still allows in its window, as its last answer said",
+            self.upstream_quota_remaining.clone(),
         );
         registry.register(
             "replication_lag_seconds",
@@ -225,6 +245,19 @@ impl Metrics {
         self.upstream_refusals
             .get_or_create(&UpstreamLabels { outcome: format!("{error:?}") })
             .inc();
+    }
+
+    /// `upstream` is one of those that rules may name: a kind of registry, or a host of the
+    /// operator's configuration.
+    pub(crate) fn set_upstream_quota(&self, upstream: &str, quota: Quota) {
+        let labels = UpstreamQuotaLabels { upstream: upstream.to_owned() };
+        let families = [
+            (&self.upstream_quota_limit, quota.limit),
+            (&self.upstream_quota_remaining, quota.remaining),
+        ];
+        for (family, pulls) in families {
+            family.get_or_create(&labels).set(i64::try_from(pulls).unwrap_or(i64::MAX));
+        }
     }
 
     pub(crate) fn record_stale(&self) {

@@ -164,12 +164,16 @@ impl ImportUpstreamImage {
             };
             if let Some(stored) = stored {
                 let head = upstreams.head_manifest(&origin, name, &self.reference).await;
-                if head.map_err(&mut refused)?.digest.as_ref() == Some(&stored.digest) {
+                let head = head.map_err(&mut refused)?;
+                refusals::note_quota(call.app, &covered.rule, head.quota);
+                if head.digest.as_ref() == Some(&stored.digest) {
                     return Ok(Asked::Unchanged);
                 }
             }
             let found = upstreams.manifest(&origin, name, &self.reference).await;
-            found.map(Asked::Found).map_err(refused)
+            let found = found.map_err(refused)?;
+            refusals::note_quota(call.app, &covered.rule, found.quota);
+            Ok(Asked::Found(found))
         }
         .await;
         if let Err(error) = &asked {

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::imports::Wanted;
-use super::upstream::UpstreamError;
+use super::rules::Rule;
+use super::upstream::{Quota, UpstreamError};
 use crate::app::App;
 use crate::error::{Error, ErrorKind};
 
@@ -86,4 +87,13 @@ pub(super) fn remember(app: &App, wanted: &Wanted, error: &Error, wait: Option<D
         app.imports.refuse(wanted, error, wait, app.clock.now());
     }
     app.metrics.record_upstream(error.kind());
+}
+
+/// Shows the operator how much an upstream still gives, before it refuses.
+pub(super) fn note_quota(app: &App, rule: &Rule, quota: Option<Quota>) {
+    if let Some(quota) = quota {
+        // Hosts of ECR and Azure hold names of accounts.
+        let upstream = rule.upstream_registry.as_str().unwrap_or(&rule.upstream_host);
+        app.metrics.set_upstream_quota(upstream, quota);
+    }
 }

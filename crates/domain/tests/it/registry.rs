@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream;
+use prometheus_client::registry::Registry as Metrics;
 use tempfile::TempDir;
 use tonnage_domain::accounts::bootstrap::{self, OpenError, Opened, Parts};
 use tonnage_domain::accounts::{self};
@@ -142,6 +143,16 @@ pub(crate) fn sampled(points: RangeInclusive<u64>, most: u64) -> impl Iterator<I
 }
 
 impl Registry {
+    /// The value of a metric, which is named with its labels.
+    pub(crate) fn metric(&self, name: &str) -> String {
+        let mut metrics = Metrics::default();
+        self.app.metrics.register(&mut metrics);
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &metrics).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
+        line.unwrap_or_else(|| panic!("{name} is not in {text}")).to_owned()
+    }
+
     pub(crate) async fn new() -> Self {
         Self::with_settings(Settings::default()).await
     }

@@ -173,6 +173,22 @@ async fn a_tag_is_looked_after_once_a_day() {
 }
 
 #[tokio::test]
+async fn what_an_upstream_still_allows_is_shown() {
+    let world = World::new().await;
+    world.push("team/app", "one", 1000, &["v1"]);
+    world.upstream.say_quota(100, 76);
+    world.pull("quay/team/app", "v1").await.unwrap();
+    let shown =
+        |what: &str| world.registry.metric(&format!("upstream_quota_{what}{{upstream=\"quay\"}}"));
+    assert_eq!((shown("limit"), shown("remaining")), ("100".to_owned(), "76".to_owned()));
+    // A check of the tag says it too.
+    world.registry.clock.advance_seconds(25 * 3600);
+    world.upstream.say_quota(100, 75);
+    world.pull("quay/team/app", "v1").await.unwrap();
+    assert_eq!(shown("remaining"), "75");
+}
+
+#[tokio::test]
 async fn a_tag_that_may_not_move_stays() {
     let world = World::new().await;
     let settings = TemplateSettings {

@@ -10,7 +10,7 @@ use futures_util::stream;
 use tokio::sync::watch;
 use tonnage_domain::names::{Digest, Reference};
 use tonnage_domain::pull_through::upstream::{
-    Blob as Answer, Manifest, ManifestHead, Origin, UpstreamError, Upstreams,
+    Blob as Answer, Manifest, ManifestHead, Origin, Quota, UpstreamError, Upstreams,
 };
 
 use crate::content::{Blob, Pushed};
@@ -51,6 +51,7 @@ struct State {
     is_down: Option<Fault>,
     asked: Vec<String>,
     says_no_sizes: bool,
+    quota: Option<Quota>,
 }
 
 /// The upstream; its log says what was asked.
@@ -131,6 +132,15 @@ impl Fake {
         std::mem::take(&mut self.state.lock().unwrap().asked)
     }
 
+    /// What every answer says from now on.
+    pub(crate) fn say_quota(&self, limit: u64, remaining: u64) {
+        self.state.lock().unwrap().quota = Some(Quota { limit, remaining });
+    }
+
+    fn quota(&self) -> Option<Quota> {
+        self.state.lock().unwrap().quota
+    }
+
     fn ask(&self, origin: &Origin, what: String) -> Result<(), UpstreamError> {
         assert_eq!(origin.url, "https://quay.io");
         let mut state = self.state.lock().unwrap();
@@ -144,7 +154,7 @@ impl Fake {
         let found = self.state.lock().unwrap().manifests.get(&key).cloned();
         let (bytes, media_type) = found.ok_or_else(|| Fault::NotFound.error())?;
         let digest = Digest::of_sha256(&bytes);
-        Ok(Manifest { bytes, media_type, digest, quota: None })
+        Ok(Manifest { bytes, media_type, digest, quota: self.quota() })
     }
 }
 
@@ -162,7 +172,7 @@ impl Upstreams for Fake {
         Box::pin(async move {
             self.ask(origin, format!("HEAD {repository}:{reference}"))?;
             let found = self.found(repository, reference)?;
-            Ok(ManifestHead { digest: Some(found.digest), quota: None })
+            Ok(ManifestHead { digest: Some(found.digest), quota: found.quota })
         })
     }
 

@@ -1,6 +1,5 @@
 //! How far behind destinations are, and what is queued again.
 
-use prometheus_client::registry::Registry as Metrics;
 use tonnage_domain::app::Settings;
 use tonnage_domain::error::ErrorKind;
 use tonnage_domain::pages::PageRequest;
@@ -40,15 +39,6 @@ async fn described(world: &World) -> Vec<String> {
         .collect()
 }
 
-fn metric(world: &World, name: &str) -> String {
-    let mut metrics = Metrics::default();
-    world.registry.app.metrics.register(&mut metrics);
-    let mut text = String::new();
-    prometheus_client::encoding::text::encode(&mut text, &metrics).unwrap();
-    let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
-    line.unwrap_or_else(|| panic!("{name} is not in {text}")).to_owned()
-}
-
 #[tokio::test]
 async fn destinations_tell_what_waits_and_what_ended() {
     let world = World::new().await;
@@ -66,17 +56,17 @@ async fn destinations_tell_what_waits_and_what_ended() {
     let waiting = [format!("{WEST} {ACCOUNT} 3 10 - 0"), format!("{EAST} {AWAY} 3 10 - 0")];
     assert_eq!(described(&world).await, waiting);
     measure(&registry.app).await.unwrap();
-    assert_eq!(metric(&world, "replication_waiting"), "6");
-    assert_eq!(metric(&world, "replication_oldest_seconds"), "10");
+    assert_eq!(world.registry.metric("replication_waiting"), "6");
+    assert_eq!(world.registry.metric("replication_oldest_seconds"), "10");
     world.drain().await;
     let ended = [format!("{WEST} {ACCOUNT} 0 - 20 0"), format!("{EAST} {AWAY} 0 - - 2")];
     assert_eq!(described(&world).await, ended);
     measure(&registry.app).await.unwrap();
-    assert_eq!(metric(&world, "replication_waiting"), "0");
-    assert_eq!(metric(&world, "replication_oldest_seconds"), "0");
+    assert_eq!(world.registry.metric("replication_waiting"), "0");
+    assert_eq!(world.registry.metric("replication_oldest_seconds"), "0");
     // Three copies arrived: after 10 s, and twice after 5 s.
-    assert_eq!(metric(&world, "replication_lag_seconds_count"), "3");
-    assert_eq!(metric(&world, "replication_lag_seconds_sum"), "20.0");
+    assert_eq!(world.registry.metric("replication_lag_seconds_count"), "3");
+    assert_eq!(world.registry.metric("replication_lag_seconds_sum"), "20.0");
     registry.clock.advance_seconds(DAY + 1);
     let later = [format!("{WEST} {ACCOUNT} 0 - 20 0"), format!("{EAST} {AWAY} 0 - - 0")];
     assert_eq!(described(&world).await, later);
