@@ -22,7 +22,7 @@ use crate::objects::Objects;
 use crate::policies::governing::ResourcePolicyCache;
 use crate::public::limits::{PublicLimits, Traffic};
 use crate::pull_through::imports::Imports;
-use crate::pull_through::settings::UpstreamSettings;
+use crate::pull_through::settings::{UpstreamSettings, Validity};
 use crate::pull_through::upstream::Upstreams;
 use crate::quotas::Quotas;
 use crate::replication::carry::CarryOver;
@@ -70,8 +70,8 @@ pub struct Settings {
     pub throttling: Throttling,
     /// Which registries images may be pulled through from, and where they are.
     pub upstreams: UpstreamSettings,
-    /// How long what an upstream said of a tag is believed, in seconds; ECR's is 24 hours.
-    pub pull_through_valid_seconds: i64,
+    /// How long what an upstream said of a tag is believed.
+    pub pull_through_validity: Validity,
     /// Whether the layers and children of an image that was pulled through are fetched unasked, as
     /// in ECR. Without that they come when they are first asked for.
     pub pull_through_whole_images: bool,
@@ -97,7 +97,7 @@ impl Default for Settings {
             quotas: Quotas::ECR,
             throttling: Throttling::Off,
             upstreams: UpstreamSettings::default(),
-            pull_through_valid_seconds: 24 * 3600,
+            pull_through_validity: Validity::ECR,
             pull_through_whole_images: true,
             public_limits: PublicLimits::ECR,
         }

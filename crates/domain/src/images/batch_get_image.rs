@@ -67,7 +67,7 @@ impl Operation for BatchGetImage {
                             ),
                         ));
                     }
-                    let is_due = is_due(&call, &image);
+                    let is_due = is_due(&call, &repository.address.name, &image);
                     if is_due {
                         output.in_upstream.push((id.clone(), Upstream::Possible));
                     }

@@ -61,7 +61,7 @@ impl Operation for GetManifest {
         if self.counts_as_pull {
             call.app.pulls.note(image.id, &call.context.principal, call.now());
         }
-        let is_due = image.validated_at.is_some() && is_due(&call, &image);
+        let is_due = is_due(&call, &self.repository.name, &image);
         Ok(StoredManifest { digest: image.digest, media_type: image.media_type, bytes, is_due })
     }
 }

@@ -18,7 +18,7 @@ use crate::images::manifest::{MAXIMUM_BYTES, Manifest};
 use crate::images::precondition::Precondition;
 use crate::images::put_image::{self, NewImage};
 use crate::images::{self, ImageIdentifier, ImageRecord, ImageStatus, tags};
-use crate::names::{Algorithm, Digest, Reference};
+use crate::names::{Algorithm, Digest, Reference, RepositoryName};
 use crate::params;
 use crate::repositories::create::NewRepository;
 use crate::repositories::{self, Repository, RepositoryAddress};
@@ -88,7 +88,7 @@ impl ImportUpstreamImage {
             if image.status != ImageStatus::Active {
                 return Err(self.not_found(true));
             }
-            if !is_due(call, image) {
+            if !is_due(call, &self.repository.name, image) {
                 return Ok(());
             }
         }
@@ -115,10 +115,11 @@ enum Asked {
     Found(Found),
 }
 
-/// Whether the upstream is to be asked again where the tag points by which an image was found.
-pub(crate) fn is_due(call: &Call<'_>, image: &ImageRecord) -> bool {
-    let valid = call.app.settings.pull_through_valid_seconds;
-    image.validated_at.is_some_and(|at| call.now() >= at.plus_seconds(valid))
+/// Whether the upstream is to be asked again where the tag points by which an image of a repository
+/// was found.
+pub(crate) fn is_due(call: &Call<'_>, repository: &RepositoryName, image: &ImageRecord) -> bool {
+    let valid = || call.app.settings.pull_through_validity.of(repository.as_str());
+    image.validated_at.is_some_and(|at| call.now() >= at.plus_seconds(valid()))
 }
 
 impl Covered {

@@ -45,7 +45,7 @@ impl Operation for ImportUpstreamReferrers {
         drop(tx);
         let Some(covered) = covered.filter(|_| repository.is_cache) else { return Ok(false) };
         let (app, imports) = (call.app, &call.app.imports);
-        let seconds = app.settings.pull_through_valid_seconds;
+        let seconds = app.settings.pull_through_validity.of(self.repository.name.as_str());
         let wanted = (self.repository.clone(), format!("referrers of {}", self.subject));
         let _turn = imports.turn(&wanted).await?;
         if imports.was_asked(&wanted, seconds, app.clock.now()) {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::namespace::Namespace;
 use super::registries::UpstreamRegistry;
 
 /// Which hosts beside ECR's may be upstreams, and where upstreams really are.
@@ -33,6 +34,59 @@ impl UpstreamSettings {
             Some(location) => Some(location.clone()),
             None if registry == UpstreamRegistry::Ecr => None,
             None => Some(format!("https://{host}")),
+        }
+    }
+}
+
+/// How long what an upstream said of a tag, or of what refers to an image, is believed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Validity {
+    /// In seconds, where nothing else is said.
+    pub seconds: i64,
+    /// In seconds, for the repositories in a namespace as rules write it; the narrowest counts.
+    pub by_namespace: BTreeMap<String, i64>,
+}
+
+impl Validity {
+    /// ECR's: a day.
+    pub const ECR: Self = Self { seconds: 24 * 3600, by_namespace: BTreeMap::new() };
+    /// What was said stays so.
+    pub const FOR_EVER: i64 = i64::MAX;
+
+    /// How long it is for a repository, in seconds.
+    pub fn of(&self, repository: &str) -> i64 {
+        Namespace::around(repository)
+            .find_map(|namespace| self.by_namespace.get(namespace))
+            .copied()
+            .unwrap_or(self.seconds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_narrowest_namespace_says_how_long() {
+        let by_namespace = [("ROOT", 1), ("hub", 2), ("hub/library", Validity::FOR_EVER)];
+        let by_namespace = by_namespace.map(|(namespace, seconds)| (namespace.to_owned(), seconds));
+        let some =
+            Validity { seconds: 9, by_namespace: by_namespace[1..].iter().cloned().collect() };
+        let all = Validity { seconds: 9, by_namespace: by_namespace.into() };
+        for (repository, with_root, without) in [
+            ("app", 1, 9),
+            ("hub", 1, 9),
+            ("hubs/app", 1, 9),
+            ("hub/app", 2, 2),
+            ("hub/library", 2, 2),
+            ("hub/library/redis", Validity::FOR_EVER, Validity::FOR_EVER),
+            ("hub/library/a/b", Validity::FOR_EVER, Validity::FOR_EVER),
+        ] {
+            assert_eq!(
+                (all.of(repository), some.of(repository)),
+                (with_root, without),
+                "{repository}"
+            );
         }
     }
 }

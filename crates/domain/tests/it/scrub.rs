@@ -8,7 +8,7 @@ use tonnage_domain::clock::Clock as _;
 use tonnage_domain::error::ErrorKind;
 use tonnage_domain::params;
 use tonnage_domain::public::limits::PublicLimits;
-use tonnage_domain::pull_through::settings::UpstreamSettings;
+use tonnage_domain::pull_through::settings::{UpstreamSettings, Validity};
 use tonnage_domain::scrub::operations::{DescribeScrub, StartScrub};
 use tonnage_domain::scrub::{self, Pass, Scrubbed, Status};
 use tonnage_domain::throttle::Throttling;
@@ -34,7 +34,7 @@ const FAST: Settings = Settings {
     quotas: tonnage_domain::quotas::Quotas::ECR,
     throttling: Throttling::Off,
     upstreams: UpstreamSettings::ECR,
-    pull_through_valid_seconds: 24 * 3600,
+    pull_through_validity: Validity::ECR,
     pull_through_whole_images: true,
     public_limits: PublicLimits::ECR,
 };

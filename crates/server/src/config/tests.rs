@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tonnage_api::oci::profile::Profile;
-use tonnage_domain::pull_through::settings::UpstreamSettings;
+use tonnage_domain::pull_through::settings::{UpstreamSettings, Validity};
 use tonnage_domain::throttle::Throttling;
 
 use super::{Config, Flags, LogFormat, settings};
@@ -119,6 +119,7 @@ fn a_whole_file_and_its_defaults() {
         api_throttling = "20"
         upstream_registry = ["Harbor.example.com", "10.1.1.1:5000=http://10.1.1.2:5000/"]
         pull_through_validity = "2h"
+        pull_through_validity_of = ["hub/library=7d", "k8s/=forever", "ROOT=0s"]
         pull_through_whole_images = false
         upstream_location = ["docker-hub=https://mirror.example.com", "ghcr.io=http://[::1]:5000"]
         pull_through_cache_rules_per_registry = 40
@@ -174,7 +175,10 @@ fn a_whole_file_and_its_defaults() {
         ("ghcr.io", "http://[::1]:5000"),
     ]));
     assert_eq!(config.upstreams.rules_per_registry, 40);
-    assert_eq!(config.upstreams.valid_seconds, 2 * 3600);
+    let validity = &config.upstreams.validity;
+    assert_eq!(validity.seconds, 2 * 3600);
+    let others = validity.by_namespace.iter().map(|(prefix, seconds)| (prefix.as_str(), *seconds));
+    assert!(others.eq([("ROOT", 0), ("hub/library", 7 * 24 * 3600), ("k8s", i64::MAX)]));
     assert!(!config.upstreams.whole_images);
     assert_eq!(config.listeners.endpoints.len(), 1);
     let tls = config.listeners.tls.as_ref().unwrap();
@@ -226,7 +230,7 @@ fn a_whole_file_and_its_defaults() {
     assert_eq!(config.registry.throttling, Throttling::Off);
     assert_eq!(config.upstreams.registries, UpstreamSettings::default());
     assert_eq!(config.upstreams.rules_per_registry, 50);
-    assert_eq!(config.upstreams.valid_seconds, 24 * 3600);
+    assert_eq!(config.upstreams.validity, Validity::ECR);
     assert!(config.upstreams.whole_images);
     let none: &[(&str, &[&str])] = &[("trusted_proxy", &["none"])];
     let config = load(Given { flags: none, ..Given::default() }).unwrap();

@@ -1,15 +1,14 @@
 //! Which registries images may be pulled through from, and where those are.
 
 use anyhow::{Result, bail};
+use tonnage_domain::names::RepositoryName;
+use tonnage_domain::pull_through::namespace::Namespace;
 use tonnage_domain::pull_through::registries::{UpstreamRegistry, is_host};
-use tonnage_domain::pull_through::settings::UpstreamSettings;
+use tonnage_domain::pull_through::settings::{UpstreamSettings, Validity};
 use tonnage_domain::quotas::Quotas;
 
 use super::registry::{QUOTA_MAX, parse_seconds};
 use super::{Kind, Setting, Values};
-
-/// ECR's.
-const VALID_SECONDS: i64 = 24 * 3600;
 
 pub(super) const SETTINGS: &[Setting] = &[
     Setting {
@@ -51,6 +50,16 @@ pub(super) const SETTINGS: &[Setting] = &[
                asks again.",
     },
     Setting {
+        key: "pull_through_validity_of",
+        kind: Kind::List,
+        value_name: "PREFIX=TIME",
+        default: "none",
+        help: "Another `pull_through_validity` for the repositories of a rule, or of a part of it: \
+               `docker-hub/library=7d`, `quay=0s` to ask at every pull, `k8s=forever` where tags \
+               never move, `ROOT=1h` for the rule of that prefix; more than one may be given, and \
+               the longest prefix of a repository counts.",
+    },
+    Setting {
         key: "pull_through_whole_images",
         kind: Kind::Switch,
         value_name: "BOOL",
@@ -68,8 +77,8 @@ pub(crate) struct Upstreams {
     pub(crate) registries: UpstreamSettings,
     /// Rules of one registry.
     pub(crate) rules_per_registry: u32,
-    /// How long what an upstream said is believed, in seconds.
-    pub(crate) valid_seconds: i64,
+    /// How long what an upstream said is believed.
+    pub(crate) validity: Validity,
     /// Whether images are fetched whole, unasked.
     pub(crate) whole_images: bool,
 }
@@ -100,11 +109,20 @@ impl Upstreams {
         }
         let rules = values.number("pull_through_cache_rules_per_registry", 1, QUOTA_MAX)?;
         let rules_per_registry = rules.unwrap_or(Quotas::ECR.pull_through_cache_rules);
-        let valid = values.one("pull_through_validity", parse_seconds)?;
+        let mut validity = Validity::ECR;
+        if let Some(seconds) = values.one("pull_through_validity", parse_seconds)? {
+            validity.seconds = seconds;
+        }
+        let others = values.many("pull_through_validity_of", parse_validity)?;
+        for (namespace, seconds) in others.unwrap_or_default() {
+            if validity.by_namespace.insert(namespace.clone(), seconds).is_some() {
+                bail!("`pull_through_validity_of` has {namespace} twice");
+            }
+        }
         Ok(Self {
             registries,
             rules_per_registry,
-            valid_seconds: valid.unwrap_or(VALID_SECONDS),
+            validity,
             whole_images: values.switch("pull_through_whole_images")?.unwrap_or(true),
         })
     }
@@ -119,6 +137,23 @@ fn parse_registry(text: &str) -> Result<(String, Option<String>), String> {
         return Ok((host.to_ascii_lowercase(), url));
     }
     Err(format!("{host:?} is not a host, such as `harbor.example.com` or `127.0.0.1:5000`"))
+}
+
+fn parse_validity(text: &str) -> Result<(String, i64), String> {
+    let Some((prefix, time)) = text.split_once('=') else {
+        return Err(format!(
+            "{text:?} is not a prefix with a time, such as `docker-hub/library=7d`"
+        ));
+    };
+    let namespace = Namespace::new(prefix);
+    if namespace != Namespace::Root && RepositoryName::parse(namespace.as_str()).is_err() {
+        return Err(format!("{prefix:?} is not the prefix of a repository's name, and not `ROOT`"));
+    }
+    let seconds = match time {
+        "forever" => Validity::FOR_EVER,
+        _ => parse_seconds(time).map_err(|error| format!("{error}, or `forever`"))?,
+    };
+    Ok((namespace.as_str().to_owned(), seconds))
 }
 
 fn parse_location(text: &str) -> Result<(String, String), String> {

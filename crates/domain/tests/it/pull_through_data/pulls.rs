@@ -11,6 +11,7 @@ use tonnage_domain::images::{ImageFailure, ImageStatusFilter};
 use tonnage_domain::names::{Digest, RepositoryName};
 use tonnage_domain::pull_through::find_mirror::FindMirror;
 use tonnage_domain::pull_through::pull;
+use tonnage_domain::pull_through::settings::Validity;
 use tonnage_domain::repositories::{TagMutability, TagMutabilityRule};
 use tonnage_domain::templates::create::CreateRepositoryCreationTemplate;
 use tonnage_domain::templates::{AppliedFor, TemplatePrefix, TemplateSettings};
@@ -170,6 +171,25 @@ async fn a_tag_is_looked_after_once_a_day() {
     world.registry.clock.advance_seconds(DAY);
     assert!(world.pull(NAME, "v1").await.unwrap().is_stale);
     world.registry.check_images(&address(NAME)).await;
+}
+
+#[tokio::test]
+async fn a_prefix_has_a_validity_of_its_own() {
+    for (seconds, asked_at_once, asked_in_a_year) in
+        [(0, 2, 3), (3600, 1, 2), (Validity::FOR_EVER, 1, 1)]
+    {
+        let by_namespace = [("quay/team".to_owned(), seconds)].into();
+        let pull_through_validity = Validity { by_namespace, ..Validity::ECR };
+        let world = World::with(Settings { pull_through_validity, ..Settings::default() }).await;
+        world.push(UPSTREAM, "one", 1000, &["v1"]);
+        let mut asked = 0;
+        for (pause, expected) in [(0, 1), (0, asked_at_once), (365 * DAY, asked_in_a_year)] {
+            world.registry.clock.advance_seconds(pause);
+            assert!(!world.pull(NAME, "v1").await.unwrap().is_stale);
+            asked += world.upstream.asked().len();
+            assert_eq!(asked, expected, "{seconds} after {pause}");
+        }
+    }
 }
 
 #[tokio::test]
