@@ -143,19 +143,38 @@ impl Layer {
     /// The right to fetch it, or what another process has fetched meanwhile.
     async fn lease(&self, call: &Call<'_>, repository: &Repository) -> Result<Leased> {
         for _ in 0..LEASE_TRIES {
-            if let Some(lease) = TransferLease::take(call, repository.id, &self.digest).await? {
-                return Ok(Leased::Taken(lease));
+            let lease = TransferLease::take(call, repository.id, &self.digest).await?;
+            if lease.is_none() {
+                tokio::time::sleep(LEASE_PAUSE).await;
             }
-            tokio::time::sleep(LEASE_PAUSE).await;
-            let mut tx = call.read().await?;
-            if let Some(found) = self.find(call, &mut tx, repository).await? {
-                return Ok(Leased::Here(found));
+            // Whoever had the lease before may have ended between the last look and this one.
+            let found = self.found_meanwhile(call, repository).await;
+            match (lease, found) {
+                (Some(lease), Ok(None)) => return Ok(Leased::Taken(lease)),
+                (None, Ok(None)) => {}
+                (lease, found) => {
+                    if let Some(lease) = lease {
+                        lease.give_up(call).await;
+                    }
+                    if let Some(found) = found? {
+                        return Ok(Leased::Here(found));
+                    }
+                }
             }
         }
         Err(Error::new(
             ErrorKind::Unavailable,
             "Another server is fetching this layer; ask for it again.",
         ))
+    }
+
+    async fn found_meanwhile(
+        &self,
+        call: &Call<'_>,
+        repository: &Repository,
+    ) -> Result<Option<BlobReader>> {
+        let mut tx = call.read().await?;
+        self.find(call, &mut tx, repository).await
     }
 
     async fn receive(
