@@ -1,5 +1,6 @@
 //! The registry as a struct of handles, shared by every front end and job.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::archive::copying::Copying;
@@ -28,6 +29,7 @@ use crate::quotas::Quotas;
 use crate::replication::carry::CarryOver;
 use crate::replication::pace::Pace;
 use crate::root_key::RootKey;
+use crate::scanning::scan_image::ScanImage;
 use crate::throttle::Throttling;
 use crate::uploads::UploadLocks;
 
@@ -75,6 +77,14 @@ pub struct Settings {
     /// Whether the layers and children of an image that was pulled through are fetched unasked, as
     /// in ECR. Without that they come when they are first asked for.
     pub pull_through_whole_images: bool,
+    /// How long after a scan of an image nobody may ask for another one, in seconds. ECR's is a
+    /// day.
+    pub scan_interval_seconds: i64,
+    /// How many images are scanned at a time, in the whole deployment.
+    pub scan_concurrency: u32,
+    /// Where the scanner puts files that it must read out of order; made when it is needed. Nothing
+    /// stays there.
+    pub scan_scratch: PathBuf,
     /// How much public registries give to one source.
     pub public_limits: PublicLimits,
 }
@@ -99,6 +109,9 @@ impl Default for Settings {
             upstreams: UpstreamSettings::default(),
             pull_through_validity: Validity::ECR,
             pull_through_whole_images: true,
+            scan_interval_seconds: 24 * 3600,
+            scan_concurrency: ScanImage::LIMITS.concurrency,
+            scan_scratch: std::env::temp_dir(),
             public_limits: PublicLimits::ECR,
         }
     }

@@ -137,10 +137,13 @@ use crate::repositories::put_sparse_manifests::PutSparseManifests;
 use crate::repositories::rename::RenameRepository;
 use crate::resource_tags::{ListTagsForResource, TagResource, UntagResource};
 use crate::scanning::batch_get_repository_scanning_configuration::BatchGetRepositoryScanningConfiguration;
+use crate::scanning::describe_image_scan_findings::DescribeImageScanFindings;
+use crate::scanning::index_image_layers::IndexImageLayers;
 use crate::scanning::put_image_scanning_configuration::PutImageScanningConfiguration;
 use crate::scanning::registry_scanning_configuration::{
     GetRegistryScanningConfiguration, PutRegistryScanningConfiguration,
 };
+use crate::scanning::start_image_scan::StartImageScan;
 use crate::scrub::operations::{DescribeScrub, StartScrub};
 use crate::secrets::create_secret::CreateSecret;
 use crate::secrets::delete_secret::DeleteSecret;
@@ -192,6 +195,7 @@ pub const OPERATIONS: &[Entry] = &[
     DeleteSigningConfiguration::ENTRY,
     DeregisterPullTimeUpdateExclusion::ENTRY,
     DescribeImageReplicationStatus::ENTRY,
+    DescribeImageScanFindings::ENTRY,
     DescribeImageSigningStatus::ENTRY,
     DescribeImages::ENTRY,
     DescribePullThroughCacheRules::ENTRY,
@@ -225,6 +229,7 @@ pub const OPERATIONS: &[Entry] = &[
     PutSigningConfiguration::ENTRY,
     RegisterPullTimeUpdateExclusion::ENTRY,
     SetRepositoryPolicy::ENTRY,
+    StartImageScan::ENTRY,
     StartLifecyclePolicyPreview::ENTRY,
     StartReplicationBackfill::ENTRY,
     StopReplicationBackfill::ENTRY,
@@ -414,6 +419,7 @@ pub const OPERATIONS: &[Entry] = &[
     GetManifest::ENTRY,
     GetRepositoryLogo::ENTRY,
     HeadBlob::ENTRY,
+    IndexImageLayers::ENTRY,
     ImportUpstreamImage::ENTRY,
     ImportUpstreamLayer::ENTRY,
     ImportUpstreamReferrers::ENTRY,

@@ -96,4 +96,9 @@ pub const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../migrations/0091_advisory_entries.sql"),
     },
     Migration { version: 92, name: "flaws", sql: include_str!("../migrations/0092_flaws.sql") },
+    Migration {
+        version: 93,
+        name: "scanning",
+        sql: include_str!("../migrations/0093_scanning.sql"),
+    },
 ];

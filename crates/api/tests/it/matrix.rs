@@ -332,7 +332,10 @@ fn input(operation: &str, name: &str) -> Value {
         "UpdateImageStorageClass" => {
             json!({ "imageId": { "imageTag": "v1" }, "targetStorageClass": "ARCHIVE" })
         }
-        "DescribeImageReplicationStatus" | "DescribeImageSigningStatus" => {
+        "DescribeImageReplicationStatus"
+        | "DescribeImageScanFindings"
+        | "DescribeImageSigningStatus"
+        | "StartImageScan" => {
             json!({ "imageId": { "imageTag": "v1" } })
         }
         "ListImageReferrers" => json!({ "subjectId": { "imageDigest": DIGEST } }),
@@ -438,8 +441,8 @@ async fn administrate(asking: &Asking, operation: &str) -> String {
         "RetryJob" => asking.run(RetryJob { management_account, id: 1 }).await,
         // Only jobs run these, with a lease that nobody else can have.
         "ActivateImage" | "ArchiveReferrers" | "AttachSignature" | "ExpireImages"
-        | "ExpireReferrers" | "MarkImageComplete" | "ReplicateDeletion" | "ReplicateImage"
-        | "ReplicateLayer" | "ReplicateSetting" => "no access".to_owned(),
+        | "ExpireReferrers" | "IndexImageLayers" | "MarkImageComplete" | "ReplicateDeletion"
+        | "ReplicateImage" | "ReplicateLayer" | "ReplicateSetting" => "no access".to_owned(),
         "ImportUpstreamImage" => {
             let reference = Reference::parse("v1").unwrap();
             asking.run(ImportUpstreamImage { repository: in_management("app"), reference }).await

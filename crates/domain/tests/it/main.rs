@@ -32,6 +32,7 @@ mod replication;
 mod repositories;
 mod resource_tags;
 mod root_key;
+mod scanning;
 mod scrub;
 mod secrets;
 mod signing;

@@ -36,6 +36,9 @@ const FAST: Settings = Settings {
     upstreams: UpstreamSettings::ECR,
     pull_through_validity: Validity::ECR,
     pull_through_whole_images: true,
+    scan_interval_seconds: 24 * 3600,
+    scan_concurrency: 2,
+    scan_scratch: std::path::PathBuf::new(),
     public_limits: PublicLimits::ECR,
 };
 

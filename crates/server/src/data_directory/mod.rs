@@ -107,6 +107,11 @@ impl Layout {
         self.0.join("restore.pending")
     }
 
+    /// Where the scanner puts files for a moment.
+    pub(crate) fn scratch(&self) -> PathBuf {
+        self.0.join("scratch")
+    }
+
     /// Where the running server listens.
     pub(crate) fn runtime(&self) -> PathBuf {
         self.0.join("runtime.json")

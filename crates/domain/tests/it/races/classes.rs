@@ -106,11 +106,13 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "ExpireImages"
         | "ExpireReferrers"
         | "ImportUpstreamImage"
+        | "IndexImageLayers"
         | "ImportUpstreamReferrers"
         | "MarkImageComplete"
         | "PutImage"
         | "ReplicateDeletion"
         | "ReplicateImage"
+        | "StartImageScan"
         | "UpdateImageStorageClass" => Class::Image,
         "RetryReplication" => Class::ReplicationQueue,
         "StartReplicationBackfill" | "StopReplicationBackfill" => Class::Backfill,
@@ -160,6 +162,7 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "DecodeAuthorizationMessage"
         | "DescribeGarbageCollection"
         | "DescribeImageReplicationStatus"
+        | "DescribeImageScanFindings"
         | "DescribeImageSigningStatus"
         | "DescribeImageTags"
         | "DescribeImages"
