@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::advisories::settings::AdvisorySettings;
+use crate::advisories::source::Downloads;
 use crate::archive::copying::Copying;
 use crate::audit::Denials;
 use crate::authorize::PolicyCache;
@@ -77,6 +79,8 @@ pub struct Settings {
     pub pull_through_whole_images: bool,
     /// How much public registries give to one source.
     pub public_limits: PublicLimits,
+    /// Where advisories come from.
+    pub advisories: AdvisorySettings,
 }
 
 impl Default for Settings {
@@ -100,6 +104,7 @@ impl Default for Settings {
             pull_through_validity: Validity::ECR,
             pull_through_whole_images: true,
             public_limits: PublicLimits::ECR,
+            advisories: AdvisorySettings::NONE,
         }
     }
 }
@@ -127,6 +132,7 @@ pub struct App {
     pub(crate) token_keys: TokenKeys,
     pub(crate) known_tokens: KnownTokens,
     pub(crate) documents: Arc<dyn Documents>,
+    pub(crate) downloads: Arc<dyn Downloads>,
     pub(crate) upstreams: Arc<dyn Upstreams>,
     pub(crate) imports: Imports,
     pub(crate) key_sets: KeySets,

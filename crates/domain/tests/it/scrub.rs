@@ -3,6 +3,7 @@
 
 use std::fs;
 
+use tonnage_domain::advisories::settings::AdvisorySettings;
 use tonnage_domain::app::Settings;
 use tonnage_domain::clock::Clock as _;
 use tonnage_domain::error::ErrorKind;
@@ -37,6 +38,7 @@ const FAST: Settings = Settings {
     pull_through_validity: Validity::ECR,
     pull_through_whole_images: true,
     public_limits: PublicLimits::ECR,
+    advisories: AdvisorySettings::NONE,
 };
 
 /// Runs the scrub until it waits; what it did.
