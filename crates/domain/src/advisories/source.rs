@@ -278,7 +278,7 @@ pub(super) fn read(
     mut each: impl FnMut(Record) -> bool,
 ) -> Result<Summary, String> {
     let mut summary = Summary::default();
-    let open = || File::open(path).map(BufReader::new).map_err(|error| error.to_string());
+    let open = || File::open(path).map(BufReader::new).map_err(|error| at(path, &error));
     match kind {
         SourceKind::Osv => {
             bundle::read(path, Limits::default(), |file| {
@@ -367,12 +367,17 @@ pub(super) fn read(
 
 /// The checksum of a file; none of a directory. Blocks.
 pub(super) fn checksum(path: &Path) -> Result<Option<String>, String> {
-    let metadata = std::fs::metadata(path).map_err(|error| error.to_string())?;
-    if metadata.is_dir() {
-        return Ok(None);
-    }
-    let file = File::open(path).map_err(|error| error.to_string())?;
-    bundle::sha256(BufReader::new(file)).map(Some).map_err(|error| error.to_string())
+    let checksum = || {
+        if std::fs::metadata(path)?.is_dir() {
+            return Ok(None);
+        }
+        bundle::sha256(BufReader::new(File::open(path)?)).map(Some)
+    };
+    checksum().map_err(|error| at(path, &error))
+}
+
+fn at(path: &Path, error: &std::io::Error) -> String {
+    format!("{}: {error}", path.display())
 }
 
 #[cfg(test)]
