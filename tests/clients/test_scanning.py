@@ -83,8 +83,7 @@ class ScanningServer(Server):
         self.advisories.mkdir(exist_ok=True)
         for record in records:
             (self.advisories / f"{record['id']}.json").write_text(json.dumps(record))
-        answer = run([str(self.binary), "advisories", "sync", "--data-dir", str(self.data)])
-        assert answer.status == 0, str(answer)
+        run(self.binary, "advisories", "sync", "--data-dir", self.data)
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::advisories::settings::AdvisorySettings;
+use crate::advisories::source::Downloads;
 use crate::archive::copying::Copying;
 use crate::audit::Denials;
 use crate::authorize::PolicyCache;
@@ -87,6 +89,8 @@ pub struct Settings {
     pub scan_scratch: PathBuf,
     /// How much public registries give to one source.
     pub public_limits: PublicLimits,
+    /// Where advisories come from.
+    pub advisories: AdvisorySettings,
 }
 
 impl Default for Settings {
@@ -113,6 +117,7 @@ impl Default for Settings {
             scan_concurrency: ScanImage::LIMITS.concurrency,
             scan_scratch: std::env::temp_dir(),
             public_limits: PublicLimits::ECR,
+            advisories: AdvisorySettings::NONE,
         }
     }
 }
@@ -140,6 +145,7 @@ pub struct App {
     pub(crate) token_keys: TokenKeys,
     pub(crate) known_tokens: KnownTokens,
     pub(crate) documents: Arc<dyn Documents>,
+    pub(crate) downloads: Arc<dyn Downloads>,
     pub(crate) upstreams: Arc<dyn Upstreams>,
     pub(crate) imports: Imports,
     pub(crate) key_sets: KeySets,

@@ -1,6 +1,7 @@
 //! The table of operations: every operation there is, once.
 
 use crate::accounts::{CreateAccount, ListAccounts, SetAccountState};
+use crate::advisories::operations::{ListAdvisorySources, SyncAdvisories};
 use crate::archive::restore_image::ActivateImage;
 use crate::archive::update_image_storage_class::UpdateImageStorageClass;
 use crate::backup::operations::CreateBackup;
@@ -424,6 +425,7 @@ pub const OPERATIONS: &[Entry] = &[
     ImportUpstreamLayer::ENTRY,
     ImportUpstreamReferrers::ENTRY,
     ListAccounts::ENTRY,
+    ListAdvisorySources::ENTRY,
     ListCatalog::ENTRY,
     ListJobs::ENTRY,
     ListReplications::ENTRY,
@@ -446,5 +448,6 @@ pub const OPERATIONS: &[Entry] = &[
     SetAccountState::ENTRY,
     SetPrimaryPublicAlias::ENTRY,
     StartScrub::ENTRY,
+    SyncAdvisories::ENTRY,
     VerifyPublicRegistry::ENTRY,
 ];

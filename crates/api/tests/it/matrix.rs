@@ -55,6 +55,7 @@ use tonnage_domain::repositories::RepositoryAddress;
 use tonnage_domain::repositories::put_sparse_manifests::PutSparseManifests;
 use tonnage_domain::repositories::rename::RenameRepository;
 
+use tonnage_domain::advisories::operations::{ListAdvisorySources, SyncAdvisories};
 use tonnage_domain::scrub::operations::{DescribeScrub, StartScrub};
 
 use tonnage_store::vault::FileVault;
@@ -460,6 +461,11 @@ async fn administrate(asking: &Asking, operation: &str) -> String {
             asking.run(FindMirror { host, name }).await
         }
         "DescribeScrub" => asking.run(DescribeScrub { management_account }).await,
+        "ListAdvisorySources" => asking.run(ListAdvisorySources { management_account }).await,
+        "SyncAdvisories" => {
+            let source = None;
+            asking.run(SyncAdvisories { management_account, source, force: false }).await
+        }
         "StartScrub" => asking.run(StartScrub { management_account }).await,
         "PutAccountLimit" => {
             let text = LOGIN_ONLY.to_owned();

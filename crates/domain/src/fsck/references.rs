@@ -108,6 +108,10 @@ const REFERENCES: &[Reference] = &[
               WHERE secret_versions.secret_id = secret_stages.secret_id \
               AND secret_versions.version_id = secret_stages.version_id)",
     },
+    reference!("advisories"."source" => "advisory_sources"."name"),
+    reference!("advisory_cves"."advisory_id" => "advisories"."id"),
+    reference!("advisory_entries"."advisory_id" => "advisories"."id"),
+    reference!("flaw_records"."source" => "advisory_sources"."name"),
     reference!("replication_backfills"."registry_id" => "registries"."id"),
     reference!("replication_backfill_results"."backfill_id" => "replication_backfills"."id"),
     reference!("uploads"."repository_id" => "repositories"."id"),

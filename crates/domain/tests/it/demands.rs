@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tonnage_domain::accounts::{CreateAccount, ListAccounts, SetAccountState};
+use tonnage_domain::advisories::operations::{ListAdvisorySources, SyncAdvisories};
 use tonnage_domain::archive::restore_image::ActivateImage;
 use tonnage_domain::archive::update_image_storage_class::{StorageClass, UpdateImageStorageClass};
 use tonnage_domain::backup::operations::CreateBackup;
@@ -624,6 +625,8 @@ fn accounts_and_identities(table: &mut Table, management_account: AccountId) {
     table.add("", &RunGarbageCollection { management_account });
     table.add("", &DescribeScrub { management_account });
     table.add("", &StartScrub { management_account });
+    table.add("", &ListAdvisorySources { management_account });
+    table.add("", &SyncAdvisories { management_account, source: None, force: false });
     let (kind, state) = (None, None);
     table.add("", &ListJobs { management_account, kind, state, page: page(None, 100) });
     table.add("", &DescribeJob { management_account, id: 1 });

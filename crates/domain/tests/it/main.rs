@@ -2,6 +2,7 @@
 //! real database and a real object store.
 #![expect(clippy::unwrap_used, reason = "helpers of tests panic like tests")]
 
+mod advisories;
 mod archive;
 mod authorization;
 mod backup;

@@ -3,6 +3,7 @@
 
 use std::fs;
 
+use tonnage_domain::advisories::settings::AdvisorySettings;
 use tonnage_domain::app::Settings;
 use tonnage_domain::clock::Clock as _;
 use tonnage_domain::error::ErrorKind;
@@ -40,6 +41,7 @@ const FAST: Settings = Settings {
     scan_concurrency: 2,
     scan_scratch: std::path::PathBuf::new(),
     public_limits: PublicLimits::ECR,
+    advisories: AdvisorySettings::NONE,
 };
 
 /// Runs the scrub until it waits; what it did.

@@ -5,6 +5,7 @@
 //! has its settings, their defaults and the struct they become in one module. Nothing outside this
 //! folder reads the environment for settings.
 
+mod advisories;
 mod listeners;
 mod logs;
 mod metrics;
@@ -22,6 +23,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Result;
+
+use tonnage_domain::advisories::settings::AdvisorySettings;
 
 pub(crate) use self::listeners::{DEFAULT_PORT, Listeners, Tls, TrustedProxies};
 pub(crate) use self::logs::{LogFormat, Logs};
@@ -79,6 +82,7 @@ pub(crate) const CONCERNS: &[(&str, &[Setting])] = &[
     ("Data", storage::SETTINGS),
     ("Registry", registry::SETTINGS),
     ("Pull-through cache", upstreams::SETTINGS),
+    ("Vulnerabilities", advisories::SETTINGS),
     ("Listeners", listeners::SETTINGS),
     ("Public registries", public::SETTINGS),
     ("Requests to others", outbound::SETTINGS),
@@ -100,6 +104,8 @@ pub(crate) struct Config {
     pub(crate) registry: Registry,
     /// Which registries images may be pulled through from.
     pub(crate) upstreams: Upstreams,
+    /// Where advisories come from.
+    pub(crate) advisories: AdvisorySettings,
     /// Where it listens.
     pub(crate) listeners: Listeners,
     /// How public registries are reached, and what they give.
@@ -130,6 +136,7 @@ impl Config {
             storage: Storage::read(&values, environment)?,
             registry: Registry::read(&values)?,
             upstreams: Upstreams::read(&values)?,
+            advisories: advisories::read(&values)?,
             public: Public::read(&values, &listeners)?,
             listeners,
             outbound: Outbound::read(&values)?,

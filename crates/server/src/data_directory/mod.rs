@@ -112,6 +112,11 @@ impl Layout {
         self.0.join("scratch")
     }
 
+    /// Files that are being fetched from others; emptied at every start.
+    pub(crate) fn downloads(&self) -> PathBuf {
+        self.0.join("downloads")
+    }
+
     /// Where the running server listens.
     pub(crate) fn runtime(&self) -> PathBuf {
         self.0.join("runtime.json")

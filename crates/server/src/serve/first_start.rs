@@ -84,6 +84,7 @@ pub(super) async fn open(directory: &DataDirectory, config: &Config) -> Result<O
             upstreams: config.upstreams.registries.clone(),
             pull_through_validity: config.upstreams.validity.clone(),
             pull_through_whole_images: config.upstreams.whole_images,
+            advisories: config.advisories.clone(),
             ..Settings::default()
         },
         account: config.registry.account,

@@ -7,6 +7,7 @@ mod background;
 mod banner;
 mod body;
 mod connection;
+mod downloads;
 mod first_start;
 mod health;
 mod listeners;
@@ -85,6 +86,8 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
     let mut app = opened.app;
     let client = outbound::client(&config.outbound)?;
     app.set_documents(Arc::new(outbound::GuardedDocuments(client.clone())));
+    let downloads = downloads::GuardedDownloads::new(client.clone(), directory.layout())?;
+    app.set_downloads(Arc::new(downloads));
     app.set_upstreams(Arc::new(registries::GuardedRegistries::new(client, &config.outbound)));
     let app = Arc::new(app);
     let runtime = Runtime {

@@ -116,7 +116,7 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "UpdateImageStorageClass" => Class::Image,
         "RetryReplication" => Class::ReplicationQueue,
         "StartReplicationBackfill" | "StopReplicationBackfill" => Class::Backfill,
-        "CancelJob" | "RetryJob" => Class::Job,
+        "CancelJob" | "RetryJob" | "SyncAdvisories" => Class::Job,
         "DeleteLifecyclePolicy" | "PutLifecyclePolicy" | "StartLifecyclePolicyPreview" => {
             Class::LifecyclePolicy
         }
@@ -197,6 +197,7 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "GetSigningProfile"
         | "HeadBlob"
         | "ListAccounts"
+        | "ListAdvisorySources"
         | "ListCatalog"
         | "ListImageReferrers"
         | "ListImages"
