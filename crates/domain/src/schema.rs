@@ -85,4 +85,5 @@ pub const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../migrations/0073_replication_lag.sql"),
     },
     Migration { version: 80, name: "public", sql: include_str!("../migrations/0080_public.sql") },
+    Migration { version: 98, name: "gallery", sql: include_str!("../migrations/0098_gallery.sql") },
 ];
