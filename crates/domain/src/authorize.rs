@@ -224,9 +224,7 @@ async fn decide(
         };
         let decision = match resource {
             Resource::Caller => question.decide_for_everybody(),
-            Resource::Repository { ref region, .. }
-                if region.is_global() && public::reading::is_read(demand.action) =>
-            {
+            ref open if public::reading::is_open(demand.action, open) => {
                 question.decide_for_readers()
             }
             _ => question.decide(&own, &resource_policies, &keys(&tags)),

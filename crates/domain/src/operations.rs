@@ -10,6 +10,11 @@ use crate::blobs::delete_blob::DeleteBlob;
 use crate::blobs::get_blob::{GetBlob, HeadBlob};
 use crate::blobs::get_download_url_for_layer::GetDownloadUrlForLayer;
 use crate::execute::{Entry, Operation};
+use crate::gallery::listings::BrowseGallery;
+use crate::gallery::search::SearchGallery;
+use crate::gallery::view_image::ViewImage;
+use crate::gallery::view_publisher::ViewPublisher;
+use crate::gallery::view_repository::ViewRepository;
 use crate::gc::operations::{DescribeGarbageCollection, RunGarbageCollection};
 use crate::identities::access_keys::operations::{
     CreateAccessKey, DeleteAccessKey, GetAccessKeyLastUsed, ListAccessKeys, UpdateAccessKey,
@@ -395,6 +400,7 @@ pub const OPERATIONS: &[Entry] = &[
     ActivateImage::ENTRY,
     ArchiveReferrers::ENTRY,
     AttachSignature::ENTRY,
+    BrowseGallery::ENTRY,
     CancelJob::ENTRY,
     GetFederationToken::ENTRY,
     GetSessionToken::ENTRY,
@@ -445,9 +451,13 @@ pub const OPERATIONS: &[Entry] = &[
     PutReplicationRefinements::ENTRY,
     PutSparseManifests::ENTRY,
     RunGarbageCollection::ENTRY,
+    SearchGallery::ENTRY,
     SetAccountState::ENTRY,
     SetPrimaryPublicAlias::ENTRY,
     StartScrub::ENTRY,
     SyncAdvisories::ENTRY,
     VerifyPublicRegistry::ENTRY,
+    ViewImage::ENTRY,
+    ViewPublisher::ENTRY,
+    ViewRepository::ENTRY,
 ];

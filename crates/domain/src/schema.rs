@@ -101,4 +101,5 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "scanning",
         sql: include_str!("../migrations/0093_scanning.sql"),
     },
+    Migration { version: 98, name: "gallery", sql: include_str!("../migrations/0098_gallery.sql") },
 ];

@@ -426,7 +426,7 @@ pub(super) fn platform_text(child: &Child) -> String {
 }
 
 /// The position of the config among an image's blobs; layers follow from 0.
-pub(super) const CONFIG_POSITION: i64 = -1;
+pub(crate) const CONFIG_POSITION: i64 = -1;
 
 /// The blobs of a manifest with their rows, and whether only archived images needed some until now;
 /// all but foreign layers must be in the repository, unless `may_miss`, with the size that the

@@ -13,6 +13,7 @@ mod crash;
 mod demands;
 mod faults;
 mod fsck;
+mod gallery;
 mod histories;
 mod identities;
 mod images;
