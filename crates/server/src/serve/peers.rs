@@ -46,7 +46,7 @@ impl PeerApi<'_> {
         let input = json!({ "registryIds": [self.access.registry.account] });
         let output = self.expect("GetAuthorizationToken", input).await?;
         let data = &output["authorizationData"][0];
-        let token = data["authorizationToken"].as_str().map(|text| SecretString::from(text));
+        let token = data["authorizationToken"].as_str().map(SecretString::from);
         let password = token.as_ref().and_then(|token| password_in(token.expose_secret()));
         let password = password.ok_or_else(|| self.invalid("gave no usable token"))?;
         #[expect(clippy::cast_possible_truncation, reason = "seconds since 1970 fit")]

@@ -84,7 +84,7 @@ impl Away {
         let from = self.broken_from.load(Ordering::SeqCst);
         let is_broken = number >= from && number - from < self.broken.load(Ordering::SeqCst);
         let cut = || PeerError::Peer(UpstreamError::Unavailable("the link is cut".to_owned()));
-        if is_broken && number % 2 == 0 {
+        if is_broken && number.is_multiple_of(2) {
             return Err(cut());
         }
         let answer = execute(&self.app, &self.context, operation).await;
@@ -363,9 +363,8 @@ async fn push(registry: &Registry, repository: &RepositoryAddress, label: &str) 
 #[tokio::test]
 async fn a_peer_gets_what_changes_however_often_the_way_breaks() {
     let both = Both::with_key().await;
-    let mut rounds = 0;
-    for (broken_after, count) in [(0, 0), (0, 2), (3, 1), (5, 3), (6, 1), (8, 1), (11, 2), (14, 1)]
-    {
+    let cuts = [(0, 0), (0, 2), (3, 1), (5, 3), (6, 1), (8, 1), (11, 2), (14, 1)];
+    for (rounds, (broken_after, count)) in cuts.into_iter().enumerate() {
         let what = format!("round {rounds}: broken after {broken_after}, {count} times");
         let name = if rounds == 0 { "app/one".to_owned() } else { format!("app/n{rounds}") };
         let repository = both.here.create(&name).await;
@@ -392,7 +391,6 @@ async fn a_peer_gets_what_changes_however_often_the_way_breaks() {
         both.away.break_after(broken_after % 3, count);
         both.drain().await;
         both.check_equal(&name, &what).await;
-        rounds += 1;
     }
     assert!(both.away.mounted.load(Ordering::SeqCst) > 0);
     both.there.check_no_orphans().await;
