@@ -30,6 +30,8 @@ use crate::pull_through::upstream::Upstreams;
 use crate::quotas::Quotas;
 use crate::replication::carry::CarryOver;
 use crate::replication::pace::Pace;
+use crate::replication::peer::{PeerSettings, Peers};
+use crate::replication::peers::Sessions;
 use crate::root_key::RootKey;
 use crate::scanning::scan_image::ScanImage;
 use crate::throttle::Throttling;
@@ -68,6 +70,8 @@ pub struct Settings {
     pub replication_bytes_per_second: u64,
     /// How many repositories are copied at a time, each to one destination.
     pub replication_concurrency: u32,
+    /// Which destinations of replication are registries of other deployments.
+    pub peers: PeerSettings,
     /// How much registries may hold.
     pub quotas: Quotas,
     /// How often accounts may call.
@@ -108,6 +112,7 @@ impl Default for Settings {
             scrub_interval_seconds: 7 * 24 * 3600,
             replication_bytes_per_second: 0,
             replication_concurrency: CarryOver::LIMITS.concurrency,
+            peers: PeerSettings::default(),
             quotas: Quotas::ECR,
             throttling: Throttling::Off,
             upstreams: UpstreamSettings::default(),
@@ -165,6 +170,8 @@ pub struct App {
     pub(crate) scrub: tokio::sync::Notify,
     pub(crate) jobs: jobs::Wake,
     pub(crate) replication_pace: Arc<Pace>,
+    pub(crate) peers: Option<Arc<dyn Peers>>,
+    pub(crate) peer_sessions: Sessions,
 }
 
 impl App {

@@ -28,11 +28,12 @@ pub const ECR: ServicePrincipal = ServicePrincipal {
 
 /// What copies images to other registries. Source: Amazon ECR user guide, "Amazon ECR
 /// service-linked role for replication"; deletions are carried too, and settings on
-/// request, so theirs are in the policy.
+/// request, so theirs are in the policy, and so are the secrets of its own account that hold the
+/// keys for other deployments.
 pub const REPLICATION: ServicePrincipal = ServicePrincipal {
     name: "replication.ecr.amazonaws.com",
     linked_role: Some("AWSServiceRoleForECRReplication"),
-    policy: r#"{"Version":"2012-10-17","Statement":[{"Sid":"Replication","Effect":"Allow","Action":["ecr:CreateRepository","ecr:ReplicateImage","ecr:BatchDeleteImage","ecr:PutLifecyclePolicy","ecr:DeleteLifecyclePolicy","ecr:SetRepositoryPolicy","ecr:DeleteRepositoryPolicy","ecr:TagResource","ecr:UntagResource","ecr:PutImageTagMutability"],"Resource":"*"}]}"#,
+    policy: r#"{"Version":"2012-10-17","Statement":[{"Sid":"Replication","Effect":"Allow","Action":["ecr:CreateRepository","ecr:ReplicateImage","ecr:BatchDeleteImage","ecr:PutLifecyclePolicy","ecr:DeleteLifecyclePolicy","ecr:SetRepositoryPolicy","ecr:DeleteRepositoryPolicy","ecr:TagResource","ecr:UntagResource","ecr:PutImageTagMutability"],"Resource":"*"},{"Sid":"SecretsManager","Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"arn:*:secretsmanager:*:*:secret:ecr-replication/*","Condition":{"StringEquals":{"aws:ResourceAccount":"${aws:PrincipalAccount}"}}}]}"#,
 };
 
 /// What fetches images from upstream registries. Source: Amazon ECR user guide, "Amazon ECR

@@ -5,8 +5,6 @@
 mod image;
 mod lists;
 mod repository;
-#[cfg(test)]
-mod tests;
 
 use bytes::Bytes;
 use http::header::{

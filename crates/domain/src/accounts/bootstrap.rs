@@ -261,6 +261,8 @@ pub async fn open(parts: Parts) -> Result<Opened, OpenError> {
         scrub: tokio::sync::Notify::new(),
         jobs: crate::jobs::Wake::default(),
         replication_pace: Arc::new(replication_pace),
+        peers: None,
+        peer_sessions: crate::replication::peers::Sessions::default(),
     };
     Ok(Opened { app, first_access_key })
 }

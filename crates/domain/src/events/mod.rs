@@ -47,14 +47,21 @@ pub(crate) enum Event {
         #[serde(skip_serializing_if = "Option::is_none")]
         last_activated_at: Option<String>,
     },
-    /// An image was brought from an upstream registry.
+    /// An image was brought from an upstream registry, or could not be.
     PulledThrough {
         sync_status: &'static str,
         ecr_repository_prefix: String,
         repository_name: String,
         upstream_registry_url: String,
         image_tag: Option<String>,
-        image_digest: String,
+        /// Absent where the image was asked for by a tag and did not come.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        image_digest: Option<String>,
+        /// Of a failure only, as the reason.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        failure_code: Option<&'static str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        failure_reason: Option<String>,
     },
     /// A basic scan of an image has ended.
     ImageScanned {

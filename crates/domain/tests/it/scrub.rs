@@ -35,6 +35,7 @@ const FAST: Settings = Settings {
     quotas: tonnage_domain::quotas::Quotas::ECR,
     throttling: Throttling::Off,
     upstreams: UpstreamSettings::ECR,
+    peers: tonnage_domain::replication::peer::PeerSettings::NONE,
     pull_through_validity: Validity::ECR,
     pull_through_whole_images: true,
     scan_interval_seconds: 24 * 3600,

@@ -82,6 +82,7 @@ pub(super) async fn open(directory: &DataDirectory, config: &Config) -> Result<O
             public_limits: config.public.limits,
             throttling: config.registry.throttling,
             upstreams: config.upstreams.registries.clone(),
+            peers: config.peers.clone(),
             pull_through_validity: config.upstreams.validity.clone(),
             pull_through_whole_images: config.upstreams.whole_images,
             advisories: config.advisories.clone(),
