@@ -451,7 +451,13 @@ async fn administrate(asking: &Asking, operation: &str) -> String {
         | "ReplicateImage" | "ReplicateLayer" | "ReplicateSetting" => "no access".to_owned(),
         "ImportUpstreamImage" => {
             let reference = Reference::parse("v1").unwrap();
-            asking.run(ImportUpstreamImage { repository: in_management("app"), reference }).await
+            asking
+                .run(ImportUpstreamImage {
+                    repository: in_management("app"),
+                    reference,
+                    is_forced: false,
+                })
+                .await
         }
         "ImportUpstreamLayer" => {
             let digest = Digest::parse(DIGEST).unwrap();

@@ -407,7 +407,10 @@ fn imports(table: &mut Table) {
         ("by tag", Reference::Tag(Tag::parse("v1").unwrap())),
         ("by digest", Reference::Digest(digest.clone())),
     ] {
-        table.add(what, &ImportUpstreamImage { repository: address("team/app"), reference });
+        table.add(
+            what,
+            &ImportUpstreamImage { repository: address("team/app"), reference, is_forced: false },
+        );
     }
     table.add("", &ImportUpstreamLayer::new(address("team/app"), digest.clone()));
     let (repository, subject) = (address("team/app"), digest.clone());

@@ -127,6 +127,7 @@ fn a_whole_file_and_its_defaults() {
         pull_through_whole_images = false
         upstream_location = ["docker-hub=https://mirror.example.com", "ghcr.io=http://[::1]:5000"]
         pull_through_cache_rules_per_registry = 40
+        replication_peer = ["eu-west-1=https://West.example.com/", "111122223333/us-east-1=http://[::1]:1"]
         listen = ["0.0.0.0:80"]
         endpoint = ["vpce-a=0.0.0.0:80"]
         trusted_proxy = ["10.0.0.0/8", "192.0.2.1"]
@@ -190,6 +191,11 @@ fn a_whole_file_and_its_defaults() {
     let others = validity.by_namespace.iter().map(|(prefix, seconds)| (prefix.as_str(), *seconds));
     assert!(others.eq([("ROOT", 0), ("hub/library", 7 * 24 * 3600), ("k8s", i64::MAX)]));
     assert!(!config.upstreams.whole_images);
+    let peers = config.peers.urls.iter().map(|(name, url)| (name.as_str(), url.as_str()));
+    assert!(peers.eq([
+        ("111122223333/us-east-1", "http://[::1]:1"),
+        ("eu-west-1", "https://West.example.com"),
+    ]));
     assert_eq!(config.listeners.endpoints.len(), 1);
     let tls = config.listeners.tls.as_ref().unwrap();
     assert_eq!(tls.certificate_file, PathBuf::from("/tls.crt"));
@@ -302,6 +308,12 @@ fn a_wrong_file_is_refused_by_the_name_of_the_key() {
     check_file_refused("domain = \"https://x/\"", &["`domain`"]);
     check_file_refused("domain = \"a..b\"", &["`domain`"]);
     check_file_refused("outbound_network = [\"10.0.0.0\"]", &["`outbound_network`", "10.0.0.0/8"]);
+    for peer in ["https://a.example", "Nowhere=https://a.example", "a/b=https://a.example"] {
+        let text = format!("replication_peer = [\"{peer}\"]");
+        check_file_refused(&text, &["`replication_peer`", peer, "a region"]);
+    }
+    let twice = "replication_peer = [\"eu-west-1=https://a\", \"eu-west-1=https://b\"]";
+    check_file_refused(twice, &["`replication_peer`", "twice"]);
     for host in ["https://a.example", "a.example:1", "a..b", "*.example", ""] {
         let text = format!("upstream_token_host = [\"{host}\"]");
         check_file_refused(&text, &["`upstream_token_host`", host, "`auth.example.com`"]);
