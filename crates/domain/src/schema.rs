@@ -86,4 +86,9 @@ pub const MIGRATIONS: &[Migration] = &[
     },
     Migration { version: 80, name: "public", sql: include_str!("../migrations/0080_public.sql") },
     Migration { version: 98, name: "gallery", sql: include_str!("../migrations/0098_gallery.sql") },
+    Migration {
+        version: 99,
+        name: "public_pulls",
+        sql: include_str!("../migrations/0099_public_pulls.sql"),
+    },
 ];
