@@ -22,7 +22,7 @@ pub(super) fn daily_pulls(daily: &[DailyPulls], today: i64) -> Markup {
     html! {
         p.quiet { (pulls(total)) " in the last " (DAYS_SHOWN) " days. A pull is one fetch of an image by a client; days are of UTC." }
         @if total > 0 {
-            div."box"."figure" { (bars(&days)) }
+            div."box"."figure" tabindex="0" { (bars(&days)) }
             details {
                 summary { "The same as a table" }
                 div."box"."scroll" tabindex="0" role="group" aria-label="Pulls by day" {
