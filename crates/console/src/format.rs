@@ -50,6 +50,13 @@ pub(crate) fn day(at: Millis) -> Markup {
     html! { time datetime=(machine) { (day) } }
 }
 
+/// A day without its year.
+pub(crate) fn short_day(at: Millis) -> String {
+    Timestamp::from_millisecond(at.0)
+        .map(|at| at.to_zoned(TimeZone::UTC).strftime("%-d %b").to_string())
+        .unwrap_or_default()
+}
+
 /// A second, as site maps have it.
 pub(crate) fn machine_time(at: Millis) -> String {
     Timestamp::from_millisecond(at.0)

@@ -8,12 +8,16 @@ use pulldown_cmark::{CowStr, Event, HeadingLevel, Options, Parser, Tag, TagEnd, 
 /// Text that is longer is cut: the shapes allow 25,600 characters.
 const BYTES_MAX: usize = 256 * 1024;
 
+/// The levels of the page itself.
+const ABOVE: u8 = 2;
+
 /// The HTML of a text.
 pub(crate) fn render(text: &str) -> String {
     let end = text.floor_char_boundary(BYTES_MAX);
     let options =
         Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
-    let mut writer = Writer::default();
+    let (events, links, images) = (Vec::new(), Vec::new(), Vec::new());
+    let mut writer = Writer { events, links, images, has_text: false, depth: ABOVE };
     for event in Parser::new_ext(&text[..end], options) {
         writer.take(event);
     }
@@ -22,7 +26,6 @@ pub(crate) fn render(text: &str) -> String {
     html
 }
 
-#[derive(Default)]
 struct Writer<'t> {
     events: Vec<Event<'t>>,
     /// For each link that is open, the address that it got.
@@ -31,6 +34,8 @@ struct Writer<'t> {
     images: Vec<bool>,
     /// Whether anything to read came since the last link began.
     has_text: bool,
+    /// The level of the last heading; none is left out on the way down.
+    depth: u8,
 }
 
 impl<'t> Writer<'t> {
@@ -40,11 +45,13 @@ impl<'t> Writer<'t> {
             Event::Start(Tag::HtmlBlock) => self.put(Event::Start(Tag::Paragraph)),
             Event::End(TagEnd::HtmlBlock) => self.put(Event::End(TagEnd::Paragraph)),
             Event::Start(Tag::Heading { level, .. }) => {
-                let (level, id, classes, attrs) = (lower(level), None, Vec::new(), Vec::new());
+                self.depth = lower(level).min(self.depth + 1);
+                let (level, id, classes, attrs) =
+                    (as_level(self.depth), None, Vec::new(), Vec::new());
                 self.put(Event::Start(Tag::Heading { level, id, classes, attrs }));
             }
-            Event::End(TagEnd::Heading(level)) => {
-                self.put(Event::End(TagEnd::Heading(lower(level))));
+            Event::End(TagEnd::Heading(_)) => {
+                self.put(Event::End(TagEnd::Heading(as_level(self.depth))));
             }
             Event::Start(Tag::Link { dest_url, .. }) => self.open_link(&dest_url),
             Event::End(TagEnd::Link) => self.close_link(),
@@ -127,13 +134,16 @@ fn escaped(address: &str) -> String {
     text
 }
 
-/// The page itself has two levels above.
-fn lower(level: HeadingLevel) -> HeadingLevel {
-    match level {
-        HeadingLevel::H1 => HeadingLevel::H3,
-        HeadingLevel::H2 => HeadingLevel::H4,
-        HeadingLevel::H3 => HeadingLevel::H5,
-        HeadingLevel::H4 | HeadingLevel::H5 | HeadingLevel::H6 => HeadingLevel::H6,
+fn lower(level: HeadingLevel) -> u8 {
+    ABOVE.saturating_add(level as u8)
+}
+
+fn as_level(depth: u8) -> HeadingLevel {
+    match depth {
+        0..=3 => HeadingLevel::H3,
+        4 => HeadingLevel::H4,
+        5 => HeadingLevel::H5,
+        6.. => HeadingLevel::H6,
     }
 }
 
@@ -147,6 +157,7 @@ mod tests {
     fn texts() {
         let check = |text: &str, expected: &str| assert_eq!(render(text).trim_end(), expected);
         check("# A *b*", "<h3>A <em>b</em></h3>");
+        check("## A\n#### B\n# C", "<h3>A</h3>\n<h4>B</h4>\n<h3>C</h3>");
         check("<script>alert(1)</script>", "<p>&lt;script&gt;alert(1)&lt;/script&gt;</p>");
         check("a <b onclick=x>b</b>", "<p>a &lt;b onclick=x&gt;b&lt;/b&gt;</p>");
         check("[a](javascript:alert(1))", "<p>a</p>");
@@ -160,7 +171,7 @@ mod tests {
         check(
             "<https://a.example/\"onclick=x>",
             "<p><a href=\"https://a.example/&quot;onclick=x\" rel=\"nofollow ugc noopener\">\
-             https://a.example/&quot;onclick=x</a></p>",
+             https://a.example/\"onclick=x</a></p>",
         );
         check(
             "![logo](https://a.example/a.png)",

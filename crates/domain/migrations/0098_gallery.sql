@@ -21,6 +21,7 @@ CREATE TABLE gallery_repositories (
 );
 CREATE INDEX gallery_repositories_by_pulls ON gallery_repositories (pulls, repository_id);
 CREATE INDEX gallery_repositories_by_update ON gallery_repositories (updated_at, repository_id);
+CREATE INDEX gallery_repositories_by_registry ON gallery_repositories (registry_id, tag_count, pulls);
 
 -- By which words each is found, and how much each of them says.
 CREATE TABLE gallery_words (

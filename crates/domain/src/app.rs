@@ -163,6 +163,7 @@ pub struct App {
     pub(crate) garbage: Wake,
     pub(crate) collector: Collector,
     pub(crate) pulls: Pulls,
+    pub(crate) public_pulls: crate::gallery::pulls::PublicPulls,
     pub(crate) throttle: crate::throttle::Throttle,
     pub(crate) room: crate::quotas::Room,
     pub(crate) traffic: Arc<Traffic>,

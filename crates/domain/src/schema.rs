@@ -102,4 +102,9 @@ pub const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../migrations/0093_scanning.sql"),
     },
     Migration { version: 98, name: "gallery", sql: include_str!("../migrations/0098_gallery.sql") },
+    Migration {
+        version: 99,
+        name: "public_pulls",
+        sql: include_str!("../migrations/0099_public_pulls.sql"),
+    },
 ];

@@ -111,7 +111,7 @@ fn digest_link(path: &str, part: &Part) -> Markup {
 
 fn table(label: &str, [name, size, digest]: [&str; 3], rows: Markup) -> Markup {
     html! {
-        div."box"."scroll" tabindex="0" role="region" aria-labelledby=(label) {
+        div."box"."scroll" tabindex="0" role="group" aria-labelledby=(label) {
             table {
                 thead { tr {
                     th scope="col" { (name) } th scope="col" class="number" { (size) } th scope="col" { (digest) }
@@ -124,21 +124,21 @@ fn table(label: &str, [name, size, digest]: [&str; 3], rows: Markup) -> Markup {
 
 fn details(path: &str, view: &ImageView) -> Markup {
     html! {
-        div.box { table.pairs { tbody {
-            tr { th scope="row" { "Digest" } td { code { (view.digest) } } }
-            tr { th scope="row" { "Tags" } td {
+        dl."box"."pairs" {
+            div { dt { "Digest" } dd { code { (view.digest) } } }
+            div { dt { "Tags" } dd {
                 @if view.tags.is_empty() { span.quiet { "none" } } @else {
                     ul.badges { @for tag in &view.tags { li { a.badge href={ (path) ":" (tag) } { (tag) } } } }
                 }
             } }
-            tr { th scope="row" { "Media type" } td { code { (view.media_type) } } }
+            div { dt { "Media type" } dd { code { (view.media_type) } } }
             @if let Some(artifact_type) = &view.artifact_type {
-                tr { th scope="row" { "Artifact type" } td { code { (artifact_type) } } }
+                div { dt { "Artifact type" } dd { code { (artifact_type) } } }
             }
             @if let Some(subject) = &view.subject {
-                tr { th scope="row" { "Refers to" } td { a.mono href={ (path) "@" (subject) } { (subject) } } }
+                div { dt { "Refers to" } dd { a.mono href={ (path) "@" (subject) } { (subject) } } }
             }
-        } } }
+        }
     }
 }
 
@@ -152,11 +152,11 @@ fn configuration(config: &ImageConfig) -> Markup {
         @if rows.iter().any(|(_, value)| !value.is_empty()) {
             section aria-labelledby="runs" {
                 h2 #runs { "How it runs" }
-                div.box { table.pairs { tbody {
+                dl."box"."pairs" {
                     @for (name, value) in &rows { @if !value.is_empty() {
-                        tr { th scope="row" { (name) } td { code { (value) } } }
+                        div { dt { (name) } dd { code { (value) } } }
                     } }
-                } } }
+                }
             }
         }
     }
@@ -167,11 +167,11 @@ fn pairs(id: &str, title: &str, pairs: Option<&BTreeMap<String, String>>) -> Mar
         @if let Some(pairs) = pairs.filter(|pairs| !pairs.is_empty()) {
             section aria-labelledby=(id) {
                 h2 id=(id) { (title) }
-                div.box { table.pairs { tbody {
+                dl."box"."pairs" {
                     @for (name, value) in pairs {
-                        tr { th scope="row" { code { (name) } } td { (value) } }
+                        div { dt { code { (name) } } dd { (value) } }
                     }
-                } } }
+                }
             }
         }
     }

@@ -4,7 +4,7 @@ use maud::{Markup, PreEscaped, html};
 use tonnage_domain::gallery::view_repository::{RepositoryView, TagView};
 
 use super::lists::{after, badges, logo, shown_name};
-use super::{Visit, publisher_path, pulls, repository_path};
+use super::{Visit, chart, publisher_path, pulls, repository_path};
 use crate::layout::{self, Page, crumbs, verified};
 use crate::{format, markdown};
 
@@ -32,10 +32,17 @@ pub(super) fn page(visit: &Visit<'_>, view: &RepositoryView, tag_prefix: &str) -
             @if listing.tag_count > 0 { div { dt { "Updated" } dd { (format::day(listing.updated_at)) } } }
             div { dt { "Created" } dd { (format::day(view.created_at)) } }
         }
+        (jumps(view))
         (text_section("about", "About", view.about_text.as_deref()))
         (text_section("usage", "Usage", view.usage_text.as_deref()))
         section aria-labelledby="tags" {
             (tags(visit, view, &path, tag_prefix))
+        }
+        @if listing.tag_count > 0 {
+            section aria-labelledby="pulls" {
+                h2 #pulls { "Pulls" }
+                (chart::daily_pulls(&view.daily, view.today))
+            }
         }
     };
     let fallback =
@@ -64,6 +71,25 @@ fn pull_command(visit: &Visit<'_>, path: &str, tag: &str) -> Markup {
 pub(super) fn command(text: &str) -> Markup {
     html! {
         div.command { code data-copy=(text) tabindex="0" { (text) } }
+    }
+}
+
+/// The way down to the parts of a long page.
+fn jumps(view: &RepositoryView) -> Markup {
+    let parts = [
+        (view.about_text.is_some(), "about", "About"),
+        (view.usage_text.is_some(), "usage", "Usage"),
+        (true, "tags", "Image tags"),
+        (view.listing.tag_count > 0, "pulls", "Pulls"),
+    ];
+    html! {
+        nav aria-label="On this page" {
+            ul.jumps {
+                @for (_, id, title) in parts.iter().filter(|(is_there, ..)| *is_there) {
+                    li { a href={ "#" (id) } { (title) } }
+                }
+            }
+        }
     }
 }
 
@@ -105,7 +131,7 @@ fn tags(visit: &Visit<'_>, view: &RepositoryView, path: &str, tag_prefix: &str) 
                     p { a href=(path) { "Show all tags" } }
                 }
             } @else {
-                div."box"."scroll" tabindex="0" role="region" aria-labelledby="tags" {
+                div."box"."scroll" tabindex="0" role="group" aria-labelledby="tags" {
                     table {
                         thead { tr {
                             th scope="col" { "Tag" } th scope="col" { "Platforms" }

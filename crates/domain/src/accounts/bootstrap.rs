@@ -255,6 +255,7 @@ pub async fn open(parts: Parts) -> Result<Opened, OpenError> {
         garbage,
         collector: crate::gc::Collector::default(),
         pulls: crate::images::pulls::Pulls::default(),
+        public_pulls: crate::gallery::pulls::PublicPulls::default(),
         throttle: crate::throttle::Throttle::default(),
         room: crate::quotas::Room::default(),
         traffic: Arc::default(),

@@ -92,11 +92,12 @@ async fn write(app: &App, tx: &mut Tx, repository_id: i64) -> Result<()> {
         .await?;
     let Some(row) = row else {
         replace_words(tx, repository_id, BTreeMap::new()).await?;
-        tx.execute(
+        for statement in [
             "DELETE FROM gallery_repositories WHERE repository_id = $1",
-            params![repository_id],
-        )
-        .await?;
+            "DELETE FROM public_pulls WHERE repository_id = $1",
+        ] {
+            tx.execute(statement, params![repository_id]).await?;
+        }
         return Ok(());
     };
     let account = AccountId::parse(&row.get::<String>(1)?).map_err(Error::internal)?;
@@ -141,7 +142,9 @@ async fn write(app: &App, tx: &mut Tx, repository_id: i64) -> Result<()> {
     let created_at = created_at.map(|row| row.get::<Millis>(0)).transpose()?.unwrap_or(Millis(0));
     tx.execute(
         "INSERT INTO gallery_repositories (repository_id, registry_id, verified, tag_count, \
-         operating_systems, architectures, updated_at, pulls) VALUES ($1, $2, $3, $4, $5, $6, $7, 0) \
+         operating_systems, architectures, updated_at, pulls) VALUES ($1, $2, $3, $4, $5, $6, $7, \
+         (SELECT CAST(COALESCE(SUM(pulls), 0) AS BIGINT) FROM public_pulls \
+         WHERE public_pulls.repository_id = $1)) \
          ON CONFLICT (repository_id) DO UPDATE SET verified = excluded.verified, \
          tag_count = excluded.tag_count, operating_systems = excluded.operating_systems, \
          architectures = excluded.architectures, updated_at = excluded.updated_at",

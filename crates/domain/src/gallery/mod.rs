@@ -7,6 +7,7 @@
 mod config;
 pub mod index;
 pub mod listings;
+pub mod pulls;
 pub mod search;
 pub mod view_image;
 pub mod view_publisher;

@@ -187,10 +187,11 @@ macro_rules! fits {
 }
 macro_rules! score {
     ($($low:literal $high:literal)*) => { concat!($(
-        "+ COALESCE((SELECT MAX(CASE WHEN gallery_words.word = ", $low, " \
+        "+ CASE WHEN ", $low, " = '' THEN 0 ELSE COALESCE(( \
+         SELECT MAX(CASE WHEN gallery_words.word = ", $low, " \
          THEN gallery_words.weight * 2 ELSE gallery_words.weight END) FROM gallery_words \
          WHERE gallery_words.repository_id = gallery_repositories.repository_id \
-         AND gallery_words.word >= ", $low, " AND gallery_words.word < ", $high, "), 0) ",
+         AND gallery_words.word >= ", $low, " AND gallery_words.word < ", $high, "), 0) END ",
     )*) };
 }
 macro_rules! shown {

@@ -1,7 +1,8 @@
 //! The page of a repository.
 
 use super::listings::{Listing, load};
-use super::{BROWSE, config};
+use super::pulls::DailyPulls;
+use super::{BROWSE, config, pulls};
 use crate::clock::Millis;
 use crate::context::RequestContext;
 use crate::error::{Error, Result};
@@ -38,6 +39,10 @@ pub struct RepositoryView {
     pub usage_text: Option<String>,
     /// When it was made.
     pub created_at: Millis,
+    /// How often it was pulled on each of the last [`pulls::DAYS_SHOWN`] days that have any pulls.
+    pub daily: Vec<DailyPulls>,
+    /// The day on which it is looked at, counted from 1970 in UTC.
+    pub today: i64,
     /// Its tags.
     pub tags: Page<TagView>,
 }
@@ -45,7 +50,8 @@ pub struct RepositoryView {
 /// A tag in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TagView {
-    version: i64,
+    /// Which move of a tag this was, in the order of moves.
+    pub version: i64,
     /// The tag.
     pub tag: Tag,
     /// What it names.
@@ -80,6 +86,8 @@ impl Operation for ViewRepository {
             about_text: data.about_text,
             usage_text: data.usage_text,
             created_at: repository.created_at,
+            daily: pulls::daily(&mut tx, repository.id, call.now()).await?,
+            today: pulls::day_of(call.now()),
             tags,
         })
     }

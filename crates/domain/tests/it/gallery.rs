@@ -3,13 +3,14 @@
 use tonnage_domain::context::{Principal, RequestContext};
 use tonnage_domain::error::{ErrorKind, Result};
 use tonnage_domain::execute::Operation;
-use tonnage_domain::gallery::index;
 use tonnage_domain::gallery::listings::BrowseGallery;
 use tonnage_domain::gallery::search::{Found, SearchGallery, Sort};
 use tonnage_domain::gallery::view_image::ViewImage;
 use tonnage_domain::gallery::view_publisher::ViewPublisher;
 use tonnage_domain::gallery::view_repository::ViewRepository;
 use tonnage_domain::gallery::{Architecture, OperatingSystem};
+use tonnage_domain::gallery::{index, pulls};
+use tonnage_domain::images::get_manifest::GetManifest;
 use tonnage_domain::names::{AccountId, Digest, Reference, Region};
 use tonnage_domain::pages::PageRequest;
 use tonnage_domain::public::aliases::operations::VerifyPublicRegistry;
@@ -18,6 +19,8 @@ use tonnage_domain::public::catalog::operations::PutRepositoryCatalogData;
 use tonnage_domain::public::registries::PutRegistryCatalogData;
 use tonnage_domain::repositories::delete::DeleteRepository;
 use tonnage_domain::uploads::UploadRules::Distribution;
+
+use tonnage_store::faulty::{Call, Fault};
 
 use crate::content::{Blob, Pushed};
 use crate::public::{asking, create, public, push, push_blob, run};
@@ -183,4 +186,66 @@ async fn pages_show_what_everybody_may_pull_and_nothing_else() {
     assert_eq!(publisher.repositories.items.len(), 2);
     let home = read(&registry, BrowseGallery).await.unwrap();
     assert_eq!((home.newest.len(), home.most_pulled.len(), home.publishers.len()), (1, 1, 1));
+}
+
+#[tokio::test]
+async fn pulls_are_counted_once_by_tag_and_platform() {
+    let registry = Registry::new().await;
+    let (first, layer) = push(&registry, "app").await;
+    let context = asking(&registry, &registry.root, ACCOUNT);
+    let config = Blob::new("other config", 50);
+    push_blob(&registry, &context, "app", &config).await.unwrap();
+    let second = Pushed::image(&config, &[&layer]);
+    run(&registry, put_image(&public("app"), &second, None, Distribution)).await.unwrap();
+    let index_of_both = Pushed::index(&[&first, &second]);
+    let put = put_image(&public("app"), &index_of_both, Some("all"), Distribution);
+    run(&registry, put).await.unwrap();
+    index::update(&registry.app).await.unwrap();
+
+    let fetch = async |reference: &str, counts_as_pull: bool| {
+        let reference = Reference::parse(reference).unwrap();
+        let get = GetManifest { repository: public("app"), reference, counts_as_pull };
+        read(&registry, get).await.unwrap();
+    };
+    let (all, one) = (index_of_both.digest.as_str(), first.digest.as_str());
+    // As docker pulls: the tag, then what it wants of the index.
+    fetch("all", true).await;
+    pulls::flush(&registry.app).await.unwrap();
+    fetch(one, true).await;
+    fetch(second.digest.as_str(), true).await;
+    // As containerd pulls: where the tag points, the index, what it wants of it. The five minutes of
+    // the first pull are over.
+    registry.clock.advance_seconds(301);
+    fetch("all", false).await;
+    fetch(all, true).await;
+    fetch(one, true).await;
+    // By a digest that nobody asked the index for.
+    registry.clock.advance_seconds(24 * 60 * 60);
+    fetch(one, true).await;
+    pulls::flush(&registry.app).await.unwrap();
+    pulls::flush(&registry.app).await.unwrap();
+
+    let rows = registry
+        .rows(
+            "SELECT tag, platform, CAST(SUM(pulls) AS BIGINT) FROM public_pulls \
+             GROUP BY tag, platform ORDER BY tag, platform",
+        )
+        .await;
+    let total: i64 = rows.iter().map(|row| row[2].parse::<i64>().unwrap()).sum();
+    assert_eq!(total, 3, "{rows:?}");
+    for expected in [["", "", "1"], ["all", "linux/amd64", "2"]] {
+        assert!(rows.contains(&expected.map(str::to_owned).to_vec()), "{rows:?}");
+    }
+    let view =
+        ViewRepository { repository: public("app"), tag_prefix: String::new(), page: first_page() };
+    let shown = read(&registry, view.clone()).await.unwrap();
+    assert_eq!(shown.listing.pulls, 3);
+    assert_eq!(shown.daily.iter().map(|one| one.pulls).collect::<Vec<_>>(), [2, 1]);
+
+    // What cannot be written is not lost.
+    fetch("v1", true).await;
+    registry.plan.fail(Call::CommitBefore, 1, Fault::Other);
+    pulls::flush(&registry.app).await.unwrap_err();
+    pulls::flush(&registry.app).await.unwrap();
+    assert_eq!(read(&registry, view).await.unwrap().listing.pulls, 4);
 }

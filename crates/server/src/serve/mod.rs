@@ -32,6 +32,7 @@ use tonnage_api::Api;
 use tonnage_api::host::PublicPlace;
 use tonnage_domain::app::App;
 use tonnage_domain::error::chain;
+use tonnage_domain::gallery;
 use tonnage_domain::gc;
 use tonnage_domain::identities::access_keys::uses;
 use tonnage_domain::images::pulls;
@@ -175,6 +176,9 @@ async fn stop(lifecycle: &Lifecycle, drain: Duration, app: &App, database: &Data
     }
     if let Err(error) = pulls::flush(app).await {
         tracing::error!(error = chain(&error), "the times of the last pulls are lost");
+    }
+    if let Err(error) = gallery::pulls::flush(app).await {
+        tracing::error!(error = chain(&error), "the last pulls of public repositories are lost");
     }
     if let Err(error) = limits::flush(app).await {
         tracing::error!(error = chain(&error), "what public registries sent last is not counted");
