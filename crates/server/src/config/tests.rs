@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tonnage_api::oci::profile::Profile;
+use tonnage_domain::advisories::settings::AdvisorySettings;
 use tonnage_domain::pull_through::settings::{UpstreamSettings, Validity};
 use tonnage_domain::throttle::Throttling;
 
@@ -121,6 +122,8 @@ fn a_whole_file_and_its_defaults() {
         pull_through_validity = "2h"
         pull_through_validity_of = ["hub/library=7d", "k8s/=forever", "ROOT=0s"]
         pull_through_whole_images = false
+        advisory_source = ["name=b,kind=epss,location=https://a.example/b", "name=a,kind=osv,location=/a"]
+        advisory_interval = "1h"
         upstream_location = ["docker-hub=https://mirror.example.com", "ghcr.io=http://[::1]:5000"]
         pull_through_cache_rules_per_registry = 40
         listen = ["0.0.0.0:80"]
@@ -180,6 +183,9 @@ fn a_whole_file_and_its_defaults() {
     let others = validity.by_namespace.iter().map(|(prefix, seconds)| (prefix.as_str(), *seconds));
     assert!(others.eq([("ROOT", 0), ("hub/library", 7 * 24 * 3600), ("k8s", i64::MAX)]));
     assert!(!config.upstreams.whole_images);
+    let sources = config.advisories.sources.iter().map(|source| source.name.as_str());
+    assert!(sources.eq(["a", "b"]));
+    assert_eq!(config.advisories.interval_seconds, 3600);
     assert_eq!(config.listeners.endpoints.len(), 1);
     let tls = config.listeners.tls.as_ref().unwrap();
     assert_eq!(tls.certificate_file, PathBuf::from("/tls.crt"));
@@ -232,6 +238,7 @@ fn a_whole_file_and_its_defaults() {
     assert_eq!(config.upstreams.rules_per_registry, 50);
     assert_eq!(config.upstreams.validity, Validity::ECR);
     assert!(config.upstreams.whole_images);
+    assert_eq!(config.advisories, AdvisorySettings::NONE);
     let none: &[(&str, &[&str])] = &[("trusted_proxy", &["none"])];
     let config = load(Given { flags: none, ..Given::default() }).unwrap();
     assert!(!config.listeners.trusted_proxies.contains("127.0.0.1".parse().unwrap()));
@@ -393,6 +400,15 @@ fn endpoints_are_names_of_listeners() {
     for text in ["127.0.0.1:1", "=127.0.0.1:1", "a/=127.0.0.1:1", "a b=127.0.0.1:1", "a=here"] {
         check_endpoints(listen, &[text], Err("is not an endpoint"));
     }
+}
+
+#[test]
+fn sources_of_advisories_have_names_of_their_own() {
+    let one = "name=a,kind=osv,location=/a";
+    check_file_refused("advisory_source = [\"name=a\"]", &["`advisory_source`", "kind is missing"]);
+    let twice = format!("advisory_source = [\"{one}\", \"{one}\"]");
+    check_file_refused(&twice, &["`advisory_source`", "the name a twice"]);
+    check_file_refused("advisory_interval = \"9m\"", &["`advisory_interval`", "10 minutes"]);
 }
 
 #[test]
