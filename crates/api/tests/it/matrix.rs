@@ -27,6 +27,11 @@ use tonnage_domain::clock::Clock as _;
 use tonnage_domain::context::{Principal, RequestContext};
 use tonnage_domain::error::Result;
 use tonnage_domain::execute::{Operation, Service, execute};
+use tonnage_domain::gallery::listings::BrowseGallery;
+use tonnage_domain::gallery::search::SearchGallery;
+use tonnage_domain::gallery::view_image::ViewImage;
+use tonnage_domain::gallery::view_publisher::ViewPublisher;
+use tonnage_domain::gallery::view_repository::ViewRepository;
 use tonnage_domain::gc::operations::{DescribeGarbageCollection, RunGarbageCollection};
 use tonnage_domain::identities::access_keys;
 use tonnage_domain::identities::get_authorization_token::GetAuthorizationToken;
@@ -333,7 +338,10 @@ fn input(operation: &str, name: &str) -> Value {
         "UpdateImageStorageClass" => {
             json!({ "imageId": { "imageTag": "v1" }, "targetStorageClass": "ARCHIVE" })
         }
-        "DescribeImageReplicationStatus" | "DescribeImageSigningStatus" => {
+        "DescribeImageReplicationStatus"
+        | "DescribeImageScanFindings"
+        | "DescribeImageSigningStatus"
+        | "StartImageScan" => {
             json!({ "imageId": { "imageTag": "v1" } })
         }
         "ListImageReferrers" => json!({ "subjectId": { "imageDigest": DIGEST } }),
@@ -439,11 +447,17 @@ async fn administrate(asking: &Asking, operation: &str) -> String {
         "RetryJob" => asking.run(RetryJob { management_account, id: 1 }).await,
         // Only jobs run these, with a lease that nobody else can have.
         "ActivateImage" | "ArchiveReferrers" | "AttachSignature" | "ExpireImages"
-        | "ExpireReferrers" | "MarkImageComplete" | "ReplicateDeletion" | "ReplicateImage"
-        | "ReplicateLayer" | "ReplicateSetting" => "no access".to_owned(),
+        | "ExpireReferrers" | "IndexImageLayers" | "MarkImageComplete" | "ReplicateDeletion"
+        | "ReplicateImage" | "ReplicateLayer" | "ReplicateSetting" => "no access".to_owned(),
         "ImportUpstreamImage" => {
             let reference = Reference::parse("v1").unwrap();
-            asking.run(ImportUpstreamImage { repository: in_management("app"), reference }).await
+            asking
+                .run(ImportUpstreamImage {
+                    repository: in_management("app"),
+                    reference,
+                    is_forced: false,
+                })
+                .await
         }
         "ImportUpstreamLayer" => {
             let digest = Digest::parse(DIGEST).unwrap();
@@ -456,6 +470,23 @@ async fn administrate(asking: &Asking, operation: &str) -> String {
         "FindMirror" => {
             let (host, name) = ("docker.io".to_owned(), in_management("app").name);
             asking.run(FindMirror { host, name }).await
+        }
+        "BrowseGallery" => asking.run(BrowseGallery).await,
+        "SearchGallery" => {
+            asking.run(SearchGallery { limit: 10, ..SearchGallery::default() }).await
+        }
+        "ViewPublisher" => {
+            let page = PageRequest { after: None, limit: 10 };
+            asking.run(ViewPublisher { page }).await
+        }
+        "ViewRepository" => {
+            let repository = in_management("app");
+            let page = PageRequest { after: None, limit: 10 };
+            asking.run(ViewRepository { repository, tag_prefix: String::new(), page }).await
+        }
+        "ViewImage" => {
+            let reference = Reference::parse("v1").unwrap();
+            asking.run(ViewImage { repository: in_management("app"), reference }).await
         }
         "DescribeScrub" => asking.run(DescribeScrub { management_account }).await,
         "ListAdvisorySources" => asking.run(ListAdvisorySources { management_account }).await,

@@ -255,12 +255,15 @@ pub async fn open(parts: Parts) -> Result<Opened, OpenError> {
         garbage,
         collector: crate::gc::Collector::default(),
         pulls: crate::images::pulls::Pulls::default(),
+        public_pulls: crate::gallery::pulls::PublicPulls::default(),
         throttle: crate::throttle::Throttle::default(),
         room: crate::quotas::Room::default(),
         traffic: Arc::default(),
         scrub: tokio::sync::Notify::new(),
         jobs: crate::jobs::Wake::default(),
         replication_pace: Arc::new(replication_pace),
+        peers: None,
+        peer_sessions: crate::replication::peers::Sessions::default(),
     };
     Ok(Opened { app, first_access_key })
 }

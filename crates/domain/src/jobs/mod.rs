@@ -39,7 +39,7 @@ use crate::execute::Tx;
 use crate::metadata::Mode;
 use crate::names::{AccountId, Region};
 use crate::services::ServicePrincipal;
-use crate::{advisories, lifecycle, params, pull_through, replication, secrets, signing};
+use crate::{advisories, lifecycle, params, pull_through, replication, scanning, secrets, signing};
 
 /// Every kind of job that there is.
 pub const KINDS: &[Kind] = &[
@@ -55,6 +55,9 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<replication::backfills::prepare::PrepareBackfill>(),
     Kind::of::<replication::backfills::forget::ForgetBackfills>(),
     Kind::of::<replication::carry::CarryOver>(),
+    Kind::of::<scanning::enrol_images::EnrolImages>(),
+    Kind::of::<scanning::rematch::RematchPackages>(),
+    Kind::of::<scanning::scan_image::ScanImage>(),
     Kind::of::<secrets::purge::PurgeSecrets>(),
     Kind::of::<signing::sign_image::SignImage>(),
 ];
@@ -68,6 +71,7 @@ pub const SCHEDULES: &[Schedule] = &[
     Schedule::of::<archive::archive_blobs::ArchiveBlobs>("archive-blobs", 3600),
     Schedule::of::<lifecycle::turns::GiveTurns>("lifecycle-turns", 600),
     Schedule::of::<replication::backfills::forget::ForgetBackfills>("forget-backfills", 24 * 3600),
+    Schedule::of::<scanning::rematch::RematchPackages>("rematch-packages", 30),
     Schedule::of::<secrets::purge::PurgeSecrets>("purge-secrets", 3600),
 ];
 

@@ -75,7 +75,9 @@ async fn refresh(
     stored: StoredManifest,
 ) -> Result<Pulled> {
     let (repository, reference) = (pull.repository.clone(), pull.reference.clone());
-    if let Err(error) = execute(app, context, ImportUpstreamImage { repository, reference }).await {
+    if let Err(error) =
+        execute(app, context, ImportUpstreamImage { repository, reference, is_forced: false }).await
+    {
         tracing::warn!(
             repository = pull.repository.arn(), reference = %pull.reference, error = chain(&error),
             "the upstream registry says nothing of a tag; what is stored is served"
@@ -99,8 +101,11 @@ pub(crate) async fn import(
     missing: Error,
     upstream: Upstream,
 ) -> Result<()> {
-    let operation =
-        ImportUpstreamImage { repository: repository.clone(), reference: reference.clone() };
+    let operation = ImportUpstreamImage {
+        repository: repository.clone(),
+        reference: reference.clone(),
+        is_forced: false,
+    };
     let imported = match upstream {
         Upstream::Possible => execute(app, context, operation).await,
         // Whoever imported the index imported what it refers to.

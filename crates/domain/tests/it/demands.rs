@@ -106,10 +106,13 @@ use tonnage_domain::repositories::rename::RenameRepository;
 use tonnage_domain::resource_tags::{ListTagsForResource, TagResource, UntagResource};
 use tonnage_domain::scanning::RegistryScanningConfiguration;
 use tonnage_domain::scanning::batch_get_repository_scanning_configuration::BatchGetRepositoryScanningConfiguration;
+use tonnage_domain::scanning::describe_image_scan_findings::DescribeImageScanFindings;
+use tonnage_domain::scanning::index_image_layers::IndexImageLayers;
 use tonnage_domain::scanning::put_image_scanning_configuration::PutImageScanningConfiguration;
 use tonnage_domain::scanning::registry_scanning_configuration::{
     GetRegistryScanningConfiguration, PutRegistryScanningConfiguration,
 };
+use tonnage_domain::scanning::start_image_scan::StartImageScan;
 use tonnage_domain::scrub::operations::{DescribeScrub, StartScrub};
 use tonnage_domain::signing::configuration::SigningConfiguration;
 use tonnage_domain::signing::delete_signing_configuration::DeleteSigningConfiguration;
@@ -211,6 +214,7 @@ fn table() -> Table {
     layers(&mut table);
     replication(&mut table);
     secrets::add(&mut table);
+    scanning(&mut table);
     signing(&mut table);
     archive(&mut table);
     registry_settings(&mut table);
@@ -357,6 +361,19 @@ fn archive(table: &mut Table) {
     table.add("", &ActivateImage { repository, image_id, digest, lease });
 }
 
+fn scanning(table: &mut Table) {
+    let (repository, digest) = (address("team/app"), Digest::of_sha256(b"one"));
+    let start = |id| StartImageScan { repository: repository.clone(), id };
+    table.add("by tag", &start(by_tag("v1")));
+    table.add("by digest", &start(by_digest(&digest)));
+    let describe =
+        |id| DescribeImageScanFindings { repository: repository.clone(), id, page: page(None, 1) };
+    table.add("by tag", &describe(by_tag("v1")));
+    table.add("by digest", &describe(by_digest(&digest)));
+    let (image_id, lease) = (1, Lease::new(1, 1));
+    table.add("", &IndexImageLayers { repository, image_id, digest, lease });
+}
+
 fn signing(table: &mut Table) {
     let (repository, digest) = (address("team/app"), Digest::of_sha256(b"one"));
     let configuration = SigningConfiguration::default();
@@ -390,7 +407,10 @@ fn imports(table: &mut Table) {
         ("by tag", Reference::Tag(Tag::parse("v1").unwrap())),
         ("by digest", Reference::Digest(digest.clone())),
     ] {
-        table.add(what, &ImportUpstreamImage { repository: address("team/app"), reference });
+        table.add(
+            what,
+            &ImportUpstreamImage { repository: address("team/app"), reference, is_forced: false },
+        );
     }
     table.add("", &ImportUpstreamLayer::new(address("team/app"), digest.clone()));
     let (repository, subject) = (address("team/app"), digest.clone());

@@ -35,8 +35,12 @@ const FAST: Settings = Settings {
     quotas: tonnage_domain::quotas::Quotas::ECR,
     throttling: Throttling::Off,
     upstreams: UpstreamSettings::ECR,
+    peers: tonnage_domain::replication::peer::PeerSettings::NONE,
     pull_through_validity: Validity::ECR,
     pull_through_whole_images: true,
+    scan_interval_seconds: 24 * 3600,
+    scan_concurrency: 2,
+    scan_scratch: std::path::PathBuf::new(),
     public_limits: PublicLimits::ECR,
     advisories: AdvisorySettings::NONE,
 };

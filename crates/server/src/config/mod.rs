@@ -10,6 +10,7 @@ mod listeners;
 mod logs;
 mod metrics;
 mod outbound;
+mod peers;
 mod public;
 mod registry;
 mod secrets;
@@ -23,6 +24,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Result;
+use tonnage_domain::replication::peer::PeerSettings;
 
 use tonnage_domain::advisories::settings::AdvisorySettings;
 
@@ -83,6 +85,7 @@ pub(crate) const CONCERNS: &[(&str, &[Setting])] = &[
     ("Registry", registry::SETTINGS),
     ("Pull-through cache", upstreams::SETTINGS),
     ("Vulnerabilities", advisories::SETTINGS),
+    ("Replication to other deployments", peers::SETTINGS),
     ("Listeners", listeners::SETTINGS),
     ("Public registries", public::SETTINGS),
     ("Requests to others", outbound::SETTINGS),
@@ -106,6 +109,8 @@ pub(crate) struct Config {
     pub(crate) upstreams: Upstreams,
     /// Where advisories come from.
     pub(crate) advisories: AdvisorySettings,
+    /// Which destinations of replication other deployments have.
+    pub(crate) peers: PeerSettings,
     /// Where it listens.
     pub(crate) listeners: Listeners,
     /// How public registries are reached, and what they give.
@@ -137,6 +142,7 @@ impl Config {
             registry: Registry::read(&values)?,
             upstreams: Upstreams::read(&values)?,
             advisories: advisories::read(&values)?,
+            peers: peers::read(&values)?,
             public: Public::read(&values, &listeners)?,
             listeners,
             outbound: Outbound::read(&values)?,

@@ -14,6 +14,7 @@ mod listeners;
 mod logs;
 mod metrics;
 mod outbound;
+mod peers;
 mod registries;
 mod respond;
 mod signals;
@@ -31,10 +32,12 @@ use tonnage_api::Api;
 use tonnage_api::host::PublicPlace;
 use tonnage_domain::app::App;
 use tonnage_domain::error::chain;
+use tonnage_domain::gallery;
 use tonnage_domain::gc;
 use tonnage_domain::identities::access_keys::uses;
 use tonnage_domain::images::pulls;
 use tonnage_domain::public::limits;
+use tonnage_domain::replication::peer::Peers;
 
 use self::metrics::Metrics;
 use self::respond::Responder;
@@ -88,7 +91,9 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
     app.set_documents(Arc::new(outbound::GuardedDocuments(client.clone())));
     let downloads = downloads::GuardedDownloads::new(client.clone(), directory.layout())?;
     app.set_downloads(Arc::new(downloads));
-    app.set_upstreams(Arc::new(registries::GuardedRegistries::new(client, &config.outbound)));
+    let registries = Arc::new(registries::GuardedRegistries::new(client, &config.outbound));
+    app.set_peers(Arc::clone(&registries) as Arc<dyn Peers>);
+    app.set_upstreams(registries);
     let app = Arc::new(app);
     let runtime = Runtime {
         process_id: std::process::id(),
@@ -171,6 +176,9 @@ async fn stop(lifecycle: &Lifecycle, drain: Duration, app: &App, database: &Data
     }
     if let Err(error) = pulls::flush(app).await {
         tracing::error!(error = chain(&error), "the times of the last pulls are lost");
+    }
+    if let Err(error) = gallery::pulls::flush(app).await {
+        tracing::error!(error = chain(&error), "the last pulls of public repositories are lost");
     }
     if let Err(error) = limits::flush(app).await {
         tracing::error!(error = chain(&error), "what public registries sent last is not counted");
