@@ -14,6 +14,7 @@ pub mod enrol_images;
 mod filter;
 pub mod findings;
 pub(crate) mod gate;
+pub mod get_image_sbom;
 pub mod index_image_layers;
 mod layer_stream;
 mod matching;

@@ -170,8 +170,7 @@ fn a_whole_file_and_its_defaults() {
     assert_eq!(config.registry.replication_concurrency, 2);
     assert_eq!(config.registry.scan_interval_seconds, 0);
     assert_eq!(config.registry.scan_concurrency, 3);
-    let sources: Vec<&str> =
-        config.advisories.sources.iter().map(|source| &*source.name).collect();
+    let sources: Vec<&str> = config.advisories.sources.iter().map(|source| &*source.name).collect();
     assert_eq!(sources, ["debian"]);
     assert_eq!(config.advisories.interval_seconds, 2 * 3600);
     assert_eq!(config.registry.quotas.repositories_per_registry, 20);
