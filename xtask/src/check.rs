@@ -16,11 +16,13 @@ const EDGES: &[(&str, &[&str])] = &[
     ("tonnage-domain", &["tonnage-policy", "tonnage-scanner"]),
     ("tonnage-store", &["tonnage-domain"]),
     ("tonnage-api", &["tonnage-domain"]),
+    ("tonnage-console", &["tonnage-domain"]),
     ("tonnage-outbound", &[]),
     (
         "tonnage",
         &[
             "tonnage-api",
+            "tonnage-console",
             "tonnage-domain",
             "tonnage-outbound",
             "tonnage-policy",

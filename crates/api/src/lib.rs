@@ -13,7 +13,8 @@ pub mod sigv4;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::header::{HeaderMap, HeaderName, REFERER, USER_AGENT};
+use http::Method;
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName, REFERER, USER_AGENT};
 use tonnage_domain::app::App;
 use tonnage_domain::clock::Millis;
 use tonnage_domain::context::{Endpoint, Principal, RequestContext};
@@ -41,11 +42,12 @@ pub struct Arrival {
 
 impl Arrival {
     /// `http` or `https`, as the client used it.
-    pub(crate) fn scheme(&self) -> &'static str {
+    pub fn scheme(&self) -> &'static str {
         if self.secure_transport { "https" } else { "http" }
     }
 
-    pub(crate) fn context(
+    /// What an operation that it asks for knows of it.
+    pub fn context(
         &self,
         headers: &HeaderMap,
         principal: Principal,
@@ -71,6 +73,24 @@ impl Arrival {
             now: self.now,
         }
     }
+}
+
+/// Whether a request is for a page for people: it reads under the host of public registries, and no
+/// protocol has its path.
+pub fn is_for_people(request: &Request, arrival: &Arrival) -> bool {
+    let path = request.uri().path();
+    let of_protocol = path == "/v2"
+        || path.starts_with("/v2/")
+        || path.starts_with(oci::DOWNLOAD_PREFIX)
+        || path.starts_with(logos::PREFIX)
+        || matches!(path, "/token" | "/token/");
+    let query = request.uri().query().unwrap_or_default();
+    arrival.host.is_public()
+        && matches!(*request.method(), Method::GET | Method::HEAD)
+        && !of_protocol
+        && !request.headers().contains_key(AUTHORIZATION)
+        // Requests of AWS Query, and signed links.
+        && !query.split('&').any(|pair| pair.starts_with("Action=") || pair.starts_with("X-Amz-"))
 }
 
 /// The front ends.

@@ -1,7 +1,10 @@
 //! The registry as a struct of handles, shared by every front end and job.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::advisories::settings::AdvisorySettings;
+use crate::advisories::source::Downloads;
 use crate::archive::copying::Copying;
 use crate::audit::Denials;
 use crate::authorize::PolicyCache;
@@ -30,6 +33,7 @@ use crate::replication::pace::Pace;
 use crate::replication::peer::{PeerSettings, Peers};
 use crate::replication::peers::Sessions;
 use crate::root_key::RootKey;
+use crate::scanning::scan_image::ScanImage;
 use crate::throttle::Throttling;
 use crate::uploads::UploadLocks;
 
@@ -79,8 +83,18 @@ pub struct Settings {
     /// Whether the layers and children of an image that was pulled through are fetched unasked, as
     /// in ECR. Without that they come when they are first asked for.
     pub pull_through_whole_images: bool,
+    /// How long after a scan of an image nobody may ask for another one, in seconds. ECR's is a
+    /// day.
+    pub scan_interval_seconds: i64,
+    /// How many images are scanned at a time, in the whole deployment.
+    pub scan_concurrency: u32,
+    /// Where the scanner puts files that it must read out of order; made when it is needed. Nothing
+    /// stays there.
+    pub scan_scratch: PathBuf,
     /// How much public registries give to one source.
     pub public_limits: PublicLimits,
+    /// Where advisories come from.
+    pub advisories: AdvisorySettings,
 }
 
 impl Default for Settings {
@@ -104,7 +118,11 @@ impl Default for Settings {
             upstreams: UpstreamSettings::default(),
             pull_through_validity: Validity::ECR,
             pull_through_whole_images: true,
+            scan_interval_seconds: 24 * 3600,
+            scan_concurrency: ScanImage::LIMITS.concurrency,
+            scan_scratch: std::env::temp_dir(),
             public_limits: PublicLimits::ECR,
+            advisories: AdvisorySettings::NONE,
         }
     }
 }
@@ -132,6 +150,7 @@ pub struct App {
     pub(crate) token_keys: TokenKeys,
     pub(crate) known_tokens: KnownTokens,
     pub(crate) documents: Arc<dyn Documents>,
+    pub(crate) downloads: Arc<dyn Downloads>,
     pub(crate) upstreams: Arc<dyn Upstreams>,
     pub(crate) imports: Imports,
     pub(crate) key_sets: KeySets,
@@ -144,6 +163,7 @@ pub struct App {
     pub(crate) garbage: Wake,
     pub(crate) collector: Collector,
     pub(crate) pulls: Pulls,
+    pub(crate) public_pulls: crate::gallery::pulls::PublicPulls,
     pub(crate) throttle: crate::throttle::Throttle,
     pub(crate) room: crate::quotas::Room,
     pub(crate) traffic: Arc<Traffic>,

@@ -19,6 +19,7 @@ pub mod error;
 pub mod events;
 pub mod execute;
 pub mod fsck;
+pub mod gallery;
 pub mod gc;
 pub mod health;
 pub mod identities;

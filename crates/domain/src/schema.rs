@@ -96,4 +96,15 @@ pub const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../migrations/0091_advisory_entries.sql"),
     },
     Migration { version: 92, name: "flaws", sql: include_str!("../migrations/0092_flaws.sql") },
+    Migration {
+        version: 93,
+        name: "scanning",
+        sql: include_str!("../migrations/0093_scanning.sql"),
+    },
+    Migration { version: 98, name: "gallery", sql: include_str!("../migrations/0098_gallery.sql") },
+    Migration {
+        version: 99,
+        name: "public_pulls",
+        sql: include_str!("../migrations/0099_public_pulls.sql"),
+    },
 ];

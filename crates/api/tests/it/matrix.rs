@@ -27,6 +27,11 @@ use tonnage_domain::clock::Clock as _;
 use tonnage_domain::context::{Principal, RequestContext};
 use tonnage_domain::error::Result;
 use tonnage_domain::execute::{Operation, Service, execute};
+use tonnage_domain::gallery::listings::BrowseGallery;
+use tonnage_domain::gallery::search::SearchGallery;
+use tonnage_domain::gallery::view_image::ViewImage;
+use tonnage_domain::gallery::view_publisher::ViewPublisher;
+use tonnage_domain::gallery::view_repository::ViewRepository;
 use tonnage_domain::gc::operations::{DescribeGarbageCollection, RunGarbageCollection};
 use tonnage_domain::identities::access_keys;
 use tonnage_domain::identities::get_authorization_token::GetAuthorizationToken;
@@ -55,6 +60,7 @@ use tonnage_domain::repositories::RepositoryAddress;
 use tonnage_domain::repositories::put_sparse_manifests::PutSparseManifests;
 use tonnage_domain::repositories::rename::RenameRepository;
 
+use tonnage_domain::advisories::operations::{ListAdvisorySources, SyncAdvisories};
 use tonnage_domain::scrub::operations::{DescribeScrub, StartScrub};
 
 use tonnage_store::vault::FileVault;
@@ -332,7 +338,10 @@ fn input(operation: &str, name: &str) -> Value {
         "UpdateImageStorageClass" => {
             json!({ "imageId": { "imageTag": "v1" }, "targetStorageClass": "ARCHIVE" })
         }
-        "DescribeImageReplicationStatus" | "DescribeImageSigningStatus" => {
+        "DescribeImageReplicationStatus"
+        | "DescribeImageScanFindings"
+        | "DescribeImageSigningStatus"
+        | "StartImageScan" => {
             json!({ "imageId": { "imageTag": "v1" } })
         }
         "ListImageReferrers" => json!({ "subjectId": { "imageDigest": DIGEST } }),
@@ -438,8 +447,8 @@ async fn administrate(asking: &Asking, operation: &str) -> String {
         "RetryJob" => asking.run(RetryJob { management_account, id: 1 }).await,
         // Only jobs run these, with a lease that nobody else can have.
         "ActivateImage" | "ArchiveReferrers" | "AttachSignature" | "ExpireImages"
-        | "ExpireReferrers" | "MarkImageComplete" | "ReplicateDeletion" | "ReplicateImage"
-        | "ReplicateLayer" | "ReplicateSetting" => "no access".to_owned(),
+        | "ExpireReferrers" | "IndexImageLayers" | "MarkImageComplete" | "ReplicateDeletion"
+        | "ReplicateImage" | "ReplicateLayer" | "ReplicateSetting" => "no access".to_owned(),
         "ImportUpstreamImage" => {
             let reference = Reference::parse("v1").unwrap();
             asking
@@ -462,7 +471,29 @@ async fn administrate(asking: &Asking, operation: &str) -> String {
             let (host, name) = ("docker.io".to_owned(), in_management("app").name);
             asking.run(FindMirror { host, name }).await
         }
+        "BrowseGallery" => asking.run(BrowseGallery).await,
+        "SearchGallery" => {
+            asking.run(SearchGallery { limit: 10, ..SearchGallery::default() }).await
+        }
+        "ViewPublisher" => {
+            let page = PageRequest { after: None, limit: 10 };
+            asking.run(ViewPublisher { page }).await
+        }
+        "ViewRepository" => {
+            let repository = in_management("app");
+            let page = PageRequest { after: None, limit: 10 };
+            asking.run(ViewRepository { repository, tag_prefix: String::new(), page }).await
+        }
+        "ViewImage" => {
+            let reference = Reference::parse("v1").unwrap();
+            asking.run(ViewImage { repository: in_management("app"), reference }).await
+        }
         "DescribeScrub" => asking.run(DescribeScrub { management_account }).await,
+        "ListAdvisorySources" => asking.run(ListAdvisorySources { management_account }).await,
+        "SyncAdvisories" => {
+            let source = None;
+            asking.run(SyncAdvisories { management_account, source, force: false }).await
+        }
         "StartScrub" => asking.run(StartScrub { management_account }).await,
         "PutAccountLimit" => {
             let text = LOGIN_ONLY.to_owned();

@@ -1,9 +1,16 @@
 //! What is known of weaknesses: advisories, and what the CVE list, EPSS and CISA's catalogue of
 //! exploited flaws say beside them.
 //!
-//! Advisories come from sources that the operator names. Scanning asks for [`candidates`] by ecosystem and name, keeps which advisories
+//! Advisories come from [`source::Source`]s that the operator names; [`sync::SyncSource`] reads them.
+//! Scanning asks for [`candidates`] by ecosystem and name, keeps which advisories
 //! affect which package, and [`describe`]s them when somebody asks for findings. [`changes`] says
 //! which packages have to be matched again.
+
+mod import;
+pub mod operations;
+pub mod settings;
+pub mod source;
+pub mod sync;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

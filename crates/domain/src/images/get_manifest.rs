@@ -8,6 +8,7 @@ use super::{
 use crate::context::RequestContext;
 use crate::error::Result;
 use crate::execute::{Call, Demand, Entry, Operation, Service, Tx, registry_action};
+use crate::gallery::pulls;
 use crate::names::{Digest, Reference};
 use crate::public::limits::{self, Wanted};
 use crate::pull_through::import_image::is_due;
@@ -54,20 +55,22 @@ impl Operation for GetManifest {
             true => limits::admit(call.app, call.context, Wanted::Manifest).await?,
             false => None,
         };
-        let (image, bytes) = self.find(&call).await?;
+        let (repository_id, image, bytes) = self.find(&call).await?;
         if let Some(meter) = meter {
             meter.add(bytes.len() as u64);
         }
         if self.counts_as_pull {
             call.app.pulls.note(image.id, &call.context.principal, call.now());
         }
+        let found = (image.id, &image.digest, image.media_type.as_str());
+        pulls::note(&call, repository_id, found, &self.reference, self.counts_as_pull);
         let is_due = is_due(&call, &self.repository.name, &image);
         Ok(StoredManifest { digest: image.digest, media_type: image.media_type, bytes, is_due })
     }
 }
 
 impl GetManifest {
-    async fn find(&self, call: &Call<'_>) -> Result<(ImageRecord, Bytes)> {
+    async fn find(&self, call: &Call<'_>) -> Result<(i64, ImageRecord, Bytes)> {
         if let Some(mut tx) = call.recall().await {
             let found = self.find_in(call, &mut tx).await;
             if !tx.missed() {
@@ -77,7 +80,7 @@ impl GetManifest {
         self.find_in(call, &mut call.read_remembered().await?).await
     }
 
-    async fn find_in(&self, call: &Call<'_>, tx: &mut Tx) -> Result<(ImageRecord, Bytes)> {
+    async fn find_in(&self, call: &Call<'_>, tx: &mut Tx) -> Result<(i64, ImageRecord, Bytes)> {
         let Some(repository) = repositories::find(tx, &self.repository).await? else {
             let upstream = pull::image_elsewhere(tx, &self.repository, None, None).await?;
             return Err(repositories::not_found(&self.repository).in_upstream(upstream));
@@ -96,6 +99,6 @@ impl GetManifest {
             }
         };
         let bytes = manifest_bytes(call.app, tx, &repository, &image).await?;
-        Ok((image, bytes))
+        Ok((repository.id, image, bytes))
     }
 }

@@ -5,6 +5,7 @@ use super::ImageRecord;
 use super::precondition::Precondition;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Call, Tx};
+use crate::gallery;
 use crate::names::{Digest, Tag};
 use crate::params;
 use crate::repositories::Repository;
@@ -97,6 +98,7 @@ pub(crate) async fn put(
     .await?;
     let previous = current.map(|current| current.digest);
     record(tx, call, repository, tag, version, Some(digest), previous.as_ref()).await?;
+    gallery::note(tx, call, repository).await?;
     Ok(Put::Moved)
 }
 
@@ -114,6 +116,7 @@ pub(crate) async fn remove(
     )
     .await?;
     let version = call.next_id();
+    gallery::note(tx, call, repository).await?;
     record(tx, call, repository, tag, version, None, Some(&image.digest)).await
 }
 

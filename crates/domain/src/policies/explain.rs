@@ -116,11 +116,7 @@ impl Operation for ExplainPolicy {
         let mut keys_if_absent = condition_keys(&context, &demand, &resource, &[], &own);
         put_given(&mut keys_if_absent);
         let decision = match resource {
-            Resource::Repository { ref region, .. }
-                if region.is_global() && reading::is_read(&self.action) =>
-            {
-                question.decide_for_readers()
-            }
+            ref open if reading::is_open(&self.action, open) => question.decide_for_readers(),
             _ => question.decide(&own, &resource_policies, &keys),
         };
         let absent = question.decide(&own, &[], &keys_if_absent);

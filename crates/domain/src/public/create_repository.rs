@@ -5,6 +5,7 @@ use super::catalog::{self, CatalogData, CatalogDataInput, check_logo};
 use crate::context::RequestContext;
 use crate::error::{ErrorKind, Result};
 use crate::execute::{Call, Demand, Entry, Operation, Service};
+use crate::gallery;
 use crate::names::RepositoryName;
 use crate::repositories::create::{NewRepository, insert};
 use crate::repositories::{Repository, RepositoryAddress};
@@ -57,6 +58,7 @@ impl Operation for CreatePublicRepository {
             Some(data) => Some(catalog::put(&mut tx, repository.id, data).await?),
             None => None,
         };
+        gallery::note(&mut tx, &call, &repository).await?;
         call.commit(tx).await?;
         Ok((repository, data))
     }

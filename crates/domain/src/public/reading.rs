@@ -8,6 +8,8 @@ use std::sync::LazyLock;
 
 use tonnage_policy::{Policy, PolicyKind};
 
+use crate::execute::Resource;
+
 /// The name that decisions call it by.
 pub(crate) const POLICY: &str = "public repositories";
 
@@ -16,7 +18,7 @@ pub(crate) static REPOSITORY: LazyLock<Policy> = LazyLock::new(|| {
     constant(
         r#"{"Version":"2012-10-17","Statement":{"Sid":"PublicRead","Effect":"Allow","Principal":"*",
             "Action":["ecr-public:BatchGetImage","ecr-public:GetDownloadUrlForLayer",
-            "ecr-public:ListImages","ecr-public:GetRepositoryLogo"]}}"#,
+            "ecr-public:ListImages","ecr-public:GetRepositoryLogo","ecr-public:BrowseGallery"]}}"#,
         PolicyKind::Resource,
     )
 });
@@ -27,18 +29,28 @@ pub(crate) static EVERYBODY: LazyLock<Policy> = LazyLock::new(|| {
     constant(
         r#"{"Version":"2012-10-17","Statement":{"Sid":"PublicRead","Effect":"Allow","Resource":"*",
             "Action":["ecr-public:BatchGetImage","ecr-public:GetDownloadUrlForLayer",
-            "ecr-public:ListImages","ecr-public:GetRepositoryLogo"]}}"#,
+            "ecr-public:ListImages","ecr-public:GetRepositoryLogo","ecr-public:BrowseGallery"]}}"#,
         PolicyKind::Identity,
     )
 });
 
+/// Whether everybody may do it there.
+pub(crate) fn is_open(action: &str, resource: &Resource) -> bool {
+    let region = match resource {
+        Resource::Repository { region, .. } | Resource::Repositories { region, .. } => region,
+        _ => return false,
+    };
+    region.is_global() && is_read(action)
+}
+
 /// Whether an action is one of those that everybody may do.
 pub(crate) fn is_read(action: &str) -> bool {
-    const NAMES: [&str; 4] = [
+    const NAMES: [&str; 5] = [
         "ecr-public:BatchGetImage",
         "ecr-public:GetDownloadUrlForLayer",
         "ecr-public:ListImages",
         "ecr-public:GetRepositoryLogo",
+        crate::gallery::BROWSE,
     ];
     NAMES.iter().any(|known| known.eq_ignore_ascii_case(action))
 }
@@ -59,7 +71,7 @@ mod tests {
             for action in statement.actions() {
                 assert!(is_read(action), "{action}");
             }
-            assert_eq!(statement.actions().count(), 4);
+            assert_eq!(statement.actions().count(), 5);
         }
         for other in ["ecr-public:PutImage", "ecr:BatchGetImage", "ecr-public:*"] {
             assert!(!is_read(other), "{other}");

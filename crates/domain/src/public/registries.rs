@@ -6,6 +6,7 @@ use super::aliases::{self, Alias};
 use crate::context::RequestContext;
 use crate::error::Result;
 use crate::execute::{Call, Demand, Entry, Operation, Resource, Service};
+use crate::gallery;
 use crate::names::{AccountId, Region};
 use crate::registries::{self, Document};
 
@@ -31,8 +32,8 @@ impl Document for RegistryCatalogData {
 
 /// Whether the operator knows the owner of a registry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Verification {
-    pub(super) verified: bool,
+pub(crate) struct Verification {
+    pub(crate) verified: bool,
 }
 
 impl Document for Verification {
@@ -118,6 +119,7 @@ impl Operation for PutRegistryCatalogData {
             data.display_name = Some(display_name).filter(|name| !name.is_empty());
         }
         data.store(&mut tx, registry_id).await?;
+        gallery::note_registry(&mut tx, &call, registry_id).await?;
         call.commit(tx).await?;
         Ok(data)
     }

@@ -6,7 +6,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::events::{self, Event};
 use crate::execute::{Call, Demand, Entry, Operation, Service, registry_action};
 use crate::names::{AccountId, RepositoryName};
-use crate::{params, policies};
+use crate::{gallery, params, policies};
 
 /// Deletes a repository; with `force`, with everything in it.
 #[derive(Clone, Debug)]
@@ -31,7 +31,10 @@ const QUEUE_GARBAGE: [&str; 2] = [
 ];
 
 /// What refers to a repository, referrers before what they refer to.
-const DELETE_IN_ORDER: [&str; 19] = [
+const DELETE_IN_ORDER: [&str; 25] = [
+    "DELETE FROM image_findings WHERE image_id IN (SELECT id FROM images WHERE repository_id = $1)",
+    "DELETE FROM image_scans WHERE image_id IN (SELECT id FROM images WHERE repository_id = $1)",
+    "DELETE FROM image_packages WHERE image_id IN (SELECT id FROM images WHERE repository_id = $1)",
     "DELETE FROM replicated_settings WHERE repository_id = $1",
     "DELETE FROM replication_queue WHERE repository_id = $1",
     "DELETE FROM replications WHERE image_id IN (SELECT id FROM images WHERE repository_id = $1)",
@@ -53,6 +56,9 @@ const DELETE_IN_ORDER: [&str; 19] = [
     "DELETE FROM lifecycle_expired_subjects WHERE repository_id = $1",
     "DELETE FROM lifecycle_policies WHERE repository_id = $1",
     "DELETE FROM public_catalog_data WHERE repository_id = $1",
+    "DELETE FROM public_pulls WHERE repository_id = $1",
+    "DELETE FROM gallery_words WHERE repository_id = $1",
+    "DELETE FROM gallery_repositories WHERE repository_id = $1",
     "DELETE FROM repositories WHERE id = $1",
 ];
 
@@ -96,6 +102,7 @@ impl Operation for DeleteRepository {
         for statement in DELETE_IN_ORDER {
             tx.execute(statement, params![repository.id]).await?;
         }
+        gallery::note(&mut tx, &call, &repository).await?;
         let event = Event::RepositoryDeleted { repository_name: address.name.to_string() };
         events::publish(&mut tx, &call, repository.registry_id, &event).await?;
         call.commit(tx).await?;

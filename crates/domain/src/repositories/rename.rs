@@ -5,6 +5,7 @@ use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::events::{self, Event};
 use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
+use crate::gallery;
 use crate::names::RepositoryName;
 use crate::pull_through::rules;
 use crate::{params, replication, versions};
@@ -74,6 +75,7 @@ impl Operation for RenameRepository {
         .await?;
         forget_decisions(&mut tx, repository.id, [&self.repository, &target]).await?;
         replication::settings::forget_carried(&mut tx, repository.id).await?;
+        gallery::note(&mut tx, &call, &repository).await?;
         let event = Event::RepositoryRenamed {
             repository_name: target.name.to_string(),
             previous_repository_name: self.repository.name.to_string(),

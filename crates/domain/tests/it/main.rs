@@ -2,6 +2,7 @@
 //! real database and a real object store.
 #![expect(clippy::unwrap_used, reason = "helpers of tests panic like tests")]
 
+mod advisories;
 mod archive;
 mod authorization;
 mod backup;
@@ -12,6 +13,7 @@ mod crash;
 mod demands;
 mod faults;
 mod fsck;
+mod gallery;
 mod histories;
 mod identities;
 mod images;
@@ -32,6 +34,7 @@ mod replication;
 mod repositories;
 mod resource_tags;
 mod root_key;
+mod scanning;
 mod scrub;
 mod secrets;
 mod signing;

@@ -5,6 +5,7 @@
 //! has its settings, their defaults and the struct they become in one module. Nothing outside this
 //! folder reads the environment for settings.
 
+mod advisories;
 mod listeners;
 mod logs;
 mod metrics;
@@ -24,6 +25,8 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use tonnage_domain::replication::peer::PeerSettings;
+
+use tonnage_domain::advisories::settings::AdvisorySettings;
 
 pub(crate) use self::listeners::{DEFAULT_PORT, Listeners, Tls, TrustedProxies};
 pub(crate) use self::logs::{LogFormat, Logs};
@@ -81,6 +84,7 @@ pub(crate) const CONCERNS: &[(&str, &[Setting])] = &[
     ("Data", storage::SETTINGS),
     ("Registry", registry::SETTINGS),
     ("Pull-through cache", upstreams::SETTINGS),
+    ("Vulnerabilities", advisories::SETTINGS),
     ("Replication to other deployments", peers::SETTINGS),
     ("Listeners", listeners::SETTINGS),
     ("Public registries", public::SETTINGS),
@@ -103,6 +107,8 @@ pub(crate) struct Config {
     pub(crate) registry: Registry,
     /// Which registries images may be pulled through from.
     pub(crate) upstreams: Upstreams,
+    /// Where advisories come from.
+    pub(crate) advisories: AdvisorySettings,
     /// Which destinations of replication other deployments have.
     pub(crate) peers: PeerSettings,
     /// Where it listens.
@@ -135,6 +141,7 @@ impl Config {
             storage: Storage::read(&values, environment)?,
             registry: Registry::read(&values)?,
             upstreams: Upstreams::read(&values)?,
+            advisories: advisories::read(&values)?,
             peers: peers::read(&values)?,
             public: Public::read(&values, &listeners)?,
             listeners,

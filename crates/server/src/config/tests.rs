@@ -114,6 +114,10 @@ fn a_whole_file_and_its_defaults() {
         scrub_interval = "1h"
         replication_bytes_per_second = "4MiB"
         replication_concurrency = 2
+        scan_interval = "0s"
+        scan_concurrency = 3
+        advisory_source = ["name=debian,kind=osv,location=/advisories,licence=CC0-1.0"]
+        advisory_interval = "2h"
         repositories_per_registry = 20
         images_per_repository = 30
         api_throttling = "20"
@@ -164,6 +168,11 @@ fn a_whole_file_and_its_defaults() {
     assert_eq!(config.registry.scrub_interval_seconds, 3600);
     assert_eq!(config.registry.replication_bytes_per_second, 4 * 1024 * 1024);
     assert_eq!(config.registry.replication_concurrency, 2);
+    assert_eq!(config.registry.scan_interval_seconds, 0);
+    assert_eq!(config.registry.scan_concurrency, 3);
+    let sources: Vec<&str> = config.advisories.sources.iter().map(|source| &*source.name).collect();
+    assert_eq!(sources, ["debian"]);
+    assert_eq!(config.advisories.interval_seconds, 2 * 3600);
     assert_eq!(config.registry.quotas.repositories_per_registry, 20);
     assert_eq!(config.registry.quotas.images_per_repository, 30);
     assert_eq!(config.registry.throttling, Throttling::Times(20));
@@ -232,6 +241,10 @@ fn a_whole_file_and_its_defaults() {
     assert_eq!(config.registry.scrub_interval_seconds, 7 * 24 * 3600);
     assert_eq!(config.registry.replication_bytes_per_second, 0);
     assert_eq!(config.registry.replication_concurrency, 4);
+    assert_eq!(config.registry.scan_interval_seconds, 24 * 3600);
+    assert_eq!(config.registry.scan_concurrency, 2);
+    assert_eq!(config.advisories.sources, []);
+    assert_eq!(config.advisories.interval_seconds, 6 * 3600);
     assert_eq!(config.registry.quotas, tonnage_domain::quotas::Quotas::ECR);
     assert_eq!(config.registry.throttling, Throttling::Off);
     assert_eq!(config.upstreams.registries, UpstreamSettings::default());

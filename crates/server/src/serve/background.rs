@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tonnage_domain::app::App;
 use tonnage_domain::error::chain;
+use tonnage_domain::gallery::{self, index};
 use tonnage_domain::identities::access_keys::uses;
 use tonnage_domain::images::pulls;
 use tonnage_domain::jobs::Worker;
@@ -134,6 +135,15 @@ async fn flush_notes(app: Arc<App>, lifecycle: Lifecycle) {
         }
         if let Err(error) = pulls::flush(&app).await {
             tracing::error!(error = chain(&error), "the times of some pulls are lost");
+        }
+        if let Err(error) = gallery::pulls::flush(&app).await {
+            tracing::error!(
+                error = chain(&error),
+                "pulls of public repositories cannot be written down; they stay in memory"
+            );
+        }
+        if let Err(error) = index::update(&app).await {
+            tracing::error!(error = chain(&error), "the gallery does not follow what has changed");
         }
         if let Err(error) = limits::flush(&app).await {
             tracing::error!(

@@ -7,6 +7,7 @@ mod background;
 mod banner;
 mod body;
 mod connection;
+mod downloads;
 mod first_start;
 mod health;
 mod listeners;
@@ -31,6 +32,7 @@ use tonnage_api::Api;
 use tonnage_api::host::PublicPlace;
 use tonnage_domain::app::App;
 use tonnage_domain::error::chain;
+use tonnage_domain::gallery;
 use tonnage_domain::gc;
 use tonnage_domain::identities::access_keys::uses;
 use tonnage_domain::images::pulls;
@@ -87,6 +89,8 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
     let mut app = opened.app;
     let client = outbound::client(&config.outbound)?;
     app.set_documents(Arc::new(outbound::GuardedDocuments(client.clone())));
+    let downloads = downloads::GuardedDownloads::new(client.clone(), directory.layout())?;
+    app.set_downloads(Arc::new(downloads));
     let registries = Arc::new(registries::GuardedRegistries::new(client, &config.outbound));
     app.set_peers(Arc::clone(&registries) as Arc<dyn Peers>);
     app.set_upstreams(registries);
@@ -172,6 +176,9 @@ async fn stop(lifecycle: &Lifecycle, drain: Duration, app: &App, database: &Data
     }
     if let Err(error) = pulls::flush(app).await {
         tracing::error!(error = chain(&error), "the times of the last pulls are lost");
+    }
+    if let Err(error) = gallery::pulls::flush(app).await {
+        tracing::error!(error = chain(&error), "the last pulls of public repositories are lost");
     }
     if let Err(error) = limits::flush(app).await {
         tracing::error!(error = chain(&error), "what public registries sent last is not counted");

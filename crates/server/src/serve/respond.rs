@@ -13,8 +13,10 @@ use tonnage_api::body::Body;
 use tonnage_api::host::PublicPlace;
 use tonnage_api::request::{Request, Response};
 use tonnage_api::{Api, Arrival};
+use tonnage_console::gallery::{self, Visit};
 use tonnage_domain::app::App;
-use tonnage_domain::context::Endpoint;
+use tonnage_domain::context::{Endpoint, Principal};
+use tonnage_domain::names::Region;
 
 use super::access_log::{Line, Logged};
 use super::arrival::Origin;
@@ -137,11 +139,34 @@ impl Responder {
 
 impl Parts {
     async fn handle(&self, request: Request, arrival: &Arrival) -> Response {
-        let answer = AssertUnwindSafe(self.api.handle(request, arrival)).catch_unwind();
-        answer.await.unwrap_or_else(|_| {
+        let answer = async {
+            match tonnage_api::is_for_people(&request, arrival) {
+                true => Box::pin(self.show(request, arrival)).await,
+                false => self.api.handle(request, arrival).await,
+            }
+        };
+        AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|_| {
             tracing::error!(request_id = arrival.request_id, "a request panicked");
             failed(&arrival.request_id)
         })
+    }
+}
+
+impl Parts {
+    /// Answers people who browse.
+    async fn show(&self, request: Request, arrival: &Arrival) -> Response {
+        let (request, _) = request.into_parts();
+        let account = self.app.management_account;
+        let principal = Principal::anonymous(account);
+        let visit = Visit {
+            method: &request.method,
+            uri: &request.uri,
+            headers: &request.headers,
+            scheme: arrival.scheme(),
+            authority: arrival.host.authority(),
+            context: arrival.context(&request.headers, principal, account, Region::global()),
+        };
+        gallery::answer(&self.app, &visit).await.map(Body::full)
     }
 }
 

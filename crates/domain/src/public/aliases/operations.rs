@@ -5,6 +5,7 @@ use super::{ALIASES_MAX, Alias, AliasName, AliasStatus, from_row, look_alike, se
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Call, Demand, Entry, Operation, Resource, Service, Tx};
+use crate::gallery;
 use crate::names::{AccountId, Region};
 use crate::pages::{Page, PageRequest};
 use crate::public::registries::Verification;
@@ -178,6 +179,10 @@ impl Operation for DecidePublicAlias {
             )
             .await?;
         }
+        let registry_id = registries::find(&mut tx, &self.account, &Region::global()).await?;
+        if let Some(registry_id) = registry_id {
+            gallery::note_registry(&mut tx, &call, registry_id).await?;
+        }
         let alias = get(&mut tx, &self.account, &self.name).await?;
         call.commit(tx).await?;
         Ok(alias)
@@ -228,6 +233,10 @@ impl Operation for SetPrimaryPublicAlias {
             params![self.account.as_str(), self.name.as_str()],
         )
         .await?;
+        let registry_id = registries::find(&mut tx, &self.account, &Region::global()).await?;
+        if let Some(registry_id) = registry_id {
+            gallery::note_registry(&mut tx, &call, registry_id).await?;
+        }
         let alias = get(&mut tx, &self.account, &self.name).await?;
         call.commit(tx).await?;
         Ok(alias)
@@ -297,6 +306,7 @@ impl Operation for VerifyPublicRegistry {
         let registry_id =
             registries::ensure(&mut tx, &call, &self.account, &Region::global()).await?;
         Verification { verified: self.verified }.store(&mut tx, registry_id).await?;
+        gallery::note_registry(&mut tx, &call, registry_id).await?;
         call.commit(tx).await
     }
 }

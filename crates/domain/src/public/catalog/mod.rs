@@ -84,7 +84,7 @@ pub(super) async fn put(
 }
 
 /// What is shown of a repository; nothing of one whose owner never said.
-pub(super) async fn load(tx: &mut Tx, repository_id: i64) -> Result<CatalogData> {
+pub(crate) async fn load(tx: &mut Tx, repository_id: i64) -> Result<CatalogData> {
     let row = tx
         .optional(
             "SELECT description, architectures, operating_systems, logo_id, about_text, usage_text \

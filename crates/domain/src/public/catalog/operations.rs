@@ -6,6 +6,7 @@ use super::{CatalogData, CatalogDataInput, check_logo, load, put};
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Call, Demand, Entry, Operation, Service};
+use crate::gallery;
 use crate::params;
 use crate::repositories::{self, RepositoryAddress};
 
@@ -33,6 +34,7 @@ impl Operation for PutRepositoryCatalogData {
         let repository = repositories::get(&mut tx, &self.repository).await?;
         checked?;
         let data = put(&mut tx, repository.id, &self.data).await?;
+        gallery::note(&mut tx, &call, &repository).await?;
         call.commit(tx).await?;
         Ok(data)
     }

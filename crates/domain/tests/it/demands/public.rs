@@ -3,6 +3,11 @@
 
 use tonnage_domain::blobs::batch_check_layer_availability::BatchCheckLayerAvailability;
 use tonnage_domain::blobs::get_blob::{GetBlob, HeadBlob};
+use tonnage_domain::gallery::listings::BrowseGallery;
+use tonnage_domain::gallery::search::SearchGallery;
+use tonnage_domain::gallery::view_image::ViewImage;
+use tonnage_domain::gallery::view_publisher::ViewPublisher;
+use tonnage_domain::gallery::view_repository::ViewRepository;
 use tonnage_domain::images::batch_delete_image::BatchDeleteImage;
 use tonnage_domain::images::describe_image_tags::DescribeImageTags;
 use tonnage_domain::images::describe_images::DescribeImages;
@@ -81,7 +86,14 @@ fn repositories(table: &mut Table) {
     let data = CatalogDataInput::default();
     table.add("", &PutRepositoryCatalogData { repository: repository.clone(), data });
     table.add("", &GetRepositoryCatalogData { repository: repository.clone() });
-    table.add("", &GetRepositoryLogo { repository, logo_id: String::new() });
+    table.add("", &GetRepositoryLogo { repository: repository.clone(), logo_id: String::new() });
+    table.add("", &BrowseGallery);
+    table.add("", &SearchGallery { text: "app".to_owned(), ..SearchGallery::default() });
+    table.add("", &ViewPublisher { page: page(None, 10) });
+    let (tag_prefix, reference) = (String::new(), Reference::parse("v1").unwrap());
+    let page = page(None, 10);
+    table.add("", &ViewRepository { repository: repository.clone(), tag_prefix, page });
+    table.add("", &ViewImage { repository, reference });
 }
 
 fn images(table: &mut Table) {

@@ -1,0 +1,8 @@
+//! Pages for people. They are made whole on the server, work without scripts, and load nothing from
+//! elsewhere. Each runs one operation of the domain, as every front end does.
+
+mod assets;
+mod format;
+pub mod gallery;
+mod layout;
+mod markdown;

@@ -1,0 +1,168 @@
+//! One repository in a list, and the home page, which is made of lists.
+
+use super::{browse, search};
+use crate::clock::Millis;
+use crate::context::RequestContext;
+use crate::error::{Error, Result};
+use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
+use crate::names::{AccountId, RepositoryName};
+use crate::params;
+use crate::public::aliases::{self, AliasName};
+use crate::public::registries::{RegistryCatalogData, Verification};
+use crate::registries::Document as _;
+
+/// Repositories of each list of the home page.
+const HOME_MAX: u32 = 6;
+/// Publishers of the home page.
+const PUBLISHERS_MAX: i64 = 12;
+
+/// A public repository as lists show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// Whose it is.
+    pub publisher: Publisher,
+    /// Its name.
+    pub name: RepositoryName,
+    /// The short text.
+    pub description: Option<String>,
+    /// What its owner says and its images show.
+    pub operating_systems: Vec<String>,
+    /// As `operating_systems`.
+    pub architectures: Vec<String>,
+    /// The name of the logo, if there is one.
+    pub logo_id: Option<String>,
+    /// How many tags it has.
+    pub tag_count: u64,
+    /// How often it was pulled.
+    pub pulls: u64,
+    /// When a tag last moved; of a repository without tags, when it was made.
+    pub updated_at: Millis,
+}
+
+/// Whose a repository is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publisher {
+    /// The account.
+    pub account: AccountId,
+    /// The name in URIs.
+    pub alias: AliasName,
+    /// The name for people.
+    pub display_name: Option<String>,
+    /// Whether the operator knows the owner.
+    pub verified: bool,
+}
+
+/// A publisher with what it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublisherSummary {
+    /// The publisher.
+    pub publisher: Publisher,
+    /// How many repositories with a tag.
+    pub repositories: u64,
+    /// How often these were pulled.
+    pub pulls: u64,
+}
+
+/// What the home page shows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Home {
+    /// What changed last.
+    pub newest: Vec<Listing>,
+    /// What was pulled most.
+    pub most_pulled: Vec<Listing>,
+    /// Who was pulled from most.
+    pub publishers: Vec<PublisherSummary>,
+}
+
+/// Reads what the home page of the gallery shows.
+#[derive(Clone, Copy, Debug)]
+pub struct BrowseGallery;
+
+impl Operation for BrowseGallery {
+    const ENTRY: Entry = Entry { service: Service::Tonnage, name: "BrowseGallery" };
+    type Output = Home;
+
+    fn demands(&self, context: &RequestContext) -> Vec<Demand> {
+        vec![browse(context.account)]
+    }
+
+    async fn run(self, call: Call<'_>) -> Result<Home> {
+        let mut tx = call.read().await?;
+        let mut home = Home::default();
+        for (sort, list) in [
+            (search::Sort::Updated, &mut home.newest),
+            (search::Sort::Pulls, &mut home.most_pulled),
+        ] {
+            for id in search::walk(&mut tx, &search::Slots::default(), sort, HOME_MAX, 0).await? {
+                list.extend(load(&mut tx, id).await?);
+            }
+        }
+        let rows = tx
+            .all(
+                "SELECT registry_id, COUNT(*), CAST(SUM(pulls) AS BIGINT) AS pulled \
+                 FROM gallery_repositories WHERE tag_count > 0 AND registry_id NOT IN \
+                 (SELECT registries.id FROM registries \
+                 JOIN accounts ON accounts.id = registries.account_id \
+                 WHERE accounts.state <> 'ACTIVE') \
+                 GROUP BY registry_id ORDER BY pulled DESC, registry_id LIMIT $1",
+                params![PUBLISHERS_MAX],
+            )
+            .await?;
+        for row in &rows {
+            if let Some(publisher) = publisher(&mut tx, row.get(0)?).await? {
+                home.publishers.push(PublisherSummary {
+                    publisher,
+                    repositories: row.get(1)?,
+                    pulls: row.get(2)?,
+                });
+            }
+        }
+        Ok(home)
+    }
+}
+
+/// Whose a registry is; nobody's that has no alias.
+pub(super) async fn publisher(tx: &mut Tx, registry_id: i64) -> Result<Option<Publisher>> {
+    let row = tx
+        .optional("SELECT account_id FROM registries WHERE id = $1", params![registry_id])
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let account = AccountId::parse(&row.get::<String>(0)?).map_err(Error::internal)?;
+    let Some(alias) = aliases::primary(tx, &account).await? else { return Ok(None) };
+    let data = RegistryCatalogData::load(tx, Some(registry_id)).await?;
+    let verified = Verification::load(tx, Some(registry_id)).await?.verified;
+    Ok(Some(Publisher { account, alias, display_name: data.display_name, verified }))
+}
+
+/// A public repository as lists show it.
+pub(super) async fn load(tx: &mut Tx, repository_id: i64) -> Result<Option<Listing>> {
+    let row = tx
+        .optional(
+            "SELECT repositories.registry_id, repositories.name, public_catalog_data.description, \
+             public_catalog_data.logo_id, COALESCE(gallery_repositories.operating_systems, '[]'), \
+             COALESCE(gallery_repositories.architectures, '[]'), \
+             COALESCE(gallery_repositories.tag_count, 0), COALESCE(gallery_repositories.pulls, 0), \
+             COALESCE(gallery_repositories.updated_at, repositories.created_at) \
+             FROM repositories JOIN registries ON registries.id = repositories.registry_id \
+             LEFT JOIN public_catalog_data ON public_catalog_data.repository_id = repositories.id \
+             LEFT JOIN gallery_repositories \
+             ON gallery_repositories.repository_id = repositories.id \
+             WHERE repositories.id = $1 AND registries.region = ''",
+            params![repository_id],
+        )
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let Some(publisher) = publisher(tx, row.get(0)?).await? else { return Ok(None) };
+    let list = |text: String| serde_json::from_str(&text).map_err(Error::internal);
+    Ok(Some(Listing {
+        publisher,
+        name: RepositoryName::parse(&row.get::<String>(1)?).map_err(Error::internal)?,
+        description: row.get(2)?,
+        logo_id: row.get(3)?,
+        operating_systems: list(row.get(4)?)?,
+        architectures: list(row.get(5)?)?,
+        tag_count: row.get(6)?,
+        pulls: row.get(7)?,
+        updated_at: row.get(8)?,
+    }))
+}

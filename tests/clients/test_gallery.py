@@ -1,0 +1,235 @@
+"""The public gallery in a browser: every page, narrow and wide, dark and light, with hostile texts in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any, Iterator
+
+import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from harness import aws
+from harness.browser import Browser
+from harness.http import Registry, Response, descriptor, digest_of, send
+from harness.png import png
+from harness.server import ACCOUNT, Server
+
+HOSTILE = "<script>document.title = 'taken'</script>"
+ABOUT = f"""# Harbour
+
+A small **web server** for quays. See [the site](https://example.org) or [not this](javascript:alert(1)).
+
+| Setting | Default | What it does |
+| --- | --- | --- |
+| `PORT` | `8080` | Where it listens |
+| `ROOT` | `/srv` | What it serves |
+
+- [x] Runs as nobody
+- [ ] Makes coffee
+
+![build](https://example.org/badge.svg)
+
+{HOSTILE}
+"""
+USAGE = """## Start it
+
+```sh
+docker run --rm --publish 8080:8080 --volume "$PWD:/srv:ro" public.example.com/harbour/web/server:latest --verbose --with-a-long-argument
+```
+
+> Mind the tide.
+"""
+INDEX = "application/vnd.oci.image.index.v1+json"
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+CONFIG = "application/vnd.oci.image.config.v1+json"
+
+
+def push_image(registry: Registry, name: str, architecture: str, tag: str | None) -> dict[str, Any]:
+    """Pushes an image with a configuration worth looking at; its descriptor."""
+    layers = [os.urandom(3000), os.urandom(200_000)]
+    config = json.dumps(
+        {
+            "os": "linux",
+            "architecture": architecture,
+            "config": {
+                "Entrypoint": ["/usr/bin/server"],
+                "Cmd": ["--root", "/srv"],
+                "User": "nobody",
+                "ExposedPorts": {"8080/tcp": {}},
+                "Labels": {"org.opencontainers.image.licenses": "Apache-2.0", "hostile": HOSTILE},
+            },
+            "history": [
+                {"created_by": "ADD rootfs.tar.xz / # debian.sh --arch 'amd64' out/ 'bookworm'"},
+                {"created_by": "ENV PORT=8080", "empty_layer": True},
+                {"created_by": f"COPY server /usr/bin/server # {HOSTILE}"},
+            ],
+            "rootfs": {"type": "layers", "diff_ids": [digest_of(layer) for layer in layers]},
+        }
+    ).encode()
+    for blob in [config, *layers]:
+        registry.push_blob(name, blob).expect(201)
+    manifest = json.dumps(
+        {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": descriptor(config, CONFIG),
+            "layers": [descriptor(layer, "application/vnd.oci.image.layer.v1.tar+gzip") for layer in layers],
+            "annotations": {"org.opencontainers.image.title": f"Harbour {HOSTILE}"},
+        }
+    ).encode()
+    registry.push_manifest(name, tag or digest_of(manifest), manifest, MANIFEST).expect(201)
+    return descriptor(manifest, MANIFEST, platform={"os": "linux", "architecture": architecture})
+
+
+@pytest.fixture(scope="module")
+def gallery(server: Server) -> dict[str, str]:
+    """A public registry with all that pages show; the paths of the pages."""
+    public = aws.client(server, "ecr-public")
+    public.put_registry_catalog_data(displayName="Harbour Works")
+    texts = {
+        "web/server": "A small web server for quays, piers and everything else that stands in the water.",
+        "database": f"Keeps what the tide brings {HOSTILE}",
+        "tools/crane": "Lifts images from one registry to another.",
+        "empty": "Nothing here yet.",
+    }
+    for name, description in texts.items():
+        data: dict[str, Any] = {"description": description}
+        if name == "web/server":
+            data |= {"aboutText": ABOUT, "usageText": USAGE, "logoImageBlob": png(96, 96)}
+        public.create_repository(repositoryName=name, catalogData=data)
+    uri = public.describe_repositories(repositoryNames=["empty"])["repositories"][0]["repositoryUri"]
+    alias = uri.split("/")[1]
+    registry = Registry(server.public_host, aws.public_password(public))
+    for name in ("database", "tools/crane"):
+        push_image(registry, f"{alias}/{name}", "amd64", "latest")
+    web = f"{alias}/web/server"
+    children = [push_image(registry, web, architecture, None) for architecture in ("amd64", "arm64")]
+    index = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": children}).encode()
+    for tag in ("1", "1.27", "1.27.4", "stable", "latest"):
+        registry.push_manifest(web, tag, index, INDEX).expect(201)
+    child = children[0]["digest"]
+    subject = descriptor(index, INDEX)
+    registry.push_blob(web, b"{}").expect(201)
+    signature = json.dumps(
+        {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "artifactType": "application/vnd.dev.sigstore.bundle.v0.3+json",
+            "config": descriptor(b"{}", "application/vnd.oci.empty.v1+json"),
+            "layers": [descriptor(b"{}", "application/vnd.oci.empty.v1+json")],
+            "subject": subject,
+        }
+    ).encode()
+    registry.push_manifest(web, digest_of(signature), signature, MANIFEST).expect(201)
+    server.subcommand("public", "verify", ACCOUNT, "--data-dir", str(server.data))
+    # One pull of a tag and a platform, and one of another tag.
+    anonymous = Registry(server.public_host, None)
+    token = send(server.public_host, "GET", "/token/?service=here&scope=aws").expect(200).json()["token"]
+    anonymous.authorization = f"Bearer {token}"
+    for reference in ("latest", child, "1.27"):
+        anonymous.get_manifest(web, reference).expect(200)
+    wait_for(server, "/search?q=quays&verified=yes", web)
+    wait_for(server, f"/{web}", "2 pulls in the last 30 days")
+    return {
+        "home": "/",
+        "search": "/search?q=ser&arch=x86-64",
+        "nothing": "/search?q=zeppelin&verified=yes",
+        "publisher": f"/{alias}",
+        "repository": f"/{web}",
+        "filtered": f"/{web}?tag=1.27",
+        "empty": f"/{alias}/empty",
+        "index": f"/{web}:latest",
+        "image": f"/{web}@{child}",
+        "missing": "/nobody/nothing",
+    }
+
+
+def get(server: Server, path: str, **headers: str) -> Response:
+    return send(server.public_host, "GET", path, headers=headers)
+
+
+def wait_for(server: Server, path: str, text: str) -> None:
+    """The gallery follows what is pushed within a second."""
+    deadline = time.monotonic() + 30
+    while text not in get(server, path).expect(200).body.decode():
+        assert time.monotonic() < deadline, f"{path} never showed {text}"
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with Browser(tmp_path_factory.mktemp("browser")) as browser:
+        yield browser
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_every_page_is_accessible_and_fits(
+    server: Server, gallery: dict[str, str], browser: Browser, width: int, tmp_path: Path
+) -> None:
+    pictures = Path(os.environ.get("TONNAGE_TEST_PICTURES", tmp_path))
+    for name, path in gallery.items():
+        for dark in (False, True):
+            browser.show(f"http://{server.public_host}{path}", width=width, dark=dark)
+            browser.save(pictures / f"{name}-{width}-{'dark' if dark else 'light'}.png")
+            assert browser.violations() == [], (name, width, dark)
+            overflow = browser.run("return document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            assert overflow <= 0, f"{name} is wider than {width} pixels by {overflow}"
+            assert "taken" not in browser.driver.title, name
+            complaints = browser.complaints()
+            if name == "missing":
+                complaints = [entry for entry in complaints if "404" not in entry]
+            assert complaints == [], name
+
+
+def test_people_find_an_image_with_the_keyboard_and_without_scripts(
+    server: Server, gallery: dict[str, str], tmp_path: Path
+) -> None:
+    with Browser(tmp_path / "profile", scripts=False) as browser:
+        browser.show(f"http://{server.public_host}/", width=1440, dark=False)
+        box = browser.driver.find_element(By.NAME, "q")
+        box.send_keys("quays", Keys.ENTER)
+        browser.driver.find_element(By.LINK_TEXT, "web/server").send_keys(Keys.ENTER)
+        assert browser.driver.find_element(By.TAG_NAME, "h1").text == "web/server"
+        command = browser.driver.find_element(By.CSS_SELECTOR, ".command code").text
+        assert command == f"docker pull {server.public_host}{gallery['repository']}:latest"
+        browser.driver.find_element(By.LINK_TEXT, "1.27.4").send_keys(Keys.ENTER)
+        assert "linux/arm64" in browser.driver.find_element(By.TAG_NAME, "main").text
+
+
+def test_the_command_can_be_copied(server: Server, gallery: dict[str, str], browser: Browser) -> None:
+    browser.show(f"http://{server.public_host}{gallery['repository']}", width=1440, dark=False)
+    button = browser.driver.find_element(By.CSS_SELECTOR, "button.copy")
+    assert button.get_attribute("aria-label").startswith("Copy: docker pull ")
+
+
+def test_caches_and_crawlers(server: Server, gallery: dict[str, str]) -> None:
+    page = get(server, gallery["repository"]).expect(200)
+    assert HOSTILE not in page.body.decode()
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy and "unsafe" not in policy
+    get(server, gallery["repository"], **{"if-none-match": page.headers["etag"]}).expect(304)
+    style = page.body.decode().split('rel="stylesheet" href="')[1].split('"')[0]
+    assert "immutable" in get(server, style).expect(200).headers["cache-control"]
+    robots = get(server, "/robots.txt").expect(200).body.decode()
+    assert f"Sitemap: http://{server.public_host}/sitemap.xml" in robots
+    listed = get(server, "/sitemap.xml").expect(200).body.decode()
+    assert gallery["repository"] in listed and gallery["empty"] not in listed
+
+
+def test_a_private_repository_looks_like_none(server: Server, gallery: dict[str, str]) -> None:
+    aws.client(server, "ecr").create_repository(repositoryName="private/thing")
+    alias = gallery["publisher"]
+    answers = [
+        get(server, path).expect(404).body
+        for path in (f"{alias}/private/thing", f"{alias}/no/thing", f"/{ACCOUNT}/private/thing", "/../etc/passwd", "/%ff")
+    ]
+    assert len(set(answers)) == 1
+
+
+def test_the_registry_is_where_it_was(server: Server) -> None:
+    send(server.public_host, "GET", "/v2/").expect(401)
+    send(server.public_host, "POST", "/", headers={"x-amz-target": "Nonsense.Nothing"}).expect(400, 403, 404)
