@@ -21,9 +21,7 @@ from harness.server import ACCOUNT, Server
 from harness.tools import wait_until
 from harness.sigv4 import call
 
-UNSERVED = Path(__file__).with_name("unserved_ecr_operations.txt").read_text().split()
 OPERATIONS = sorted(MODEL.operation_names)
-SERVED = [name for name in OPERATIONS if name not in UNSERVED]
 
 LIFECYCLE_POLICY = json.dumps(
     {
@@ -243,6 +241,16 @@ def _signing(state: State) -> None:
     succeed(state.server, "PutSigningConfiguration", everything("PutSigningConfiguration", state))
 
 
+def _basic_scanning(state: State) -> None:
+    succeed(state.server, "PutRegistryScanningConfiguration", {"scanType": "BASIC", "rules": []})
+
+
+def _scan(state: State) -> None:
+    _basic_scanning(state)
+    values = {"repositoryName": state.name, "imageId": {"imageDigest": state.pushed.digest}}
+    succeed(state.server, "StartImageScan", values)
+
+
 PREPARATIONS: dict[str, Callable[[State], None]] = {
     "DeleteLifecyclePolicy": _lifecycle_policy,
     "DeletePullThroughCacheRule": _rule,
@@ -251,6 +259,7 @@ PREPARATIONS: dict[str, Callable[[State], None]] = {
     "DeleteRepositoryPolicy": _repository_policy,
     "DeleteSigningConfiguration": _signing,
     "DeregisterPullTimeUpdateExclusion": _exclusion,
+    "DescribeImageScanFindings": _scan,
     "DescribePullThroughCacheRules": _rule,
     "DescribeReplicationBackfillResults": _ended_backfill,
     "DescribeRepositoryCreationTemplates": _template,
@@ -261,6 +270,7 @@ PREPARATIONS: dict[str, Callable[[State], None]] = {
     "GetSigningConfiguration": _signing,
     "ListPullTimeUpdateExclusions": _exclusion,
     "ListReplicationBackfills": _ended_backfill,
+    "StartImageScan": _basic_scanning,
     "StartLifecyclePolicyPreview": _lifecycle_policy,
     "StartReplicationBackfill": _tags_to_copy,
     "StopReplicationBackfill": _backfill_under_way,
@@ -272,6 +282,7 @@ PREPARATIONS: dict[str, Callable[[State], None]] = {
 # Members that the model allows one by one and ECR not together.
 CONFLICTS: dict[str, set[str]] = {
     "CreatePullThroughCacheRule": {"credentialArn"},
+    "DescribeImageScanFindings": {"nextToken"},
     "DescribeImages": {"imageIds", "nextToken"},
     "DescribePullThroughCacheRules": {"ecrRepositoryPrefixes", "nextToken"},
     "DescribeReplicationBackfillResults": {"nextToken"},
@@ -444,36 +455,11 @@ def contract(binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     running.close()
 
 
-def test_the_list_of_unserved_operations() -> None:
-    assert UNSERVED == sorted(set(UNSERVED))
-    assert set(UNSERVED) <= set(OPERATIONS)
-
-
-@pytest.mark.parametrize("operation", UNSERVED)
-def test_an_unserved_operation_says_so(contract: Server, operation: str) -> None:
-    # Valid input is not needed: once it is judged, the operation is served and leaves the list.
-    answer = ask(contract, operation, UNSERVED_INPUTS.get(operation, {}))
-    assert code_of(answer) == "UnsupportedOperationException", str(answer)
-    assert operation in answer.body.decode()
-
-
-UNSERVED_INPUTS: dict[str, dict[str, Any]] = {
-    operation: {
-        name: value
-        for name, value in {
-            "repositoryName": "absent",
-            "imageId": {"imageTag": "absent"},
-        }.items()
-        if name in MODEL.operation_model(operation).input_shape.required_members
-    }
-    for operation in UNSERVED
-}
-
 INPUTS = [minimal, maximal, with_nulls, unknown_member]
 
 
 @pytest.mark.parametrize("make", INPUTS, ids=[make.__name__ for make in INPUTS])
-@pytest.mark.parametrize("operation", SERVED)
+@pytest.mark.parametrize("operation", OPERATIONS)
 def test_valid_input(contract: Server, operation: str, make: Callable[[str, State], dict[str, Any]]) -> None:
     state = prepare(contract)
     PREPARATIONS.get(operation, _nothing)(state)
@@ -505,14 +491,14 @@ def complaints(operation: OperationModel, server: Server, cases: Iterator[tuple[
 REFUSALS = {"InvalidParameterException", "ValidationException", "InvalidTagParameterException", "TooManyTagsException"}
 
 
-@pytest.mark.parametrize("operation", SERVED)
+@pytest.mark.parametrize("operation", OPERATIONS)
 def test_one_broken_constraint(contract: Server, shared: State, operation: str) -> None:
     model = MODEL.operation_model(operation)
     cases = broken_members(model.input_shape, everything(operation, shared))
     assert not (found := complaints(model, contract, cases, REFUSALS)), "\n".join(found)
 
 
-@pytest.mark.parametrize("operation", SERVED)
+@pytest.mark.parametrize("operation", OPERATIONS)
 def test_one_wrong_type(contract: Server, shared: State, operation: str) -> None:
     model = MODEL.operation_model(operation)
     cases = mistyped_members(model.input_shape, everything(operation, shared))
@@ -570,7 +556,7 @@ def test_the_same_again(contract: Server, operation: str, code: str | None) -> N
 
 PAGED = [
     (operation, members[0])
-    for operation in SERVED
+    for operation in OPERATIONS
     if (output := MODEL.operation_model(operation).output_shape) is not None
     and "nextToken" in output.members
     and (members := [name for name, member in output.members.items() if member.type_name == "list"])
@@ -609,7 +595,7 @@ def test_pages_of_one(contract: Server, operation: str, member: str) -> None:
 
 
 PAGINATORS = sorted(
-    set(botocore.session.get_session().get_paginator_model("ecr")._paginator_config) - set(UNSERVED)  # noqa: SLF001
+    set(botocore.session.get_session().get_paginator_model("ecr")._paginator_config)  # noqa: SLF001
 )
 
 

@@ -1,7 +1,10 @@
 //! The registry as a struct of handles, shared by every front end and job.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::advisories::settings::AdvisorySettings;
+use crate::advisories::source::Downloads;
 use crate::archive::copying::Copying;
 use crate::audit::Denials;
 use crate::authorize::PolicyCache;
@@ -27,7 +30,10 @@ use crate::pull_through::upstream::Upstreams;
 use crate::quotas::Quotas;
 use crate::replication::carry::CarryOver;
 use crate::replication::pace::Pace;
+use crate::replication::peer::{PeerSettings, Peers};
+use crate::replication::peers::Sessions;
 use crate::root_key::RootKey;
+use crate::scanning::scan_image::ScanImage;
 use crate::throttle::Throttling;
 use crate::uploads::UploadLocks;
 
@@ -64,6 +70,8 @@ pub struct Settings {
     pub replication_bytes_per_second: u64,
     /// How many repositories are copied at a time, each to one destination.
     pub replication_concurrency: u32,
+    /// Which destinations of replication are registries of other deployments.
+    pub peers: PeerSettings,
     /// How much registries may hold.
     pub quotas: Quotas,
     /// How often accounts may call.
@@ -75,8 +83,18 @@ pub struct Settings {
     /// Whether the layers and children of an image that was pulled through are fetched unasked, as
     /// in ECR. Without that they come when they are first asked for.
     pub pull_through_whole_images: bool,
+    /// How long after a scan of an image nobody may ask for another one, in seconds. ECR's is a
+    /// day.
+    pub scan_interval_seconds: i64,
+    /// How many images are scanned at a time, in the whole deployment.
+    pub scan_concurrency: u32,
+    /// Where the scanner puts files that it must read out of order; made when it is needed. Nothing
+    /// stays there.
+    pub scan_scratch: PathBuf,
     /// How much public registries give to one source.
     pub public_limits: PublicLimits,
+    /// Where advisories come from.
+    pub advisories: AdvisorySettings,
 }
 
 impl Default for Settings {
@@ -94,12 +112,17 @@ impl Default for Settings {
             scrub_interval_seconds: 7 * 24 * 3600,
             replication_bytes_per_second: 0,
             replication_concurrency: CarryOver::LIMITS.concurrency,
+            peers: PeerSettings::default(),
             quotas: Quotas::ECR,
             throttling: Throttling::Off,
             upstreams: UpstreamSettings::default(),
             pull_through_validity: Validity::ECR,
             pull_through_whole_images: true,
+            scan_interval_seconds: 24 * 3600,
+            scan_concurrency: ScanImage::LIMITS.concurrency,
+            scan_scratch: std::env::temp_dir(),
             public_limits: PublicLimits::ECR,
+            advisories: AdvisorySettings::NONE,
         }
     }
 }
@@ -127,6 +150,7 @@ pub struct App {
     pub(crate) token_keys: TokenKeys,
     pub(crate) known_tokens: KnownTokens,
     pub(crate) documents: Arc<dyn Documents>,
+    pub(crate) downloads: Arc<dyn Downloads>,
     pub(crate) upstreams: Arc<dyn Upstreams>,
     pub(crate) imports: Imports,
     pub(crate) key_sets: KeySets,
@@ -147,6 +171,8 @@ pub struct App {
     pub(crate) scrub: tokio::sync::Notify,
     pub(crate) jobs: jobs::Wake,
     pub(crate) replication_pace: Arc<Pace>,
+    pub(crate) peers: Option<Arc<dyn Peers>>,
+    pub(crate) peer_sessions: Sessions,
 }
 
 impl App {

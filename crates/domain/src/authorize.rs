@@ -24,7 +24,7 @@ use crate::identities::{entities, sessions};
 use crate::names::AccountId;
 use crate::policies::governing::{self, Basis, Compiled, Governed, Needs, Remember};
 use crate::resource_tags::ResourceTag;
-use crate::{public, repositories, resource_tags, secrets, services, versions};
+use crate::{public, repositories, resource_tags, scanning, secrets, services, versions};
 
 /// What was allowed, and under which versions of the stored policies. Whoever holds a permit may
 /// open transactions; it can only be had from the authorizer, and not copied.
@@ -55,8 +55,8 @@ struct Denial {
 /// What the decision was made from.
 struct DecidedFrom {
     basis: Basis,
-    /// Whether the tags of resources mattered; they have no version.
-    read_resource_tags: bool,
+    /// Whether the tags of resources mattered, or scans of images; they have no version.
+    read_unversioned: bool,
 }
 
 impl Permit {
@@ -98,7 +98,7 @@ impl Permit {
     pub(crate) async fn still_holds(&self, tx: &mut Tx) -> Result<bool> {
         match &self.from {
             None => Ok(true),
-            Some(DecidedFrom { read_resource_tags: true, .. }) => Ok(false),
+            Some(DecidedFrom { read_unversioned: true, .. }) => Ok(false),
             Some(DecidedFrom { basis, .. }) => basis.still_holds(tx).await,
         }
     }
@@ -188,7 +188,7 @@ async fn decide(
     let own = OwnPolicies::read(app, tx, principal, &basis, remember).await?;
 
     let mut granted = Vec::with_capacity(demands.len());
-    let mut read_resource_tags = false;
+    let mut read_unversioned = false;
     for (demand, governed) in demands.iter().zip(&governed) {
         let resource = resolved(tx, &demand.resource).await?;
         let arn = resource.arn();
@@ -197,10 +197,18 @@ async fn decide(
         let trust_needs = trust.as_ref().map(Needs::of).unwrap_or_default();
         let needs = own.needs() | policies.needs() | trust_needs;
         let tags = if needs.resource_tags {
-            read_resource_tags = true;
+            read_unversioned = true;
             tags_of(tx, &resource).await?
         } else {
             Vec::new()
+        };
+        let scanned;
+        let demand = if needs.scans {
+            read_unversioned = true;
+            scanned = scanning::gate::with_scan(tx, demand).await?;
+            &scanned
+        } else {
+            demand
         };
         let question = Question {
             principal,
@@ -247,7 +255,7 @@ async fn decide(
         }
         granted.push(Decided { action: demand.action, arn: question.arn, denial });
     }
-    let from = DecidedFrom { basis, read_resource_tags };
+    let from = DecidedFrom { basis, read_unversioned };
     Ok(Permit { granted, demands: Arc::clone(demands), from: Some(from) })
 }
 

@@ -57,6 +57,14 @@ pub enum ErrorKind {
     ImageReferencedByManifestList,
     /// The image cannot come to the storage class asked for.
     ImageStorageClassUpdateNotSupported,
+    /// The image is archived.
+    ImageArchived,
+    /// The image is of a type that is not scanned.
+    UnsupportedImageType,
+    /// The image was never scanned.
+    ScanNotFound,
+    /// Images cannot be scanned on request here.
+    ScanningUnavailable,
     /// The manifest is not a manifest.
     ManifestInvalid,
     /// The manifest is larger than 4 MiB.
@@ -185,7 +193,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind, in the order of their declaration.
-    pub const ALL: [Self; 83] = [
+    pub const ALL: [Self; 87] = [
         Self::Unauthenticated,
         Self::TokenExpired,
         Self::TokenInvalid,
@@ -207,6 +215,10 @@ impl ErrorKind {
         Self::ImageDigestDoesNotMatch,
         Self::ImageReferencedByManifestList,
         Self::ImageStorageClassUpdateNotSupported,
+        Self::ImageArchived,
+        Self::UnsupportedImageType,
+        Self::ScanNotFound,
+        Self::ScanningUnavailable,
         Self::ManifestInvalid,
         Self::ManifestTooLarge,
         Self::LayersNotFound,

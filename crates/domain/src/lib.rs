@@ -4,6 +4,7 @@
 //! [`execute::execute`]. This crate knows no wire shapes, no HTTP and no database driver.
 
 pub mod accounts;
+pub mod advisories;
 pub mod app;
 pub mod archive;
 pub mod audit;

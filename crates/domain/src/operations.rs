@@ -1,6 +1,7 @@
 //! The table of operations: every operation there is, once.
 
 use crate::accounts::{CreateAccount, ListAccounts, SetAccountState};
+use crate::advisories::operations::{ListAdvisorySources, SyncAdvisories};
 use crate::archive::restore_image::ActivateImage;
 use crate::archive::update_image_storage_class::UpdateImageStorageClass;
 use crate::backup::operations::CreateBackup;
@@ -142,10 +143,13 @@ use crate::repositories::put_sparse_manifests::PutSparseManifests;
 use crate::repositories::rename::RenameRepository;
 use crate::resource_tags::{ListTagsForResource, TagResource, UntagResource};
 use crate::scanning::batch_get_repository_scanning_configuration::BatchGetRepositoryScanningConfiguration;
+use crate::scanning::describe_image_scan_findings::DescribeImageScanFindings;
+use crate::scanning::index_image_layers::IndexImageLayers;
 use crate::scanning::put_image_scanning_configuration::PutImageScanningConfiguration;
 use crate::scanning::registry_scanning_configuration::{
     GetRegistryScanningConfiguration, PutRegistryScanningConfiguration,
 };
+use crate::scanning::start_image_scan::StartImageScan;
 use crate::scrub::operations::{DescribeScrub, StartScrub};
 use crate::secrets::create_secret::CreateSecret;
 use crate::secrets::delete_secret::DeleteSecret;
@@ -197,6 +201,7 @@ pub const OPERATIONS: &[Entry] = &[
     DeleteSigningConfiguration::ENTRY,
     DeregisterPullTimeUpdateExclusion::ENTRY,
     DescribeImageReplicationStatus::ENTRY,
+    DescribeImageScanFindings::ENTRY,
     DescribeImageSigningStatus::ENTRY,
     DescribeImages::ENTRY,
     DescribePullThroughCacheRules::ENTRY,
@@ -230,6 +235,7 @@ pub const OPERATIONS: &[Entry] = &[
     PutSigningConfiguration::ENTRY,
     RegisterPullTimeUpdateExclusion::ENTRY,
     SetRepositoryPolicy::ENTRY,
+    StartImageScan::ENTRY,
     StartLifecyclePolicyPreview::ENTRY,
     StartReplicationBackfill::ENTRY,
     StopReplicationBackfill::ENTRY,
@@ -420,10 +426,12 @@ pub const OPERATIONS: &[Entry] = &[
     GetManifest::ENTRY,
     GetRepositoryLogo::ENTRY,
     HeadBlob::ENTRY,
+    IndexImageLayers::ENTRY,
     ImportUpstreamImage::ENTRY,
     ImportUpstreamLayer::ENTRY,
     ImportUpstreamReferrers::ENTRY,
     ListAccounts::ENTRY,
+    ListAdvisorySources::ENTRY,
     ListCatalog::ENTRY,
     ListJobs::ENTRY,
     ListReplications::ENTRY,
@@ -447,6 +455,7 @@ pub const OPERATIONS: &[Entry] = &[
     SetAccountState::ENTRY,
     SetPrimaryPublicAlias::ENTRY,
     StartScrub::ENTRY,
+    SyncAdvisories::ENTRY,
     VerifyPublicRegistry::ENTRY,
     ViewImage::ENTRY,
     ViewPublisher::ENTRY,

@@ -85,6 +85,22 @@ pub const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../migrations/0073_replication_lag.sql"),
     },
     Migration { version: 80, name: "public", sql: include_str!("../migrations/0080_public.sql") },
+    Migration {
+        version: 90,
+        name: "advisories",
+        sql: include_str!("../migrations/0090_advisories.sql"),
+    },
+    Migration {
+        version: 91,
+        name: "advisory_entries",
+        sql: include_str!("../migrations/0091_advisory_entries.sql"),
+    },
+    Migration { version: 92, name: "flaws", sql: include_str!("../migrations/0092_flaws.sql") },
+    Migration {
+        version: 93,
+        name: "scanning",
+        sql: include_str!("../migrations/0093_scanning.sql"),
+    },
     Migration { version: 98, name: "gallery", sql: include_str!("../migrations/0098_gallery.sql") },
     Migration {
         version: 99,

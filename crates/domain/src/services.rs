@@ -18,21 +18,22 @@ pub struct ServicePrincipal {
     policy: &'static str,
 }
 
-/// ECR itself, which carries out lifecycle policies, restores archived images and signs. AWS has no
+/// ECR itself, which carries out lifecycle policies, restores archived images, signs and scans. AWS has no
 /// service-linked role for this.
 pub const ECR: ServicePrincipal = ServicePrincipal {
     name: "ecr.amazonaws.com",
     linked_role: None,
-    policy: r#"{"Version":"2012-10-17","Statement":[{"Sid":"LifecyclePolicies","Effect":"Allow","Action":["ecr:BatchDeleteImage","ecr:UpdateImageStorageClass","ecr:PutImage"],"Resource":"arn:*:ecr:*:*:repository/*"}]}"#,
+    policy: r#"{"Version":"2012-10-17","Statement":[{"Sid":"LifecyclePolicies","Effect":"Allow","Action":["ecr:BatchDeleteImage","ecr:UpdateImageStorageClass","ecr:PutImage","ecr:BatchGetImage","ecr:GetDownloadUrlForLayer"],"Resource":"arn:*:ecr:*:*:repository/*"}]}"#,
 };
 
 /// What copies images to other registries. Source: Amazon ECR user guide, "Amazon ECR
 /// service-linked role for replication"; deletions are carried too, and settings on
-/// request, so theirs are in the policy.
+/// request, so theirs are in the policy, and so are the secrets of its own account that hold the
+/// keys for other deployments.
 pub const REPLICATION: ServicePrincipal = ServicePrincipal {
     name: "replication.ecr.amazonaws.com",
     linked_role: Some("AWSServiceRoleForECRReplication"),
-    policy: r#"{"Version":"2012-10-17","Statement":[{"Sid":"Replication","Effect":"Allow","Action":["ecr:CreateRepository","ecr:ReplicateImage","ecr:BatchDeleteImage","ecr:PutLifecyclePolicy","ecr:DeleteLifecyclePolicy","ecr:SetRepositoryPolicy","ecr:DeleteRepositoryPolicy","ecr:TagResource","ecr:UntagResource","ecr:PutImageTagMutability"],"Resource":"*"}]}"#,
+    policy: r#"{"Version":"2012-10-17","Statement":[{"Sid":"Replication","Effect":"Allow","Action":["ecr:CreateRepository","ecr:ReplicateImage","ecr:BatchDeleteImage","ecr:PutLifecyclePolicy","ecr:DeleteLifecyclePolicy","ecr:SetRepositoryPolicy","ecr:DeleteRepositoryPolicy","ecr:TagResource","ecr:UntagResource","ecr:PutImageTagMutability"],"Resource":"*"},{"Sid":"SecretsManager","Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"arn:*:secretsmanager:*:*:secret:ecr-replication/*","Condition":{"StringEquals":{"aws:ResourceAccount":"${aws:PrincipalAccount}"}}}]}"#,
 };
 
 /// What fetches images from upstream registries. Source: Amazon ECR user guide, "Amazon ECR

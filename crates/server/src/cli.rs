@@ -150,6 +150,10 @@ Examples:
   tonnage scrub --status")]
     Scrub(ScrubArguments),
 
+    /// Look at the sources of advisories, and have them read.
+    #[command(subcommand, arg_required_else_help = true)]
+    Advisories(AdvisoriesCommands),
+
     /// Look at the jobs of the running server, cancel them or have them tried again.
     #[command(subcommand, arg_required_else_help = true)]
     Jobs(JobsCommands),
@@ -550,6 +554,35 @@ pub(crate) struct ScrubArguments {
     /// Say what was read and what is damaged, and begin nothing.
     #[arg(long)]
     pub(crate) status: bool,
+}
+
+/// What may be done with sources of advisories.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AdvisoriesCommands {
+    /// List the sources, how much they have, how old it is, and what failed.
+    #[command(after_help = "Examples:\n  tonnage advisories list")]
+    List {
+        #[command(flatten)]
+        place: PlaceArguments,
+    },
+    /// Read the sources now, and wait until that is done. Ends with 1 when one cannot be read.
+    ///
+    /// The running server does this by itself, at the interval of the setting `advisory_interval`.
+    #[command(after_help = "\
+Examples:
+  tonnage advisories sync
+  tonnage advisories sync debian --force")]
+    Sync {
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// Only this source.
+        #[arg(value_name = "NAME")]
+        source: Option<String>,
+        /// Read it although it has not changed, and take it although it has lost more than half of
+        /// its records.
+        #[arg(long)]
+        force: bool,
+    },
 }
 
 /// What may be done with jobs.

@@ -239,6 +239,10 @@ pub fn json_code(kind: ErrorKind) -> Code {
         Kind::ImageStorageClassUpdateNotSupported => {
             ("ImageStorageClassUpdateNotSupportedException", 400)
         }
+        Kind::ImageArchived => ("ImageArchivedException", 400),
+        Kind::UnsupportedImageType => ("UnsupportedImageTypeException", 400),
+        Kind::ScanNotFound => ("ScanNotFoundException", 400),
+        Kind::ScanningUnavailable => ("ValidationException", 400),
         Kind::InvalidAuthorizationMessage => ("InvalidParameterException", 400),
         Kind::SigningConfigurationNotFound => ("SigningConfigurationNotFoundException", 400),
         // Of requests that this API does not have.
@@ -350,6 +354,10 @@ pub fn query_code(kind: ErrorKind) -> Code {
         | Kind::LifecyclePolicyPreviewNotFound
         | Kind::LifecyclePolicyPreviewInProgress
         | Kind::ImageStorageClassUpdateNotSupported
+        | Kind::ImageArchived
+        | Kind::UnsupportedImageType
+        | Kind::ScanNotFound
+        | Kind::ScanningUnavailable
         | Kind::SigningConfigurationNotFound
         | Kind::BackfillInProgress
         | Kind::BackfillInvalidStatus

@@ -154,6 +154,10 @@ pub(super) fn code(kind: ErrorKind) -> (StatusCode, &'static str) {
         | ErrorKind::LifecyclePolicyPreviewNotFound
         | ErrorKind::LifecyclePolicyPreviewInProgress
         | ErrorKind::ImageStorageClassUpdateNotSupported
+        | ErrorKind::ImageArchived
+        | ErrorKind::UnsupportedImageType
+        | ErrorKind::ScanNotFound
+        | ErrorKind::ScanningUnavailable
         | ErrorKind::InvalidAuthorizationMessage
         | ErrorKind::SigningConfigurationNotFound
         | ErrorKind::BackfillInProgress

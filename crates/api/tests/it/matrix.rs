@@ -60,6 +60,7 @@ use tonnage_domain::repositories::RepositoryAddress;
 use tonnage_domain::repositories::put_sparse_manifests::PutSparseManifests;
 use tonnage_domain::repositories::rename::RenameRepository;
 
+use tonnage_domain::advisories::operations::{ListAdvisorySources, SyncAdvisories};
 use tonnage_domain::scrub::operations::{DescribeScrub, StartScrub};
 
 use tonnage_store::vault::FileVault;
@@ -337,7 +338,10 @@ fn input(operation: &str, name: &str) -> Value {
         "UpdateImageStorageClass" => {
             json!({ "imageId": { "imageTag": "v1" }, "targetStorageClass": "ARCHIVE" })
         }
-        "DescribeImageReplicationStatus" | "DescribeImageSigningStatus" => {
+        "DescribeImageReplicationStatus"
+        | "DescribeImageScanFindings"
+        | "DescribeImageSigningStatus"
+        | "StartImageScan" => {
             json!({ "imageId": { "imageTag": "v1" } })
         }
         "ListImageReferrers" => json!({ "subjectId": { "imageDigest": DIGEST } }),
@@ -443,8 +447,8 @@ async fn administrate(asking: &Asking, operation: &str) -> String {
         "RetryJob" => asking.run(RetryJob { management_account, id: 1 }).await,
         // Only jobs run these, with a lease that nobody else can have.
         "ActivateImage" | "ArchiveReferrers" | "AttachSignature" | "ExpireImages"
-        | "ExpireReferrers" | "MarkImageComplete" | "ReplicateDeletion" | "ReplicateImage"
-        | "ReplicateLayer" | "ReplicateSetting" => "no access".to_owned(),
+        | "ExpireReferrers" | "IndexImageLayers" | "MarkImageComplete" | "ReplicateDeletion"
+        | "ReplicateImage" | "ReplicateLayer" | "ReplicateSetting" => "no access".to_owned(),
         "ImportUpstreamImage" => {
             let reference = Reference::parse("v1").unwrap();
             asking.run(ImportUpstreamImage { repository: in_management("app"), reference }).await
@@ -479,6 +483,11 @@ async fn administrate(asking: &Asking, operation: &str) -> String {
             asking.run(ViewImage { repository: in_management("app"), reference }).await
         }
         "DescribeScrub" => asking.run(DescribeScrub { management_account }).await,
+        "ListAdvisorySources" => asking.run(ListAdvisorySources { management_account }).await,
+        "SyncAdvisories" => {
+            let source = None;
+            asking.run(SyncAdvisories { management_account, source, force: false }).await
+        }
         "StartScrub" => asking.run(StartScrub { management_account }).await,
         "PutAccountLimit" => {
             let text = LOGIN_ONLY.to_owned();

@@ -241,6 +241,7 @@ pub async fn open(parts: Parts) -> Result<Opened, OpenError> {
         domain_keys: crate::encryption::DomainKeys::default(),
         token_keys: crate::identities::token_keys::TokenKeys::default(),
         documents: Arc::new(crate::identities::web_identity::NoDocuments),
+        downloads: Arc::new(crate::advisories::source::NoDownloads),
         upstreams: Arc::new(crate::pull_through::upstream::NoUpstreams),
         imports: crate::pull_through::imports::Imports::default(),
         key_sets: crate::identities::web_identity::KeySets::default(),
@@ -261,6 +262,8 @@ pub async fn open(parts: Parts) -> Result<Opened, OpenError> {
         scrub: tokio::sync::Notify::new(),
         jobs: crate::jobs::Wake::default(),
         replication_pace: Arc::new(replication_pace),
+        peers: None,
+        peer_sessions: crate::replication::peers::Sessions::default(),
     };
     Ok(Opened { app, first_access_key })
 }

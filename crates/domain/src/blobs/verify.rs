@@ -10,7 +10,7 @@ use crate::fsck::IMAGES_MAX;
 use crate::metadata::Row;
 use crate::names::{AccountId, Digest, Hasher};
 use crate::objects::{ObjectId, SPAN_BYTES_MAX};
-use crate::params;
+use crate::{params, scanning};
 
 /// A blob of some account.
 pub(crate) struct Subject {
@@ -216,6 +216,7 @@ pub(crate) async fn forget(tx: &mut Tx, id: i64, now: Millis) -> Result<bool> {
     .await?;
     tx.execute("DELETE FROM garbage_candidates WHERE blob_id = $1", params![id]).await?;
     tx.execute("DELETE FROM repository_blobs WHERE blob_id = $1", params![id]).await?;
+    scanning::state::forget_layer(tx, id).await?;
     tx.execute("DELETE FROM blobs WHERE id = $1", params![id]).await?;
     Ok(true)
 }

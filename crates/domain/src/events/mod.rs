@@ -8,6 +8,7 @@ use crate::clock::Millis;
 use crate::error::Result;
 use crate::execute::{Call, Tx};
 use crate::params;
+use crate::scanning::state::SeverityCounts;
 
 const PAYLOAD_VERSION: i64 = 1;
 
@@ -46,14 +47,47 @@ pub(crate) enum Event {
         #[serde(skip_serializing_if = "Option::is_none")]
         last_activated_at: Option<String>,
     },
-    /// An image was brought from an upstream registry.
+    /// An image was brought from an upstream registry, or could not be.
     PulledThrough {
         sync_status: &'static str,
         ecr_repository_prefix: String,
         repository_name: String,
         upstream_registry_url: String,
         image_tag: Option<String>,
+        /// Absent where the image was asked for by a tag and did not come.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        image_digest: Option<String>,
+        /// Of a failure only, as the reason.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        failure_code: Option<&'static str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        failure_reason: Option<String>,
+    },
+    /// A basic scan of an image has ended.
+    ImageScanned {
+        scan_status: &'static str,
+        repository_name: String,
+        finding_severity_counts: SeverityCounts,
         image_digest: String,
+        image_tags: Vec<String>,
+    },
+    /// The first enhanced scan of an image has ended.
+    EnhancedScanCompleted {
+        scan_status: &'static str,
+        repository_name: String,
+        finding_severity_counts: SeverityCounts,
+        image_digest: String,
+        image_tags: Vec<String>,
+    },
+    /// Enhanced scanning found something, or finds it no longer.
+    FindingChanged {
+        finding_arn: String,
+        status: &'static str,
+        title: String,
+        severity: &'static str,
+        repository_name: String,
+        image_digest: String,
+        image_tags: Vec<String>,
     },
     /// A repository was created.
     RepositoryCreated { repository_name: String },
@@ -71,6 +105,9 @@ impl Event {
             Self::ImageReplicated { .. } => "image-replicated",
             Self::ImageStorageClassUpdated { .. } => "image-storage-class-updated",
             Self::PulledThrough { .. } => "pulled-through",
+            Self::ImageScanned { .. } => "image-scanned",
+            Self::EnhancedScanCompleted { .. } => "enhanced-scan-completed",
+            Self::FindingChanged { .. } => "finding-changed",
             Self::RepositoryCreated { .. } => "repository-created",
             Self::RepositoryDeleted { .. } => "repository-deleted",
             Self::RepositoryRenamed { .. } => "repository-renamed",

@@ -83,6 +83,18 @@ const REFERENCES: &[Reference] = &[
     reference!("replicated_settings"."repository_id" => "repositories"."id"),
     reference!("image_signatures"."image_id" => "images"."id"),
     reference!("arriving_images"."image_id" => "images"."id"),
+    reference!("layer_indexes"."blob_id" => "blobs"."id"),
+    reference!("image_scans"."image_id" => "images"."id"),
+    Reference {
+        table: "image_findings",
+        column: "image_id",
+        to: "image_scans",
+        sql: "SELECT COUNT(*) FROM image_findings WHERE NOT EXISTS \
+              (SELECT 1 FROM image_scans WHERE image_scans.image_id = image_findings.image_id \
+              AND image_scans.scan_type = image_findings.scan_type)",
+    },
+    reference!("image_packages"."image_id" => "images"."id"),
+    reference!("image_packages"."package_version_id" => "package_versions"."id"),
     reference!("signing_authorities"."account_id" => "accounts"."id"),
     reference!("signing_profiles"."account_id" => "accounts"."id"),
     reference!("secrets"."account_id" => "accounts"."id"),
@@ -96,6 +108,10 @@ const REFERENCES: &[Reference] = &[
               WHERE secret_versions.secret_id = secret_stages.secret_id \
               AND secret_versions.version_id = secret_stages.version_id)",
     },
+    reference!("advisories"."source" => "advisory_sources"."name"),
+    reference!("advisory_cves"."advisory_id" => "advisories"."id"),
+    reference!("advisory_entries"."advisory_id" => "advisories"."id"),
+    reference!("flaw_records"."source" => "advisory_sources"."name"),
     reference!("replication_backfills"."registry_id" => "registries"."id"),
     reference!("replication_backfill_results"."backfill_id" => "replication_backfills"."id"),
     reference!("uploads"."repository_id" => "repositories"."id"),

@@ -11,7 +11,7 @@ use crate::clock::Millis;
 use crate::error::{Error, Result};
 use crate::execute::Tx;
 use crate::metadata::Mode;
-use crate::params;
+use crate::{params, scanning};
 
 /// Candidates examined in one transaction, which keeps the writer for a few milliseconds.
 const BATCH: i64 = 100;
@@ -181,6 +181,7 @@ async fn collect_one(app: &App, tx: &mut Tx, edge: &Edge, removed: &mut Swept) -
         )
         .await?;
     }
+    scanning::state::forget_layer(tx, edge.blob_id).await?;
     let gone = tx.execute("DELETE FROM blobs WHERE id = $1", params![edge.blob_id]).await?;
     if gone != 1 {
         return Err(Error::internal("a blob row vanished inside a transaction"));

@@ -145,7 +145,7 @@ pub async fn verify_basic(app: &App, credentials: &str, now: Millis) -> Result<T
 }
 
 /// The password in what HTTP's Basic scheme carries.
-pub(crate) fn password_in(credentials: &str) -> Option<String> {
+pub fn password_in(credentials: &str) -> Option<String> {
     let decoded = String::from_utf8(STANDARD.decode(credentials).ok()?).ok()?;
     decoded.strip_prefix("AWS:").map(str::to_owned)
 }

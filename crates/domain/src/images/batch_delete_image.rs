@@ -12,6 +12,7 @@ use crate::names::{Digest, Tag};
 use crate::params;
 use crate::replication::{self, Change};
 use crate::repositories::{self, Repository, RepositoryAddress};
+use crate::scanning;
 
 const DELETE: RegistryAction = registry_action!("BatchDeleteImage");
 
@@ -189,6 +190,9 @@ async fn remove_image(tx: &mut Tx, call: &Call<'_>, image: &ImageRecord) -> Resu
         params![image.id, call.now()],
     )
     .await?;
+    for statement in scanning::state::FORGET_IMAGE {
+        tx.execute(statement, params![image.id]).await?;
+    }
     for statement in [
         "DELETE FROM replications WHERE image_id = $1",
         "DELETE FROM image_signatures WHERE image_id = $1",

@@ -10,7 +10,10 @@ use crate::metadata::Row;
 use crate::names::{Digest, Tag};
 use crate::pages::{Page, PageRequest};
 use crate::params;
+use crate::registries::Document as _;
 use crate::repositories::{self, RepositoryAddress};
+use crate::scanning::state::{self, Scan};
+use crate::scanning::{RegistryScanningConfiguration, ScanType};
 
 /// Describes the images asked for, or lists all, oldest first.
 #[derive(Clone, Debug)]
@@ -53,6 +56,9 @@ pub struct ImageDetail {
     pub last_archived_at: Option<Millis>,
     /// When it was last restored.
     pub last_activated_at: Option<Millis>,
+    /// Its enhanced scan, while the registry has enhanced scanning. ECR tells nothing of basic scans
+    /// here since it has its own basic scanner.
+    pub scan: Option<Scan>,
 }
 
 impl Operation for DescribeImages {
@@ -66,6 +72,9 @@ impl Operation for DescribeImages {
     async fn run(self, call: Call<'_>) -> Result<Page<ImageDetail>> {
         let mut tx = call.read().await?;
         let repository = repositories::get(&mut tx, &self.repository).await?;
+        let scanning =
+            RegistryScanningConfiguration::load(&mut tx, Some(repository.registry_id)).await?;
+        let is_enhanced = scanning.scan_type == ScanType::Enhanced;
         if !self.ids.is_empty() {
             let mut items: Vec<ImageDetail> = Vec::with_capacity(self.ids.len());
             for id in &self.ids {
@@ -73,7 +82,7 @@ impl Operation for DescribeImages {
                     .await?
                     .map_err(|_| not_found(&self.repository, id))?;
                 if items.iter().all(|item| item.row != image.id) {
-                    items.push(detail(&mut tx, image.id).await?);
+                    items.push(detail(&mut tx, image.id, is_enhanced).await?);
                 }
             }
             return Ok(Page { items, next: None });
@@ -105,13 +114,13 @@ impl Operation for DescribeImages {
         let page = self.page.cut(ids, ToString::to_string);
         let mut items = Vec::with_capacity(page.items.len());
         for id in page.items {
-            items.push(detail(&mut tx, id).await?);
+            items.push(detail(&mut tx, id, is_enhanced).await?);
         }
         Ok(Page { items, next: page.next })
     }
 }
 
-async fn detail(tx: &mut Tx, image_id: i64) -> Result<ImageDetail> {
+async fn detail(tx: &mut Tx, image_id: i64, is_enhanced: bool) -> Result<ImageDetail> {
     let row: Row = tx
         .optional(
             "SELECT digest, image_size, pushed_at, last_pulled_at, media_type, artifact_type, \
@@ -136,5 +145,6 @@ async fn detail(tx: &mut Tx, image_id: i64) -> Result<ImageDetail> {
         status: ImageStatus::from_stored(&row.get::<String>(7)?)?,
         last_archived_at: row.get(8)?,
         last_activated_at: row.get(9)?,
+        scan: if is_enhanced { state::find(tx, image_id, ScanType::Enhanced).await? } else { None },
     })
 }

@@ -23,8 +23,8 @@ use crate::pull_through;
 use crate::quotas;
 use crate::replication::{self, Change};
 use crate::repositories::{self, Repository, RepositoryAddress};
-use crate::signing;
 use crate::uploads::UploadRules;
+use crate::{scanning, signing};
 
 /// Rows of older parsers can be parsed again from the manifest, which is the truth.
 pub(super) const PARSER_VERSION: i64 = 1;
@@ -196,7 +196,11 @@ pub(crate) async fn store(
             }
             image.id
         }
-        None => insert(tx, call, (repository, domain), manifest, bytes, digest).await?,
+        None => {
+            let id = insert(tx, call, (repository, domain), manifest, bytes, digest).await?;
+            scanning::note(tx, call, repository, (id, manifest)).await?;
+            id
+        }
     };
     let mut changes = Vec::with_capacity(tags.len());
     for movable in tags {

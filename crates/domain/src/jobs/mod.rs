@@ -39,11 +39,13 @@ use crate::execute::Tx;
 use crate::metadata::Mode;
 use crate::names::{AccountId, Region};
 use crate::services::ServicePrincipal;
-use crate::{lifecycle, params, pull_through, replication, secrets, signing};
+use crate::{advisories, lifecycle, params, pull_through, replication, scanning, secrets, signing};
 
 /// Every kind of job that there is.
 pub const KINDS: &[Kind] = &[
     Kind::of::<ForgetJobs>(),
+    Kind::of::<advisories::sync::SyncAdvisories>(),
+    Kind::of::<advisories::sync::SyncSource>(),
     Kind::of::<archive::archive_blobs::ArchiveBlobs>(),
     Kind::of::<archive::restore_image::RestoreImage>(),
     Kind::of::<lifecycle::expire::ExpireImagesOfRepository>(),
@@ -53,6 +55,9 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<replication::backfills::prepare::PrepareBackfill>(),
     Kind::of::<replication::backfills::forget::ForgetBackfills>(),
     Kind::of::<replication::carry::CarryOver>(),
+    Kind::of::<scanning::enrol_images::EnrolImages>(),
+    Kind::of::<scanning::rematch::RematchPackages>(),
+    Kind::of::<scanning::scan_image::ScanImage>(),
     Kind::of::<secrets::purge::PurgeSecrets>(),
     Kind::of::<signing::sign_image::SignImage>(),
 ];
@@ -60,10 +65,13 @@ pub const KINDS: &[Kind] = &[
 /// What is enqueued by the clock.
 pub const SCHEDULES: &[Schedule] = &[
     Schedule::of::<ForgetJobs>("forget-jobs", 3600),
+    // Looks which sources are due; `advisory_interval` says when they are.
+    Schedule::of::<advisories::sync::SyncAdvisories>("sync-advisories", 600),
     // For what a job that gave up left over.
     Schedule::of::<archive::archive_blobs::ArchiveBlobs>("archive-blobs", 3600),
     Schedule::of::<lifecycle::turns::GiveTurns>("lifecycle-turns", 600),
     Schedule::of::<replication::backfills::forget::ForgetBackfills>("forget-backfills", 24 * 3600),
+    Schedule::of::<scanning::rematch::RematchPackages>("rematch-packages", 30),
     Schedule::of::<secrets::purge::PurgeSecrets>("purge-secrets", 3600),
 ];
 

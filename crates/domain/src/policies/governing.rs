@@ -16,6 +16,7 @@ use crate::names::{AccountId, Region};
 use crate::public::reading;
 use crate::registries::account_settings::registry_policy_scope;
 use crate::repositories::RepositoryAddress;
+use crate::scanning::gate;
 use crate::{params, versions};
 
 /// How many compiled policies are kept, absent ones included.
@@ -258,6 +259,8 @@ pub(crate) struct Needs {
     pub(crate) keys: bool,
     /// Among them, the tags of the resource.
     pub(crate) resource_tags: bool,
+    /// Among them, what the scan of an image found.
+    pub(crate) scans: bool,
 }
 
 impl Needs {
@@ -268,7 +271,11 @@ impl Needs {
             let service = key.split_once(":resourcetag/").map(|(service, _)| service);
             service.is_some_and(|service| services.contains(&service))
         };
-        Self { keys: policy.reads_key(|_| true), resource_tags: policy.reads_key(is_tag) }
+        Self {
+            keys: policy.reads_key(|_| true),
+            resource_tags: policy.reads_key(is_tag),
+            scans: policy.reads_key(gate::is_key),
+        }
     }
 }
 
@@ -279,6 +286,7 @@ impl std::ops::BitOr for Needs {
         Self {
             keys: self.keys || other.keys,
             resource_tags: self.resource_tags || other.resource_tags,
+            scans: self.scans || other.scans,
         }
     }
 }

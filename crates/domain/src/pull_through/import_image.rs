@@ -11,7 +11,7 @@ use super::{CREATE, IMPORT, refusals};
 use crate::clock::Millis;
 use crate::context::RequestContext;
 use crate::encryption;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, chain};
 use crate::events::{self, Event};
 use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
 use crate::images::manifest::{MAXIMUM_BYTES, Manifest};
@@ -19,10 +19,10 @@ use crate::images::precondition::Precondition;
 use crate::images::put_image::{self, NewImage};
 use crate::images::{self, ImageIdentifier, ImageRecord, ImageStatus, tags};
 use crate::names::{Algorithm, Digest, Reference, RepositoryName};
-use crate::params;
 use crate::repositories::create::NewRepository;
 use crate::repositories::{self, Repository, RepositoryAddress};
 use crate::templates::{self, AppliedFor};
+use crate::{params, registries};
 
 /// Asks the upstream of a repository for an image that is not there, or for where a tag points that
 /// was not looked after for a while, and stores what is new. Makes the repository if need be, for
@@ -95,16 +95,68 @@ impl ImportUpstreamImage {
         if let Some(refused) = call.app.imports.refused(&wanted, call.app.clock.now()) {
             return Err(refused);
         }
-        let asked = self.ask(call, (covered, &wanted), stored.as_ref()).await?;
-        let kept = match asked {
-            Asked::Unchanged => self.note_valid(call).await,
-            Asked::Found(found) => self.keep(call, covered, &found, subject).await,
+        let brought = match self.ask(call, (covered, &wanted), stored.as_ref()).await {
+            Ok(asked) => {
+                let kept = match asked {
+                    Asked::Unchanged => self.note_valid(call).await,
+                    Asked::Found(found) => self.keep(call, covered, &found, subject).await,
+                };
+                if let Err(error) = &kept {
+                    refusals::remember(call.app, &wanted, error, None);
+                }
+                kept
+            }
+            Err(error) => Err(error),
         };
-        if let Err(error) = &kept {
-            refusals::remember(call.app, &wanted, error, None);
+        if let Err(error) = &brought
+            && let Err(error) = self.publish_failure(call, covered, error).await
+        {
+            tracing::warn!(error = chain(&error), "a failed import is not in the outbox");
         }
-        kept
+        brought
     }
+
+    /// An attempt came to nothing. What a refusal that is remembered answers was no attempt, so there
+    /// are no more of these than requests to the upstream.
+    async fn publish_failure(
+        &self,
+        call: &Call<'_>,
+        covered: &Covered,
+        error: &Error,
+    ) -> Result<()> {
+        let Some(failure_code) = failure_code(error.kind()) else { return Ok(()) };
+        let RepositoryAddress { account, region, name } = &self.repository;
+        let mut tx = call.write().await?;
+        let registry = registries::find(&mut tx, account, region).await?;
+        let Some(registry_id) = registry else { return Ok(()) };
+        let event = Event::PulledThrough {
+            sync_status: "FAILED",
+            ecr_repository_prefix: covered.rule.given_prefix.clone(),
+            repository_name: name.to_string(),
+            upstream_registry_url: covered.rule.upstream_url.clone(),
+            image_tag: self.reference.tag().map(ToString::to_string),
+            image_digest: self.reference.digest().map(ToString::to_string),
+            failure_code: Some(failure_code),
+            failure_reason: Some(error.message().to_owned()),
+        };
+        events::publish_now(&mut tx, call.app, registry_id, &event).await?;
+        // Nothing that a client could see has changed.
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+/// How an event names why an image did not come; AWS does not publish its codes. Nothing for what is
+/// no matter of the upstream.
+fn failure_code(kind: ErrorKind) -> Option<&'static str> {
+    Some(match kind {
+        ErrorKind::ImageNotFound => "ImageNotFound",
+        ErrorKind::UpstreamAccessDenied => "UpstreamAccessDenied",
+        ErrorKind::UpstreamTooManyRequests => "UpstreamTooManyRequests",
+        ErrorKind::UpstreamUnavailable => "UpstreamUnavailable",
+        ErrorKind::UnableToGetUpstreamImage => "UnableToGetUpstreamImage",
+        _ => return None,
+    })
 }
 
 /// What an upstream says.
@@ -262,7 +314,9 @@ impl ImportUpstreamImage {
             repository_name: self.repository.name.to_string(),
             upstream_registry_url: covered.rule.upstream_url.clone(),
             image_tag: self.reference.tag().map(ToString::to_string),
-            image_digest: digest.to_string(),
+            image_digest: Some(digest.to_string()),
+            failure_code: None,
+            failure_reason: None,
         };
         events::publish(&mut tx, call, repository.registry_id, &event).await?;
         call.commit(tx).await

@@ -114,14 +114,16 @@ impl Job for CarryOver {
 }
 
 /// Carries one change.
-struct Carrier<'a> {
-    run: &'a Run<'a>,
-    repository_id: i64,
-    source: RepositoryAddress,
-    to: &'a ReplicationDestination,
+pub(super) struct Carrier<'a> {
+    pub(super) run: &'a Run<'a>,
+    pub(super) repository_id: i64,
+    pub(super) source: RepositoryAddress,
+    pub(super) to: &'a ReplicationDestination,
     /// What narrows down what this destination gets.
-    refinement: Option<&'a DestinationRefinement>,
-    destination: RepositoryAddress,
+    pub(super) refinement: Option<&'a DestinationRefinement>,
+    pub(super) destination: RepositoryAddress,
+    /// The name and the URL of the deployment that has the destination, if it is another one.
+    pub(super) peer: Option<(&'a str, &'a str)>,
     context: RequestContext,
 }
 
@@ -138,7 +140,8 @@ impl<'a> Carrier<'a> {
         let context =
             run.linked_context(services::REPLICATION, source.account, (account, region.clone()));
         let destination = RepositoryAddress { account, region, name: source.name.clone() };
-        Ok(Self { run, repository_id, source, to, refinement, destination, context })
+        let peer = run.app.settings.peers.of(to);
+        Ok(Self { run, repository_id, source, to, refinement, destination, peer, context })
     }
 
     /// # Errors
@@ -153,6 +156,9 @@ impl<'a> Carrier<'a> {
         }
         let carried = match item.change {
             Change::Push => self.push(item).await,
+            Change::Delete if self.peer.is_some() => {
+                self.remove_from_peer(item).await.map(|()| None)
+            }
             Change::Delete => {
                 let operation = ReplicateDeletion { to: self.to(), queued: item.clone() };
                 self.execute(operation).await.map(|()| None)
@@ -174,7 +180,9 @@ impl<'a> Carrier<'a> {
         let of = (self.repository_id, self.to);
         queue::settle(&mut tx, self.run.app, of, item, &outcome).await?;
         let between = (&self.source, &self.destination);
-        queue::publish(&mut tx, self.run.app, between, item, "FAILED").await?;
+        if self.peer.is_none() {
+            queue::publish(&mut tx, self.run.app, between, item, "FAILED").await?;
+        }
         self.run.commit(tx).await
     }
 
@@ -234,9 +242,12 @@ impl<'a> Carrier<'a> {
             Source::Renamed | Source::Gone => return Ok(None),
         };
         drop(tx);
-        let Some(Planned { plan, .. }) = planned else {
+        let Some(Planned { plan, carried }) = planned else {
             return Ok(Some(settings::Outcome::Complete { carried: None }));
         };
+        if self.peer.is_some() {
+            return self.set_at_peer(change, &plan, carried).await.map(Some);
+        }
         let operation = ReplicateSetting { to: self.to(), change: change.clone(), plan };
         Ok(match self.execute(operation).await? {
             SettingReplicated::Done | SettingReplicated::Changed => None,
@@ -270,6 +281,9 @@ impl<'a> Carrier<'a> {
     /// One image; what is missing at the destination goes before it. Whether it is done, as far as
     /// it can be: otherwise the repository has got another name.
     async fn copy(&self, digest: &Digest, item: Option<&QueuedChange>) -> Result<bool> {
+        if self.peer.is_some() {
+            return self.copy_to_peer(digest, item).await;
+        }
         for _ in 0..SENDINGS_MAX {
             let operation =
                 ReplicateImage { to: self.to(), digest: digest.clone(), queued: item.cloned() };
@@ -289,7 +303,7 @@ impl<'a> Carrier<'a> {
         ))
     }
 
-    fn to(&self) -> To {
+    pub(super) fn to(&self) -> To {
         To {
             source: self.source.clone(),
             repository_id: self.repository_id,
@@ -350,7 +364,10 @@ fn failure_code(kind: ErrorKind) -> Option<&'static str> {
         | ErrorKind::StorageFull
         | ErrorKind::Throttled
         | ErrorKind::UploadBusy => return None,
-        ErrorKind::AccessDenied => "AccessDenied",
+        ErrorKind::AccessDenied
+        | ErrorKind::CredentialNotFound
+        | ErrorKind::CredentialInaccessible
+        | ErrorKind::CredentialUnreadable => "AccessDenied",
         ErrorKind::Unauthenticated | ErrorKind::AccountNotFound => "RegistryNotFound",
         ErrorKind::LimitExceeded => "LimitExceeded",
         ErrorKind::LayersNotFound | ErrorKind::ReferencedImagesNotFound => "ImageIncomplete",

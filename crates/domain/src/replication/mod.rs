@@ -11,17 +11,22 @@
 //! Beside ECR's rules, [`refinements`] narrow them down for each destination, and name [`settings`]
 //! of repositories that it gets too.
 //!
+//! A destination may be a registry of another deployment ([`peer`]). The same job writes to it in the
+//! protocols that every client speaks, and what it writes there is decided there.
+//!
 //! Source: Amazon ECR user guide, "Private image replication"; botocore `ecr`, shape
 //! `ReplicationConfiguration`. `docs/replication.md` says what is decided where ECR leaves it open.
 
 pub mod backfills;
 pub mod carry;
+mod carry_to_peer;
 pub mod describe_image_replication_status;
 pub mod describe_replication;
 pub mod list_replications;
 pub mod measure;
 pub(crate) mod pace;
 pub mod peer;
+pub(crate) mod peers;
 pub mod put_replication_configuration;
 mod queue;
 pub mod refinements;
@@ -38,6 +43,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::queue::note;
 pub use self::queue::{Change, QueuedChange};
+use crate::context::{Principal, PrincipalKind};
 use crate::error::{Error, Result};
 use crate::names::{AccountId, Partition, Region, RepositoryName};
 use crate::registries::Document;
@@ -50,6 +56,17 @@ const DESTINATIONS_MAX: usize = 25;
 const TREE_MAX: usize = 50_000;
 /// Filters per rule; the service quota of ECR.
 const FILTERS_MAX: usize = 100;
+
+/// Whether what a principal writes is a copy, which is not copied on: that of the service, and that
+/// of the users by whose keys other deployments copy here. Those have the path `/replication/`, which
+/// only whoever makes users can give.
+pub(crate) fn is_copier(principal: &Principal) -> bool {
+    match principal.kind {
+        PrincipalKind::ServiceLinkedRole => true,
+        PrincipalKind::User => principal.arn.contains(":user/replication/"),
+        _ => false,
+    }
+}
 
 /// Where the images of a registry are copied to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

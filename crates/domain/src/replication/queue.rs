@@ -4,7 +4,6 @@ use super::refinements::ReplicationRefinements;
 use super::{ReplicationConfiguration, ReplicationDestination, backfills, carry};
 use crate::app::App;
 use crate::clock::Millis;
-use crate::context::PrincipalKind;
 use crate::error::{Error, Result};
 use crate::events::{self, Event};
 use crate::execute::{Call, Tx};
@@ -49,7 +48,7 @@ pub(crate) async fn note(
     tags: &[Option<Tag>],
 ) -> Result<()> {
     // What was copied here is not copied on.
-    if tags.is_empty() || call.context.principal.kind == PrincipalKind::ServiceLinkedRole {
+    if tags.is_empty() || super::is_copier(&call.context.principal) {
         return Ok(());
     }
     let configuration = ReplicationConfiguration::load(tx, Some(repository.registry_id)).await?;

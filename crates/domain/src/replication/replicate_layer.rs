@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use futures_util::stream;
+use bytes::Bytes;
+use futures_util::TryStreamExt as _;
+use futures_util::stream::{self, Stream};
 
 use super::carry::To;
 use super::pace::Pace;
@@ -51,23 +53,27 @@ impl Operation for ReplicateLayer {
     }
 }
 
-/// The bytes, as fast as the operator lets all copies together be.
 fn body(reader: BlobReader, pace: Arc<Pace>) -> BodyStream {
+    Box::pin(spans(reader, pace).map_err(|error| BodyError(error.to_string())))
+}
+
+/// The bytes, as fast as the operator lets all copies together be.
+pub(super) fn spans(
+    reader: BlobReader,
+    pace: Arc<Pace>,
+) -> impl Stream<Item = Result<Bytes>> + Send + 'static {
     let read = |(reader, pace, offset): (BlobReader, Arc<Pace>, u64)| async move {
         if offset >= reader.size() {
             return Ok(None);
         }
         let wanted = (reader.size() - offset).min(SPAN_PLAIN_BYTES as u64);
         pace.spend(wanted).await;
-        let span = reader
-            .read_at(offset, SPAN_PLAIN_BYTES)
-            .await
-            .map_err(|error| BodyError(error.to_string()))?;
+        let span = reader.read_at(offset, SPAN_PLAIN_BYTES).await?;
         if span.is_empty() {
-            return Err(BodyError("a layer ends early".to_owned()));
+            return Err(Error::internal("a layer ends early"));
         }
         let next = offset + span.len() as u64;
         Ok(Some((span, (reader, pace, next))))
     };
-    Box::pin(stream::try_unfold((reader, pace, 0), read))
+    stream::try_unfold((reader, pace, 0), read)
 }

@@ -10,7 +10,6 @@ use super::refinements::{DestinationRefinement, ReplicationRefinements};
 use super::{ReplicationConfiguration, ReplicationDestination, carry};
 use crate::app::App;
 use crate::clock::Millis;
-use crate::context::PrincipalKind;
 use crate::error::{Error, Result};
 use crate::execute::{Call, Tx};
 use crate::registries::Document as _;
@@ -61,7 +60,7 @@ pub(crate) async fn note(
     setting: ReplicatedSetting,
 ) -> Result<()> {
     // What was carried here is not carried on.
-    if call.context.principal.kind == PrincipalKind::ServiceLinkedRole {
+    if super::is_copier(&call.context.principal) {
         return Ok(());
     }
     let registry_id = Some(repository.registry_id);

@@ -1,17 +1,41 @@
-//! Scanning of images: what a registry and its repositories ask for.
+//! Scanning of images: what a registry and its repositories ask for, and what was found.
+//!
+//! A push or [`start_image_scan`] notes a scan and enqueues [`scan_image`], which reads each layer
+//! once ([`index_image_layers`]), matches what is in the image with all advisories, and keeps the
+//! findings. [`rematch`] follows the advisories and scans those images again of whose packages
+//! something else is said now; no layer is read for that.
 //!
 //! Source: Amazon ECR user guide, "Scan images for software vulnerabilities" and "Filters to choose
 //! which repositories are scanned"; botocore `ecr`, shape `RegistryScanningConfiguration`.
 
 pub mod batch_get_repository_scanning_configuration;
+pub mod describe_image_scan_findings;
+pub mod enrol_images;
 mod filter;
+pub mod findings;
+pub(crate) mod gate;
+pub mod index_image_layers;
+mod layer_stream;
+mod matching;
+mod note;
 pub mod put_image_scanning_configuration;
 pub mod registry_scanning_configuration;
+pub mod rematch;
+pub mod scan_image;
+pub mod start_image_scan;
+pub mod state;
 
 use serde::{Deserialize, Serialize};
+use sha2::Digest as _;
 
+use self::findings::Finding;
+pub(crate) use self::note::note;
 use crate::error::{Error, Result};
+use crate::names::{Digest, Partition};
 use crate::registries::Document;
+use crate::repositories::RepositoryAddress;
+pub use tonnage_scanner::PackageType;
+pub use tonnage_scanner::advisories::Severity;
 
 /// Which scanner looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -155,6 +179,30 @@ impl RegistryScanningConfiguration {
             applied_filters: Vec::new(),
         }
     }
+}
+
+/// The ARN of a finding of enhanced scanning: the same as long as the image has the flaw.
+pub fn finding_arn(repository: &RepositoryAddress, digest: &Digest, finding: &Finding) -> String {
+    let subject = format!("{} {digest} {}", repository.arn(), finding.name);
+    let mut hash = hex::encode(sha2::Sha256::digest(subject));
+    hash.truncate(32);
+    format!(
+        "arn:{}:inspector2:{}:{}:finding/{hash}",
+        Partition::of(&repository.region).as_str(),
+        repository.region,
+        repository.account
+    )
+}
+
+/// The title of a finding of enhanced scanning: the flaw, and the packages that have it.
+pub fn title(finding: &Finding) -> String {
+    /// Packages that a title names; botocore's `FindingTitle` has no limit, readers have.
+    const NAMES_MAX: usize = 5;
+    let mut names: Vec<&str> = finding.packages.iter().map(|package| &*package.name).collect();
+    names.dedup();
+    let more = if names.len() > NAMES_MAX { " and more" } else { "" };
+    names.truncate(NAMES_MAX);
+    format!("{} - {}{more}", finding.name, names.join(", "))
 }
 
 #[cfg(test)]

@@ -1,12 +1,15 @@
 //! `PutRegistryScanningConfiguration` and `GetRegistryScanningConfiguration`.
 
 use super::RegistryScanningConfiguration;
+use super::enrol_images::EnrolImages;
 use crate::context::RequestContext;
 use crate::error::Result;
 use crate::execute::{Call, Demand, Entry, Operation, Resource, Service};
+use crate::jobs;
 use crate::registries::{self, Document};
 
-/// Replaces what the registry wants scanned. Idempotent.
+/// Replaces what the registry wants scanned; under enhanced scanning a job has the images scanned
+/// that are there. Idempotent.
 #[derive(Clone, Debug)]
 pub struct PutRegistryScanningConfiguration {
     /// The new configuration.
@@ -26,6 +29,8 @@ impl Operation for PutRegistryScanningConfiguration {
         let mut tx = call.write().await?;
         let registry_id = registries::ensure_addressed(&mut tx, &call).await?;
         self.configuration.store(&mut tx, registry_id).await?;
+        let job = EnrolImages::new(call.context.account, registry_id);
+        jobs::enqueue(&mut tx, call.app, &job, call.app.clock.now()).await?;
         call.commit(tx).await?;
         Ok(self.configuration)
     }

@@ -66,19 +66,8 @@ pub(crate) async fn note(
 
 /// Images and indexes are, other artifacts and what refers to a subject are not.
 fn is_signed(manifest: &Manifest) -> bool {
-    const CONFIGS: [&str; 2] = [
-        "application/vnd.oci.image.config.v1+json",
-        "application/vnd.docker.container.image.v1+json",
-    ];
-    let is_image = match manifest.kind() {
-        ManifestKind::Index => manifest.artifact_type.is_none(),
-        ManifestKind::Image => manifest
-            .config
-            .as_ref()
-            .is_some_and(|config| CONFIGS.contains(&config.media_type.as_str())),
-        ManifestKind::Artifact => false,
-    };
-    is_image && manifest.subject.is_none()
+    let is_index = manifest.kind() == ManifestKind::Index && manifest.artifact_type.is_none();
+    (is_index && manifest.subject.is_none()) || manifest.is_container_image()
 }
 
 /// Why the pusher may not sign with a profile.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tonnage_domain::accounts::{CreateAccount, ListAccounts, SetAccountState};
+use tonnage_domain::advisories::operations::{ListAdvisorySources, SyncAdvisories};
 use tonnage_domain::archive::restore_image::ActivateImage;
 use tonnage_domain::archive::update_image_storage_class::{StorageClass, UpdateImageStorageClass};
 use tonnage_domain::backup::operations::CreateBackup;
@@ -105,10 +106,13 @@ use tonnage_domain::repositories::rename::RenameRepository;
 use tonnage_domain::resource_tags::{ListTagsForResource, TagResource, UntagResource};
 use tonnage_domain::scanning::RegistryScanningConfiguration;
 use tonnage_domain::scanning::batch_get_repository_scanning_configuration::BatchGetRepositoryScanningConfiguration;
+use tonnage_domain::scanning::describe_image_scan_findings::DescribeImageScanFindings;
+use tonnage_domain::scanning::index_image_layers::IndexImageLayers;
 use tonnage_domain::scanning::put_image_scanning_configuration::PutImageScanningConfiguration;
 use tonnage_domain::scanning::registry_scanning_configuration::{
     GetRegistryScanningConfiguration, PutRegistryScanningConfiguration,
 };
+use tonnage_domain::scanning::start_image_scan::StartImageScan;
 use tonnage_domain::scrub::operations::{DescribeScrub, StartScrub};
 use tonnage_domain::signing::configuration::SigningConfiguration;
 use tonnage_domain::signing::delete_signing_configuration::DeleteSigningConfiguration;
@@ -210,6 +214,7 @@ fn table() -> Table {
     layers(&mut table);
     replication(&mut table);
     secrets::add(&mut table);
+    scanning(&mut table);
     signing(&mut table);
     archive(&mut table);
     registry_settings(&mut table);
@@ -354,6 +359,19 @@ fn archive(table: &mut Table) {
     table.add("by digest", &update(by_digest(&digest)));
     let (image_id, lease) = (1, Lease::new(1, 1));
     table.add("", &ActivateImage { repository, image_id, digest, lease });
+}
+
+fn scanning(table: &mut Table) {
+    let (repository, digest) = (address("team/app"), Digest::of_sha256(b"one"));
+    let start = |id| StartImageScan { repository: repository.clone(), id };
+    table.add("by tag", &start(by_tag("v1")));
+    table.add("by digest", &start(by_digest(&digest)));
+    let describe =
+        |id| DescribeImageScanFindings { repository: repository.clone(), id, page: page(None, 1) };
+    table.add("by tag", &describe(by_tag("v1")));
+    table.add("by digest", &describe(by_digest(&digest)));
+    let (image_id, lease) = (1, Lease::new(1, 1));
+    table.add("", &IndexImageLayers { repository, image_id, digest, lease });
 }
 
 fn signing(table: &mut Table) {
@@ -607,6 +625,8 @@ fn accounts_and_identities(table: &mut Table, management_account: AccountId) {
     table.add("", &RunGarbageCollection { management_account });
     table.add("", &DescribeScrub { management_account });
     table.add("", &StartScrub { management_account });
+    table.add("", &ListAdvisorySources { management_account });
+    table.add("", &SyncAdvisories { management_account, source: None, force: false });
     let (kind, state) = (None, None);
     table.add("", &ListJobs { management_account, kind, state, page: page(None, 100) });
     table.add("", &DescribeJob { management_account, id: 1 });

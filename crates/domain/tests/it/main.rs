@@ -2,6 +2,7 @@
 //! real database and a real object store.
 #![expect(clippy::unwrap_used, reason = "helpers of tests panic like tests")]
 
+mod advisories;
 mod archive;
 mod authorization;
 mod backup;
@@ -33,6 +34,7 @@ mod replication;
 mod repositories;
 mod resource_tags;
 mod root_key;
+mod scanning;
 mod scrub;
 mod secrets;
 mod signing;

@@ -3,6 +3,7 @@
 
 use std::fs;
 
+use tonnage_domain::advisories::settings::AdvisorySettings;
 use tonnage_domain::app::Settings;
 use tonnage_domain::clock::Clock as _;
 use tonnage_domain::error::ErrorKind;
@@ -34,9 +35,14 @@ const FAST: Settings = Settings {
     quotas: tonnage_domain::quotas::Quotas::ECR,
     throttling: Throttling::Off,
     upstreams: UpstreamSettings::ECR,
+    peers: tonnage_domain::replication::peer::PeerSettings::NONE,
     pull_through_validity: Validity::ECR,
     pull_through_whole_images: true,
+    scan_interval_seconds: 24 * 3600,
+    scan_concurrency: 2,
+    scan_scratch: std::path::PathBuf::new(),
     public_limits: PublicLimits::ECR,
+    advisories: AdvisorySettings::NONE,
 };
 
 /// Runs the scrub until it waits; what it did.

@@ -2,6 +2,7 @@
 //! in the data directory. Whoever may open it owns the data directory, so it takes no credentials
 //! and acts as the root of the management account.
 
+pub(crate) mod advisories;
 mod backups;
 pub(crate) mod client;
 mod jobs;

@@ -222,6 +222,10 @@ impl Admin {
             }
             (&Method::GET, ["scrub"]) => self.describe_scrub().await,
             (&Method::POST, ["scrub", "start"]) => self.start_scrub().await,
+            (&Method::GET, ["advisories"]) => self.list_advisory_sources().await,
+            (&Method::POST, ["advisories", "sync"]) => {
+                self.sync_advisories(read(request, "what to read").await?).await
+            }
             (&Method::GET, ["jobs"]) => self.list_jobs(&query).await,
             (&Method::GET, ["jobs", id]) => self.describe_job(id).await,
             (&Method::POST, ["jobs", id, "cancel"]) => self.cancel_job(id).await,

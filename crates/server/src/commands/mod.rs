@@ -1,6 +1,7 @@
 //! The subcommands.
 
 mod account;
+mod advisories;
 mod authorization_token;
 mod aws_settings;
 mod backup;
@@ -59,6 +60,7 @@ pub(crate) fn run(command: Subcommands) -> Result<ExitCode> {
         Subcommands::Repository(command) => block_on(repository::run(command)),
         Subcommands::Replication(command) => block_on(replication::run(command)),
         Subcommands::Gc(arguments) => block_on(gc::run(arguments)),
+        Subcommands::Advisories(command) => block_on(advisories::run(command)),
         Subcommands::Scrub(arguments) => block_on(scrub::run(arguments)),
         Subcommands::Backup(arguments) => block_on(backup::run(arguments)),
         Subcommands::Restore(arguments) => block_on(restore::run(arguments)),

@@ -55,6 +55,7 @@ const TONNAGE: &[&str] = &[
     "GetAccountLimit",
     "GetReplicationRefinements",
     "ListAccounts",
+    "ListAdvisorySources",
     "ListJobs",
     "ListReplications",
     "ListPublicAliases",
@@ -69,6 +70,7 @@ const TONNAGE: &[&str] = &[
     "SetAccountState",
     "SetPrimaryPublicAlias",
     "StartScrub",
+    "SyncAdvisories",
     "VerifyPublicRegistry",
 ];
 

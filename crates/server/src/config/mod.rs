@@ -5,10 +5,12 @@
 //! has its settings, their defaults and the struct they become in one module. Nothing outside this
 //! folder reads the environment for settings.
 
+mod advisories;
 mod listeners;
 mod logs;
 mod metrics;
 mod outbound;
+mod peers;
 mod public;
 mod registry;
 mod secrets;
@@ -22,6 +24,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Result;
+use tonnage_domain::replication::peer::PeerSettings;
+
+use tonnage_domain::advisories::settings::AdvisorySettings;
 
 pub(crate) use self::listeners::{DEFAULT_PORT, Listeners, Tls, TrustedProxies};
 pub(crate) use self::logs::{LogFormat, Logs};
@@ -79,6 +84,8 @@ pub(crate) const CONCERNS: &[(&str, &[Setting])] = &[
     ("Data", storage::SETTINGS),
     ("Registry", registry::SETTINGS),
     ("Pull-through cache", upstreams::SETTINGS),
+    ("Vulnerabilities", advisories::SETTINGS),
+    ("Replication to other deployments", peers::SETTINGS),
     ("Listeners", listeners::SETTINGS),
     ("Public registries", public::SETTINGS),
     ("Requests to others", outbound::SETTINGS),
@@ -100,6 +107,10 @@ pub(crate) struct Config {
     pub(crate) registry: Registry,
     /// Which registries images may be pulled through from.
     pub(crate) upstreams: Upstreams,
+    /// Where advisories come from.
+    pub(crate) advisories: AdvisorySettings,
+    /// Which destinations of replication other deployments have.
+    pub(crate) peers: PeerSettings,
     /// Where it listens.
     pub(crate) listeners: Listeners,
     /// How public registries are reached, and what they give.
@@ -130,6 +141,8 @@ impl Config {
             storage: Storage::read(&values, environment)?,
             registry: Registry::read(&values)?,
             upstreams: Upstreams::read(&values)?,
+            advisories: advisories::read(&values)?,
+            peers: peers::read(&values)?,
             public: Public::read(&values, &listeners)?,
             listeners,
             outbound: Outbound::read(&values)?,

@@ -124,6 +124,23 @@ pub(super) const SETTINGS: &[Setting] = &[
                to 8, as many as a server runs jobs of all kinds.",
     },
     Setting {
+        key: "scan_interval",
+        kind: Kind::Text,
+        value_name: "TIME",
+        default: "1d",
+        help: "How long after a scan of an image nobody may ask for another one, in seconds, \
+               minutes, hours or days, at most 365 days; `0s` lets everybody ask at any time. ECR's \
+               is a day.",
+    },
+    Setting {
+        key: "scan_concurrency",
+        kind: Kind::Number,
+        value_name: "NUMBER",
+        default: "2",
+        help: "How many images are scanned at a time, from 1 to 8, as many as a server runs jobs of \
+               all kinds. A scan takes up to a processor and 64 MiB of memory.",
+    },
+    Setting {
         key: "repositories_per_registry",
         kind: Kind::Number,
         value_name: "NUMBER",
@@ -163,6 +180,10 @@ const REPLICATION_CONCURRENCY: u32 = 4;
 /// As many jobs as a process runs.
 const REPLICATION_CONCURRENCY_MAX: u32 = 8;
 const SCRUB_INTERVAL_SECONDS: i64 = 7 * 24 * 3600;
+const SCAN_INTERVAL_SECONDS: i64 = 24 * 3600;
+const SCAN_CONCURRENCY: u32 = 2;
+/// As many jobs as a process runs.
+const SCAN_CONCURRENCY_MAX: u32 = 8;
 
 /// What the registry is called and what it does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -193,6 +214,10 @@ pub(crate) struct Registry {
     pub(crate) replication_bytes_per_second: u64,
     /// How many repositories are copied at a time.
     pub(crate) replication_concurrency: u32,
+    /// How long after a scan of an image nobody may ask for another one, in seconds.
+    pub(crate) scan_interval_seconds: i64,
+    /// How many images are scanned at a time.
+    pub(crate) scan_concurrency: u32,
     /// How much registries may hold.
     pub(crate) quotas: Quotas,
     /// How often accounts may call.
@@ -223,6 +248,12 @@ impl Registry {
             replication_concurrency: values
                 .number("replication_concurrency", 1, REPLICATION_CONCURRENCY_MAX)?
                 .unwrap_or(REPLICATION_CONCURRENCY),
+            scan_interval_seconds: values
+                .one("scan_interval", parse_seconds)?
+                .unwrap_or(SCAN_INTERVAL_SECONDS),
+            scan_concurrency: values
+                .number("scan_concurrency", 1, SCAN_CONCURRENCY_MAX)?
+                .unwrap_or(SCAN_CONCURRENCY),
             quotas: Quotas {
                 // Beside what else public registries have.
                 repositories_per_public_registry: Quotas::ECR.repositories_per_public_registry,

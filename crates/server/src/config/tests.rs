@@ -114,6 +114,8 @@ fn a_whole_file_and_its_defaults() {
         scrub_interval = "1h"
         replication_bytes_per_second = "4MiB"
         replication_concurrency = 2
+        scan_interval = "0s"
+        scan_concurrency = 3
         repositories_per_registry = 20
         images_per_repository = 30
         api_throttling = "20"
@@ -163,6 +165,8 @@ fn a_whole_file_and_its_defaults() {
     assert_eq!(config.registry.scrub_interval_seconds, 3600);
     assert_eq!(config.registry.replication_bytes_per_second, 4 * 1024 * 1024);
     assert_eq!(config.registry.replication_concurrency, 2);
+    assert_eq!(config.registry.scan_interval_seconds, 0);
+    assert_eq!(config.registry.scan_concurrency, 3);
     assert_eq!(config.registry.quotas.repositories_per_registry, 20);
     assert_eq!(config.registry.quotas.images_per_repository, 30);
     assert_eq!(config.registry.throttling, Throttling::Times(20));
@@ -226,6 +230,8 @@ fn a_whole_file_and_its_defaults() {
     assert_eq!(config.registry.scrub_interval_seconds, 7 * 24 * 3600);
     assert_eq!(config.registry.replication_bytes_per_second, 0);
     assert_eq!(config.registry.replication_concurrency, 4);
+    assert_eq!(config.registry.scan_interval_seconds, 24 * 3600);
+    assert_eq!(config.registry.scan_concurrency, 2);
     assert_eq!(config.registry.quotas, tonnage_domain::quotas::Quotas::ECR);
     assert_eq!(config.registry.throttling, Throttling::Off);
     assert_eq!(config.upstreams.registries, UpstreamSettings::default());

@@ -174,7 +174,7 @@ fn parse_location(text: &str) -> Result<(String, String), String> {
 }
 
 /// Scheme, host and perhaps a port.
-fn parse_url(text: &str) -> Result<String, String> {
+pub(super) fn parse_url(text: &str) -> Result<String, String> {
     let wrong = || {
         format!(
             "{text:?} is not the URL of a server without a path, such as \

@@ -107,6 +107,16 @@ impl Layout {
         self.0.join("restore.pending")
     }
 
+    /// Where the scanner puts files for a moment.
+    pub(crate) fn scratch(&self) -> PathBuf {
+        self.0.join("scratch")
+    }
+
+    /// Files that are being fetched from others; emptied at every start.
+    pub(crate) fn downloads(&self) -> PathBuf {
+        self.0.join("downloads")
+    }
+
     /// Where the running server listens.
     pub(crate) fn runtime(&self) -> PathBuf {
         self.0.join("runtime.json")

@@ -7,12 +7,14 @@ mod background;
 mod banner;
 mod body;
 mod connection;
+mod downloads;
 mod first_start;
 mod health;
 mod listeners;
 mod logs;
 mod metrics;
 mod outbound;
+mod peers;
 mod registries;
 mod respond;
 mod signals;
@@ -35,6 +37,7 @@ use tonnage_domain::gc;
 use tonnage_domain::identities::access_keys::uses;
 use tonnage_domain::images::pulls;
 use tonnage_domain::public::limits;
+use tonnage_domain::replication::peer::Peers;
 
 use self::metrics::Metrics;
 use self::respond::Responder;
@@ -86,7 +89,11 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
     let mut app = opened.app;
     let client = outbound::client(&config.outbound)?;
     app.set_documents(Arc::new(outbound::GuardedDocuments(client.clone())));
-    app.set_upstreams(Arc::new(registries::GuardedRegistries::new(client, &config.outbound)));
+    let downloads = downloads::GuardedDownloads::new(client.clone(), directory.layout())?;
+    app.set_downloads(Arc::new(downloads));
+    let registries = Arc::new(registries::GuardedRegistries::new(client, &config.outbound));
+    app.set_peers(Arc::clone(&registries) as Arc<dyn Peers>);
+    app.set_upstreams(registries);
     let app = Arc::new(app);
     let runtime = Runtime {
         process_id: std::process::id(),

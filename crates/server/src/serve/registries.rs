@@ -5,27 +5,35 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
-use tonnage_domain::names::{Digest, Reference};
+use tonnage_domain::names::{Digest, Reference, Tag};
 use tonnage_domain::pull_through::upstream::{
     Blob, Manifest, ManifestHead, Origin, Quota, UpstreamError, Upstreams,
 };
-use tonnage_domain::replication::peer::{Outgoing, PeerError, Peers};
+use tonnage_domain::replication::peer::{Outgoing, PeerAccess, PeerError, PeerLogin, Peers};
+use tonnage_domain::replication::replicate_setting::Plan;
 use tonnage_outbound::registry::{self, Mounted, Registries};
 use tonnage_outbound::{Client, Limits};
 
+use super::peers::PeerApi;
 use crate::config::Outbound;
 
 /// How long another registry may take until there is a connection, and from then until it answers.
 const LIMITS: Limits = Limits { connect: Duration::from_secs(10), head: Duration::from_secs(30) };
 
 /// Asks other registries under the operator's rules.
-pub(super) struct GuardedRegistries(Registries);
+pub(super) struct GuardedRegistries(Registries, Client);
 
 impl GuardedRegistries {
     pub(super) fn new(client: Client, config: &Outbound) -> Self {
         let client = client.with_limits(LIMITS);
         let limits = registry::Limits::default();
-        Self(Registries::new(client, limits, config.token_hosts.clone()))
+        Self(Registries::new(client.clone(), limits, config.token_hosts.clone()), client)
+    }
+}
+
+impl GuardedRegistries {
+    fn api<'a>(&'a self, access: &'a PeerAccess) -> PeerApi<'a> {
+        PeerApi { client: &self.1, access }
     }
 }
 
@@ -94,6 +102,37 @@ impl Upstreams for GuardedRegistries {
 }
 
 impl Peers for GuardedRegistries {
+    fn log_in<'a>(&'a self, access: &'a PeerAccess) -> BoxFuture<'a, Result<PeerLogin, PeerError>> {
+        Box::pin(async move { self.api(access).log_in().await })
+    }
+
+    fn create_repository<'a>(
+        &'a self,
+        access: &'a PeerAccess,
+        repository: &'a str,
+    ) -> BoxFuture<'a, Result<(), PeerError>> {
+        Box::pin(async move { self.api(access).create_repository(repository).await })
+    }
+
+    fn tags_of<'a>(
+        &'a self,
+        access: &'a PeerAccess,
+        repository: &'a str,
+        digest: &'a Digest,
+    ) -> BoxFuture<'a, Result<Option<Vec<Tag>>, PeerError>> {
+        Box::pin(async move { self.api(access).tags_of(repository, digest).await })
+    }
+
+    fn set<'a>(
+        &'a self,
+        access: &'a PeerAccess,
+        repository: &'a str,
+        plan: &'a Plan,
+        was: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<bool, PeerError>> {
+        Box::pin(async move { self.api(access).set(repository, plan, was).await })
+    }
+
     fn head_manifest<'a>(
         &'a self,
         peer: &'a Origin,
@@ -211,7 +250,7 @@ fn digest_of(text: &str) -> Result<Digest, UpstreamError> {
     Digest::parse(text).map_err(|error| UpstreamError::Invalid(error.to_string()))
 }
 
-fn error_of(error: registry::Error) -> UpstreamError {
+pub(super) fn error_of(error: registry::Error) -> UpstreamError {
     match error {
         registry::Error::NotFound(host) => UpstreamError::NotFound(host),
         registry::Error::Denied(host) => UpstreamError::Denied(host),

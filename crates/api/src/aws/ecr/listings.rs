@@ -1,6 +1,9 @@
 //! Listings of images, and the pages of every listing.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+use tonnage_domain::clock::Millis;
 use tonnage_domain::error::Error;
 use tonnage_domain::identities::page_token;
 use tonnage_domain::images::ImageStatusFilter;
@@ -9,9 +12,11 @@ use tonnage_domain::images::list_images::{ListImages, TagStatus};
 use tonnage_domain::names::AccountId;
 use tonnage_domain::pages::PageRequest;
 use tonnage_domain::repositories::RepositoryAddress;
+use tonnage_domain::scanning::state::Scan;
 
 use super::Call;
 use super::images::{ImageId, required_identifier};
+use super::scan_findings::{Status, counts};
 use crate::aws::error::Result;
 
 /// Items of a page whose request does not say how many (botocore `ecr`, shape `MaxResults`).
@@ -194,6 +199,30 @@ struct Detail {
     last_archived_at: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_activated_at: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image_scan_status: Option<Status>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image_scan_findings_summary: Option<Summary>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Summary {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image_scan_completed_at: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vulnerability_source_updated_at: Option<f64>,
+    finding_severity_counts: BTreeMap<&'static str, u64>,
+}
+
+impl Summary {
+    fn new(scan: &Scan) -> Option<Self> {
+        scan.status.has_findings().then(|| Self {
+            image_scan_completed_at: scan.completed_at.map(Millis::epoch_seconds),
+            vulnerability_source_updated_at: scan.source_updated_at.map(Millis::epoch_seconds),
+            finding_severity_counts: counts(scan),
+        })
+    }
 }
 
 impl Detail {
@@ -212,6 +241,11 @@ impl Detail {
             image_status: image.status.as_str(),
             last_archived_at: image.last_archived_at.map(|time| time.epoch_seconds()),
             last_activated_at: image.last_activated_at.map(|time| time.epoch_seconds()),
+            image_scan_status: image
+                .scan
+                .as_ref()
+                .map(|scan| Status::new(scan.status, &scan.description)),
+            image_scan_findings_summary: image.scan.as_ref().and_then(Summary::new),
         }
     }
 }

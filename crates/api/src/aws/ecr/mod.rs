@@ -16,6 +16,7 @@ mod referrers;
 mod registry_settings;
 mod replication;
 mod repositories;
+mod scan_findings;
 mod scanning;
 mod signing;
 mod tags;
@@ -82,6 +83,7 @@ operations! {
     "DeleteSigningConfiguration" => signing::delete_signing_configuration,
     "DeregisterPullTimeUpdateExclusion" => registry_settings::deregister_pull_time_update_exclusion,
     "DescribeImageReplicationStatus" => replication::describe_image_replication_status,
+    "DescribeImageScanFindings" => scan_findings::describe_image_scan_findings,
     "DescribeImageSigningStatus" => signing::describe_image_signing_status,
     "DescribeImages" => listings::describe_images,
     "DescribePullThroughCacheRules" => pull_through::describe_pull_through_cache_rules,
@@ -115,6 +117,7 @@ operations! {
     "PutSigningConfiguration" => signing::put_signing_configuration,
     "RegisterPullTimeUpdateExclusion" => registry_settings::register_pull_time_update_exclusion,
     "SetRepositoryPolicy" => policies::set_repository_policy,
+    "StartImageScan" => scan_findings::start_image_scan,
     "StartLifecyclePolicyPreview" => lifecycle::start_lifecycle_policy_preview,
     "StartReplicationBackfill" => replication::start_replication_backfill,
     "StopReplicationBackfill" => replication::stop_replication_backfill,

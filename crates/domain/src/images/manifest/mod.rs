@@ -78,7 +78,26 @@ pub struct Manifest {
     pub annotations: BTreeMap<String, String>,
 }
 
+/// Whether a config's media type is that of a container image (OCI image specification; Docker's
+/// image manifest, version 2, schema 2).
+pub(crate) fn is_image_config(media_type: &str) -> bool {
+    const CONFIGS: [&str; 2] = [
+        "application/vnd.oci.image.config.v1+json",
+        "application/vnd.docker.container.image.v1+json",
+    ];
+    CONFIGS.contains(&media_type)
+}
+
 impl Manifest {
+    /// Whether it is an image that containers run from: neither an index, nor another artifact, nor
+    /// something that refers to a subject.
+    pub(crate) fn is_container_image(&self) -> bool {
+        let config = self.config.as_ref();
+        self.kind() == ManifestKind::Image
+            && self.subject.is_none()
+            && config.is_some_and(|config| is_image_config(&config.media_type))
+    }
+
     /// Reads a manifest.
     ///
     /// `content_type` is what the client declared beside the bytes: a `Content-Type` header or

@@ -106,15 +106,17 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "ExpireImages"
         | "ExpireReferrers"
         | "ImportUpstreamImage"
+        | "IndexImageLayers"
         | "ImportUpstreamReferrers"
         | "MarkImageComplete"
         | "PutImage"
         | "ReplicateDeletion"
         | "ReplicateImage"
+        | "StartImageScan"
         | "UpdateImageStorageClass" => Class::Image,
         "RetryReplication" => Class::ReplicationQueue,
         "StartReplicationBackfill" | "StopReplicationBackfill" => Class::Backfill,
-        "CancelJob" | "RetryJob" => Class::Job,
+        "CancelJob" | "RetryJob" | "SyncAdvisories" => Class::Job,
         "DeleteLifecyclePolicy" | "PutLifecyclePolicy" | "StartLifecyclePolicyPreview" => {
             Class::LifecyclePolicy
         }
@@ -160,6 +162,7 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "DecodeAuthorizationMessage"
         | "DescribeGarbageCollection"
         | "DescribeImageReplicationStatus"
+        | "DescribeImageScanFindings"
         | "DescribeImageSigningStatus"
         | "DescribeImageTags"
         | "DescribeImages"
@@ -199,6 +202,7 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "GetSigningProfile"
         | "HeadBlob"
         | "ListAccounts"
+        | "ListAdvisorySources"
         | "ListCatalog"
         | "ListImageReferrers"
         | "ListImages"

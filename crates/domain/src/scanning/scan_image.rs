@@ -1,0 +1,357 @@
+//! The job that scans one image.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use tonnage_scanner::advisories::{Ecosystem, Subject};
+use tonnage_scanner::layers::Inventory;
+
+use super::findings::{self, Changed, Ended, Finding};
+use super::index_image_layers::{IndexImageLayers, Indexed};
+use super::state::{self, Scan, ScanStatus};
+use super::{RegistryScanningConfiguration, ScanFrequency, ScanType, matching};
+use crate::advisories::{self, Sequence};
+use crate::app::{App, Settings};
+use crate::error::{Error, Result};
+use crate::events::{self, Event};
+use crate::execute::{Tx, execute};
+use crate::images::{ImageStatus, tags};
+use crate::jobs::{Job, Limits, Next, Run};
+use crate::names::{AccountId, Digest};
+use crate::registries::Document as _;
+use crate::repositories::{self, Repository};
+use crate::{params, services};
+
+/// What is told of images that basic scanning does not know, in ECR's words.
+const UNSUPPORTED_SYSTEM: &str =
+    "UnsupportedImageError: The operating system and/or package manager are not supported.";
+/// What ECR says of a scan that is done.
+pub(super) const COMPLETE: &str = "The scan was completed successfully.";
+/// What ECR says of an image that is scanned again whenever advisories change.
+pub(super) const CONTINUOUS: &str = "Continuous scan is selected for image.";
+
+/// Scans an image that waits for it, or that is scanned continuously.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ScanImage {
+    account: String,
+    image_id: i64,
+    scan_type: ScanType,
+}
+
+impl ScanImage {
+    pub(super) fn new(account: AccountId, image_id: i64, scan_type: ScanType) -> Self {
+        Self { account: account.to_string(), image_id, scan_type }
+    }
+
+    /// The key of the job for an image.
+    pub(super) fn key_of(image_id: i64, scan_type: ScanType) -> String {
+        format!("{image_id} {}", scan_type.as_str())
+    }
+}
+
+/// An image that is to be scanned.
+struct Subjected {
+    repository: Repository,
+    digest: Digest,
+    status: ImageStatus,
+    scan: Scan,
+}
+
+/// What came of looking at an image.
+struct Outcome {
+    status: ScanStatus,
+    description: String,
+    platform: String,
+    findings: Vec<Finding>,
+    subjects: BTreeMap<Subject<'static>, String>,
+    /// How new the advisories were, where they were asked.
+    newest: Option<Sequence>,
+}
+
+impl Outcome {
+    fn without_findings(status: ScanStatus, description: impl Into<String>) -> Self {
+        Self {
+            status,
+            description: description.into(),
+            platform: String::new(),
+            findings: Vec::new(),
+            subjects: BTreeMap::new(),
+            newest: None,
+        }
+    }
+}
+
+impl Job for ScanImage {
+    const KIND: &'static str = "scan-image";
+    const LIMITS: Limits = Limits { concurrency: 2, attempts: 5, pause_seconds: 5 };
+
+    fn key(&self) -> String {
+        Self::key_of(self.image_id, self.scan_type)
+    }
+
+    fn concurrency(settings: &Settings) -> u32 {
+        settings.scan_concurrency
+    }
+
+    fn account(&self) -> Option<AccountId> {
+        AccountId::parse(&self.account).ok()
+    }
+
+    async fn run(self, run: &Run<'_>) -> Result<Next<Self>> {
+        let mut tx = run.read().await?;
+        let Some(image) = self.image(&mut tx).await? else { return Ok(Next::Done) };
+        drop(tx);
+        let outcome = self.look(run, &image).await?;
+        let is_recorded = self.record(run, outcome).await?;
+        Ok(if is_recorded { Next::Done } else { Next::Continue(self) })
+    }
+}
+
+impl ScanImage {
+    /// The image, while its scan is wanted.
+    async fn image(&self, tx: &mut Tx) -> Result<Option<Subjected>> {
+        let row = tx
+            .optional(
+                "SELECT repository_id, digest, status FROM images WHERE id = $1",
+                params![self.image_id],
+            )
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        let scan = state::find(tx, self.image_id, self.scan_type).await?;
+        let repository = repositories::by_id(tx, row.get(0)?).await?;
+        let (Some(scan), Some(repository)) = (scan, repository) else { return Ok(None) };
+        let follows = scan.status == ScanStatus::Active;
+        if !scan.status.is_waiting() && !follows {
+            return Ok(None);
+        }
+        Ok(Some(Subjected {
+            repository,
+            digest: Digest::parse(&row.get::<String>(1)?).map_err(Error::internal)?,
+            status: ImageStatus::from_stored(&row.get::<String>(2)?)?,
+            scan,
+        }))
+    }
+
+    async fn look(&self, run: &Run<'_>, image: &Subjected) -> Result<Outcome> {
+        if image.status != ImageStatus::Active {
+            let reason = "The image is archived.";
+            return Ok(Outcome::without_findings(ScanStatus::ImageArchived, reason));
+        }
+        let operation = IndexImageLayers {
+            repository: image.repository.address.clone(),
+            image_id: self.image_id,
+            digest: image.digest.clone(),
+            lease: run.lease(),
+        };
+        let address = &image.repository.address;
+        let context = run.context(services::ECR, address.account, address.region.clone());
+        let (inventory, layers) = match execute(run.app, &context, operation).await {
+            Ok(Indexed::Inventory(inventory, layers)) => (inventory, layers),
+            Ok(Indexed::Unsupported(reason)) => return Ok(self.unsupported(&reason)),
+            Ok(Indexed::Failed(reason)) => {
+                return Ok(Outcome::without_findings(ScanStatus::Failed, reason));
+            }
+            Err(error) if error.is_fault() => return Err(error),
+            // A policy forbids to read it.
+            Err(error) => {
+                return Ok(Outcome::without_findings(ScanStatus::Failed, error.message()));
+            }
+        };
+        if let Some(unsupported) = self.unsupported_inventory(&inventory) {
+            return Ok(unsupported);
+        }
+        let mut tx = run.read().await?;
+        let matched =
+            matching::match_inventory(&mut tx, &inventory, &layers, self.scan_type).await?;
+        let newest = advisories::newest(&mut tx).await?;
+        let repository = &image.repository;
+        let configuration =
+            RegistryScanningConfiguration::load(&mut tx, Some(repository.registry_id)).await?;
+        let wanted =
+            configuration.effective(repository.address.name.as_str(), repository.scan_on_push);
+        let is_continuous = wanted.frequency == ScanFrequency::ContinuousScan;
+        drop(tx);
+        let platform = matching::platform(inventory.os.as_ref());
+        if !matched.unknown.is_empty() && matched.findings.is_empty() {
+            let names: Vec<&str> = matched.unknown.iter().map(String::as_str).collect();
+            let description = format!(
+                "No advisories for {} were loaded, so that nothing could be found. The operator \
+                 of the registry loads some with `tonnage advisories sync`.",
+                names.join(", ")
+            );
+            return Ok(Outcome {
+                platform,
+                subjects: matched.subjects,
+                newest: Some(newest),
+                ..Outcome::without_findings(ScanStatus::Failed, description)
+            });
+        }
+        let (status, description) = match self.scan_type {
+            ScanType::Enhanced if is_continuous => (ScanStatus::Active, CONTINUOUS),
+            ScanType::Basic | ScanType::Enhanced => (ScanStatus::Complete, COMPLETE),
+        };
+        Ok(Outcome {
+            status,
+            description: description.to_owned(),
+            platform,
+            findings: matched.findings,
+            subjects: matched.subjects,
+            newest: Some(newest),
+        })
+    }
+
+    /// ECR lets basic scans of such images fail.
+    fn unsupported(&self, reason: &str) -> Outcome {
+        match self.scan_type {
+            ScanType::Basic => Outcome::without_findings(
+                ScanStatus::Failed,
+                format!("{UNSUPPORTED_SYSTEM} {reason}"),
+            ),
+            ScanType::Enhanced => Outcome::without_findings(ScanStatus::UnsupportedImage, reason),
+        }
+    }
+
+    /// An image without a system that advisories speak of, and without anything else to look at.
+    fn unsupported_inventory(&self, inventory: &Inventory) -> Option<Outcome> {
+        let is_known = inventory.os.as_ref().is_some_and(|os| Ecosystem::of_os(os).is_some());
+        let has_others = self.scan_type == ScanType::Enhanced
+            && inventory.packages.iter().any(|package| !package.package_type.is_os());
+        if is_known || has_others {
+            return None;
+        }
+        Some(match self.scan_type {
+            ScanType::Basic => Outcome::without_findings(ScanStatus::Failed, UNSUPPORTED_SYSTEM),
+            ScanType::Enhanced => {
+                Outcome::without_findings(ScanStatus::UnsupportedImage, UNSUPPORTED_SYSTEM)
+            }
+        })
+    }
+
+    /// Writes down what came of it, if the image is still there. Not if there are newer advisories:
+    /// whoever looks for images that they are about has not found this one.
+    async fn record(&self, run: &Run<'_>, outcome: Outcome) -> Result<bool> {
+        let mut tx = run.write().await?;
+        let newest = Some(advisories::newest(&mut tx).await?);
+        let Some(image) = self.image(&mut tx).await? else {
+            run.commit(tx).await?;
+            return Ok(true);
+        };
+        if outcome.newest.is_some_and(|at| Some(at) != newest) {
+            run.commit(tx).await?;
+            return Ok(false);
+        }
+        let app = run.app;
+        let now = app.clock.now();
+        put_packages(&mut tx, app, self.image_id, &outcome.subjects).await?;
+        let ended = Ended {
+            status: outcome.status,
+            description: &outcome.description,
+            platform: &outcome.platform,
+            source_updated_at: advisories::updated_at(&mut tx).await?,
+            findings: &outcome.findings,
+        };
+        let is_first = image.scan.completed_at.is_none();
+        let changes =
+            findings::replace(&mut tx, self.image_id, self.scan_type, &ended, now).await?;
+        self.publish(&mut tx, app, (&image, is_first), &outcome, &changes).await?;
+        run.commit(tx).await?;
+        Ok(true)
+    }
+
+    async fn publish(
+        &self,
+        tx: &mut Tx,
+        app: &App,
+        (image, is_first): (&Subjected, bool),
+        outcome: &Outcome,
+        changes: &[(Changed, Finding)],
+    ) -> Result<()> {
+        let registry_id = image.repository.registry_id;
+        let image_tags = tags::of_image(tx, self.image_id).await?;
+        let image_tags: Vec<String> = image_tags.iter().map(ToString::to_string).collect();
+        let counts = findings::count(&outcome.findings);
+        let repository_name = image.repository.address.name.to_string();
+        let image_digest = image.digest.to_string();
+        if image.scan.status.is_waiting() || is_first {
+            let event = match self.scan_type {
+                ScanType::Basic => Event::ImageScanned {
+                    scan_status: outcome.status.as_str(),
+                    repository_name: repository_name.clone(),
+                    finding_severity_counts: counts,
+                    image_digest: image_digest.clone(),
+                    image_tags: image_tags.clone(),
+                },
+                ScanType::Enhanced => Event::EnhancedScanCompleted {
+                    scan_status: outcome.status.as_str(),
+                    repository_name: repository_name.clone(),
+                    finding_severity_counts: counts,
+                    image_digest: image_digest.clone(),
+                    image_tags: image_tags.clone(),
+                },
+            };
+            events::publish_now(tx, app, registry_id, &event).await?;
+        }
+        if self.scan_type == ScanType::Basic {
+            return Ok(());
+        }
+        for (changed, finding) in changes {
+            let event = Event::FindingChanged {
+                finding_arn: super::finding_arn(&image.repository.address, &image.digest, finding),
+                status: match changed {
+                    Changed::Created | Changed::Updated => "ACTIVE",
+                    Changed::Closed => "CLOSED",
+                },
+                title: super::title(finding),
+                severity: finding.severity.enhanced(),
+                repository_name: repository_name.clone(),
+                image_digest: image_digest.clone(),
+                image_tags: image_tags.clone(),
+            };
+            events::publish_now(tx, app, registry_id, &event).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Notes what packages an image has, so that a new advisory finds the image.
+async fn put_packages(
+    tx: &mut Tx,
+    app: &App,
+    image_id: i64,
+    subjects: &BTreeMap<Subject<'static>, String>,
+) -> Result<()> {
+    for (subject, matches) in subjects {
+        let now = app.clock.now();
+        tx.execute(
+            "INSERT INTO package_versions (id, ecosystem, name, version, module, architecture, \
+             matches) VALUES ($1, $2, $3, $4, $5, $6, $7) \
+             ON CONFLICT (ecosystem, name, version, module, architecture) DO NOTHING",
+            params![
+                app.ids.next(now),
+                subject.ecosystem.as_str(),
+                &*subject.name,
+                &*subject.version,
+                subject.module.as_deref().unwrap_or_default(),
+                subject.architecture.as_deref().unwrap_or_default(),
+                matches.as_str(),
+            ],
+        )
+        .await?;
+        tx.execute(
+            "INSERT INTO image_packages (image_id, package_version_id) \
+             SELECT CAST($1 AS BIGINT), id FROM package_versions WHERE ecosystem = $2 \
+             AND name = $3 AND version = $4 AND module = $5 AND architecture = $6 \
+             ON CONFLICT (image_id, package_version_id) DO NOTHING",
+            params![
+                image_id,
+                subject.ecosystem.as_str(),
+                &*subject.name,
+                &*subject.version,
+                subject.module.as_deref().unwrap_or_default(),
+                subject.architecture.as_deref().unwrap_or_default(),
+            ],
+        )
+        .await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,85 @@
+//! `tonnage advisories`: asks the running server over its admin socket.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Result;
+use http::Method;
+
+use super::place::Place;
+use crate::admin::advisories::{AdvisorySource, AdvisorySources, AdvisorySync};
+use crate::admin::client::call;
+use crate::cli::AdvisoriesCommands;
+
+/// The status when a source cannot be read.
+const FAILED: u8 = 1;
+/// How often the server is asked whether it is done.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Does what the command line says.
+///
+/// # Errors
+/// What the server says, or that none runs.
+pub(super) async fn run(command: AdvisoriesCommands) -> Result<ExitCode> {
+    match command {
+        AdvisoriesCommands::List { place } => {
+            let layout = Place::find(&place)?.layout;
+            let listed: AdvisorySources =
+                call(&layout, Method::GET, "/advisories", None::<&()>).await?;
+            if listed.sources.is_empty() {
+                println!("There are no sources: the setting `advisory_source` names them.");
+            }
+            listed.sources.iter().for_each(print);
+            Ok(ExitCode::SUCCESS)
+        }
+        AdvisoriesCommands::Sync { place, source, force } => {
+            let layout = Place::find(&place)?.layout;
+            let wanted = AdvisorySync { source, force };
+            let mut listed: AdvisorySources =
+                call(&layout, Method::POST, "/advisories/sync", Some(&wanted)).await?;
+            let is_wanted = |it: &&AdvisorySource| {
+                wanted.source.as_ref().map_or(it.is_configured, |name| *name == it.name)
+            };
+            // One that fails is tried again later; that is no reason to wait.
+            let failures = |listed: &AdvisorySources| -> BTreeMap<String, Option<String>> {
+                let sources = listed.sources.iter();
+                sources.map(|it| (it.name.clone(), it.failed_at.clone())).collect()
+            };
+            let before = failures(&listed);
+            while listed.sources.iter().filter(is_wanted).any(|source| {
+                source.is_syncing && before.get(&source.name) == Some(&source.failed_at)
+            }) {
+                tokio::time::sleep(PAUSE).await;
+                listed = call(&layout, Method::GET, "/advisories", None::<&()>).await?;
+            }
+            listed.sources.iter().filter(is_wanted).for_each(print);
+            let failed =
+                listed.sources.iter().filter(is_wanted).any(|source| source.last_error.is_some());
+            Ok(if failed { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })
+        }
+    }
+}
+
+fn print(source: &AdvisorySource) {
+    println!("{} ({}) {}", source.name, source.kind, source.location);
+    println!("  records    {}, {} skipped", source.records, source.skipped);
+    for (what, text) in [
+        ("licence", &source.licence),
+        ("as of", &source.released_at),
+        ("imported", &source.imported_at),
+        ("checked", &source.checked_at),
+        ("failed", &source.failed_at),
+        ("because", &source.last_error),
+    ] {
+        if let Some(text) = text {
+            println!("  {what:<10} {text}");
+        }
+    }
+    if source.is_syncing {
+        println!("  being read");
+    }
+    if !source.is_configured {
+        println!("  no longer configured");
+    }
+}

@@ -1,0 +1,228 @@
+"""Scanning with real clients: images are pushed, advisories are files, findings are what boto3 and the CLI read."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import tarfile
+from pathlib import Path
+from typing import Any, Iterator
+
+import pytest
+from botocore.exceptions import ClientError, WaiterError
+
+from harness import aws
+from harness.aws import failure
+from harness.http import CONFIG_TYPE, LAYER_TYPE, MANIFEST_TYPE, Registry, digest_of
+from harness.server import ACCOUNT, Server
+from harness.tools import run, wait_until
+
+PATIENCE = 60
+BOOKWORM = b'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nID=debian\nVERSION_ID="12"\n'
+
+
+def osv(identifier: str, cve: str, ecosystem: str, package: str, fixed: str, **more: Any) -> dict[str, Any]:
+    """A record of the OSV schema: everything before a version is affected."""
+    kind = "SEMVER" if ecosystem == "npm" else "ECOSYSTEM"
+    return {
+        "schema_version": "1.6.0",
+        "id": identifier,
+        "aliases": [cve],
+        "modified": "2026-01-02T03:04:05Z",
+        "published": "2026-01-01T00:00:00Z",
+        "details": f"A flaw of {package}.",
+        "affected": [
+            {
+                "package": {"ecosystem": ecosystem, "name": package},
+                "ranges": [{"type": kind, "events": [{"introduced": "0"}, {"fixed": fixed}]}],
+            }
+        ],
+        **more,
+    }
+
+
+DEBIAN = {"ecosystem_specific": {"urgency": "high"}}
+ADVISORIES = [
+    osv("DEBIAN-CVE-2026-0001", "CVE-2026-0001", "Debian:12", "openssl", "3.0.11-1~deb12u3"),
+    osv("DEBIAN-CVE-2026-0002", "CVE-2026-0002", "Debian:12", "openssl", "3.0.2-1"),
+    osv(
+        "GHSA-aaaa-bbbb-cccc",
+        "CVE-2026-0003",
+        "npm",
+        "left-pad",
+        "1.3.1",
+        severity=[{"type": "CVSS_V3", "score": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"}],
+    ),
+]
+ADVISORIES[0]["affected"][0].update(DEBIAN)
+STATUS = (
+    b"Package: libssl3\nStatus: install ok installed\nSource: openssl\nArchitecture: amd64\n"
+    b"Version: 3.0.9-1\nMaintainer: Debian\n\n"
+    b"Package: bash\nStatus: install ok installed\nArchitecture: amd64\nVersion: 5.2.15-2+b2\n\n"
+)
+DEBIAN_FILES = {"etc/os-release": BOOKWORM, "var/lib/dpkg/status": STATUS}
+NPM_FILES = {"app/node_modules/left-pad/package.json": b'{"name": "left-pad", "version": "1.3.0"}'}
+
+
+class ScanningServer(Server):
+    """A server whose advisories are in a directory beside its data."""
+
+    @property
+    def advisories(self) -> Path:
+        """Where the records are."""
+        return self.directory / "advisories"
+
+    def command(self) -> list[str]:
+        """As every server, with the source."""
+        source = f"name=test,kind=osv,location={self.advisories},licence=CC0-1.0"
+        return [*super().command(), "--advisory-source", source]
+
+    def publish(self, *records: dict[str, Any]) -> None:
+        """Puts records into the directory, and has the server read it."""
+        self.advisories.mkdir(exist_ok=True)
+        for record in records:
+            (self.advisories / f"{record['id']}.json").write_text(json.dumps(record))
+        run(self.binary, "advisories", "sync", "--data-dir", self.data)
+
+
+@pytest.fixture
+def scanning(binary: Any, tmp_path: Any) -> Iterator[ScanningServer]:
+    """A server of the test's own, since scanning is configured for the whole registry."""
+    running = ScanningServer(binary, tmp_path / "server")
+    running.advisories.mkdir(parents=True)
+    running.start()
+    running.publish(*ADVISORIES)
+    yield running
+    running.close()
+
+
+def layer(files: dict[str, bytes]) -> bytes:
+    """A gzipped archive."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    return gzip.compress(archive.getvalue(), mtime=0)
+
+
+def push(server: Server, ecr: Any, name: str, tag: str, *layers: bytes) -> str:
+    """Pushes an image of these layers; its digest."""
+    registry: Registry = aws.registry(server, ecr)
+    config = json.dumps({"architecture": "amd64", "os": "linux", "comment": tag}).encode()
+    for content in (config, *layers):
+        registry.push_blob(name, content).expect(201)
+
+    def descriptor(content: bytes, media_type: str) -> dict[str, Any]:
+        return {"mediaType": media_type, "digest": digest_of(content), "size": len(content)}
+
+    manifest = json.dumps(
+        {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST_TYPE,
+            "config": descriptor(config, CONFIG_TYPE),
+            "layers": [descriptor(content, f"{LAYER_TYPE}+gzip") for content in layers],
+        }
+    ).encode()
+    registry.push_manifest(name, tag, manifest).expect(201)
+    return digest_of(manifest)
+
+
+def wait_for(ecr: Any, name: str, tag: str, *statuses: str) -> dict[str, Any]:
+    """The findings, once the scan has one of these statuses."""
+    found: dict[str, Any] = {}
+
+    def is_there() -> bool:
+        found.update(ecr.describe_image_scan_findings(repositoryName=name, imageId={"imageTag": tag}))
+        return found["imageScanStatus"]["status"] in statuses
+
+    wait_until(is_there, PATIENCE, f"the scan of {tag} is {statuses}")
+    return found
+
+
+def test_a_basic_scan_on_request(scanning: ScanningServer) -> None:
+    ecr = aws.client(scanning)
+    ecr.create_repository(repositoryName="app")
+    digest = push(scanning, ecr, "app", "v1", layer(DEBIAN_FILES), layer(NPM_FILES))
+    image = {"repositoryName": "app", "imageId": {"imageTag": "v1"}}
+    assert failure(ecr.describe_image_scan_findings, **image).code == "ScanNotFoundException"
+    started = ecr.start_image_scan(**image)
+    assert started["imageId"] == {"imageDigest": digest, "imageTag": "v1"}
+    assert started["imageScanStatus"]["status"] == "IN_PROGRESS"
+    ecr.get_waiter("image_scan_complete").wait(**image, WaiterConfig={"Delay": 1, "MaxAttempts": PATIENCE})
+    told = ecr.describe_image_scan_findings(**image)
+    assert told["imageScanStatus"]["description"] == "The scan was completed successfully."
+    findings = told["imageScanFindings"]
+    assert findings["findingSeverityCounts"] == {"HIGH": 1}
+    assert "vulnerabilitySourceUpdatedAt" in findings and "imageScanCompletedAt" in findings
+    [finding] = findings["findings"]
+    assert (finding["name"], finding["severity"]) == ("CVE-2026-0001", "HIGH")
+    assert finding["uri"] == "https://security-tracker.debian.org/tracker/CVE-2026-0001"
+    attributes = {attribute["key"]: attribute["value"] for attribute in finding["attributes"]}
+    assert attributes == {"package_name": "openssl", "package_version": "3.0.9-1"}
+    assert failure(ecr.start_image_scan, **image).code == "LimitExceededException"
+    # As in ECR, images tell nothing of basic scans.
+    assert "imageScanStatus" not in ecr.describe_images(repositoryName="app")["imageDetails"][0]
+
+
+def test_scans_of_pushes(scanning: ScanningServer) -> None:
+    ecr = aws.client(scanning)
+    ecr.create_repository(repositoryName="app", imageScanningConfiguration={"scanOnPush": True})
+    push(scanning, ecr, "app", "whole", layer(DEBIAN_FILES))
+    wait_for(ecr, "app", "whole", "COMPLETE")
+    # What cannot be read is told, and pulled like everything else.
+    whole = layer(DEBIAN_FILES)
+    broken = {"cut": whole[: len(whole) // 2], "noise": bytes(range(256)) * 9, "empty": layer({})}
+    for tag, content in broken.items():
+        push(scanning, ecr, "app", tag, content)
+        status = wait_for(ecr, "app", tag, "FAILED")["imageScanStatus"]
+        assert status["description"], tag
+        with pytest.raises(WaiterError):
+            ecr.get_waiter("image_scan_complete").wait(
+                repositoryName="app", imageId={"imageTag": tag}, WaiterConfig={"Delay": 1, "MaxAttempts": 2}
+            )
+        got = aws.registry(scanning, ecr).get_blob("app", digest_of(content))
+        assert got.body == content
+
+
+def test_enhanced_scans_follow_the_advisories(scanning: ScanningServer) -> None:
+    ecr = aws.client(scanning)
+    ecr.create_repository(repositoryName="app")
+    rule = {"scanFrequency": "CONTINUOUS_SCAN", "repositoryFilters": [{"filter": "*", "filterType": "WILDCARD"}]}
+    ecr.put_registry_scanning_configuration(scanType="ENHANCED", rules=[rule])
+    base = layer(DEBIAN_FILES)
+    digest = push(scanning, ecr, "app", "v1", base, layer(NPM_FILES))
+    told = wait_for(ecr, "app", "v1", "ACTIVE")
+    assert told["imageScanStatus"]["description"] == "Continuous scan is selected for image."
+    findings = told["imageScanFindings"]
+    assert findings["findingSeverityCounts"] == {"HIGH": 1, "CRITICAL": 1}
+    assert "findings" not in findings
+    first, second = findings["enhancedFindings"]
+    assert (first["title"], first["severity"], first["score"]) == ("CVE-2026-0003 - left-pad", "CRITICAL", 9.8)
+    assert first["fixAvailable"] == "YES" and first["status"] == "ACTIVE"
+    [package] = first["packageVulnerabilityDetails"]["vulnerablePackages"]
+    assert package["packageManager"] == "NODEPKG" and package["fixedInVersion"] == "1.3.1"
+    [package] = second["packageVulnerabilityDetails"]["vulnerablePackages"]
+    assert (package["name"], package["epoch"], package["version"], package["release"]) == ("libssl3", 0, "3.0.9", "1")
+    assert package["sourceLayerHash"] == digest_of(base)
+    [resource] = second["resources"]
+    assert resource["id"] == f"arn:aws:ecr:us-east-1:{ACCOUNT}:repository/app/{digest}"
+    assert resource["details"]["awsEcrContainerImage"]["platform"] == "DEBIAN_12"
+    [detail] = ecr.describe_images(repositoryName="app")["imageDetails"]
+    assert detail["imageScanStatus"]["status"] == "ACTIVE"
+    assert detail["imageScanFindingsSummary"]["findingSeverityCounts"] == {"HIGH": 1, "CRITICAL": 1}
+    image = {"repositoryName": "app", "imageId": {"imageTag": "v1"}}
+    with pytest.raises(ClientError, match="This feature is disabled"):
+        ecr.start_image_scan(**image)
+
+    scanning.publish(osv("DEBIAN-CVE-2026-0009", "CVE-2026-0009", "Debian:12", "bash", "5.2.15-3"))
+
+    def is_found() -> bool:
+        paginator = ecr.get_paginator("describe_image_scan_findings")
+        pages = paginator.paginate(**image, PaginationConfig={"PageSize": 1})
+        names = [found["title"] for page in pages for found in page["imageScanFindings"]["enhancedFindings"]]
+        return "CVE-2026-0009 - bash" in names and len(names) == 3
+
+    wait_until(is_found, 90, "the new advisory is a finding")
