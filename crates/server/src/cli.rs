@@ -11,9 +11,11 @@ use clap::{
     Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, Parser, Subcommand, ValueEnum,
 };
 
+mod pull_through;
 mod replication;
 
 pub(crate) use self::public::{PublicAliasArguments, PublicAliasCommands, PublicCommands};
+pub(crate) use self::pull_through::PullThroughCommands;
 pub(crate) use self::replication::{ReplicatedSetting, ReplicationCommands};
 use crate::config::{CONCERNS, Flags, Kind, Setting, settings};
 use crate::shell::Shell;
@@ -119,6 +121,10 @@ Examples:
     /// Settings of repositories that ECR does not have.
     #[command(subcommand, arg_required_else_help = true)]
     Repository(RepositoryCommands),
+
+    /// Look after what comes from upstream registries.
+    #[command(subcommand, arg_required_else_help = true)]
+    PullThrough(PullThroughCommands),
 
     /// Narrow down, watch and repeat what is copied to other regions and accounts.
     #[command(subcommand, arg_required_else_help = true)]

@@ -6,6 +6,8 @@ mod chart;
 mod image;
 mod lists;
 mod repository;
+#[cfg(test)]
+mod tests;
 
 use bytes::Bytes;
 use http::header::{

@@ -13,6 +13,7 @@ pub mod describe_image_scan_findings;
 pub mod enrol_images;
 mod filter;
 pub mod findings;
+pub mod forget_packages;
 pub(crate) mod gate;
 pub mod get_image_sbom;
 pub mod index_image_layers;

@@ -7,6 +7,7 @@ mod backups;
 pub(crate) mod client;
 mod jobs;
 mod public;
+pub(crate) mod pull_through;
 pub(crate) mod replication;
 mod repositories;
 pub(crate) mod server;

@@ -197,6 +197,9 @@ impl Admin {
             (&Method::POST, ["repositories", "rename"]) => {
                 self.rename_repository(read(request, "a repository and its new name").await?).await
             }
+            (&Method::POST, ["pull-through", "refresh"]) => {
+                self.refresh_cache(read(request, "what to refresh").await?).await
+            }
             (&Method::GET, ["replication"]) => self.describe_replication(&query).await,
             (&Method::GET, ["replication", "images"]) => self.list_replications(&query).await,
             (&Method::GET, ["replication", "refinements"]) => self.get_refinements(&query).await,

@@ -215,7 +215,10 @@ async fn a_layer_is_read_once() {
         registry.delete(name, true).await.unwrap();
     }
     registry.check_no_orphans().await;
+    registry.clock.advance_seconds(24 * 3600);
+    drain(&registry).await;
     for table in [
+        registry.rows("SELECT id FROM package_versions").await,
         registry.rows("SELECT blob_id FROM layer_indexes").await,
         registry.rows("SELECT image_id FROM image_scans").await,
         registry.rows("SELECT image_id FROM image_findings").await,
