@@ -171,7 +171,8 @@ async fn store_changed(
     while is_open {
         let mut batch = Vec::with_capacity(BATCH);
         while is_open && batch.len() < BATCH {
-            is_open = records.recv_many(&mut batch, BATCH - batch.len()).await > 0;
+            let left = BATCH - batch.len();
+            is_open = records.recv_many(&mut batch, left).await > 0;
         }
         if batch.is_empty() {
             break;
