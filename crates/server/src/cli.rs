@@ -1,6 +1,7 @@
 //! The command line. Settings are not declared here: `serve` takes every setting of the
 //! configuration as a flag.
 
+mod advisories;
 mod public;
 
 use std::ffi::OsString;
@@ -14,6 +15,7 @@ use clap::{
 mod pull_through;
 mod replication;
 
+pub(crate) use self::advisories::AdvisoriesCommands;
 pub(crate) use self::public::{PublicAliasArguments, PublicAliasCommands, PublicCommands};
 pub(crate) use self::pull_through::PullThroughCommands;
 pub(crate) use self::replication::{ReplicatedSetting, ReplicationCommands};
@@ -585,35 +587,6 @@ pub(crate) struct ScrubArguments {
     /// Say what was read and what is damaged, and begin nothing.
     #[arg(long)]
     pub(crate) status: bool,
-}
-
-/// What may be done with sources of advisories.
-#[derive(Debug, Subcommand)]
-pub(crate) enum AdvisoriesCommands {
-    /// List the sources, how much they have, how old it is, and what failed.
-    #[command(after_help = "Examples:\n  tonnage advisories list")]
-    List {
-        #[command(flatten)]
-        place: PlaceArguments,
-    },
-    /// Read the sources now, and wait until that is done. Ends with 1 when one cannot be read.
-    ///
-    /// The running server does this by itself, at the interval of the setting `advisory_interval`.
-    #[command(after_help = "\
-Examples:
-  tonnage advisories sync
-  tonnage advisories sync debian --force")]
-    Sync {
-        #[command(flatten)]
-        place: PlaceArguments,
-        /// Only this source.
-        #[arg(value_name = "NAME")]
-        source: Option<String>,
-        /// Read it although it has not changed, and take it although it has lost more than half of
-        /// its records.
-        #[arg(long)]
-        force: bool,
-    },
 }
 
 /// What may be done with jobs.

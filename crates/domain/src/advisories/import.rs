@@ -167,11 +167,19 @@ async fn store_changed(
         })
     });
     let mut done = 0;
-    let mut batch = Vec::new();
-    while records.recv_many(&mut batch, BATCH).await > 0 {
+    let mut is_open = true;
+    while is_open {
+        let mut batch = Vec::with_capacity(BATCH);
+        while is_open && batch.len() < BATCH {
+            let left = BATCH - batch.len();
+            is_open = records.recv_many(&mut batch, left).await > 0;
+        }
+        if batch.is_empty() {
+            break;
+        }
         done += u64::try_from(batch.len()).unwrap_or(0);
         let mut tx = run.write().await?;
-        store(&mut tx, run, source, std::mem::take(&mut batch)).await?;
+        store(&mut tx, run, source, batch).await?;
         run.commit(tx).await?;
         run.progress(done, total);
     }

@@ -116,6 +116,13 @@ impl Registry {
             params![tonnage_domain::clock::Clock::now(&*self.clock)].to_vec(),
         )])
         .await;
+        // Nothing is configured with that source, so the schedule would have it forgotten.
+        self.write(&[(
+            "INSERT INTO schedules (name, next_at, last_at) VALUES ('sync-advisories', $1, 0) \
+             ON CONFLICT (name) DO UPDATE SET next_at = excluded.next_at",
+            params![i64::MAX].to_vec(),
+        )])
+        .await;
         for record in records {
             let text = serde_json::to_vec(record).unwrap();
             let mut advisory = osv::parse(&text).unwrap();
