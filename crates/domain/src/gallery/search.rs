@@ -88,11 +88,11 @@ impl Operation for SearchGallery {
                 let mut all = compare(&mut tx, &slots, &slot).await?;
                 match self.sort {
                     Sort::Relevance => {
-                        all.sort_by_key(|one| std::cmp::Reverse((one.score, one.pulls, one.id)))
+                        all.sort_by_key(|one| std::cmp::Reverse((one.score, one.pulls, one.id)));
                     }
                     Sort::Pulls => all.sort_by_key(|one| std::cmp::Reverse((one.pulls, one.id))),
                     Sort::Updated => {
-                        all.sort_by_key(|one| std::cmp::Reverse((one.updated_at, one.id)))
+                        all.sort_by_key(|one| std::cmp::Reverse((one.updated_at, one.id)));
                     }
                 }
                 found.total = Some(all.len() as u64);

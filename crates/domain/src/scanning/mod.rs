@@ -15,6 +15,7 @@ mod filter;
 pub mod findings;
 pub mod forget_packages;
 pub(crate) mod gate;
+pub mod get_image_sbom;
 pub mod index_image_layers;
 mod layer_stream;
 mod matching;

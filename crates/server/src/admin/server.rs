@@ -191,6 +191,9 @@ impl Admin {
             (&Method::PUT, ["repositories", "sparse-manifests"]) => {
                 self.put_sparse_manifests(read(request, "a repository").await?).await
             }
+            (&Method::POST, ["repositories", "sbom"]) => {
+                self.get_sbom(read(request, "an image and a format").await?).await
+            }
             (&Method::POST, ["repositories", "rename"]) => {
                 self.rename_repository(read(request, "a repository and its new name").await?).await
             }

@@ -421,6 +421,15 @@ fn endpoints_are_names_of_listeners() {
 }
 
 #[test]
+fn sources_of_advisories_have_names_of_their_own() {
+    let one = "name=a,kind=osv,location=/a";
+    check_file_refused("advisory_source = [\"name=a\"]", &["`advisory_source`", "kind is missing"]);
+    let twice = format!("advisory_source = [\"{one}\", \"{one}\"]");
+    check_file_refused(&twice, &["`advisory_source`", "the name a twice"]);
+    check_file_refused("advisory_interval = \"9m\"", &["`advisory_interval`", "10 minutes"]);
+}
+
+#[test]
 fn upstreams_are_hosts_and_where_they_are() {
     let ecr = "123456789012.dkr.ecr.eu-west-1.registry.example";
     let rows: &[(&str, &[&str], Option<&str>)] = &[
