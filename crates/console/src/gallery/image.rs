@@ -49,7 +49,7 @@ pub(super) fn page(visit: &Visit<'_>, view: &ImageView, reference: &Reference) -
         @if !view.children.is_empty() {
             section aria-labelledby="platforms" {
                 h2 #platforms { "Platforms" }
-                (table("platforms", ["Platform", "Size", "Digest"], html! {
+                (table("platforms", ["Platform", "Size", "Digest"], &html! {
                     @for child in &view.children { tr {
                         th scope="row" { @if child.platform.is_empty() || child.platform == "unknown/unknown" { "attestation" } @else { (child.platform) } }
                         td.number { (format::size(child.size)) }
@@ -64,7 +64,7 @@ pub(super) fn page(visit: &Visit<'_>, view: &ImageView, reference: &Reference) -
         @if !view.layers.is_empty() {
             section aria-labelledby="layers" {
                 h2 #layers { "Layers" }
-                (table("layers", ["Layer", "Size", "Digest"], html! {
+                (table("layers", ["Layer", "Size", "Digest"], &html! {
                     @for (index, layer) in view.layers.iter().enumerate() { tr {
                         th scope="row" {
                             @match steps.and_then(|steps| steps.get(index)).filter(|step| !step.is_empty()) {
@@ -83,7 +83,7 @@ pub(super) fn page(visit: &Visit<'_>, view: &ImageView, reference: &Reference) -
             @if view.referrers.is_empty() {
                 p.quiet { "Nothing refers to this image: no signature, no list of contents, no attestation." }
             } @else {
-                (table("attached", ["Type", "Size", "Digest"], html! {
+                (table("attached", ["Type", "Size", "Digest"], &html! {
                     @for referrer in &view.referrers { tr {
                         th scope="row" { (referrer.media_type) }
                         td.number { (format::size(referrer.size)) }
@@ -109,7 +109,7 @@ fn digest_link(path: &str, part: &Part) -> Markup {
     html! { a.mono href={ (path) "@" (digest) } title=(digest) { (format::short(digest)) } }
 }
 
-fn table(label: &str, [name, size, digest]: [&str; 3], rows: Markup) -> Markup {
+fn table(label: &str, [name, size, digest]: [&str; 3], rows: &Markup) -> Markup {
     html! {
         div."box"."scroll" tabindex="0" role="group" aria-labelledby=(label) {
             table {
