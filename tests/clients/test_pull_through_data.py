@@ -13,7 +13,7 @@ from typing import Any, Iterator
 import pytest
 
 from harness import aws
-from harness.engine import Containers
+from harness.engine import Containers, Docker
 from harness.http import INDEX_TYPE, Registry, SmallImage, digest_of, image_index, small_image
 from harness.server import Server, free_port
 from harness.tools import tail, wait_until
@@ -201,6 +201,58 @@ def test_an_index_comes_whole_without_being_asked_for(cache: Cache, upstream: Di
     for child in children:
         assert client.get_manifest("hub/multi/app", child.digest).expect(200).body == child.manifest
         whole(client, "hub/multi/app", child)
+
+
+def test_an_upstream_is_asked_when_the_operator_wants_it(cache: Cache, upstream: Distribution) -> None:
+    first, second = small_image("first", 1, 1_000), small_image("second", 1, 1_000)
+    push(upstream.client(), "fresh/app", first, "v1", "v2")
+    client = reader(cache)
+    for tag in ("v1", "v2"):
+        client.get_manifest("hub/fresh/app", tag).expect(200)
+    push(upstream.client(), "fresh/app", second, "v1")
+    assert client.get_manifest("hub/fresh/app", "v1").expect(200).body == first.manifest
+    words = ("pull-through", "refresh", "hub/fresh/app", "--data-dir", str(cache.data))
+    assert cache.subcommand(*words).stdout.splitlines() == [
+        f"v1  {second.digest}  new",
+        f"v2  {first.digest}  unchanged",
+    ]
+    assert client.get_manifest("hub/fresh/app", "v1").expect(200).body == second.manifest
+    upstream.stop()
+    told = cache.subcommand(*words, "--tag", "v1", status=1).stdout
+    assert told.startswith(f"v1  {second.digest}  failed: "), told
+    assert client.get_manifest("hub/fresh/app", "v1").expect(200).body == second.manifest
+
+
+def test_ctr_pulls_through(binary: Path, tmp_path: Path, upstream: Distribution, docker: Docker) -> None:
+    """containerd's own client, by the name of the cache and by that of the upstream with the cache as its mirror."""
+    image = small_image("ctr", 2, 300_000)
+    push(upstream.client(), "library/ctr", image, "v1", "v2")
+    cache = caching(binary, tmp_path / "cache", upstream.host)
+    try:
+        rule(cache, "hub", upstream.host)
+        password = aws.registry_password(aws.client(cache))
+        user = ("--plain-http", "--user", f"AWS:{password}")
+        docker.ctr("content", "fetch", *user, f"{cache.host}/hub/library/ctr:v1")
+        # Nothing else may serve it.
+        for digest in (image.digest, *(digest_of(blob) for blob in image.blobs)):
+            docker.ctr("content", "rm", digest)
+        certs = tmp_path / "certs" / upstream.host
+        certs.mkdir(parents=True)
+        authorization = reader(cache).authorization
+        (certs / "hosts.toml").write_text(
+            f'[host."{cache.url}"]\n'
+            'capabilities = ["pull", "resolve"]\n'
+            f'[host."{cache.url}".header]\n'
+            f'authorization = "{authorization}"\n'
+        )
+        manifests = upstream.requests("/v2/library/ctr/manifests/")
+        name = f"{upstream.host}/library/ctr:v1"
+        docker.ctr("content", "fetch", "--hosts-dir", str(tmp_path / "certs"), name)
+        assert upstream.requests("/v2/library/ctr/manifests/") == manifests, "the upstream itself was asked"
+        listed = docker.ctr("content", "ls", "-q").stdout.split()
+        assert {image.digest, *(digest_of(blob) for blob in image.blobs)} <= set(listed)
+    finally:
+        cache.close()
 
 
 def test_many_clients_and_one_fetch(binary: Path, tmp_path: Path, upstream: Distribution) -> None:

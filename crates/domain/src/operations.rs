@@ -145,6 +145,7 @@ use crate::repositories::rename::RenameRepository;
 use crate::resource_tags::{ListTagsForResource, TagResource, UntagResource};
 use crate::scanning::batch_get_repository_scanning_configuration::BatchGetRepositoryScanningConfiguration;
 use crate::scanning::describe_image_scan_findings::DescribeImageScanFindings;
+use crate::scanning::get_image_sbom::GetImageSbom;
 use crate::scanning::index_image_layers::IndexImageLayers;
 use crate::scanning::put_image_scanning_configuration::PutImageScanningConfiguration;
 use crate::scanning::registry_scanning_configuration::{
@@ -424,6 +425,7 @@ pub const OPERATIONS: &[Entry] = &[
     GetAccountLimit::ENTRY,
     GetReplicationRefinements::ENTRY,
     GetBlob::ENTRY,
+    GetImageSbom::ENTRY,
     GetManifest::ENTRY,
     GetPullStatistics::ENTRY,
     GetRepositoryLogo::ENTRY,

@@ -11,9 +11,11 @@ use clap::{
     Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, Parser, Subcommand, ValueEnum,
 };
 
+mod pull_through;
 mod replication;
 
 pub(crate) use self::public::{PublicAliasArguments, PublicAliasCommands, PublicCommands};
+pub(crate) use self::pull_through::PullThroughCommands;
 pub(crate) use self::replication::{ReplicatedSetting, ReplicationCommands};
 use crate::config::{CONCERNS, Flags, Kind, Setting, settings};
 use crate::shell::Shell;
@@ -119,6 +121,10 @@ Examples:
     /// Settings of repositories that ECR does not have.
     #[command(subcommand, arg_required_else_help = true)]
     Repository(RepositoryCommands),
+
+    /// Look after what comes from upstream registries.
+    #[command(subcommand, arg_required_else_help = true)]
+    PullThrough(PullThroughCommands),
 
     /// Narrow down, watch and repeat what is copied to other regions and accounts.
     #[command(subcommand, arg_required_else_help = true)]
@@ -331,6 +337,31 @@ Examples:
         /// Its new name, which no repository has.
         #[arg(value_name = "NEW")]
         new_name: String,
+        #[command(flatten)]
+        registry: RegistryArguments,
+    },
+    /// Print the bill of materials of an image that was scanned: the packages in it.
+    #[command(after_help = "\
+Examples:
+  tonnage repository sbom team/app v1
+  tonnage repository sbom team/app sha256:… --format spdx-2.3 > app.spdx.json")]
+    Sbom {
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// The repository.
+        #[arg(value_name = "REPOSITORY")]
+        repository: String,
+        /// The image: a tag or a digest.
+        #[arg(value_name = "IMAGE")]
+        image: String,
+        /// How it is written.
+        #[arg(
+            long,
+            value_name = "FORMAT",
+            default_value = "cyclonedx-1.6",
+            value_parser = ["cyclonedx-1.5", "cyclonedx-1.6", "spdx-2.3"]
+        )]
+        format: String,
         #[command(flatten)]
         registry: RegistryArguments,
     },

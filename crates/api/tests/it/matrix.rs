@@ -36,6 +36,7 @@ use tonnage_domain::gallery::view_repository::ViewRepository;
 use tonnage_domain::gc::operations::{DescribeGarbageCollection, RunGarbageCollection};
 use tonnage_domain::identities::access_keys;
 use tonnage_domain::identities::get_authorization_token::GetAuthorizationToken;
+use tonnage_domain::images::ImageIdentifier;
 use tonnage_domain::jobs::operations::{CancelJob, DescribeJob, ListJobs, RetryJob};
 use tonnage_domain::metadata::Mode;
 use tonnage_domain::names::{AccountId, Digest, Reference, RepositoryName};
@@ -60,6 +61,7 @@ use tonnage_domain::replication::retry::RetryReplication;
 use tonnage_domain::repositories::RepositoryAddress;
 use tonnage_domain::repositories::put_sparse_manifests::PutSparseManifests;
 use tonnage_domain::repositories::rename::RenameRepository;
+use tonnage_domain::scanning::get_image_sbom::{Format, GetImageSbom};
 
 use tonnage_domain::advisories::operations::{ListAdvisorySources, SyncAdvisories};
 use tonnage_domain::scrub::operations::{DescribeScrub, StartScrub};
@@ -420,6 +422,15 @@ async fn administrate(asking: &Asking, operation: &str) -> String {
             let page = PageRequest { after: None, limit: 1 };
             asking.run(ListReplications { repository, page }).await
         }
+        "GetImageSbom" => {
+            let repository = RepositoryAddress {
+                account: management_account,
+                region: asking.registry.app.default_region.clone(),
+                name: RepositoryName::parse("app").unwrap(),
+            };
+            let id = ImageIdentifier { digest: Some(Digest::parse(DIGEST).unwrap()), tag: None };
+            asking.run(GetImageSbom { repository, id, format: Format::Spdx2_3 }).await
+        }
         "DescribeReplication" => asking.run(DescribeReplication).await,
         "GetReplicationRefinements" => asking.run(GetReplicationRefinements).await,
         "PutReplicationRefinements" => {
@@ -452,7 +463,13 @@ async fn administrate(asking: &Asking, operation: &str) -> String {
         | "ReplicateImage" | "ReplicateLayer" | "ReplicateSetting" => "no access".to_owned(),
         "ImportUpstreamImage" => {
             let reference = Reference::parse("v1").unwrap();
-            asking.run(ImportUpstreamImage { repository: in_management("app"), reference }).await
+            asking
+                .run(ImportUpstreamImage {
+                    repository: in_management("app"),
+                    reference,
+                    is_forced: false,
+                })
+                .await
         }
         "ImportUpstreamLayer" => {
             let digest = Digest::parse(DIGEST).unwrap();

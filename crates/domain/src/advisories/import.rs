@@ -372,7 +372,8 @@ async fn finish(
     checksum: Option<&str>,
 ) -> Result<()> {
     let now = run.app.clock.now();
-    let released = summary.released.map(|released| released.min(now.0));
+    // Some publishers write the year 1 where they know no time.
+    let released = summary.released.filter(|&time| time > 0).map(|time| time.min(now.0));
     let mut tx = run.write().await?;
     tx.execute(
         "UPDATE advisory_sources SET location = $2, form = $3, etag = $4, last_modified = $5, \

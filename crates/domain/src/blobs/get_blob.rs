@@ -72,8 +72,10 @@ impl GetBlob {
 
     async fn find(&self, tx: &mut Tx) -> Result<(Repository, BlobRecord)> {
         let repository = repositories::get(tx, &self.repository).await?;
-        let blob = find(tx, &repository, &self.digest).await?.filter(|blob| !blob.archived);
-        let Some(blob) = blob else {
+        // What is damaged is not there for a cache: its upstream may still have it.
+        let is_lost = |blob: &BlobRecord| blob.damaged && repository.is_cache;
+        let blob = find(tx, &repository, &self.digest).await?;
+        let Some(blob) = blob.filter(|blob| !blob.archived && !is_lost(blob)) else {
             let upstream = blob_elsewhere(tx, &repository, &self.digest).await?;
             return Err(not_found(&repository, &self.digest).in_upstream(upstream));
         };

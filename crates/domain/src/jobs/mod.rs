@@ -56,6 +56,7 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<replication::backfills::forget::ForgetBackfills>(),
     Kind::of::<replication::carry::CarryOver>(),
     Kind::of::<scanning::enrol_images::EnrolImages>(),
+    Kind::of::<scanning::forget_packages::ForgetPackages>(),
     Kind::of::<scanning::rematch::RematchPackages>(),
     Kind::of::<scanning::scan_image::ScanImage>(),
     Kind::of::<secrets::purge::PurgeSecrets>(),
@@ -71,6 +72,7 @@ pub const SCHEDULES: &[Schedule] = &[
     Schedule::of::<archive::archive_blobs::ArchiveBlobs>("archive-blobs", 3600),
     Schedule::of::<lifecycle::turns::GiveTurns>("lifecycle-turns", 600),
     Schedule::of::<replication::backfills::forget::ForgetBackfills>("forget-backfills", 24 * 3600),
+    Schedule::of::<scanning::forget_packages::ForgetPackages>("forget-packages", 24 * 3600),
     Schedule::of::<scanning::rematch::RematchPackages>("rematch-packages", 30),
     Schedule::of::<secrets::purge::PurgeSecrets>("purge-secrets", 3600),
 ];

@@ -102,7 +102,7 @@ impl<'a> Completer<'a> {
         let missing = self.execute(mark()).await?;
         for digest in missing.children {
             let (repository, reference) = (self.address.clone(), Reference::Digest(digest));
-            self.execute(ImportUpstreamImage { repository, reference }).await?;
+            self.execute(ImportUpstreamImage { repository, reference, is_forced: false }).await?;
         }
         for digest in missing.blobs {
             self.execute(ImportUpstreamLayer::new(self.address.clone(), digest)).await?;

@@ -40,6 +40,8 @@ pub struct ImportUpstreamImage {
     pub repository: RepositoryAddress,
     /// Which image.
     pub reference: Reference,
+    /// Whether the upstream is asked even where what it said is still believed.
+    pub is_forced: bool,
 }
 
 impl Operation for ImportUpstreamImage {
@@ -88,7 +90,7 @@ impl ImportUpstreamImage {
             if image.status != ImageStatus::Active {
                 return Err(self.not_found(true));
             }
-            if !is_due(call, &self.repository.name, image) {
+            if !self.is_forced && !is_due(call, &self.repository.name, image) {
                 return Ok(());
             }
         }

@@ -224,7 +224,8 @@ enum Leased {
     Here(BlobReader),
 }
 
-/// The sizes that manifests of a repository say a layer has that it does not hold.
+/// The sizes that manifests of a repository say a layer has that it does not hold, or of which it
+/// holds damaged bytes: those that come take their place.
 pub(crate) async fn expected_sizes(
     tx: &mut Tx,
     repository: &Repository,
@@ -235,8 +236,9 @@ pub(crate) async fn expected_sizes(
             "SELECT DISTINCT image_blobs.size FROM image_blobs \
              JOIN images ON images.id = image_blobs.image_id \
              WHERE image_blobs.repository_id = $1 AND image_blobs.digest = $2 \
-             AND image_blobs.blob_id IS NULL AND images.status = 'ACTIVE' \
-             ORDER BY image_blobs.size LIMIT 10",
+             AND (image_blobs.blob_id IS NULL OR EXISTS (SELECT 1 FROM blobs \
+             WHERE blobs.id = image_blobs.blob_id AND blobs.damaged_at IS NOT NULL)) \
+             AND images.status = 'ACTIVE' ORDER BY image_blobs.size LIMIT 10",
             params![repository.id, digest.as_str()],
         )
         .await?;

@@ -75,7 +75,11 @@ impl Operation for ImportUpstreamReferrers {
         };
         for digest in listed {
             let repository = self.repository.clone();
-            let image = ImportUpstreamImage { repository, reference: Reference::Digest(digest) };
+            let image = ImportUpstreamImage {
+                repository,
+                reference: Reference::Digest(digest),
+                is_forced: false,
+            };
             if let Err(error) = image.bring(&call, &covered, Some(&self.subject)).await {
                 tracing::warn!(
                     repository = self.repository.arn(), subject = %self.subject,

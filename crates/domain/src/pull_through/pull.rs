@@ -12,6 +12,7 @@ use super::import_layer::{self, ImportUpstreamLayer};
 use super::import_referrers::ImportUpstreamReferrers;
 use super::rules;
 use crate::app::App;
+use crate::authorize::Permit;
 use crate::blobs::BlobReader;
 use crate::blobs::get_blob::{GetBlob, HeadBlob};
 use crate::blobs::get_download_url_for_layer::{GetDownloadUrlForLayer, LayerDownload};
@@ -22,10 +23,11 @@ use crate::images::batch_get_image::{BatchGetImage, BatchGetImageOutput};
 use crate::images::get_manifest::{GetManifest, StoredManifest};
 use crate::images::list_image_referrers::{ListImageReferrers, Referrers};
 use crate::images::{ImageFailure, ImageIdentifier};
+use crate::metadata::Mode;
 use crate::names::{Digest, Reference};
-use crate::params;
-use crate::repositories::{Repository, RepositoryAddress};
-use crate::services;
+use crate::repositories::{self, Repository, RepositoryAddress};
+use crate::templates::{self, AppliedFor};
+use crate::{params, services};
 
 /// A manifest that was pulled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,23 +50,41 @@ pub async fn manifest(
     match execute(app, context, pull.clone()).await {
         Ok(manifest) if !manifest.is_due => Ok(Pulled { manifest, is_stale: false }),
         Ok(manifest) => Box::pin(refresh(app, context, pull, manifest)).await,
-        Err(missing) => match missing.upstream() {
-            None => Err(missing),
-            Some(upstream) => {
-                Box::pin(import(
-                    app,
-                    context,
-                    &pull.repository,
-                    &pull.reference,
-                    missing,
-                    upstream,
-                ))
-                .await?;
-                let manifest = execute(app, context, pull).await?;
-                Ok(Pulled { manifest, is_stale: false })
-            }
-        },
+        Err(missing) => {
+            let wanted = (&pull.repository, &pull.reference);
+            let Some(upstream) = upstream_of(app, context, wanted.0, &missing).await? else {
+                return Err(missing);
+            };
+            Box::pin(import(app, context, wanted.0, wanted.1, missing, upstream)).await?;
+            let manifest = execute(app, context, pull).await?;
+            Ok(Pulled { manifest, is_stale: false })
+        }
     }
+}
+
+/// Where it may be what a pull did not find. The first pull of another account is refused where its
+/// permission comes with the repository, from the template by which an import makes it: so whoever may
+/// import imports first, and what the repository allows then decides about the pull.
+async fn upstream_of(
+    app: &App,
+    context: &RequestContext,
+    repository: &RepositoryAddress,
+    missing: &Error,
+) -> Result<Option<Upstream>> {
+    let is_foreign = context.principal.account != repository.account;
+    if missing.upstream().is_some() || missing.kind() != ErrorKind::AccessDenied || !is_foreign {
+        return Ok(missing.upstream());
+    }
+    // Nothing of what is read here is told: the import is decided by itself.
+    let mut tx = Tx::begin(app.metadata.as_ref(), Mode::Read, &Permit::maintenance()).await?;
+    if repositories::find(&mut tx, repository).await?.is_some() {
+        return Ok(None);
+    }
+    let template = templates::applies(&mut tx, repository, AppliedFor::PullThroughCache).await?;
+    if template.is_none_or(|template| template.settings.repository_policy.is_none()) {
+        return Ok(None);
+    }
+    image_elsewhere(&mut tx, repository, None, None).await
 }
 
 /// Asks again where a tag points; the manifest that is stored serves where nobody says.
@@ -75,7 +95,9 @@ async fn refresh(
     stored: StoredManifest,
 ) -> Result<Pulled> {
     let (repository, reference) = (pull.repository.clone(), pull.reference.clone());
-    if let Err(error) = execute(app, context, ImportUpstreamImage { repository, reference }).await {
+    if let Err(error) =
+        execute(app, context, ImportUpstreamImage { repository, reference, is_forced: false }).await
+    {
         tracing::warn!(
             repository = pull.repository.arn(), reference = %pull.reference, error = chain(&error),
             "the upstream registry says nothing of a tag; what is stored is served"
@@ -99,8 +121,11 @@ pub(crate) async fn import(
     missing: Error,
     upstream: Upstream,
 ) -> Result<()> {
-    let operation =
-        ImportUpstreamImage { repository: repository.clone(), reference: reference.clone() };
+    let operation = ImportUpstreamImage {
+        repository: repository.clone(),
+        reference: reference.clone(),
+        is_forced: false,
+    };
     let imported = match upstream {
         Upstream::Possible => execute(app, context, operation).await,
         // Whoever imported the index imported what it refers to.
@@ -202,7 +227,7 @@ pub async fn images(
     let wanted = match execute(app, context, pull.clone()).await {
         Ok(output) if output.in_upstream.is_empty() => return Ok(output),
         Ok(output) => output.in_upstream,
-        Err(missing) => match missing.upstream() {
+        Err(missing) => match upstream_of(app, context, &pull.repository, &missing).await? {
             None => return Err(missing),
             Some(upstream) => pull.ids.iter().map(|id| (id.clone(), upstream)).collect(),
         },

@@ -4,13 +4,14 @@
 use tonnage_scanner::layers::{INDEXER_VERSION, Inventory, LayerError, LayerIndex, squash};
 
 use super::layer_stream;
+use crate::app::App;
 use crate::blobs::verify as blobs;
 use crate::context::RequestContext;
 use crate::encryption::{self, EncryptionDomain};
 use crate::error::{Error, Result, chain};
 use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
 use crate::jobs::Lease;
-use crate::names::Digest;
+use crate::names::{AccountId, Digest};
 use crate::params;
 use crate::repositories::RepositoryAddress;
 
@@ -215,6 +216,33 @@ async fn find(
             Ok(None)
         }
     }
+}
+
+/// What is in an image, if all its layers were read before.
+pub(super) async fn stored(
+    tx: &mut Tx,
+    app: &App,
+    account: &AccountId,
+    image_id: i64,
+) -> Result<Option<Inventory>> {
+    let layers = layers(tx, image_id).await?;
+    if layers.len() > LAYERS_MAX || !layers.iter().any(|layer| is_archive(&layer.media_type)) {
+        return Ok(None);
+    }
+    let domain = encryption::account_domain(app, tx, account).await?;
+    let mut indexes = Vec::with_capacity(layers.len());
+    for layer in &layers {
+        if !is_archive(&layer.media_type) {
+            indexes.push(LayerIndex::default());
+            continue;
+        }
+        let Some(blob_id) = layer.blob_id else { return Ok(None) };
+        match find(tx, &domain, blob_id, &layer.digest).await? {
+            Some(Ok(index)) => indexes.push(index),
+            Some(Err(_)) | None => return Ok(None),
+        }
+    }
+    Ok(Some(squash(&indexes)))
 }
 
 /// How the text of [`LayerError::Unsupported`] begins.

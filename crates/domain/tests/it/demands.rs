@@ -107,6 +107,7 @@ use tonnage_domain::resource_tags::{ListTagsForResource, TagResource, UntagResou
 use tonnage_domain::scanning::RegistryScanningConfiguration;
 use tonnage_domain::scanning::batch_get_repository_scanning_configuration::BatchGetRepositoryScanningConfiguration;
 use tonnage_domain::scanning::describe_image_scan_findings::DescribeImageScanFindings;
+use tonnage_domain::scanning::get_image_sbom::{Format, GetImageSbom};
 use tonnage_domain::scanning::index_image_layers::IndexImageLayers;
 use tonnage_domain::scanning::put_image_scanning_configuration::PutImageScanningConfiguration;
 use tonnage_domain::scanning::registry_scanning_configuration::{
@@ -366,6 +367,8 @@ fn scanning(table: &mut Table) {
     let start = |id| StartImageScan { repository: repository.clone(), id };
     table.add("by tag", &start(by_tag("v1")));
     table.add("by digest", &start(by_digest(&digest)));
+    let (sbom, format) = (repository.clone(), Format::Spdx2_3);
+    table.add("by tag", &GetImageSbom { repository: sbom, id: by_tag("v1"), format });
     let describe =
         |id| DescribeImageScanFindings { repository: repository.clone(), id, page: page(None, 1) };
     table.add("by tag", &describe(by_tag("v1")));
@@ -407,7 +410,10 @@ fn imports(table: &mut Table) {
         ("by tag", Reference::Tag(Tag::parse("v1").unwrap())),
         ("by digest", Reference::Digest(digest.clone())),
     ] {
-        table.add(what, &ImportUpstreamImage { repository: address("team/app"), reference });
+        table.add(
+            what,
+            &ImportUpstreamImage { repository: address("team/app"), reference, is_forced: false },
+        );
     }
     table.add("", &ImportUpstreamLayer::new(address("team/app"), digest.clone()));
     let (repository, subject) = (address("team/app"), digest.clone());

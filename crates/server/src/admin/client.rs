@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use super::{BODY_BYTES_MAX, Refusal, with_short_path};
+use super::{ANSWER_BYTES_MAX, Refusal, with_short_path};
 use crate::data_directory::Layout;
 
 /// How long the server may take.
@@ -59,7 +59,7 @@ async fn call_unbounded<T: DeserializeOwned>(
         .body(Full::new(Bytes::from(bytes)))?;
     let answer = sender.send_request(request).await.context("the server broke off")?;
     let status = answer.status();
-    let body = Limited::new(answer.into_body(), BODY_BYTES_MAX).collect().await;
+    let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
     let bytes = body.map_err(|error| anyhow!("the server broke off: {error}"))?.to_bytes();
     drop(sender);
     connection.abort();

@@ -7,6 +7,7 @@ mod backups;
 pub(crate) mod client;
 mod jobs;
 mod public;
+pub(crate) mod pull_through;
 pub(crate) mod replication;
 mod repositories;
 pub(crate) mod server;
@@ -17,8 +18,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-/// Bytes of a request or an answer.
+/// Bytes of a request.
 const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of an answer: a bill of materials of a large image has some ten million.
+const ANSWER_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Bytes of the path of a socket, with the zero at its end (`sockaddr_un` on Linux; BSD has 104).
 const SOCKET_PATH_BYTES_MAX: usize = 104;
 
@@ -289,6 +292,33 @@ pub(crate) struct SparseManifests {
     pub(crate) repository: String,
     /// Whether manifests may refer to what it does not hold; as the server says when absent.
     pub(crate) allowed: Option<bool>,
+}
+
+/// What `POST /repositories/sbom` takes.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WantedSbom {
+    /// The account of the repository; the management account when absent.
+    pub(crate) account: Option<String>,
+    /// Its region; the server's when absent.
+    pub(crate) region: Option<String>,
+    /// Its name.
+    pub(crate) repository: String,
+    /// A tag or a digest.
+    pub(crate) image: String,
+    /// `cyclonedx-1.5`, `cyclonedx-1.6` or `spdx-2.3`.
+    pub(crate) format: String,
+}
+
+/// What `POST /repositories/sbom` answers.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Sbom {
+    /// The digest of the image.
+    pub(crate) digest: String,
+    /// The media type of the document.
+    pub(crate) media_type: String,
+    /// The document: JSON.
+    pub(crate) document: String,
 }
 
 /// What `POST /repositories/rename` takes and answers.

@@ -191,8 +191,14 @@ impl Admin {
             (&Method::PUT, ["repositories", "sparse-manifests"]) => {
                 self.put_sparse_manifests(read(request, "a repository").await?).await
             }
+            (&Method::POST, ["repositories", "sbom"]) => {
+                self.get_sbom(read(request, "an image and a format").await?).await
+            }
             (&Method::POST, ["repositories", "rename"]) => {
                 self.rename_repository(read(request, "a repository and its new name").await?).await
+            }
+            (&Method::POST, ["pull-through", "refresh"]) => {
+                self.refresh_cache(read(request, "what to refresh").await?).await
             }
             (&Method::GET, ["replication"]) => self.describe_replication(&query).await,
             (&Method::GET, ["replication", "images"]) => self.list_replications(&query).await,

@@ -23,6 +23,7 @@ mod policy_actions;
 mod profile;
 mod programs;
 mod public;
+mod pull_through;
 mod reference;
 mod replication;
 mod repository;
@@ -58,6 +59,7 @@ pub(crate) fn run(command: Subcommands) -> Result<ExitCode> {
         Subcommands::Public(command) => block_on(public::run(command)),
         Subcommands::Policy(command) => policy::run(command),
         Subcommands::Repository(command) => block_on(repository::run(command)),
+        Subcommands::PullThrough(command) => block_on(pull_through::run(command)),
         Subcommands::Replication(command) => block_on(replication::run(command)),
         Subcommands::Gc(arguments) => block_on(gc::run(arguments)),
         Subcommands::Advisories(command) => block_on(advisories::run(command)),

@@ -53,6 +53,7 @@ const TONNAGE: &[&str] = &[
     "DescribeScrub",
     "ExplainPolicy",
     "GetAccountLimit",
+    "GetImageSbom",
     "GetPullStatistics",
     "GetReplicationRefinements",
     "ListAccounts",

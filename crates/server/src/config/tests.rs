@@ -116,6 +116,8 @@ fn a_whole_file_and_its_defaults() {
         replication_concurrency = 2
         scan_interval = "0s"
         scan_concurrency = 3
+        advisory_source = ["name=debian,kind=osv,location=/advisories,licence=CC0-1.0"]
+        advisory_interval = "2h"
         repositories_per_registry = 20
         images_per_repository = 30
         api_throttling = "20"
@@ -125,6 +127,7 @@ fn a_whole_file_and_its_defaults() {
         pull_through_whole_images = false
         upstream_location = ["docker-hub=https://mirror.example.com", "ghcr.io=http://[::1]:5000"]
         pull_through_cache_rules_per_registry = 40
+        replication_peer = ["eu-west-1=https://West.example.com/", "111122223333/us-east-1=http://[::1]:1"]
         listen = ["0.0.0.0:80"]
         endpoint = ["vpce-a=0.0.0.0:80"]
         trusted_proxy = ["10.0.0.0/8", "192.0.2.1"]
@@ -167,6 +170,9 @@ fn a_whole_file_and_its_defaults() {
     assert_eq!(config.registry.replication_concurrency, 2);
     assert_eq!(config.registry.scan_interval_seconds, 0);
     assert_eq!(config.registry.scan_concurrency, 3);
+    let sources: Vec<&str> = config.advisories.sources.iter().map(|source| &*source.name).collect();
+    assert_eq!(sources, ["debian"]);
+    assert_eq!(config.advisories.interval_seconds, 2 * 3600);
     assert_eq!(config.registry.quotas.repositories_per_registry, 20);
     assert_eq!(config.registry.quotas.images_per_repository, 30);
     assert_eq!(config.registry.throttling, Throttling::Times(20));
@@ -184,6 +190,11 @@ fn a_whole_file_and_its_defaults() {
     let others = validity.by_namespace.iter().map(|(prefix, seconds)| (prefix.as_str(), *seconds));
     assert!(others.eq([("ROOT", 0), ("hub/library", 7 * 24 * 3600), ("k8s", i64::MAX)]));
     assert!(!config.upstreams.whole_images);
+    let peers = config.peers.urls.iter().map(|(name, url)| (name.as_str(), url.as_str()));
+    assert!(peers.eq([
+        ("111122223333/us-east-1", "http://[::1]:1"),
+        ("eu-west-1", "https://West.example.com"),
+    ]));
     assert_eq!(config.listeners.endpoints.len(), 1);
     let tls = config.listeners.tls.as_ref().unwrap();
     assert_eq!(tls.certificate_file, PathBuf::from("/tls.crt"));
@@ -232,6 +243,8 @@ fn a_whole_file_and_its_defaults() {
     assert_eq!(config.registry.replication_concurrency, 4);
     assert_eq!(config.registry.scan_interval_seconds, 24 * 3600);
     assert_eq!(config.registry.scan_concurrency, 2);
+    assert_eq!(config.advisories.sources, []);
+    assert_eq!(config.advisories.interval_seconds, 6 * 3600);
     assert_eq!(config.registry.quotas, tonnage_domain::quotas::Quotas::ECR);
     assert_eq!(config.registry.throttling, Throttling::Off);
     assert_eq!(config.upstreams.registries, UpstreamSettings::default());
@@ -294,6 +307,12 @@ fn a_wrong_file_is_refused_by_the_name_of_the_key() {
     check_file_refused("domain = \"https://x/\"", &["`domain`"]);
     check_file_refused("domain = \"a..b\"", &["`domain`"]);
     check_file_refused("outbound_network = [\"10.0.0.0\"]", &["`outbound_network`", "10.0.0.0/8"]);
+    for peer in ["https://a.example", "Nowhere=https://a.example", "a/b=https://a.example"] {
+        let text = format!("replication_peer = [\"{peer}\"]");
+        check_file_refused(&text, &["`replication_peer`", peer, "a region"]);
+    }
+    let twice = "replication_peer = [\"eu-west-1=https://a\", \"eu-west-1=https://b\"]";
+    check_file_refused(twice, &["`replication_peer`", "twice"]);
     for host in ["https://a.example", "a.example:1", "a..b", "*.example", ""] {
         let text = format!("upstream_token_host = [\"{host}\"]");
         check_file_refused(&text, &["`upstream_token_host`", host, "`auth.example.com`"]);
@@ -399,6 +418,15 @@ fn endpoints_are_names_of_listeners() {
     for text in ["127.0.0.1:1", "=127.0.0.1:1", "a/=127.0.0.1:1", "a b=127.0.0.1:1", "a=here"] {
         check_endpoints(listen, &[text], Err("is not an endpoint"));
     }
+}
+
+#[test]
+fn sources_of_advisories_have_names_of_their_own() {
+    let one = "name=a,kind=osv,location=/a";
+    check_file_refused("advisory_source = [\"name=a\"]", &["`advisory_source`", "kind is missing"]);
+    let twice = format!("advisory_source = [\"{one}\", \"{one}\"]");
+    check_file_refused(&twice, &["`advisory_source`", "the name a twice"]);
+    check_file_refused("advisory_interval = \"9m\"", &["`advisory_interval`", "10 minutes"]);
 }
 
 #[test]

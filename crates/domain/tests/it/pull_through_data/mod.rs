@@ -2,6 +2,7 @@
 //! or absent upstream does to it.
 
 mod failures;
+mod healing;
 mod lies;
 mod pulls;
 mod transfers;

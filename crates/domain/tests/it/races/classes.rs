@@ -205,6 +205,7 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "ListAccounts"
         | "ListAdvisorySources"
         | "ListCatalog"
+        | "GetImageSbom"
         | "ListImageReferrers"
         | "ListImages"
         | "ListJobs"

@@ -10,6 +10,7 @@ use tonnage_domain::repositories::RepositoryAddress;
 use tonnage_domain::scanning::describe_image_scan_findings::{
     DescribeImageScanFindings, ScanFindings,
 };
+use tonnage_domain::scanning::get_image_sbom::{Format, GetImageSbom};
 use tonnage_domain::scanning::state::ScanStatus;
 use tonnage_domain::scanning::{ScanFrequency, ScanType};
 
@@ -214,7 +215,10 @@ async fn a_layer_is_read_once() {
         registry.delete(name, true).await.unwrap();
     }
     registry.check_no_orphans().await;
+    registry.clock.advance_seconds(24 * 3600);
+    drain(&registry).await;
     for table in [
+        registry.rows("SELECT id FROM package_versions").await,
         registry.rows("SELECT blob_id FROM layer_indexes").await,
         registry.rows("SELECT image_id FROM image_scans").await,
         registry.rows("SELECT image_id FROM image_findings").await,
@@ -386,6 +390,35 @@ async fn enhanced_scans_follow_the_advisories() {
 async fn follow(registry: &Registry) {
     registry.clock.advance_seconds(60);
     drain(registry).await;
+}
+
+#[tokio::test]
+async fn a_bill_of_materials_has_what_the_scan_saw() {
+    let registry = Registry::new().await;
+    let app = registry.create("team/app").await;
+    let base = debian(&[("libc6", "glibc", "2.36-9"), ("libc-bin", "glibc", "2.36-9")]);
+    let image = registry.push_layers(&app, "v1", &[&base, &npm("left-pad", "1.0.0")]).await;
+    let bill =
+        |tag: &str, format| GetImageSbom { repository: app.clone(), id: by_tag(tag), format };
+    check_kind(registry.run(bill("v2", Format::Spdx2_3)).await, ErrorKind::ImageNotFound);
+    check_kind(registry.run(bill("v1", Format::Spdx2_3)).await, ErrorKind::ScanNotFound);
+    registry.start_scan(&app, by_tag("v1")).await.unwrap();
+    drain(&registry).await;
+    for format in Format::ALL {
+        let sbom = registry.run(bill("v1", format)).await.unwrap();
+        assert_eq!((&sbom.digest, sbom.packages), (&image.digest, 3), "{format:?}");
+        let document: Value = serde_json::from_str(&sbom.document).unwrap();
+        let list = if format == Format::Spdx2_3 { "packages" } else { "components" };
+        let names: Vec<&str> = document[list]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|it| it["name"].as_str())
+            .collect();
+        for name in ["libc6", "libc-bin", "left-pad"] {
+            assert!(names.contains(&name), "{format:?} {name}: {names:?}");
+        }
+    }
 }
 
 #[tokio::test]
