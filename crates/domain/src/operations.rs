@@ -10,6 +10,7 @@ use crate::blobs::delete_blob::DeleteBlob;
 use crate::blobs::get_blob::{GetBlob, HeadBlob};
 use crate::blobs::get_download_url_for_layer::GetDownloadUrlForLayer;
 use crate::execute::{Entry, Operation};
+use crate::gallery::get_pull_statistics::GetPullStatistics;
 use crate::gallery::listings::BrowseGallery;
 use crate::gallery::search::SearchGallery;
 use crate::gallery::view_image::ViewImage;
@@ -426,6 +427,7 @@ pub const OPERATIONS: &[Entry] = &[
     GetBlob::ENTRY,
     GetImageSbom::ENTRY,
     GetManifest::ENTRY,
+    GetPullStatistics::ENTRY,
     GetRepositoryLogo::ENTRY,
     HeadBlob::ENTRY,
     IndexImageLayers::ENTRY,

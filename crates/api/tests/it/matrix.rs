@@ -27,6 +27,7 @@ use tonnage_domain::clock::Clock as _;
 use tonnage_domain::context::{Principal, RequestContext};
 use tonnage_domain::error::Result;
 use tonnage_domain::execute::{Operation, Service, execute};
+use tonnage_domain::gallery::get_pull_statistics::GetPullStatistics;
 use tonnage_domain::gallery::listings::BrowseGallery;
 use tonnage_domain::gallery::search::SearchGallery;
 use tonnage_domain::gallery::view_image::ViewImage;
@@ -481,6 +482,11 @@ async fn administrate(asking: &Asking, operation: &str) -> String {
         "FindMirror" => {
             let (host, name) = ("docker.io".to_owned(), in_management("app").name);
             asking.run(FindMirror { host, name }).await
+        }
+        "GetPullStatistics" => {
+            let page = PageRequest { after: None, limit: 10 };
+            let repository = in_management("app");
+            asking.run(GetPullStatistics { repository, days: 30, page }).await
         }
         "BrowseGallery" => asking.run(BrowseGallery).await,
         "SearchGallery" => {

@@ -1,8 +1,7 @@
 //! Pulls by day: a picture for those who see it, and a table for everybody.
 
 use maud::{Markup, html};
-use tonnage_domain::clock::Millis;
-use tonnage_domain::gallery::pulls::{DAYS_SHOWN, DailyPulls};
+use tonnage_domain::gallery::pulls::{DAYS_SHOWN, DailyPulls, start_of};
 
 use super::pulls;
 use crate::format;
@@ -37,10 +36,6 @@ pub(super) fn daily_pulls(daily: &[DailyPulls], today: i64) -> Markup {
             }
         }
     }
-}
-
-fn start_of(day: i64) -> Millis {
-    Millis(day.saturating_mul(24 * 60 * 60 * 1000))
 }
 
 fn bars(days: &[(i64, u64)]) -> Markup {

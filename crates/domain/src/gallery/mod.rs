@@ -5,6 +5,7 @@
 //! ([`index`]), so that no push waits for them.
 
 mod config;
+pub mod get_pull_statistics;
 pub mod index;
 pub mod listings;
 pub mod pulls;

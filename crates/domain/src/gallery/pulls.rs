@@ -36,6 +36,11 @@ pub fn day_of(at: Millis) -> i64 {
     at.0.div_euclid(DAY_MS)
 }
 
+/// When a day begins.
+pub fn start_of(day: i64) -> Millis {
+    Millis(day.saturating_mul(DAY_MS))
+}
+
 /// Who asked: an account's principal, or an address.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Client {

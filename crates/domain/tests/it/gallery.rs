@@ -3,6 +3,7 @@
 use tonnage_domain::context::{Principal, RequestContext};
 use tonnage_domain::error::{ErrorKind, Result};
 use tonnage_domain::execute::Operation;
+use tonnage_domain::gallery::get_pull_statistics::GetPullStatistics;
 use tonnage_domain::gallery::listings::BrowseGallery;
 use tonnage_domain::gallery::search::{Found, SearchGallery, Sort};
 use tonnage_domain::gallery::view_image::ViewImage;
@@ -241,6 +242,23 @@ async fn pulls_are_counted_once_by_tag_and_platform() {
     let shown = read(&registry, view.clone()).await.unwrap();
     assert_eq!(shown.listing.pulls, 3);
     assert_eq!(shown.daily.iter().map(|one| one.pulls).collect::<Vec<_>>(), [2, 1]);
+
+    let statistics = |limit, after: Option<&str>| GetPullStatistics {
+        repository: public("app"),
+        days: 30,
+        page: PageRequest { after: after.map(str::to_owned), limit },
+    };
+    let counts = run(&registry, statistics(10, None)).await.unwrap();
+    let shown: Vec<_> = counts
+        .items
+        .iter()
+        .map(|one| (one.tag.as_deref(), one.platform.as_deref(), one.pulls))
+        .collect();
+    assert_eq!(shown, [(None, None, 1), (Some("all"), Some("linux/amd64"), 2)]);
+    let first = run(&registry, statistics(1, None)).await.unwrap();
+    let second = run(&registry, statistics(1, first.next.as_deref())).await.unwrap();
+    assert_eq!([first.items, second.items].concat(), counts.items);
+    check_kind(read(&registry, statistics(10, None)).await, ErrorKind::AccessDenied);
 
     // What cannot be written is not lost.
     fetch("v1", true).await;

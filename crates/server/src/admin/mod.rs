@@ -363,6 +363,30 @@ pub(crate) struct PublicAliases {
     pub(crate) next: Option<String>,
 }
 
+/// How often something of a public repository was pulled on a day.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct PullCount {
+    /// The day in UTC, `2026-01-31`.
+    pub(crate) day: String,
+    /// The tag, where it is known.
+    pub(crate) tag: Option<String>,
+    /// The digest.
+    pub(crate) digest: String,
+    /// The platform, where it is known.
+    pub(crate) platform: Option<String>,
+    /// How often.
+    pub(crate) pulls: u64,
+}
+
+/// What `GET /public/ACCOUNT/pulls` answers.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct PullCounts {
+    /// The last day first.
+    pub(crate) counts: Vec<PullCount>,
+    /// What to ask for as `after` when there are more.
+    pub(crate) next: Option<String>,
+}
+
 /// What every refusal carries.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Refusal {

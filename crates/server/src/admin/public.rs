@@ -4,16 +4,19 @@ use form_urlencoded::parse;
 use http::StatusCode;
 use tonnage_domain::error::Error;
 use tonnage_domain::execute::{Operation, execute};
-use tonnage_domain::names::AccountId;
+use tonnage_domain::gallery::get_pull_statistics::GetPullStatistics;
+use tonnage_domain::gallery::pulls;
+use tonnage_domain::names::{AccountId, Region, RepositoryName};
 use tonnage_domain::pages::PageRequest;
 use tonnage_domain::public::aliases::operations::{
     DecidePublicAlias, Decision, ListPublicAliases, RequestPublicAlias, SetPrimaryPublicAlias,
     VerifyPublicRegistry,
 };
 use tonnage_domain::public::aliases::{self, AliasName};
+use tonnage_domain::repositories::RepositoryAddress;
 
 use super::server::{Admin, Answer, json};
-use super::{PublicAlias, PublicAliases};
+use super::{PublicAlias, PublicAliases, PullCount, PullCounts};
 
 /// Aliases of one answer.
 const PAGE: u32 = 500;
@@ -74,6 +77,39 @@ impl Admin {
     ) -> Result<Answer, Error> {
         let alias = execute(&self.app, &self.context().await?, operation).await?;
         Ok(json(StatusCode::OK, &shown(&alias)))
+    }
+
+    /// Acts for the root of the account whose repository it is.
+    pub(super) async fn get_pull_statistics(
+        &self,
+        account: &str,
+        query: &str,
+    ) -> Result<Answer, Error> {
+        let given = |wanted: &str| {
+            let mut pairs = parse(query.as_bytes()).filter(|(name, _)| name == wanted);
+            pairs.next().map(|(_, value)| value.into_owned())
+        };
+        let mut context = self.context_in(Some(account), None).await?;
+        context.region = Region::global();
+        let name = RepositoryName::parse_public(&given("repository").unwrap_or_default())
+            .map_err(|error| Error::invalid_parameter("repository", error))?;
+        let days = given("days").unwrap_or_else(|| "30".to_owned()).parse();
+        let days = days.map_err(|error| Error::invalid_parameter("days", error))?;
+        let operation = GetPullStatistics {
+            repository: RepositoryAddress::new(&context, None, name),
+            days,
+            page: PageRequest { after: given("after"), limit: PAGE },
+        };
+        let page = execute(&self.app, &context, operation).await?;
+        let counts = page.items.into_iter().map(|count| PullCount {
+            day: pulls::start_of(count.day).timestamp().strftime("%Y-%m-%d").to_string(),
+            tag: count.tag,
+            digest: count.digest.to_string(),
+            platform: count.platform,
+            pulls: count.pulls,
+        });
+        let (counts, next) = (counts.collect(), page.next);
+        Ok(json(StatusCode::OK, &PullCounts { counts, next }))
     }
 
     pub(super) async fn verify_public_registry(

@@ -220,6 +220,9 @@ impl Admin {
                     verb @ ("request" | "approve" | "reject" | "primary"),
                 ],
             ) => self.change_public_alias(account, name, verb).await,
+            (&Method::GET, ["public", account, "pulls"]) => {
+                self.get_pull_statistics(account, &query).await
+            }
             (&Method::PUT, ["public", account, "verification"]) => {
                 self.verify_public_registry(account, true).await
             }

@@ -10,6 +10,21 @@ pub(crate) enum PublicCommands {
     /// The names by which public registries are known.
     #[command(subcommand, arg_required_else_help = true)]
     Aliases(PublicAliasCommands),
+    /// Show how often a public repository was pulled, by day, tag, digest and platform.
+    #[command(after_help = "Examples:\n  tonnage public pulls 111122223333 web/server --days 7")]
+    Pulls {
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// Whose registry it is in, 12 digits.
+        #[arg(value_name = "ID")]
+        account: String,
+        /// The repository.
+        #[arg(value_name = "REPOSITORY")]
+        repository: String,
+        /// How many days, today among them; days are of UTC.
+        #[arg(long, value_name = "NUMBER", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=36500))]
+        days: u32,
+    },
     /// Say that the owner of a public registry is who they say.
     #[command(after_help = "Examples:\n  tonnage public verify 111122223333")]
     Verify {

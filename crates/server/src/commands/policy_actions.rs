@@ -54,6 +54,7 @@ const TONNAGE: &[&str] = &[
     "ExplainPolicy",
     "GetAccountLimit",
     "GetImageSbom",
+    "GetPullStatistics",
     "GetReplicationRefinements",
     "ListAccounts",
     "ListAdvisorySources",

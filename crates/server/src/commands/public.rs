@@ -9,7 +9,7 @@ use tonnage_domain::public::aliases::AliasName;
 
 use super::place::Place;
 use crate::admin::client::call;
-use crate::admin::{PublicAlias, PublicAliases};
+use crate::admin::{PublicAlias, PublicAliases, PullCount, PullCounts};
 use crate::cli::{PlaceArguments, PublicAliasArguments, PublicAliasCommands, PublicCommands};
 
 /// Does what the command line says.
@@ -19,6 +19,9 @@ use crate::cli::{PlaceArguments, PublicAliasArguments, PublicAliasCommands, Publ
 pub(super) async fn run(command: PublicCommands) -> Result<ExitCode> {
     match command {
         PublicCommands::Aliases(command) => aliases(command).await?,
+        PublicCommands::Pulls { place, account, repository, days } => {
+            pulls(&place, &account, &repository, days).await?;
+        }
         PublicCommands::Verify { place, account } => {
             verify(&place, &account, Method::PUT).await?;
             println!("The public registry of account {account} is verified.");
@@ -29,6 +32,31 @@ pub(super) async fn run(command: PublicCommands) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn pulls(place: &PlaceArguments, account: &str, repository: &str, days: u32) -> Result<()> {
+    let place = Place::find(place)?;
+    let account = parse_account(account)?;
+    let mut after: Option<String> = None;
+    println!("{:10}  {:>8}  {:24}  {:16}  DIGEST", "DAY", "PULLS", "TAG", "PLATFORM");
+    loop {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("repository", repository).append_pair("days", &days.to_string());
+        if let Some(after) = &after {
+            query.append_pair("after", after);
+        }
+        let path = format!("/public/{account}/pulls?{}", query.finish());
+        let page: PullCounts = call(&place.layout, Method::GET, &path, None::<&()>).await?;
+        for count in page.counts {
+            let PullCount { day, tag, digest, platform, pulls } = count;
+            let (tag, platform) = (tag.unwrap_or_default(), platform.unwrap_or_default());
+            println!("{day:10}  {pulls:>8}  {tag:24}  {platform:16}  {digest}");
+        }
+        after = page.next;
+        if after.is_none() {
+            return Ok(());
+        }
+    }
 }
 
 async fn aliases(command: PublicAliasCommands) -> Result<()> {

@@ -3,6 +3,7 @@
 
 use tonnage_domain::blobs::batch_check_layer_availability::BatchCheckLayerAvailability;
 use tonnage_domain::blobs::get_blob::{GetBlob, HeadBlob};
+use tonnage_domain::gallery::get_pull_statistics::GetPullStatistics;
 use tonnage_domain::gallery::listings::BrowseGallery;
 use tonnage_domain::gallery::search::SearchGallery;
 use tonnage_domain::gallery::view_image::ViewImage;
@@ -87,6 +88,9 @@ fn repositories(table: &mut Table) {
     table.add("", &PutRepositoryCatalogData { repository: repository.clone(), data });
     table.add("", &GetRepositoryCatalogData { repository: repository.clone() });
     table.add("", &GetRepositoryLogo { repository: repository.clone(), logo_id: String::new() });
+    let statistics = page(None, 10);
+    let (repository_of, days) = (repository.clone(), 30);
+    table.add("", &GetPullStatistics { repository: repository_of, days, page: statistics });
     table.add("", &BrowseGallery);
     table.add("", &SearchGallery { text: "app".to_owned(), ..SearchGallery::default() });
     table.add("", &ViewPublisher { page: page(None, 10) });

@@ -191,6 +191,7 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "GetLifecyclePolicy"
         | "GetLifecyclePolicyPreview"
         | "GetManifest"
+        | "GetPullStatistics"
         | "GetRegistryCatalogData"
         | "GetRegistryPolicy"
         | "GetRegistryScanningConfiguration"
