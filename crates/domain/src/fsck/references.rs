@@ -87,7 +87,7 @@ const REFERENCES: &[Reference] = &[
     reference!("image_scans"."image_id" => "images"."id"),
     Reference {
         table: "image_findings",
-        column: "image_id",
+        column: "scan_type",
         to: "image_scans",
         sql: "SELECT COUNT(*) FROM image_findings WHERE NOT EXISTS \
               (SELECT 1 FROM image_scans WHERE image_scans.image_id = image_findings.image_id \
