@@ -52,11 +52,11 @@ const DECISIONS: &[(&str, &str)] = &[
     ),
     (
         "Scanning",
-        "What a registry and its repositories ask for is validated, stored and returned; nothing scans yet. The operations that would show results are not served.",
+        "The scanner is ours, and knows what advisories the operator loaded: where there are none for the system of an image, its scan is `FAILED` and says so, rather than `COMPLETE` without findings. `DescribeImages` tells of enhanced scans only, as ECR does since its basic scanner is its own. `StartImageScan` is allowed once in `scan_interval`, a day as in ECR; the limit of 100,000 scans a day for a registry is not kept. An index is refused with `UnsupportedImageTypeException`. When enhanced scanning is turned on, all images that the rules are for are scanned, not only those of the last days, so no scan is `SCAN_ELIGIBILITY_EXPIRED`. Inspector's own API is not served. See `docs/scanning.md`.",
     ),
     (
         "Replication",
-        "Destinations are registries of the same deployment. The codes of failures, and what deletions take away, are ours: see `docs/replication.md`. A backfill that is stopped is `STOPPED` at once; an image that is being copied in that moment arrives and is not counted.",
+        "Destinations are registries of the same deployment, and of others that `replication_peer` names. The codes of failures, and what deletions take away, are ours: see `docs/replication.md`. A backfill that is stopped is `STOPPED` at once; an image that is being copied in that moment arrives and is not counted.",
     ),
     (
         "Pull through cache rules",
@@ -176,6 +176,10 @@ const DECISIONS: &[(&str, &str)] = &[
     (
         "ECR Public: registries",
         "An account without a public repository has a registry without aliases, whose `registryUri` is the host. Custom aliases and verification are the operator's: `tonnage public`.",
+    ),
+    (
+        "ECR Public: gallery",
+        "Pages of our own under the public host, beside what clients ask there; `docs/public.md`. Pulls are counted by repository, tag, digest, platform and day.",
     ),
     (
         "ECR Public: limits",

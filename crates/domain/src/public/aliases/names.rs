@@ -192,6 +192,7 @@ const GENERIC: &[&str] = &[
     "administrator",
     "all",
     "anonymous",
+    "assets",
     "api",
     "app",
     "apps",
@@ -339,6 +340,8 @@ mod tests {
             "pub1ic",
             "marketplace",
             "registry",
+            "assets",
+            "search",
         ] {
             check(text, true);
         }
