@@ -17,6 +17,7 @@ from harness.browser import Browser
 from harness.http import Registry, Response, descriptor, digest_of, send
 from harness.png import png
 from harness.server import ACCOUNT, Server
+from harness.tools import wait_until
 
 HOSTILE = "<script>document.title = 'taken'</script>"
 ABOUT = f"""# Harbour
@@ -189,14 +190,22 @@ def test_people_find_an_image_with_the_keyboard_and_without_scripts(
     server: Server, gallery: dict[str, str], tmp_path: Path
 ) -> None:
     with Browser(tmp_path / "profile", scripts=False) as browser:
+
+        def arrive(path: str) -> None:
+            # The page before has the same links.
+            wait_until(lambda: path in browser.driver.current_url, 30, f"the browser is at {path}")
+
         browser.show(f"http://{server.public_host}/", width=1440, dark=False)
         box = browser.driver.find_element(By.NAME, "q")
         box.send_keys("quays", Keys.ENTER)
+        arrive("/search?")
         browser.driver.find_element(By.LINK_TEXT, "web/server").send_keys(Keys.ENTER)
+        arrive(gallery["repository"])
         assert browser.driver.find_element(By.TAG_NAME, "h1").text == "web/server"
         command = browser.driver.find_element(By.CSS_SELECTOR, ".command code").text
         assert command == f"docker pull {server.public_host}{gallery['repository']}:latest"
         browser.driver.find_element(By.LINK_TEXT, "1.27.4").send_keys(Keys.ENTER)
+        arrive(f"{gallery['repository']}:1.27.4")
         assert "linux/arm64" in browser.driver.find_element(By.TAG_NAME, "main").text
 
 
