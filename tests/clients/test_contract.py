@@ -444,6 +444,8 @@ class ContractServer(Server):
             *super().command(),
             *("--upstream-location", f"{ECR_UPSTREAM}=http://127.0.0.1:1"),
             *("--pull-through-cache-rules-per-registry", "1000"),
+            # A push may have had the image scanned that is to be scanned on request.
+            *("--scan-interval", "0s"),
         ]
 
 
