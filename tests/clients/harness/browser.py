@@ -31,6 +31,8 @@ class Browser:
         if not scripts:
             options.add_experimental_option("prefs", {"profile.managed_default_content_settings.javascript": 2})
         self.driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+        # A page that is there may still be read.
+        self.driver.implicitly_wait(10)
         self.axe = importlib.resources.files("axe_core_python").joinpath("axe.min.js").read_text("utf-8")
 
     def __enter__(self) -> Browser:
