@@ -22,7 +22,7 @@ use crate::execute::{Call, Tx};
 use crate::images::{ImageRecord, ImageStatus};
 use crate::names::Digest;
 use crate::repositories::Repository;
-use crate::{gc, jobs, params};
+use crate::{gc, jobs, params, scanning};
 
 /// Lets an active image be archived: it cannot be pulled from now on.
 ///
@@ -132,6 +132,7 @@ pub(crate) async fn activate(
     )
     .await?;
     serve_blobs(tx, repository.id, image.id).await?;
+    scanning::state::resume(tx, call, repository, image.id).await?;
     publish(tx, call, repository, image, Target::Standard(call.now())).await
 }
 

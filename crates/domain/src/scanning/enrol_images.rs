@@ -8,7 +8,6 @@ use super::{RegistryScanningConfiguration, ScanFrequency, ScanType};
 use crate::error::{Error, Result};
 use crate::execute::Tx;
 use crate::images::ImageStatus;
-use crate::images::manifest::is_image_config;
 use crate::jobs::{self, Job, Limits, Next, Run};
 use crate::names::AccountId;
 use crate::params;
@@ -93,25 +92,18 @@ impl Job for EnrolImages {
 async fn images(tx: &mut Tx, registry_id: i64, after: i64) -> Result<Vec<Image>> {
     let rows = tx
         .all(
-            "SELECT images.id, repositories.name, images.kind, images.config_media_type, \
-             images.subject_digest, images.status FROM images \
+            "SELECT images.id, repositories.name, images.status FROM images \
              JOIN repositories ON repositories.id = images.repository_id \
              WHERE repositories.registry_id = $1 AND images.id > $2 ORDER BY images.id LIMIT $3",
             params![registry_id, after, IMAGES],
         )
         .await?;
-    rows.iter()
-        .map(|row| {
-            let config: Option<String> = row.get(3)?;
-            let is_image = row.get::<String>(2)? == "image"
-                && row.get::<Option<String>>(4)?.is_none()
-                && config.as_deref().is_some_and(is_image_config);
-            let is_active = row.get::<String>(5)? == ImageStatus::Active.as_str();
-            Ok(Image {
-                id: row.get(0)?,
-                repository: row.get(1)?,
-                is_scannable: is_image && is_active,
-            })
-        })
-        .collect()
+    let mut images = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let id = row.get(0)?;
+        let is_active = row.get::<String>(2)? == ImageStatus::Active.as_str();
+        let is_scannable = is_active && state::is_container_image(tx, id).await?;
+        images.push(Image { id, repository: row.get(1)?, is_scannable });
+    }
+    Ok(images)
 }

@@ -170,7 +170,7 @@ pub(super) async fn replace(
     let mut changes = Vec::new();
     for (position, finding) in ended.findings.iter().take(FINDINGS_MAX).enumerate() {
         let (mut first_observed_at, mut updated_at) = (now, now);
-        match before.remove(&identity(finding)) {
+        match before.remove(&identity(scan_type, finding)) {
             None => changes.push((Changed::Created, finding.clone())),
             Some(old) => {
                 first_observed_at = old.first_observed_at;
@@ -223,13 +223,12 @@ pub(super) async fn replace(
 }
 
 /// By what a finding is the same one in two scans of an image.
-fn identity(finding: &Finding) -> (String, String) {
-    // Under basic scanning each package has its own.
-    let package = match finding.packages.as_slice() {
-        [only] => only.name.clone(),
-        _ => String::new(),
+fn identity(scan_type: ScanType, finding: &Finding) -> (String, String) {
+    let package = match scan_type {
+        ScanType::Basic => finding.packages.first().map(|package| package.name.clone()),
+        ScanType::Enhanced => None,
     };
-    (finding.name.clone(), package)
+    (finding.name.clone(), package.unwrap_or_default())
 }
 
 async fn before(
@@ -239,7 +238,11 @@ async fn before(
 ) -> Result<BTreeMap<(String, String), StoredFinding>> {
     let everything = PageRequest { after: None, limit: u32::MAX };
     let found = page(tx, image_id, scan_type, &everything).await?;
-    Ok(found.items.into_iter().map(|stored| (identity(&stored.finding), stored)).collect())
+    Ok(found
+        .items
+        .into_iter()
+        .map(|stored| (identity(scan_type, &stored.finding), stored))
+        .collect())
 }
 
 /// A page of the findings of an image, the worst first.

@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::blobs::verify as blobs;
 use crate::context::RequestContext;
 use crate::encryption::{self, EncryptionDomain};
-use crate::error::{Error, Result, chain};
+use crate::error::{Error, ErrorKind, Result, chain};
 use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
 use crate::jobs::Lease;
 use crate::names::{AccountId, Digest};
@@ -128,7 +128,7 @@ impl IndexImageLayers {
         };
         let indexed = match read {
             Ok(indexed) => indexed,
-            Err(error) if error.is_fault() && !error.is_passing() && is_damage(&error) => {
+            Err(error) if error.kind() == ErrorKind::Internal && !error.is_passing() => {
                 tracing::warn!(%digest, error = chain(&error), "a layer cannot be scanned");
                 return damaged();
             }
@@ -140,11 +140,6 @@ impl IndexImageLayers {
         call.commit(tx).await?;
         Ok(indexed.map_err(|error| refused(digest, &error)))
     }
-}
-
-/// Whether trying again does not help.
-fn is_damage(error: &Error) -> bool {
-    error.kind() == crate::error::ErrorKind::Internal
 }
 
 fn refused(digest: &Digest, error: &LayerError) -> Indexed {

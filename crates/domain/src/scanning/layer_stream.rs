@@ -46,19 +46,27 @@ pub(super) async fn index(
         index_layer(spans, Some(&media_type), &Limits::default(), &scratch, &mut proceed)
     });
     let both = async { tokio::join!(send(reader, sender), indexing) };
-    let Ok((sent, indexed)) = tokio::time::timeout(LAYER_TIME, both).await else {
-        return Ok(Err(LayerError::Unsupported("it takes too long to read".to_owned())));
-    };
+    let both = tokio::time::timeout(LAYER_TIME, both).await;
+    let (sent, indexed) = both.map_err(|late| unread().caused_by(late))?;
     drop(stop);
     // What is the store's fault is not the layer's.
     sent?;
-    match indexed.map_err(Error::internal)? {
-        Err(error @ (LayerError::Interrupted | LayerError::Source(_) | LayerError::Scratch(_))) => {
-            Err(Error::new(ErrorKind::Unavailable, "A layer could not be read; trying again.")
-                .caused_by(error))
+    match indexed {
+        Ok(Err(
+            error @ (LayerError::Interrupted | LayerError::Source(_) | LayerError::Scratch(_)),
+        )) => Err(unread().caused_by(error)),
+        Ok(indexed) => Ok(indexed),
+        // It would panic again.
+        Err(error) if error.is_panic() => {
+            tracing::error!(%error, "the indexer of layers panicked");
+            Ok(Err(LayerError::Unsupported("the scanner has a defect that it meets".to_owned())))
         }
-        indexed => Ok(indexed),
+        Err(error) => Err(unread().caused_by(error)),
     }
+}
+
+fn unread() -> Error {
+    Error::new(ErrorKind::Unavailable, "A layer could not be read; trying again.")
 }
 
 /// Ends the indexing when whoever waits for it has gone.

@@ -24,6 +24,8 @@ const NAMES: usize = 200;
 const ADVISORIES: usize = 200;
 /// Longest description of a finding, in bytes.
 const DESCRIPTION_BYTES_MAX: usize = 4_096;
+/// What stands for what advisories say where none were loaded.
+const NOTHING_LOADED: &str = "none loaded";
 /// Addresses that a finding names.
 const REFERENCES_MAX: usize = 20;
 
@@ -93,8 +95,12 @@ pub(super) async fn match_inventory(
     let subjects = distinct
         .into_iter()
         .map(|subject| {
-            let verdicts = verdicts.get(subject).map(Vec::as_slice).unwrap_or_default();
-            (owned(subject), fingerprint(verdicts))
+            let matches = match unknown.contains(subject.ecosystem.as_str()) {
+                // The first advisory of the system says something new of all its packages.
+                true => NOTHING_LOADED.to_owned(),
+                false => fingerprint(verdicts.get(subject).map(Vec::as_slice).unwrap_or_default()),
+            };
+            (owned(subject), matches)
         })
         .collect();
     Ok(Matched { findings, subjects, unknown })

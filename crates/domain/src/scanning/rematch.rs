@@ -42,6 +42,10 @@ impl Job for RematchPackages {
         if changes.next == seen {
             return Ok(Next::Done);
         }
+        // A scan that ends in this moment has either seen these changes, or is seen from here on.
+        let mut tx = run.write().await?;
+        hold_progress(&mut tx).await?;
+        run.commit(tx).await?;
         for (ecosystem, names) in &changes.packages {
             let Some(ecosystem) = Ecosystem::of_advisory(ecosystem) else { continue };
             for name in names {
@@ -63,6 +67,29 @@ async fn seen(tx: &mut Tx) -> Result<Sequence> {
     let row =
         tx.optional("SELECT advisories_seen FROM scanning_progress WHERE id = 1", &[]).await?;
     row.map_or(Ok(Sequence::default()), |row| Ok(row.get(0)?))
+}
+
+/// Waits for whoever else holds the row, and holds it until the end of the transaction: scans while
+/// they note which packages an image has, and this job before it looks for images.
+pub(super) async fn hold_progress(tx: &mut Tx) -> Result<()> {
+    tx.execute("UPDATE scanning_progress SET advisories_seen = advisories_seen WHERE id = 1", &[])
+        .await?;
+    Ok(())
+}
+
+/// Whether something was said of packages of an image after `seen`.
+pub(super) async fn is_behind(tx: &mut Tx, image_id: i64, seen: Sequence) -> Result<bool> {
+    let changed = tx
+        .optional(
+            "SELECT 1 FROM image_packages JOIN package_versions \
+             ON package_versions.id = image_packages.package_version_id \
+             JOIN advisory_changes ON advisory_changes.ecosystem = package_versions.ecosystem \
+             AND advisory_changes.name = package_versions.name \
+             WHERE image_packages.image_id = $1 AND advisory_changes.sequence > $2 LIMIT 1",
+            params![image_id, seen],
+        )
+        .await?;
+    Ok(changed.is_some())
 }
 
 /// A version of a package that images have.
@@ -143,13 +170,14 @@ async fn enqueue_images(run: &Run<'_>, package_version_id: i64) -> Result<()> {
                  JOIN repositories ON repositories.id = images.repository_id \
                  JOIN registries ON registries.id = repositories.registry_id \
                  WHERE image_packages.package_version_id = $1 AND image_packages.image_id > $2 \
-                 AND image_scans.scan_type = $3 AND image_scans.status = $4 \
-                 ORDER BY image_packages.image_id LIMIT $5",
+                 AND image_scans.scan_type = $3 AND image_scans.status IN ($4, $5) \
+                 ORDER BY image_packages.image_id LIMIT $6",
                 params![
                     package_version_id,
                     after,
                     ScanType::Enhanced.as_str(),
                     ScanStatus::Active.as_str(),
+                    ScanStatus::Failed.as_str(),
                     IMAGES,
                 ],
             )

@@ -9,7 +9,7 @@ use tonnage_scanner::layers::Inventory;
 use super::findings::{self, Changed, Ended, Finding};
 use super::index_image_layers::{IndexImageLayers, Indexed};
 use super::state::{self, Scan, ScanStatus};
-use super::{RegistryScanningConfiguration, ScanFrequency, ScanType, matching};
+use super::{RegistryScanningConfiguration, ScanFrequency, ScanType, matching, rematch};
 use crate::advisories::{self, Sequence};
 use crate::app::{App, Settings};
 use crate::error::{Error, Result};
@@ -101,6 +101,10 @@ impl Job for ScanImage {
         let mut tx = run.read().await?;
         let Some(image) = self.image(&mut tx).await? else { return Ok(Next::Done) };
         drop(tx);
+        if image.status != ImageStatus::Active {
+            // Whoever restores it has it scanned then.
+            return Ok(Next::Done);
+        }
         let outcome = self.look(run, &image).await?;
         let is_recorded = self.record(run, outcome).await?;
         Ok(if is_recorded { Next::Done } else { Next::Continue(self) })
@@ -120,7 +124,12 @@ impl ScanImage {
         let scan = state::find(tx, self.image_id, self.scan_type).await?;
         let repository = repositories::by_id(tx, row.get(0)?).await?;
         let (Some(scan), Some(repository)) = (scan, repository) else { return Ok(None) };
-        let follows = scan.status == ScanStatus::Active;
+        // One that failed for want of advisories may get some.
+        let follows = match scan.status {
+            ScanStatus::Active => true,
+            ScanStatus::Failed => self.scan_type == ScanType::Enhanced,
+            _ => false,
+        };
         if !scan.status.is_waiting() && !follows {
             return Ok(None);
         }
@@ -133,10 +142,6 @@ impl ScanImage {
     }
 
     async fn look(&self, run: &Run<'_>, image: &Subjected) -> Result<Outcome> {
-        if image.status != ImageStatus::Active {
-            let reason = "The image is archived.";
-            return Ok(Outcome::without_findings(ScanStatus::ImageArchived, reason));
-        }
         let operation = IndexImageLayers {
             repository: image.repository.address.clone(),
             image_id: self.image_id,
@@ -227,22 +232,25 @@ impl ScanImage {
         })
     }
 
-    /// Writes down what came of it, if the image is still there. Not if there are newer advisories:
-    /// whoever looks for images that they are about has not found this one.
+    /// Writes down what came of it, if the image is still there. Not if something else is said of its
+    /// packages by now: whoever looks for images that have them has not found this one.
     async fn record(&self, run: &Run<'_>, outcome: Outcome) -> Result<bool> {
         let mut tx = run.write().await?;
-        let newest = Some(advisories::newest(&mut tx).await?);
+        rematch::hold_progress(&mut tx).await?;
         let Some(image) = self.image(&mut tx).await? else {
             run.commit(tx).await?;
             return Ok(true);
         };
-        if outcome.newest.is_some_and(|at| Some(at) != newest) {
-            run.commit(tx).await?;
-            return Ok(false);
-        }
         let app = run.app;
         let now = app.clock.now();
         put_packages(&mut tx, app, self.image_id, &outcome.subjects).await?;
+        if self.scan_type == ScanType::Enhanced
+            && let Some(seen) = outcome.newest
+            && rematch::is_behind(&mut tx, self.image_id, seen).await?
+        {
+            run.commit(tx).await?;
+            return Ok(false);
+        }
         let ended = Ended {
             status: outcome.status,
             description: &outcome.description,
@@ -250,10 +258,9 @@ impl ScanImage {
             source_updated_at: advisories::updated_at(&mut tx).await?,
             findings: &outcome.findings,
         };
-        let is_first = image.scan.completed_at.is_none();
         let changes =
             findings::replace(&mut tx, self.image_id, self.scan_type, &ended, now).await?;
-        self.publish(&mut tx, app, (&image, is_first), &outcome, &changes).await?;
+        self.publish(&mut tx, app, &image, &outcome, &changes).await?;
         run.commit(tx).await?;
         Ok(true)
     }
@@ -262,7 +269,7 @@ impl ScanImage {
         &self,
         tx: &mut Tx,
         app: &App,
-        (image, is_first): (&Subjected, bool),
+        image: &Subjected,
         outcome: &Outcome,
         changes: &[(Changed, Finding)],
     ) -> Result<()> {
@@ -272,7 +279,7 @@ impl ScanImage {
         let counts = findings::count(&outcome.findings);
         let repository_name = image.repository.address.name.to_string();
         let image_digest = image.digest.to_string();
-        if image.scan.status.is_waiting() || is_first {
+        if !image.scan.status.has_findings() {
             let event = match self.scan_type {
                 ScanType::Basic => Event::ImageScanned {
                     scan_status: outcome.status.as_str(),

@@ -14,7 +14,7 @@ use crate::repositories::{self, RepositoryAddress};
 
 /// Has an image scanned by basic scanning; a job does it. An image is scanned once in a while only
 /// ([`Settings::scan_interval_seconds`](crate::app::Settings::scan_interval_seconds)), scans of
-/// pushes included.
+/// pushes included; after one that failed at any time.
 ///
 /// # Errors
 /// [`ErrorKind::RepositoryNotFound`], [`ErrorKind::ImageNotFound`];
@@ -89,6 +89,8 @@ async fn check(
     let last = state::find(tx, image.id, ScanType::Basic).await?;
     let interval = call.app.settings.scan_interval_seconds;
     let now = call.app.clock.now();
+    // One that failed told nothing.
+    let last = last.filter(|scan| scan.status != ScanStatus::Failed);
     if last.is_some_and(|scan| scan.requested_at.plus_seconds(interval) > now) {
         return refuse(
             ErrorKind::LimitExceeded,

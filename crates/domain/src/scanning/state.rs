@@ -8,11 +8,12 @@ use super::ScanType;
 use super::scan_image::ScanImage;
 use crate::clock::Millis;
 use crate::error::{Error, Result};
-use crate::execute::Tx;
+use crate::execute::{Call, Tx};
 use crate::images::manifest::is_image_config;
-use crate::jobs::Job as _;
+use crate::jobs::{self, Job as _};
 use crate::metadata::Row;
 use crate::params;
+use crate::repositories::Repository;
 
 /// Where a scan stands (botocore `ecr`, shape `ScanStatus`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,14 +174,31 @@ pub(super) async fn put(
 pub(super) async fn is_container_image(tx: &mut Tx, image_id: i64) -> Result<bool> {
     let row = tx
         .optional(
-            "SELECT kind, config_media_type, subject_digest FROM images WHERE id = $1",
+            "SELECT config_media_type FROM images \
+             WHERE id = $1 AND kind = 'image' AND subject_digest IS NULL",
             params![image_id],
         )
         .await?;
-    let Some(row) = row else { return Ok(false) };
-    let config: Option<String> = row.get(1)?;
-    let is_image = row.get::<String>(0)? == "image" && row.get::<Option<String>>(2)?.is_none();
-    Ok(is_image && config.as_deref().is_some_and(is_image_config))
+    let config = row.map(|row| row.get::<Option<String>>(0)).transpose()?.flatten();
+    Ok(config.as_deref().is_some_and(is_image_config))
+}
+
+/// Goes on with the scans of an image that was archived: what was said meanwhile of what is
+/// in it has not reached it.
+pub(crate) async fn resume(
+    tx: &mut Tx,
+    call: &Call<'_>,
+    repository: &Repository,
+    image_id: i64,
+) -> Result<()> {
+    for scan_type in [ScanType::Basic, ScanType::Enhanced] {
+        let Some(scan) = find(tx, image_id, scan_type).await? else { continue };
+        if scan.status.is_waiting() || scan.status == ScanStatus::Active {
+            let job = ScanImage::new(repository.address.account, image_id, scan_type);
+            jobs::enqueue(tx, call.app, &job, call.app.clock.now()).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Removes what is known of the scans of an image, which goes.

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use http::Method;
 
 use super::place::Place;
@@ -16,6 +16,8 @@ use crate::cli::AdvisoriesCommands;
 const FAILED: u8 = 1;
 /// How often the server is asked whether it is done.
 const PAUSE: Duration = Duration::from_millis(500);
+/// How long that is waited for: the server gives up a file after three hours.
+const PATIENCE: Duration = Duration::from_secs(4 * 3600);
 
 /// Does what the command line says.
 ///
@@ -47,9 +49,16 @@ pub(super) async fn run(command: AdvisoriesCommands) -> Result<ExitCode> {
                 sources.map(|it| (it.name.clone(), it.failed_at.clone())).collect()
             };
             let before = failures(&listed);
+            let begun = Instant::now();
             while listed.sources.iter().filter(is_wanted).any(|source| {
                 source.is_syncing && before.get(&source.name) == Some(&source.failed_at)
             }) {
+                if begun.elapsed() > PATIENCE {
+                    bail!(
+                        "the server still reads; `tonnage advisories list` says how far it is, \
+                         `tonnage jobs list --kind sync-advisory-source` what keeps it"
+                    );
+                }
                 tokio::time::sleep(PAUSE).await;
                 listed = call(&layout, Method::GET, "/advisories", None::<&()>).await?;
             }

@@ -3,6 +3,7 @@
 mod world;
 
 use serde_json::{Value, json};
+use tonnage_domain::archive::update_image_storage_class::{StorageClass, UpdateImageStorageClass};
 use tonnage_domain::error::ErrorKind;
 use tonnage_domain::images::batch_get_image::BatchGetImage;
 use tonnage_domain::images::describe_images::DescribeImages;
@@ -494,6 +495,62 @@ async fn images_that_were_there_before() {
     }
     let rows = registry.rows("SELECT image_id FROM image_scans").await;
     assert_eq!(rows.len(), 1);
+}
+
+#[tokio::test]
+async fn advisories_that_come_later() {
+    let registry = Registry::new().await;
+    let app = registry.create("app").await;
+    let base = debian(&[("libc6", "glibc", "2.36-9"), ("bash", "bash", "5.2-1")]);
+    registry.push_layers(&app, "basic", &[&base]).await;
+    registry.start_scan(&app, by_tag("basic")).await.unwrap();
+    drain(&registry).await;
+    assert_eq!(registry.findings(&app, by_tag("basic")).await.scan.status, ScanStatus::Failed);
+    registry.scan_by(ScanType::Enhanced, ScanFrequency::ContinuousScan).await;
+    drain(&registry).await;
+    let failed = registry.findings(&app, by_tag("basic")).await;
+    assert_eq!(failed.scan.status, ScanStatus::Failed);
+    assert!(failed.scan.description.contains("No advisories for Debian:12"));
+
+    // One of its packages is spoken of, though not this version.
+    registry.advise(&[debian_advisory("CVE-2026-0001", "glibc", Some("2.1-1"), "high")]).await;
+    follow(&registry).await;
+    let scanned = registry.findings(&app, by_tag("basic")).await;
+    assert_eq!(scanned.scan.status, ScanStatus::Active);
+    assert_eq!(found(&scanned), Vec::<String>::new());
+
+    // A basic scan that failed may be asked for again at once, and one that did not may not.
+    registry.scan_by(ScanType::Basic, ScanFrequency::Manual).await;
+    registry.start_scan(&app, by_tag("basic")).await.unwrap();
+    drain(&registry).await;
+    assert_eq!(registry.findings(&app, by_tag("basic")).await.scan.status, ScanStatus::Complete);
+    check_kind(registry.start_scan(&app, by_tag("basic")).await, ErrorKind::LimitExceeded);
+}
+
+#[tokio::test]
+async fn archived_images_are_scanned_when_they_are_restored() {
+    let registry = Registry::new().await;
+    let app = registry.create("app").await;
+    registry.advise(&[debian_advisory("CVE-2026-0001", "bash", None, "high")]).await;
+    registry.scan_by(ScanType::Enhanced, ScanFrequency::ContinuousScan).await;
+    registry.push_layers(&app, "v1", &[&debian(&[("libc6", "glibc", "2.36-9")])]).await;
+    drain(&registry).await;
+    let keep = async |target| {
+        let operation =
+            UpdateImageStorageClass { repository: app.clone(), id: by_tag("v1"), target };
+        registry.run(operation).await.unwrap();
+    };
+    keep(StorageClass::Archive).await;
+    registry.advise(&[debian_advisory("CVE-2026-0002", "glibc", None, "high")]).await;
+    follow(&registry).await;
+    let archived = registry.findings(&app, by_tag("v1")).await;
+    assert_eq!(archived.scan.status, ScanStatus::ImageArchived);
+    assert_eq!(archived.findings.items, []);
+    keep(StorageClass::Standard).await;
+    drain(&registry).await;
+    let restored = registry.findings(&app, by_tag("v1")).await;
+    assert_eq!(restored.scan.status, ScanStatus::Active);
+    assert_eq!(found(&restored), ["CVE-2026-0002 HIGH libc6 2.36-9 -> -"]);
 }
 
 #[tokio::test]
