@@ -229,6 +229,13 @@ def test_caches_and_crawlers(server: Server, gallery: dict[str, str]) -> None:
     assert gallery["repository"] in listed and gallery["empty"] not in listed
 
 
+def test_a_redirect_leads_nowhere_else(server: Server, gallery: dict[str, str]) -> None:
+    answer = get(server, gallery["repository"] + "/").expect(308)
+    assert answer.headers["Location"] == gallery["repository"]
+    for path in ("/%5Cevil.example/", "/%09/evil.example/", "//evil.example/", "/%2Fevil.example/"):
+        get(server, path).expect(404)
+
+
 def test_a_private_repository_looks_like_none(server: Server, gallery: dict[str, str]) -> None:
     aws.client(server, "ecr").create_repository(repositoryName="private/thing")
     alias = gallery["publisher"]

@@ -146,9 +146,9 @@ async fn search(app: &App, visit: &Visit<'_>) -> Result<Answer, Error> {
 async fn registry(app: &App, visit: &Visit<'_>, path: &str) -> Result<Answer, Error> {
     if let Some(shorter) = path.strip_suffix('/') {
         let trimmed = shorter.trim_end_matches('/');
-        return Ok(match trimmed.is_empty() || trimmed.starts_with("//") {
-            true => Answer::Missing,
-            false => Answer::Moved(trimmed.to_owned()),
+        return Ok(match is_address(trimmed) {
+            true => Answer::Moved(trimmed.to_owned()),
+            false => Answer::Missing,
         });
     }
     let path = path.trim_start_matches('/');
@@ -188,6 +188,13 @@ async fn registry(app: &App, visit: &Visit<'_>, path: &str) -> Result<Answer, Er
     }
     let view = visit.ask(app, ViewImage { repository, reference: reference.clone() }).await?;
     Ok(Answer::Page(image::page(&visit, &view, &reference)))
+}
+
+/// Whether a path may be the address of a page. Browsers take a backslash for a slash and pass over
+/// tabs, so anything else could lead away from here.
+fn is_address(path: &str) -> bool {
+    let is_of_names = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-:@".contains(&byte);
+    path.len() > 1 && !path.starts_with("//") && path.bytes().all(is_of_names)
 }
 
 /// The path of a publisher's page.

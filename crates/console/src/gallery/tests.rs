@@ -219,6 +219,24 @@ fn every_page_is_made_of_nothing_but_text() {
 }
 
 #[test]
+fn redirects_stay_here() {
+    for (path, expected) in [
+        ("/harbour/web", true),
+        ("/harbour/web:1.27", true),
+        ("/harbour/web@sha256:0123", true),
+        ("", false),
+        ("/", false),
+        ("//evil.example", false),
+        ("/\\evil.example", false),
+        ("/\t/evil.example", false),
+        ("/a b", false),
+        ("/\u{e4}", false),
+    ] {
+        assert_eq!(is_address(path), expected, "{path:?}");
+    }
+}
+
+#[test]
 fn queries() {
     let operation = |uri: &str| with_visit(uri, |visit| Query::read(visit).operation());
     let found =
