@@ -164,7 +164,8 @@ fn immutability(rule: &TagMutabilityRule) -> Option<Markup> {
             @if index > 0 { ", " } code { (filter) }
         }
     };
-    const REST: &str = " Once pushed, a tag cannot be made to name another image, only be deleted.";
+    const REST: &str =
+        " Once pushed, such a tag cannot be made to name another image, only be deleted.";
     Some(match rule.setting() {
         TagMutability::Mutable => return None,
         TagMutability::Immutable => html! { strong { "Tags never change." } (REST) },

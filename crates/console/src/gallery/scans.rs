@@ -94,7 +94,7 @@ fn times(scan: &Scan) -> Markup {
             Some(at) => div { dt { "Scanned" } dd { (format::day(at)) } },
             None => div { dt { "Asked for" } dd { (format::day(scan.requested_at)) } },
         }
-        @if let Some(at) = scan.source_updated_at.filter(|_| done.is_some()) {
+        @if let Some(at) = scan.source_updated_at.filter(|_| scan.status.has_findings()) {
             div { dt { "Advisories of" } dd { (format::day(at)) } }
         }
         @if !scan.platform.is_empty() && done.is_some() {

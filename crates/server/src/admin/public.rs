@@ -134,7 +134,7 @@ impl Admin {
         let (context, repository) = self.public_repository(account, &name).await?;
         let operation = GetPublicRepositorySettings { repository };
         let settings = execute(&self.app, &context, operation).await?;
-        Ok(json(StatusCode::OK, &shown_settings(name, settings)))
+        Ok(json(StatusCode::OK, &shown_settings(name, &settings)))
     }
 
     pub(super) async fn put_public_settings(
@@ -155,7 +155,7 @@ impl Admin {
             .transpose()?;
         let operation = PutPublicRepositorySettings { repository, tag_mutability, scan_on_push };
         let settings = execute(&self.app, &context, operation).await?;
-        Ok(json(StatusCode::OK, &shown_settings(name, settings)))
+        Ok(json(StatusCode::OK, &shown_settings(name, &settings)))
     }
 
     pub(super) async fn verify_public_registry(
@@ -180,7 +180,7 @@ fn given(query: &str, wanted: &str) -> Option<String> {
     pairs.next().map(|(_, value)| value.into_owned())
 }
 
-fn shown_settings(repository: String, settings: PublicRepositorySettings) -> PublicSettings {
+fn shown_settings(repository: String, settings: &PublicRepositorySettings) -> PublicSettings {
     PublicSettings {
         repository,
         tag_mutability: Some(settings.tag_mutability.setting().as_str().to_owned()),
