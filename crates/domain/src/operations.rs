@@ -105,6 +105,9 @@ use crate::public::create_repository::CreatePublicRepository;
 use crate::public::registries::{
     DescribeRegistries, GetRegistryCatalogData, PutRegistryCatalogData,
 };
+use crate::public::repository_settings::{
+    GetPublicRepositorySettings, PutPublicRepositorySettings,
+};
 use crate::pull_through::complete::MarkImageComplete;
 use crate::pull_through::create::CreatePullThroughCacheRule;
 use crate::pull_through::delete::DeletePullThroughCacheRule;
@@ -427,6 +430,7 @@ pub const OPERATIONS: &[Entry] = &[
     GetBlob::ENTRY,
     GetImageSbom::ENTRY,
     GetManifest::ENTRY,
+    GetPublicRepositorySettings::ENTRY,
     GetPullStatistics::ENTRY,
     GetRepositoryLogo::ENTRY,
     HeadBlob::ENTRY,
@@ -452,6 +456,7 @@ pub const OPERATIONS: &[Entry] = &[
     RetryJob::ENTRY,
     MountLayer::ENTRY,
     PutAccountLimit::ENTRY,
+    PutPublicRepositorySettings::ENTRY,
     PutReplicationRefinements::ENTRY,
     PutSparseManifests::ENTRY,
     RunGarbageCollection::ENTRY,

@@ -47,6 +47,9 @@ use tonnage_domain::policies::account_limit::{
     DeleteAccountLimit, GetAccountLimit, PutAccountLimit,
 };
 use tonnage_domain::policies::explain::ExplainPolicy;
+use tonnage_domain::public::repository_settings::{
+    GetPublicRepositorySettings, PutPublicRepositorySettings,
+};
 use tonnage_domain::pull_through::find_mirror::FindMirror;
 use tonnage_domain::pull_through::import_image::ImportUpstreamImage;
 use tonnage_domain::pull_through::import_layer::ImportUpstreamLayer;
@@ -482,6 +485,16 @@ async fn administrate(asking: &Asking, operation: &str) -> String {
         "FindMirror" => {
             let (host, name) = ("docker.io".to_owned(), in_management("app").name);
             asking.run(FindMirror { host, name }).await
+        }
+        "GetPublicRepositorySettings" => {
+            asking.run(GetPublicRepositorySettings { repository: in_management("app") }).await
+        }
+        "PutPublicRepositorySettings" => {
+            let (repository, tag_mutability) = (in_management("app"), None);
+            let scan_on_push = Some(false);
+            let operation =
+                PutPublicRepositorySettings { repository, tag_mutability, scan_on_push };
+            asking.run(operation).await
         }
         "GetPullStatistics" => {
             let page = PageRequest { after: None, limit: 10 };

@@ -56,6 +56,7 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<replication::backfills::forget::ForgetBackfills>(),
     Kind::of::<replication::carry::CarryOver>(),
     Kind::of::<scanning::enrol_images::EnrolImages>(),
+    Kind::of::<scanning::scan_public_images::ScanPublicImages>(),
     Kind::of::<scanning::forget_packages::ForgetPackages>(),
     Kind::of::<scanning::rematch::RematchPackages>(),
     Kind::of::<scanning::scan_image::ScanImage>(),

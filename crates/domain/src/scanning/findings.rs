@@ -246,7 +246,7 @@ async fn before(
 }
 
 /// A page of the findings of an image, the worst first.
-pub(super) async fn page(
+pub(crate) async fn page(
     tx: &mut Tx,
     image_id: i64,
     scan_type: ScanType,

@@ -24,6 +24,7 @@ pub mod put_image_scanning_configuration;
 pub mod registry_scanning_configuration;
 pub mod rematch;
 pub mod scan_image;
+pub mod scan_public_images;
 pub mod start_image_scan;
 pub mod state;
 

@@ -140,6 +140,7 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "DeleteRepository"
         | "PutImageScanningConfiguration"
         | "PutImageTagMutability"
+        | "PutPublicRepositorySettings"
         | "PutSparseManifests"
         | "RenameRepository" => Class::Repository,
         "DeleteRepositoryPolicy" | "SetRepositoryPolicy" => Class::RepositoryPolicy,
@@ -191,6 +192,7 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "GetLifecyclePolicy"
         | "GetLifecyclePolicyPreview"
         | "GetManifest"
+        | "GetPublicRepositorySettings"
         | "GetPullStatistics"
         | "GetRegistryCatalogData"
         | "GetRegistryPolicy"
