@@ -8,6 +8,7 @@ mod authenticate;
 mod ecr;
 pub mod error;
 mod iam;
+mod inspector2;
 mod json;
 mod query;
 mod scope;
@@ -140,6 +141,17 @@ async fn dispatch(app: &Arc<App>, parts: &Parts, body: BodyStream, arrival: &Arr
         };
         let content_type = HeaderValue::from_static("application/json");
         let mut response = json::error(&signer::wire(&failure), content_type);
+        let explanation = denial::explanation(app, failure.denied()).await;
+        denial::explain(&mut response, explanation);
+        return response;
+    }
+    if service.as_deref() == Some(inspector2::SIGNING_NAME) {
+        let failure = match inspector2::handle(app, parts, body, arrival).await {
+            Ok(response) => return response,
+            Err(failure) => failure,
+        };
+        let content_type = HeaderValue::from_static("application/json");
+        let mut response = json::error(&inspector2::wire(&failure), content_type);
         let explanation = denial::explanation(app, failure.denied()).await;
         denial::explain(&mut response, explanation);
         return response;
