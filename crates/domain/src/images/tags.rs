@@ -8,8 +8,8 @@ use crate::execute::{Call, Tx};
 use crate::gallery;
 use crate::names::{Digest, Tag};
 use crate::params;
-use crate::scanning::review_findings;
 use crate::repositories::Repository;
+use crate::scanning::review_findings;
 
 /// Tags per image; ECR's quota.
 const TAGS_PER_IMAGE_MAX: i64 = 1_000;

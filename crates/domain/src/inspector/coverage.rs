@@ -9,12 +9,12 @@ use crate::execute::{Call, Demand, Entry, Operation, Resource, Service, Tx};
 use crate::images::ImageStatus;
 use crate::names::RepositoryName;
 use crate::pages::{Page, PageRequest};
+use crate::params;
 use crate::registries::{self, Document as _};
 use crate::repositories::RepositoryAddress;
 use crate::scanning::describe_image_scan_findings::ScannedImage;
 use crate::scanning::state::{self, ScanStatus};
 use crate::scanning::{RegistryScanningConfiguration, ScanFrequency, ScanType};
-use crate::params;
 
 /// Rows that are read together.
 const ROWS: usize = 200;
@@ -239,11 +239,7 @@ impl Rows {
         Ok((repository, frequency))
     }
 
-    async fn images(
-        &mut self,
-        tx: &mut Tx,
-        call: &Call<'_>,
-    ) -> Result<Vec<((i64, i64), Covered)>> {
+    async fn images(&mut self, tx: &mut Tx, call: &Call<'_>) -> Result<Vec<((i64, i64), Covered)>> {
         let rows = tx
             .all(
                 "SELECT images.id, repositories.name, images.status FROM image_scans \

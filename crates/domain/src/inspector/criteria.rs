@@ -254,7 +254,8 @@ fn condition(name: &str, value: &Value) -> Result<Condition> {
         return Ok(Condition::Time(*field, list(name, value, read)?));
     }
     if let Some((_, field)) = NUMBER_FIELDS.iter().find(|(known, _)| *known == name) {
-        let read = |path: &str, value: &Value| range(path, value, "lowerInclusive", "upperInclusive");
+        let read =
+            |path: &str, value: &Value| range(path, value, "lowerInclusive", "upperInclusive");
         return Ok(Condition::Number(*field, list(name, value, read)?));
     }
     if name == "vulnerablePackages" {
@@ -266,11 +267,7 @@ fn condition(name: &str, value: &Value) -> Result<Condition> {
     ))
 }
 
-fn list<T>(
-    path: &str,
-    value: &Value,
-    read: impl Fn(&str, &Value) -> Result<T>,
-) -> Result<Vec<T>> {
+fn list<T>(path: &str, value: &Value, read: impl Fn(&str, &Value) -> Result<T>) -> Result<Vec<T>> {
     let items = value.as_array().ok_or_else(|| invalid(path, "Member must be a list"))?;
     if items.is_empty() || items.len() > CONDITIONS_MAX {
         return Err(invalid(path, "Member must have 1 to 10 elements"));
@@ -367,9 +364,9 @@ impl PackageFilter {
                 (_, Some(text)) => filter.is(text),
                 (_, None) => filter.comparison == Comparison::NotEquals,
             }
-        }) && self.epoch.is_none_or(|range| {
-            version.epoch.is_some_and(|epoch| range.has(f64::from(epoch)))
-        })
+        }) && self
+            .epoch
+            .is_none_or(|range| version.epoch.is_some_and(|epoch| range.has(f64::from(epoch))))
     }
 }
 

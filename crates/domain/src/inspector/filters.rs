@@ -114,11 +114,7 @@ fn from_row(row: &Row) -> Result<Filter> {
 }
 
 /// The rules of a registry that suppress now, by name.
-pub(crate) async fn suppressing(
-    tx: &mut Tx,
-    registry_id: i64,
-    now: Millis,
-) -> Result<Vec<Filter>> {
+pub(crate) async fn suppressing(tx: &mut Tx, registry_id: i64, now: Millis) -> Result<Vec<Filter>> {
     let rows = tx
         .all(
             "SELECT id, name, action, description, reason, criteria, tags, created_at, updated_at \
@@ -147,9 +143,9 @@ async fn find(tx: &mut Tx, call: &Call<'_>, arn: &str) -> Result<(i64, Filter)> 
         None => None,
     };
     let (account, region) = (&call.context.account, &call.context.region);
-    found.filter(|(_, filter)| filter.arn(account, region) == arn).ok_or_else(|| {
-        Error::new(ErrorKind::NoSuchEntity, format!("There is no filter {arn}."))
-    })
+    found
+        .filter(|(_, filter)| filter.arn(account, region) == arn)
+        .ok_or_else(|| Error::new(ErrorKind::NoSuchEntity, format!("There is no filter {arn}.")))
 }
 
 fn name_taken(name: &str) -> Error {
@@ -163,16 +159,13 @@ fn check_tags(tags: &BTreeMap<String, String>) -> Result<()> {
     if tags.len() > TAGS_MAX {
         return Err(Error::invalid_parameter("tags", "Member must have at most 50 entries"));
     }
-    resource_tags::validate(&listed(tags)).map_err(|error| {
-        Error::new(ErrorKind::InvalidParameter, error.message().to_owned())
-    })?;
+    resource_tags::validate(&listed(tags))
+        .map_err(|error| Error::new(ErrorKind::InvalidParameter, error.message().to_owned()))?;
     expiry(tags).map(|_| ())
 }
 
 fn listed(tags: &BTreeMap<String, String>) -> Vec<ResourceTag> {
-    tags.iter()
-        .map(|(key, value)| ResourceTag { key: key.clone(), value: value.clone() })
-        .collect()
+    tags.iter().map(|(key, value)| ResourceTag { key: key.clone(), value: value.clone() }).collect()
 }
 
 /// When a rule ends.
@@ -194,36 +187,31 @@ fn expiry(tags: &BTreeMap<String, String>) -> Result<Option<Millis>> {
 }
 
 /// Writes a rule down, and has what was found judged by it.
-async fn store(
-    tx: &mut Tx,
-    call: &Call<'_>,
-    registry_id: i64,
-    filter: &Filter,
-) -> Result<()> {
+async fn store(tx: &mut Tx, call: &Call<'_>, registry_id: i64, filter: &Filter) -> Result<()> {
     let expires_at = expiry(&filter.tags)?;
     tx.execute(
-            "INSERT INTO finding_filters (id, registry_id, name, action, description, reason, \
+        "INSERT INTO finding_filters (id, registry_id, name, action, description, reason, \
              criteria, tags, expires_at, has_expired, created_at, updated_at) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, $11) \
              ON CONFLICT (id) DO UPDATE SET name = excluded.name, action = excluded.action, \
              description = excluded.description, reason = excluded.reason, \
              criteria = excluded.criteria, tags = excluded.tags, \
              expires_at = excluded.expires_at, has_expired = 0, updated_at = excluded.updated_at",
-            params![
-                &filter.id,
-                registry_id,
-                &filter.name,
-                filter.action.as_str(),
-                filter.description.as_deref(),
-                filter.reason.as_deref(),
-                serde_json::to_string(filter.criteria.document()).map_err(Error::internal)?,
-                serde_json::to_string(&filter.tags).map_err(Error::internal)?,
-                expires_at,
-                filter.created_at,
-                filter.updated_at,
-            ],
-        )
-        .await?;
+        params![
+            &filter.id,
+            registry_id,
+            &filter.name,
+            filter.action.as_str(),
+            filter.description.as_deref(),
+            filter.reason.as_deref(),
+            serde_json::to_string(filter.criteria.document()).map_err(Error::internal)?,
+            serde_json::to_string(&filter.tags).map_err(Error::internal)?,
+            expires_at,
+            filter.created_at,
+            filter.updated_at,
+        ],
+    )
+    .await?;
     ReviewFindings::enqueue(tx, call.app, call.context.account, registry_id).await
 }
 

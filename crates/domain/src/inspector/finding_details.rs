@@ -35,11 +35,8 @@ impl Operation for BatchGetFindingDetails {
         {
             for found in found {
                 let image = &found.image;
-                let arn = scanning::finding_arn(
-                    &image.repository,
-                    &image.digest,
-                    &found.stored.finding,
-                );
+                let arn =
+                    scanning::finding_arn(&image.repository, &image.digest, &found.stored.finding);
                 if self.arns.contains(&arn) {
                     details.insert(arn, found);
                 }

@@ -473,7 +473,11 @@ fn from_row(row: &Row) -> Result<StoredFinding> {
 }
 
 /// The findings that an image no longer has, by name.
-pub(crate) async fn closed(tx: &mut Tx, image_id: i64, since: Millis) -> Result<Vec<StoredFinding>> {
+pub(crate) async fn closed(
+    tx: &mut Tx,
+    image_id: i64,
+    since: Millis,
+) -> Result<Vec<StoredFinding>> {
     let rows = tx
         .all(
             "SELECT document, first_observed_at, last_observed_at, closed_at \

@@ -143,7 +143,10 @@ pub(super) async fn describe_image_scan_findings(
             finding_severity_counts: counts(scan),
             findings: is_basic.then(|| items.iter().map(BasicFinding::new).collect()),
             enhanced_findings: (!is_basic).then(|| {
-                items.iter().map(|item| EnhancedFinding::new(&found.image, &scan.platform, item)).collect()
+                items
+                    .iter()
+                    .map(|item| EnhancedFinding::new(&found.image, &scan.platform, item))
+                    .collect()
             }),
         }
     });
@@ -380,7 +383,11 @@ struct Image {
 
 impl EnhancedFinding {
     /// A finding of an image of a platform.
-    pub(in crate::aws) fn new(image: &ScannedImage, platform: &str, stored: &StoredFinding) -> Self {
+    pub(in crate::aws) fn new(
+        image: &ScannedImage,
+        platform: &str,
+        stored: &StoredFinding,
+    ) -> Self {
         let finding = &stored.finding;
         let vector = finding.vector();
         Self {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tonnage_domain::clock::Millis;
 use tonnage_domain::error::Error;
 use tonnage_domain::inspector::coverage::{
-    Covered, CoverageCriteria, CoverageText, GroupKey, ListCoverage, ListCoverageStatistics,
+    CoverageCriteria, CoverageText, Covered, GroupKey, ListCoverage, ListCoverageStatistics,
     TextCondition, TimeCondition,
 };
 
@@ -26,7 +26,8 @@ fn criteria(input: &Input) -> Result<CoverageCriteria> {
             continue;
         }
         let items = value.as_array().filter(|it| (1..=CONDITIONS_MAX).contains(&it.len()));
-        let items = items.ok_or_else(|| invalid(name, "Member must be a list of 1 to 10 elements"))?;
+        let items =
+            items.ok_or_else(|| invalid(name, "Member must be a list of 1 to 10 elements"))?;
         if let Some((_, text)) = CoverageText::ALL.iter().find(|(known, _)| known == name) {
             let conditions: Result<Vec<TextCondition>, Error> =
                 items.iter().map(|item| text_condition(name, item)).collect();
@@ -130,10 +131,8 @@ pub(super) async fn list_coverage_statistics(call: &Call<'_>, input: &Input) -> 
     })?;
     let operation = ListCoverageStatistics { criteria: criteria(input)?, group };
     let (total, groups) = call.execute(operation).await?;
-    let counts: Vec<Value> = groups
-        .iter()
-        .map(|(group, count)| json!({ "count": count, "groupKey": group }))
-        .collect();
+    let counts: Vec<Value> =
+        groups.iter().map(|(group, count)| json!({ "count": count, "groupKey": group })).collect();
     let mut document = json!({ "totalCounts": total });
     if group.is_some() {
         document["countsByGroup"] = counts.into();

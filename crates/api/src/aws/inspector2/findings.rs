@@ -50,8 +50,7 @@ pub(super) async fn list_findings(call: &Call<'_>, input: &Input) -> Result<Valu
             Some((field, order.ok_or_else(|| missing("sortCriteria.sortOrder"))?))
         }
     };
-    let operation =
-        ListFindings { criteria: criteria(input)?, sort, page: listing.page.clone() };
+    let operation = ListFindings { criteria: criteria(input)?, sort, page: listing.page.clone() };
     let page = call.execute(operation).await?;
     let findings = page.items.iter().map(shown).collect::<Result<Vec<Value>>>()?;
     listing.answer(call, json!({ "findings": findings }), page.next).await
@@ -193,8 +192,7 @@ pub(super) async fn list_finding_aggregations(call: &Call<'_>, input: &Input) ->
                         document.insert(name.clone(), equals);
                     }
                     "packageNames" | "layerHashes" => {
-                        let field =
-                            if name == "packageNames" { "name" } else { "sourceLayerHash" };
+                        let field = if name == "packageNames" { "name" } else { "sourceLayerHash" };
                         let items = value.as_array().into_iter().flatten();
                         let packages = items.map(|item| json!({ field: item })).collect();
                         document.insert("vulnerablePackages".to_owned(), packages);

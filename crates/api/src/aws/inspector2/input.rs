@@ -40,7 +40,9 @@ impl Input {
         let Some(value) = self.get(member) else { return Ok(None) };
         let text = value.as_str().ok_or(Refusal::Serialization(None))?;
         if text.is_empty() || text.chars().count() > max {
-            return Err(invalid(member, format_args!("Member must have 1 to {max} characters")).into());
+            return Err(
+                invalid(member, format_args!("Member must have 1 to {max} characters")).into()
+            );
         }
         Ok(Some(text.to_owned()))
     }
@@ -79,7 +81,9 @@ impl Input {
         let Some(value) = self.get(member) else { return Ok(Vec::new()) };
         let items = value.as_array().ok_or(Refusal::Serialization(None))?;
         if items.len() > max {
-            return Err(invalid(member, format_args!("Member must have at most {max} elements")).into());
+            return Err(
+                invalid(member, format_args!("Member must have at most {max} elements")).into()
+            );
         }
         let texts: Option<Vec<String>> =
             items.iter().map(|item| item.as_str().map(str::to_owned)).collect();
