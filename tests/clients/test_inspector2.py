@@ -102,7 +102,7 @@ def test_filters(scanning: ScanningServer) -> None:
         name="noise", action="NONE", description="quiet", filterCriteria=criteria, tags={"a": "b"}
     )["arn"]
     assert arn.startswith(f"arn:aws:inspector2:{REGION}:{ACCOUNT}:owner/{ACCOUNT}/filter/")
-    taken = failure(inspector.create_filter, name="noise", action="NONE", filterCriteria=criteria)
+    taken = failure(lambda: inspector.create_filter(name="noise", action="NONE", filterCriteria=criteria))
     assert taken.code == "BadRequestException"
     (listed,) = inspector.list_filters(action="NONE")["filters"]
     assert (listed["arn"], listed["criteria"], listed["description"]) == (arn, criteria, "quiet")

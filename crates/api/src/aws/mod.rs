@@ -109,7 +109,9 @@ async fn dispatch(app: &Arc<App>, parts: &Parts, body: BodyStream, arrival: &Arr
             }
         };
     }
-    let service = scope::service(parts).or_else(|| signer::service(parts));
+    let service = scope::service(parts)
+        .or_else(|| signer::service(parts))
+        .or_else(|| inspector2::service(parts));
     if matches!(service.as_deref(), Some("s3" | "s3express" | "s3-outposts"))
         || (service.is_none() && asks_for_an_object(parts))
     {

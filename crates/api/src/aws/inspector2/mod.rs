@@ -31,6 +31,16 @@ use crate::request::Response;
 pub(super) const SIGNING_NAME: &str = "inspector2";
 const TAGS_PREFIX: &str = "/tags/";
 
+/// The service, for a request that nobody signed and that has an address of this one.
+pub(super) fn service(parts: &Parts) -> Option<String> {
+    let path = parts.uri.path();
+    let is_own = match parts.method {
+        Method::POST => operation(path).is_some(),
+        _ => false,
+    } || path.starts_with("/tags/arn");
+    is_own.then(|| SIGNING_NAME.to_owned())
+}
+
 /// Answers a request that says it is for Amazon Inspector.
 pub(super) async fn handle(
     app: &Arc<App>,
