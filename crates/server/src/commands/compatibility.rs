@@ -210,6 +210,14 @@ pub(super) fn page(note: &str) -> String {
     page.push_str("\n## AWS Signer\n\n");
     let names: Vec<String> = served(Service::Signer).map(|name| format!("`{name}`")).collect();
     let _ = writeln!(page, "Only {}. The platform of a profile is `{PLATFORM}`.", names.join(", "));
+    page.push_str("\n## Amazon Inspector\n\n");
+    let names: Vec<String> = served(Service::Inspector2).map(|name| format!("`{name}`")).collect();
+    let _ = writeln!(
+        page,
+        "Only {}, of images of containers: `docs/scanning.md`. Criteria that such findings do not \
+         have are refused with `ValidationException`, which names them.",
+        names.join(", ")
+    );
     page.push_str("\n## OCI distribution\n\n| request | served |\n|---|---|\n");
     for (request, served) in ROUTES {
         let _ = writeln!(page, "| {request} | {served} |");
