@@ -56,10 +56,7 @@ impl Asked<'_> {
     ///
     /// # Errors
     /// As the operation, but for denials.
-    pub(crate) async fn part<O: Operation>(
-        &self,
-        operation: O,
-    ) -> Result<Part<O::Output>, Error> {
+    pub(crate) async fn part<O: Operation>(&self, operation: O) -> Result<Part<O::Output>, Error> {
         match self.run(operation).await {
             Err(error) if error.kind() == ErrorKind::AccessDenied => Ok(Err(error)),
             Err(error) => Err(error),

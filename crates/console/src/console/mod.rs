@@ -9,14 +9,15 @@
 mod account;
 mod asked;
 mod cookies;
+mod dashboard;
 mod form;
 mod frame;
 mod parts;
 mod reply;
+mod repositories;
 mod routes;
 mod sign_in;
-#[cfg(test)]
-mod tests;
+mod simulator;
 
 use bytes::Bytes;
 use http::header::{
@@ -47,6 +48,15 @@ pub const FORM_BYTES_MAX: usize = 512 * 1024;
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/// What is probably a mistake in a policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// The JSON path of what is meant.
+    pub path: String,
+    /// What is wrong, and what to do.
+    pub message: String,
+}
+
 /// Somebody who asks for a page or sends a form.
 pub struct Visit<'v> {
     /// The method.
@@ -61,7 +71,10 @@ pub struct Visit<'v> {
     pub authority: &'v str,
     /// Where docker finds the private registries of a region under this host, and of the account of
     /// the context.
-    pub registry_authority: &'v (dyn Fn(&tonnage_domain::names::AccountId, &Region) -> String + Sync),
+    pub registry_authority:
+        &'v (dyn Fn(&tonnage_domain::names::AccountId, &Region) -> String + Sync),
+    /// What is probably wrong with the policy of a repository, or why it is none.
+    pub lint: &'v (dyn Fn(&str) -> Result<Vec<Mistake>, String> + Sync),
     /// What they sent, at most [`FORM_BYTES_MAX`].
     pub body: Bytes,
     /// Whether passwords and sessions may travel over plain HTTP from other machines.
@@ -218,10 +231,7 @@ async fn signed_in(
             redirect(&path, &set)
         }
         Ok(Reply::SignedOut) => redirect(&sign_in::path_to(""), &cookies.forget(Cookie::Session)),
-        Ok(Reply::Document { name, media_type, text }) => document(&name, media_type, text),
-        Ok(Reply::Missing) => {
-            html(StatusCode::NOT_FOUND, frame::render(&asked, &missing_page()))
-        }
+        Ok(Reply::Missing) => html(StatusCode::NOT_FOUND, frame::render(&asked, &missing_page())),
         Err(error) => {
             let page = parts::error_page(&error);
             html(page.status, frame::render(&asked, &page))
@@ -255,18 +265,9 @@ fn html(status: StatusCode, text: String) -> Response<Bytes> {
     response
 }
 
-fn document(name: &str, media_type: &'static str, text: String) -> Response<Bytes> {
-    let mut response = with_body(StatusCode::OK, media_type, text.into());
-    if let Ok(value) = HeaderValue::try_from(format!("attachment; filename=\"{name}\"")) {
-        response.headers_mut().insert(http::header::CONTENT_DISPOSITION, value);
-    }
-    response
-}
-
 /// To another page, which is then read.
 fn redirect(path: &str, cookies: &[HeaderValue]) -> Response<Bytes> {
-    let mut response =
-        with_body(StatusCode::SEE_OTHER, "text/plain; charset=utf-8", Bytes::new());
+    let mut response = with_body(StatusCode::SEE_OTHER, "text/plain; charset=utf-8", Bytes::new());
     let home = HeaderValue::from_static("/console/");
     let location = HeaderValue::try_from(path).unwrap_or(home);
     response.headers_mut().insert(LOCATION, location);
@@ -334,11 +335,18 @@ fn bare_page(visit: &Visit<'_>, status: StatusCode) -> Response<Bytes> {
         }
         _ => ("Something broke", "That is a defect of the registry; its log says more."),
     };
-    html(status, frame::render_bare(visit, title, &maud::html! {
-        div.panel {
-            h1 { (title) }
-            p { (text) }
-            p { a href="/console/" { "To the console" } }
-        }
-    }))
+    html(
+        status,
+        frame::render_bare(
+            visit,
+            title,
+            &maud::html! {
+                div.panel {
+                    h1 { (title) }
+                    p { (text) }
+                    p { a href="/console/" { "To the console" } }
+                }
+            },
+        ),
+    )
 }

@@ -89,7 +89,12 @@ pub(crate) fn text_area(name: &str, label: &str, help: &str, value: &str, rows: 
 }
 
 /// A choice of one among few, each with what it means.
-pub(crate) fn choice(name: &str, label: &str, value: &str, options: &[(&str, &str, &str)]) -> Markup {
+pub(crate) fn choice(
+    name: &str,
+    label: &str,
+    value: &str,
+    options: &[(&str, &str, &str)],
+) -> Markup {
     html! {
         fieldset {
             legend { (label) }
@@ -156,7 +161,12 @@ pub(crate) fn facts(rows: &[(&str, Markup)]) -> Markup {
 }
 
 /// The way to the next page of a list; nothing on the last.
-pub(crate) fn pages(asked: &Asked<'_>, path: &str, query: &[(&str, &str)], next: Option<&str>) -> Markup {
+pub(crate) fn pages(
+    asked: &Asked<'_>,
+    path: &str,
+    query: &[(&str, &str)],
+    next: Option<&str>,
+) -> Markup {
     let is_first = asked.query.optional("after").is_none();
     let mut query = query.to_vec();
     html! {

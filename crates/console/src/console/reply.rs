@@ -23,8 +23,6 @@ pub(crate) enum Reply {
     SignedIn { path: String, token: SecretString, flash: Flash },
     /// Nobody is signed in any more.
     SignedOut,
-    /// A file to keep.
-    Document { name: String, media_type: &'static str, text: String },
     /// There is no such thing.
     Missing,
 }

@@ -9,7 +9,8 @@ use tonnage_domain::names::Region;
 
 use super::asked::Asked;
 use super::reply::Reply;
-use super::{account, sign_in};
+use super::repositories::{create, image, images, lifecycle, permissions, settings};
+use super::{account, dashboard, repositories, sign_in, simulator};
 
 /// A page on its way.
 pub(crate) type Answering<'a> = Pin<Box<dyn Future<Output = Result<Reply, Error>> + Send + 'a>>;
@@ -46,6 +47,17 @@ macro_rules! route {
 
 /// Every page for people who are signed in.
 pub(crate) const ROUTES: &[Route] = &[
+    route!("", get dashboard::show),
+    route!("create-repository", get create::show, post create::create),
+    route!("open", get repositories::open),
+    route!("repositories", get repositories::list),
+    route!("repositories/{repository}", get images::show),
+    route!("repositories/{repository}/-/delete", post settings::delete),
+    route!("repositories/{repository}/-/images/{digest}", get image::show, post image::act),
+    route!("repositories/{repository}/-/lifecycle", get lifecycle::show, post lifecycle::act),
+    route!("repositories/{repository}/-/permissions", get permissions::show, post permissions::act),
+    route!("repositories/{repository}/-/settings", get settings::show, post settings::save),
+    route!("simulator", get simulator::show),
     route!("/account", get account::show),
     route!("/go", get account::go),
     route!("/password", get sign_in::password::show, post sign_in::password::change),
@@ -55,6 +67,8 @@ pub(crate) const ROUTES: &[Route] = &[
 
 /// The menu: groups of pages, by title; a page by its pattern and title.
 pub(crate) const MENU: &[(&str, &[(&str, &str)])] = &[
+    ("Registry", &[("", "Overview"), ("repositories", "Repositories")]),
+    ("Access", &[("simulator", "Permissions")]),
     ("You", &[("/account", "Account and sessions")]),
 ];
 
@@ -97,7 +111,9 @@ fn find_in(path: &str) -> Option<Found> {
             .map(|(known, _)| *known)
             .filter(|known| {
                 let rest = route.pattern.strip_prefix(known);
-                rest.is_some_and(|rest| rest.is_empty() || (!known.is_empty() && rest.starts_with('/')))
+                rest.is_some_and(|rest| {
+                    rest.is_empty() || (!known.is_empty() && rest.starts_with('/'))
+                })
             })
             .max_by_key(|known| known.len());
         Some(Found {
@@ -162,9 +178,8 @@ mod tests {
         ];
         for (pattern, path, expected) in rows {
             let found = matches(pattern, path);
-            let found: Option<Vec<&str>> = found
-                .as_ref()
-                .map(|found| found.iter().map(|(_, value)| value.as_str()).collect());
+            let found: Option<Vec<&str>> =
+                found.as_ref().map(|found| found.iter().map(|(_, value)| value.as_str()).collect());
             assert_eq!(found.as_deref(), *expected, "{pattern} {path}");
         }
     }

@@ -13,7 +13,9 @@ use tonnage_domain::identities::console_sessions::{self, Credentials, sign_in};
 use super::cookies::{Cookie, Cookies};
 use super::form::Form;
 use super::parts::{self, Field};
-use super::{PREFIX, Visit, append, bare_page, broken, csrf_of, frame, html as with_html, redirect};
+use super::{
+    PREFIX, Visit, append, bare_page, broken, csrf_of, frame, html as with_html, redirect,
+};
 
 /// Of what the form of signing in carries.
 const NONCE_CHARS: usize = 43;
@@ -34,7 +36,8 @@ pub(crate) fn path_to(next: &str) -> String {
 /// Whether somebody may be sent there after signing in: a page of the console, and nothing that a
 /// browser could take for another host's.
 pub(crate) fn is_ours(path: &str) -> bool {
-    let is_of_address = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-~:@%?=&+!*,".contains(&byte);
+    let is_of_address =
+        |byte: u8| byte.is_ascii_alphanumeric() || b"/._-~:@%?=&+!*,".contains(&byte);
     path.len() <= 2000
         && path.strip_prefix(PREFIX).is_some_and(|rest| rest.starts_with('/'))
         && !path.contains("//")
@@ -51,7 +54,11 @@ pub(crate) async fn answer(
     if *visit.method != Method::POST {
         let query = Form::parse(visit.uri.query().unwrap_or_default().as_bytes());
         let tab = query.text("with").to_owned();
-        return show(visit, cookies, &Shown { tab: &tab, next: query.text("next"), form, error: None });
+        return show(
+            visit,
+            cookies,
+            &Shown { tab: &tab, next: query.text("next"), form, error: None },
+        );
     }
     let nonce = cookies.get(Cookie::SignIn).unwrap_or_default();
     if nonce.is_empty() || form.text("csrf") != csrf_of(nonce) {

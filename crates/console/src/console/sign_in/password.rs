@@ -51,8 +51,16 @@ pub(crate) async fn change(asked: &Asked<'_>) -> Result<Reply, Error> {
 
 fn page(asked: &Asked<'_>, error: Option<&Error>) -> Page {
     let field = |name, label, help, autocomplete| {
-        Field { name, label, help, kind: "password", required: true, autocomplete, ..Field::default() }
-            .render()
+        Field {
+            name,
+            label,
+            help,
+            kind: "password",
+            required: true,
+            autocomplete,
+            ..Field::default()
+        }
+        .render()
     };
     let content = html! {
         @if asked.session.must_change_password {

@@ -142,7 +142,12 @@ struct Found {
     must_change_password: bool,
 }
 
-async fn of_key(app: &App, id: String, secret: &SecretString, now: Millis) -> Result<Option<Found>> {
+async fn of_key(
+    app: &App,
+    id: String,
+    secret: &SecretString,
+    now: Millis,
+) -> Result<Option<Found>> {
     let Some(key) = access_keys::find_active(app, &id).await? else { return Ok(None) };
     let digest = |secret: &SecretString| mark(secret.expose_secret());
     let is_right = digest(secret).as_bytes().ct_eq(digest(&key.secret).as_bytes());
