@@ -1,0 +1,6 @@
+//! The console on a registry in this process: who is let in, what each page is made of, and what
+//! forms do. `tests/clients/test_console.py` looks at it in a browser.
+
+mod browser;
+mod pages;
+mod sessions;
