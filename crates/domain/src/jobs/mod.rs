@@ -114,14 +114,17 @@ pub struct Limits {
     pub concurrency: u32,
     /// How often one is tried before it is a dead letter.
     pub attempts: u32,
-    /// The pause after the first failure, in seconds; it doubles with every further one, up to an
-    /// hour, and a quarter of it is a matter of chance.
+    /// The pause after the first failure, in seconds; it doubles with every further one, and a
+    /// quarter of it is a matter of chance.
     pub pause_seconds: i64,
+    /// The longest pause, in seconds.
+    pub pause_seconds_max: i64,
 }
 
 impl Limits {
     /// For most kinds.
-    pub const DEFAULT: Self = Self { concurrency: 2, attempts: 8, pause_seconds: 5 };
+    pub const DEFAULT: Self =
+        Self { concurrency: 2, attempts: 8, pause_seconds: 5, pause_seconds_max: 3_600 };
 }
 
 /// What comes after a run that did not fail.
@@ -136,7 +139,7 @@ pub enum Next<J> {
 /// A run of a job: what it works with.
 pub struct Run<'a> {
     /// The registry.
-    pub app: &'a App,
+    pub app: &'a Arc<App>,
     lease: Lease,
     progress: Mutex<Option<Progress>>,
 }

@@ -83,7 +83,8 @@ impl Outcome {
 
 impl Job for ScanImage {
     const KIND: &'static str = "scan-image";
-    const LIMITS: Limits = Limits { concurrency: 2, attempts: 5, pause_seconds: 5 };
+    const LIMITS: Limits =
+        Limits { concurrency: 2, attempts: 5, pause_seconds: 5, ..Limits::DEFAULT };
 
     fn key(&self) -> String {
         Self::key_of(self.image_id, self.scan_type)
