@@ -93,6 +93,10 @@ use crate::lifecycle::preview_operations::{
     GetLifecyclePolicyPreview, StartLifecyclePolicyPreview,
 };
 use crate::lifecycle::put_lifecycle_policy::PutLifecyclePolicy;
+use crate::overview::describe_image_content::DescribeImageContent;
+use crate::overview::search_images::SearchImages;
+use crate::overview::search_repositories::SearchRepositories;
+use crate::overview::summarize_registry::SummarizeRegistry;
 use crate::policies::account_limit::{DeleteAccountLimit, GetAccountLimit, PutAccountLimit};
 use crate::policies::explain::ExplainPolicy;
 use crate::policies::registry_policy::{
@@ -441,6 +445,7 @@ pub const OPERATIONS: &[Entry] = &[
     DescribeJob::ENTRY,
     DescribeReplication::ENTRY,
     DescribeScrub::ENTRY,
+    DescribeImageContent::ENTRY,
     DescribeUpload::ENTRY,
     ExpireImages::ENTRY,
     ExpireReferrers::ENTRY,
@@ -482,9 +487,12 @@ pub const OPERATIONS: &[Entry] = &[
     PutSparseManifests::ENTRY,
     RunGarbageCollection::ENTRY,
     SearchGallery::ENTRY,
+    SearchImages::ENTRY,
+    SearchRepositories::ENTRY,
     SetAccountState::ENTRY,
     SetPrimaryPublicAlias::ENTRY,
     StartScrub::ENTRY,
+    SummarizeRegistry::ENTRY,
     SyncAdvisories::ENTRY,
     VerifyPublicRegistry::ENTRY,
     ViewImage::ENTRY,
