@@ -68,7 +68,7 @@ pub(crate) const ROUTES: &[Route] = &[
 /// The menu: groups of pages, by title; a page by its pattern and title.
 pub(crate) const MENU: &[(&str, &[(&str, &str)])] = &[
     ("Registry", &[("", "Overview"), ("repositories", "Repositories")]),
-    ("Access", &[("simulator", "Permissions")]),
+    ("Access", &[("simulator", "Who may do what")]),
     ("You", &[("/account", "Account and sessions")]),
 ];
 
