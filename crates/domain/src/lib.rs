@@ -25,6 +25,7 @@ pub mod health;
 pub mod identities;
 mod ids;
 pub mod images;
+pub mod inspector;
 pub mod jobs;
 pub mod lifecycle;
 pub mod metadata;

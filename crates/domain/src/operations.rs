@@ -77,6 +77,14 @@ use crate::images::list_image_referrers::ListImageReferrers;
 use crate::images::list_images::ListImages;
 use crate::images::list_tags::ListTags;
 use crate::images::put_image::PutImage;
+use crate::inspector::account_status::BatchGetAccountStatus;
+use crate::inspector::aggregations::ListFindingAggregations;
+use crate::inspector::coverage::{ListCoverage, ListCoverageStatistics};
+use crate::inspector::filters::{
+    CreateFilter, DeleteFilter, ListFilterTags, ListFilters, TagFilter, UntagFilter, UpdateFilter,
+};
+use crate::inspector::finding_details::BatchGetFindingDetails;
+use crate::inspector::list_findings::ListFindings;
 use crate::jobs::operations::{CancelJob, DescribeJob, ListJobs, RetryJob};
 use crate::lifecycle::delete_lifecycle_policy::DeleteLifecyclePolicy;
 use crate::lifecycle::expire::{ArchiveReferrers, ExpireImages, ExpireReferrers};
@@ -108,6 +116,9 @@ use crate::public::catalog::operations::{
 use crate::public::create_repository::CreatePublicRepository;
 use crate::public::registries::{
     DescribeRegistries, GetRegistryCatalogData, PutRegistryCatalogData,
+};
+use crate::public::repository_settings::{
+    GetPublicRepositorySettings, PutPublicRepositorySettings,
 };
 use crate::pull_through::complete::MarkImageComplete;
 use crate::pull_through::create::CreatePullThroughCacheRule;
@@ -381,6 +392,19 @@ pub const OPERATIONS: &[Entry] = &[
     UpdateRole::ENTRY,
     UpdateRoleDescription::ENTRY,
     UpdateUser::ENTRY,
+    BatchGetAccountStatus::ENTRY,
+    BatchGetFindingDetails::ENTRY,
+    CreateFilter::ENTRY,
+    DeleteFilter::ENTRY,
+    ListCoverage::ENTRY,
+    ListCoverageStatistics::ENTRY,
+    ListFilters::ENTRY,
+    ListFindingAggregations::ENTRY,
+    ListFindings::ENTRY,
+    ListFilterTags::ENTRY,
+    TagFilter::ENTRY,
+    UntagFilter::ENTRY,
+    UpdateFilter::ENTRY,
     CreateSecret::ENTRY,
     DeleteSecretPolicy::ENTRY,
     DeleteSecret::ENTRY,
@@ -432,6 +456,7 @@ pub const OPERATIONS: &[Entry] = &[
     GetBlob::ENTRY,
     GetImageSbom::ENTRY,
     GetManifest::ENTRY,
+    GetPublicRepositorySettings::ENTRY,
     GetPullStatistics::ENTRY,
     GetRepositoryLogo::ENTRY,
     HeadBlob::ENTRY,
@@ -457,6 +482,7 @@ pub const OPERATIONS: &[Entry] = &[
     RetryJob::ENTRY,
     MountLayer::ENTRY,
     PutAccountLimit::ENTRY,
+    PutPublicRepositorySettings::ENTRY,
     PutReplicationRefinements::ENTRY,
     PutSparseManifests::ENTRY,
     RunGarbageCollection::ENTRY,

@@ -101,6 +101,11 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "scanning",
         sql: include_str!("../migrations/0093_scanning.sql"),
     },
+    Migration {
+        version: 94,
+        name: "finding_filters",
+        sql: include_str!("../migrations/0094_finding_filters.sql"),
+    },
     Migration { version: 98, name: "gallery", sql: include_str!("../migrations/0098_gallery.sql") },
     Migration {
         version: 99,

@@ -51,6 +51,9 @@ use tonnage_domain::policies::account_limit::{
     DeleteAccountLimit, GetAccountLimit, PutAccountLimit,
 };
 use tonnage_domain::policies::explain::ExplainPolicy;
+use tonnage_domain::public::repository_settings::{
+    GetPublicRepositorySettings, PutPublicRepositorySettings,
+};
 use tonnage_domain::pull_through::find_mirror::FindMirror;
 use tonnage_domain::pull_through::import_image::ImportUpstreamImage;
 use tonnage_domain::pull_through::import_layer::ImportUpstreamLayer;
@@ -487,6 +490,16 @@ async fn administrate(asking: &Asking, operation: &str) -> String {
             let (host, name) = ("docker.io".to_owned(), in_management("app").name);
             asking.run(FindMirror { host, name }).await
         }
+        "GetPublicRepositorySettings" => {
+            asking.run(GetPublicRepositorySettings { repository: in_management("app") }).await
+        }
+        "PutPublicRepositorySettings" => {
+            let (repository, tag_mutability) = (in_management("app"), None);
+            let scan_on_push = Some(false);
+            let operation =
+                PutPublicRepositorySettings { repository, tag_mutability, scan_on_push };
+            asking.run(operation).await
+        }
         "GetPullStatistics" => {
             let page = PageRequest { after: None, limit: 10 };
             let repository = in_management("app");
@@ -601,6 +614,7 @@ async fn who_may_do_what_is_reviewed() {
             Service::Ecr => cells(&row, &Json(entry.name)).await,
             Service::EcrPublic => cells(&row, &public::Json(entry.name)).await,
             Service::Iam => cells(&row, &Form("iam", entry.name)).await,
+            Service::Inspector2 => cells(&row, &Inspector(entry.name)).await,
             Service::SecretsManager => cells(&row, &Secrets(entry.name)).await,
             Service::Signer => cells(&row, &Rest(entry.name)).await,
             Service::Sts => cells(&row, &Form("sts", entry.name)).await,
@@ -816,6 +830,56 @@ impl Ask for Rest {
             target: target.to_owned(),
             body: body.into(),
             service: "signer".to_owned(),
+            ..Plain::default()
+        };
+        Box::pin(async move { outcome(&asking.signed(&plain).await) })
+    }
+}
+
+/// An operation of Amazon Inspector.
+struct Inspector(&'static str);
+
+impl Ask for Inspector {
+    fn ask<'a>(&'a self, asking: &'a Asking, _row: &'a str) -> Told<'a> {
+        let arn = format!(
+            "arn:aws:inspector2:{REGION}:{ACCOUNT}:owner/{ACCOUNT}/filter/0123456789abcdef"
+        );
+        let escaped = arn.replace(':', "%3A").replace('/', "%2F");
+        let severity = json!({ "severity": [{ "comparison": "EQUALS", "value": "LOW" }] });
+        let (method, target, input) = match self.0 {
+            "BatchGetAccountStatus" => ("POST", "/status/batch/get".to_owned(), json!({})),
+            "BatchGetFindingDetails" => {
+                ("POST", "/findings/details/batch/get".to_owned(), json!({ "findingArns": ["x"] }))
+            }
+            "CreateFilter" => (
+                "POST",
+                "/filters/create".to_owned(),
+                json!({ "name": "noise", "action": "SUPPRESS", "filterCriteria": severity }),
+            ),
+            "DeleteFilter" => ("POST", "/filters/delete".to_owned(), json!({ "arn": arn })),
+            "ListCoverage" => ("POST", "/coverage/list".to_owned(), json!({})),
+            "ListCoverageStatistics" => ("POST", "/coverage/statistics/list".to_owned(), json!({})),
+            "ListFilters" => ("POST", "/filters/list".to_owned(), json!({})),
+            "ListFindingAggregations" => (
+                "POST",
+                "/findings/aggregation/list".to_owned(),
+                json!({ "aggregationType": "TITLE" }),
+            ),
+            "ListFindings" => ("POST", "/findings/list".to_owned(), json!({})),
+            "ListTagsForResource" => ("GET", format!("/tags/{escaped}"), json!(null)),
+            "TagResource" => {
+                ("POST", format!("/tags/{escaped}"), json!({ "tags": { "key": "value" } }))
+            }
+            "UntagResource" => ("DELETE", format!("/tags/{escaped}?tagKeys=key"), json!(null)),
+            "UpdateFilter" => ("POST", "/filters/update".to_owned(), json!({ "filterArn": arn })),
+            other => panic!("inspector2:{other} has no row in the matrix: say how it is asked"),
+        };
+        let body = if input.is_null() { String::new() } else { input.to_string() };
+        let plain = Plain {
+            method,
+            target,
+            body: body.into(),
+            service: "inspector2".to_owned(),
             ..Plain::default()
         };
         Box::pin(async move { outcome(&asking.signed(&plain).await) })

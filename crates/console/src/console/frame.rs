@@ -135,7 +135,7 @@ fn region_switcher(asked: &Asked<'_>) -> Markup {
             input #region name="region" value=(region) list="regions" maxlength="63" size="14"
                 autocomplete="off" spellcheck="false" required;
             datalist #regions { @for known in REGIONS { option value=(known) {} } }
-            button.small type="submit" { "Go" }
+            button."plain"."small" type="submit" { "Go" }
         }
     }
 }

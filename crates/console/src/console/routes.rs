@@ -122,7 +122,7 @@ pub(crate) const MENU: &[(&str, &[(&str, &str)])] = &[
             ("iam/groups", "Groups"),
             ("iam/roles", "Roles"),
             ("iam/policies", "Policies"),
-            ("simulator", "Permissions"),
+            ("simulator", "Who may do what"),
         ],
     ),
     ("Public", &[("public", "Public repositories"), ("public/registry", "Public registry")]),

@@ -9,6 +9,7 @@ pub mod get_pull_statistics;
 pub mod index;
 pub mod listings;
 pub mod pulls;
+pub mod scans;
 pub mod search;
 pub mod view_image;
 pub mod view_publisher;

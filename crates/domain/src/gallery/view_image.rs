@@ -6,6 +6,7 @@ use super::BROWSE;
 use super::config;
 pub use super::config::ImageConfig;
 use super::listings::{Listing, load};
+use super::scans::{self, ImageScan, ScanSummary};
 use crate::clock::Millis;
 use crate::context::RequestContext;
 use crate::error::{Error, Result};
@@ -13,6 +14,7 @@ use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
 use crate::images::{ImageIdentifier, ImageStatus, not_found, resolve_active, tags};
 use crate::names::{Digest, Reference, Tag};
 use crate::params;
+use crate::public::repository_settings::PublicRepositorySettings;
 use crate::repositories::{self, RepositoryAddress};
 
 /// Entries of each list of the page.
@@ -31,7 +33,7 @@ pub struct ViewImage {
 }
 
 /// What the page of an image shows.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ImageView {
     /// Its repository.
     pub listing: Listing,
@@ -59,6 +61,12 @@ pub struct ImageView {
     pub children: Vec<Part>,
     /// What refers to it.
     pub referrers: Vec<Part>,
+    /// Whether tags may move, and images are scanned.
+    pub settings: PublicRepositorySettings,
+    /// Its scan, where the owner has images scanned and there is one.
+    pub scan: Option<ImageScan>,
+    /// Those of the images of an index, by digest.
+    pub child_scans: BTreeMap<String, ScanSummary>,
 }
 
 /// A layer, an image of an index, or what refers to an image.
@@ -112,6 +120,9 @@ impl Operation for ViewImage {
             layers: layers(&mut tx, image.id).await?,
             children: children(&mut tx, image.id).await?,
             referrers: referrers(&mut tx, repository.id, &image.digest).await?,
+            scan: scans::of_image(&mut tx, &repository, image.id).await?,
+            child_scans: scans::of_family(&mut tx, &repository, image.id).await?,
+            settings: repository.into(),
             digest: image.digest,
             media_type: image.media_type,
         })

@@ -18,8 +18,9 @@ pub(crate) async fn note(
     repository: &Repository,
     (image_id, manifest): (i64, &Manifest),
 ) -> Result<()> {
-    // Public registries have no scanning in ECR's model.
-    if repository.address.region.is_global() || !manifest.is_container_image() {
+    // A public registry has no configuration in ECR's model, only the switch of the repository.
+    let is_public = repository.address.region.is_global();
+    if (is_public && !repository.scan_on_push) || !manifest.is_container_image() {
         return Ok(());
     }
     let configuration =

@@ -58,7 +58,7 @@ impl ScanStatus {
         }
     }
 
-    fn from_stored(text: &str) -> Result<Self> {
+    pub(crate) fn from_stored(text: &str) -> Result<Self> {
         Self::ALL
             .into_iter()
             .find(|status| status.as_str() == text)
@@ -66,7 +66,7 @@ impl ScanStatus {
     }
 
     /// Whether a job will end it.
-    pub(super) fn is_waiting(self) -> bool {
+    pub fn is_waiting(self) -> bool {
         matches!(self, Self::InProgress | Self::Pending)
     }
 
@@ -202,7 +202,8 @@ pub(crate) async fn resume(
 }
 
 /// Removes what is known of the scans of an image, which goes.
-pub(crate) const FORGET_IMAGE: [&str; 3] = [
+pub(crate) const FORGET_IMAGE: [&str; 4] = [
+    "DELETE FROM closed_findings WHERE image_id = $1",
     "DELETE FROM image_findings WHERE image_id = $1",
     "DELETE FROM image_scans WHERE image_id = $1",
     "DELETE FROM image_packages WHERE image_id = $1",

@@ -112,7 +112,7 @@ fn row(asked: &Asked<'_>, repository: &RepositoryAddress, image: &ImageSummary) 
 fn kind_words(image: &ImageSummary) -> &str {
     match image.artifact_type.as_deref() {
         Some(kind) if kind.contains("image.config") || kind.contains("container.image") => {
-            "one platform"
+            "single platform"
         }
         Some(kind) => kind,
         None => "index",

@@ -2,7 +2,7 @@
 
 use maud::html;
 use secrecy::SecretString;
-use tonnage_domain::error::Error;
+use tonnage_domain::error::{Error, ErrorKind};
 use tonnage_domain::identities::console_sessions::{self, Credentials};
 use tonnage_domain::identities::login_profiles::ChangePassword;
 
@@ -18,7 +18,10 @@ pub(crate) async fn change(asked: &Asked<'_>) -> Result<Reply, Error> {
     let form = &asked.form;
     let secret = |name: &str| SecretString::from(form.text(name).to_owned());
     if form.text("new") != form.text("again") {
-        let error = Error::invalid_parameter("new password", "twice the same");
+        let error = Error::new(
+            ErrorKind::InvalidParameter,
+            "The new password and its repetition differ. Write the same twice.",
+        );
         return Ok(page(asked, Some(&error)).into());
     }
     let change = ChangePassword { old: secret("old"), new: secret("new") };
