@@ -541,6 +541,7 @@ pub(crate) fn condition_keys<'a>(
     for tag in tags {
         keys.add(format!("aws:resourcetag/{}", tag.key), tag.value.as_str());
         let service = match resource {
+            Resource::Arn { arn, .. } if arn.contains(":inspector2:") => "inspector2",
             Resource::Arn { .. } => "iam",
             Resource::Secret { .. } => "secretsmanager",
             Resource::Repository { region, .. } if region.is_global() => "ecr-public",

@@ -28,6 +28,8 @@ pub enum Service {
     EcrPublic,
     /// AWS IAM.
     Iam,
+    /// Amazon Inspector, as far as it tells of container images.
+    Inspector2,
     /// AWS Secrets Manager.
     SecretsManager,
     /// AWS Signer.
@@ -45,6 +47,7 @@ impl Service {
             Self::Ecr => "ecr",
             Self::EcrPublic => "ecr-public",
             Self::Iam => "iam",
+            Self::Inspector2 => "inspector2",
             Self::SecretsManager => "secretsmanager",
             Self::Signer => "signer",
             Self::Sts => "sts",
@@ -59,6 +62,7 @@ impl Service {
     pub(crate) const fn name_in(self, action: &'static str) -> &'static str {
         let prefix = match self {
             Self::Iam => "iam:",
+            Self::Inspector2 => "inspector2:",
             Self::Ecr => "ecr:",
             Self::SecretsManager => "secretsmanager:",
             Self::EcrPublic => "ecr-public:",

@@ -77,6 +77,14 @@ use crate::images::list_image_referrers::ListImageReferrers;
 use crate::images::list_images::ListImages;
 use crate::images::list_tags::ListTags;
 use crate::images::put_image::PutImage;
+use crate::inspector::account_status::BatchGetAccountStatus;
+use crate::inspector::aggregations::ListFindingAggregations;
+use crate::inspector::coverage::{ListCoverage, ListCoverageStatistics};
+use crate::inspector::filters::{
+    CreateFilter, DeleteFilter, ListFilterTags, ListFilters, TagFilter, UntagFilter, UpdateFilter,
+};
+use crate::inspector::finding_details::BatchGetFindingDetails;
+use crate::inspector::list_findings::ListFindings;
 use crate::jobs::operations::{CancelJob, DescribeJob, ListJobs, RetryJob};
 use crate::lifecycle::delete_lifecycle_policy::DeleteLifecyclePolicy;
 use crate::lifecycle::expire::{ArchiveReferrers, ExpireImages, ExpireReferrers};
@@ -85,6 +93,10 @@ use crate::lifecycle::preview_operations::{
     GetLifecyclePolicyPreview, StartLifecyclePolicyPreview,
 };
 use crate::lifecycle::put_lifecycle_policy::PutLifecyclePolicy;
+use crate::overview::describe_image_content::DescribeImageContent;
+use crate::overview::search_images::SearchImages;
+use crate::overview::search_repositories::SearchRepositories;
+use crate::overview::summarize_registry::SummarizeRegistry;
 use crate::policies::account_limit::{DeleteAccountLimit, GetAccountLimit, PutAccountLimit};
 use crate::policies::explain::ExplainPolicy;
 use crate::policies::registry_policy::{
@@ -383,6 +395,19 @@ pub const OPERATIONS: &[Entry] = &[
     UpdateRole::ENTRY,
     UpdateRoleDescription::ENTRY,
     UpdateUser::ENTRY,
+    BatchGetAccountStatus::ENTRY,
+    BatchGetFindingDetails::ENTRY,
+    CreateFilter::ENTRY,
+    DeleteFilter::ENTRY,
+    ListCoverage::ENTRY,
+    ListCoverageStatistics::ENTRY,
+    ListFilters::ENTRY,
+    ListFindingAggregations::ENTRY,
+    ListFindings::ENTRY,
+    ListFilterTags::ENTRY,
+    TagFilter::ENTRY,
+    UntagFilter::ENTRY,
+    UpdateFilter::ENTRY,
     CreateSecret::ENTRY,
     DeleteSecretPolicy::ENTRY,
     DeleteSecret::ENTRY,
@@ -424,6 +449,7 @@ pub const OPERATIONS: &[Entry] = &[
     DescribeReplication::ENTRY,
     DescribeScrub::ENTRY,
     DecidePublicDomain::ENTRY,
+    DescribeImageContent::ENTRY,
     DescribeUpload::ENTRY,
     ExpireImages::ENTRY,
     ExpireReferrers::ENTRY,
@@ -468,9 +494,12 @@ pub const OPERATIONS: &[Entry] = &[
     PutSparseManifests::ENTRY,
     RunGarbageCollection::ENTRY,
     SearchGallery::ENTRY,
+    SearchImages::ENTRY,
+    SearchRepositories::ENTRY,
     SetAccountState::ENTRY,
     SetPrimaryPublicAlias::ENTRY,
     StartScrub::ENTRY,
+    SummarizeRegistry::ENTRY,
     SyncAdvisories::ENTRY,
     VerifyPublicRegistry::ENTRY,
     ViewImage::ENTRY,

@@ -101,10 +101,20 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "scanning",
         sql: include_str!("../migrations/0093_scanning.sql"),
     },
+    Migration {
+        version: 94,
+        name: "finding_filters",
+        sql: include_str!("../migrations/0094_finding_filters.sql"),
+    },
     Migration { version: 98, name: "gallery", sql: include_str!("../migrations/0098_gallery.sql") },
     Migration {
         version: 99,
         name: "public_pulls",
         sql: include_str!("../migrations/0099_public_pulls.sql"),
+    },
+    Migration {
+        version: 100,
+        name: "console_sessions",
+        sql: include_str!("../migrations/0100_console_sessions.sql"),
     },
 ];

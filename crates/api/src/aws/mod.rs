@@ -8,6 +8,7 @@ mod authenticate;
 mod ecr;
 pub mod error;
 mod iam;
+mod inspector2;
 mod json;
 mod query;
 mod scope;
@@ -108,7 +109,9 @@ async fn dispatch(app: &Arc<App>, parts: &Parts, body: BodyStream, arrival: &Arr
             }
         };
     }
-    let service = scope::service(parts).or_else(|| signer::service(parts));
+    let service = scope::service(parts)
+        .or_else(|| signer::service(parts))
+        .or_else(|| inspector2::service(parts));
     if matches!(service.as_deref(), Some("s3" | "s3express" | "s3-outposts"))
         || (service.is_none() && asks_for_an_object(parts))
     {
@@ -140,6 +143,17 @@ async fn dispatch(app: &Arc<App>, parts: &Parts, body: BodyStream, arrival: &Arr
         };
         let content_type = HeaderValue::from_static("application/json");
         let mut response = json::error(&signer::wire(&failure), content_type);
+        let explanation = denial::explanation(app, failure.denied()).await;
+        denial::explain(&mut response, explanation);
+        return response;
+    }
+    if service.as_deref() == Some(inspector2::SIGNING_NAME) {
+        let failure = match inspector2::handle(app, parts, body, arrival).await {
+            Ok(response) => return response,
+            Err(failure) => failure,
+        };
+        let content_type = HeaderValue::from_static("application/json");
+        let mut response = json::error(&inspector2::wire(&failure), content_type);
         let explanation = denial::explanation(app, failure.denied()).await;
         denial::explain(&mut response, explanation);
         return response;

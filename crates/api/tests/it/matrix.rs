@@ -41,6 +41,10 @@ use tonnage_domain::jobs::operations::{CancelJob, DescribeJob, ListJobs, RetryJo
 use tonnage_domain::metadata::Mode;
 use tonnage_domain::names::{AccountId, Digest, Reference, RepositoryName};
 use tonnage_domain::operations::OPERATIONS;
+use tonnage_domain::overview::describe_image_content::DescribeImageContent;
+use tonnage_domain::overview::search_images::{Kind, SearchImages};
+use tonnage_domain::overview::search_repositories::{self, SearchRepositories};
+use tonnage_domain::overview::summarize_registry::SummarizeRegistry;
 use tonnage_domain::pages::PageRequest;
 use tonnage_domain::params;
 use tonnage_domain::policies::account_limit::{
@@ -505,6 +509,21 @@ async fn administrate(asking: &Asking, operation: &str) -> String {
             let repository = in_management("app");
             asking.run(GetPullStatistics { repository, days: 30, page }).await
         }
+        "DescribeImageContent" => {
+            let id = ImageIdentifier { digest: Some(Digest::parse(DIGEST).unwrap()), tag: None };
+            asking.run(DescribeImageContent { repository: in_management("app"), id }).await
+        }
+        "SearchImages" => {
+            let page = PageRequest { after: None, limit: 10 };
+            let (repository, kind) = (in_management("app"), Kind::All);
+            asking.run(SearchImages { repository, text: String::new(), kind, page }).await
+        }
+        "SearchRepositories" => {
+            let page = PageRequest { after: None, limit: 10 };
+            let (text, sort) = (String::new(), search_repositories::Sort::Name);
+            asking.run(SearchRepositories { text, sort, page }).await
+        }
+        "SummarizeRegistry" => asking.run(SummarizeRegistry).await,
         "BrowseGallery" => asking.run(BrowseGallery).await,
         "SearchGallery" => {
             asking.run(SearchGallery { limit: 10, ..SearchGallery::default() }).await
@@ -599,6 +618,7 @@ async fn who_may_do_what_is_reviewed() {
             Service::Ecr => cells(&row, &Json(entry.name)).await,
             Service::EcrPublic => cells(&row, &public::Json(entry.name)).await,
             Service::Iam => cells(&row, &Form("iam", entry.name)).await,
+            Service::Inspector2 => cells(&row, &Inspector(entry.name)).await,
             Service::SecretsManager => cells(&row, &Secrets(entry.name)).await,
             Service::Signer => cells(&row, &Rest(entry.name)).await,
             Service::Sts => cells(&row, &Form("sts", entry.name)).await,
@@ -814,6 +834,56 @@ impl Ask for Rest {
             target: target.to_owned(),
             body: body.into(),
             service: "signer".to_owned(),
+            ..Plain::default()
+        };
+        Box::pin(async move { outcome(&asking.signed(&plain).await) })
+    }
+}
+
+/// An operation of Amazon Inspector.
+struct Inspector(&'static str);
+
+impl Ask for Inspector {
+    fn ask<'a>(&'a self, asking: &'a Asking, _row: &'a str) -> Told<'a> {
+        let arn = format!(
+            "arn:aws:inspector2:{REGION}:{ACCOUNT}:owner/{ACCOUNT}/filter/0123456789abcdef"
+        );
+        let escaped = arn.replace(':', "%3A").replace('/', "%2F");
+        let severity = json!({ "severity": [{ "comparison": "EQUALS", "value": "LOW" }] });
+        let (method, target, input) = match self.0 {
+            "BatchGetAccountStatus" => ("POST", "/status/batch/get".to_owned(), json!({})),
+            "BatchGetFindingDetails" => {
+                ("POST", "/findings/details/batch/get".to_owned(), json!({ "findingArns": ["x"] }))
+            }
+            "CreateFilter" => (
+                "POST",
+                "/filters/create".to_owned(),
+                json!({ "name": "noise", "action": "SUPPRESS", "filterCriteria": severity }),
+            ),
+            "DeleteFilter" => ("POST", "/filters/delete".to_owned(), json!({ "arn": arn })),
+            "ListCoverage" => ("POST", "/coverage/list".to_owned(), json!({})),
+            "ListCoverageStatistics" => ("POST", "/coverage/statistics/list".to_owned(), json!({})),
+            "ListFilters" => ("POST", "/filters/list".to_owned(), json!({})),
+            "ListFindingAggregations" => (
+                "POST",
+                "/findings/aggregation/list".to_owned(),
+                json!({ "aggregationType": "TITLE" }),
+            ),
+            "ListFindings" => ("POST", "/findings/list".to_owned(), json!({})),
+            "ListTagsForResource" => ("GET", format!("/tags/{escaped}"), json!(null)),
+            "TagResource" => {
+                ("POST", format!("/tags/{escaped}"), json!({ "tags": { "key": "value" } }))
+            }
+            "UntagResource" => ("DELETE", format!("/tags/{escaped}?tagKeys=key"), json!(null)),
+            "UpdateFilter" => ("POST", "/filters/update".to_owned(), json!({ "filterArn": arn })),
+            other => panic!("inspector2:{other} has no row in the matrix: say how it is asked"),
+        };
+        let body = if input.is_null() { String::new() } else { input.to_string() };
+        let plain = Plain {
+            method,
+            target,
+            body: body.into(),
+            service: "inspector2".to_owned(),
             ..Plain::default()
         };
         Box::pin(async move { outcome(&asking.signed(&plain).await) })

@@ -138,7 +138,7 @@ fn scan(status: ScanStatus) -> ImageScan {
         true => vec![finding],
         false => Vec::new(),
     };
-    ImageScan { scan, findings }
+    ImageScan { scan, findings, has_suppressed: true }
 }
 
 fn repository() -> RepositoryView {

@@ -93,6 +93,8 @@ const REFERENCES: &[Reference] = &[
               (SELECT 1 FROM image_scans WHERE image_scans.image_id = image_findings.image_id \
               AND image_scans.scan_type = image_findings.scan_type)",
     },
+    reference!("closed_findings"."image_id" => "images"."id"),
+    reference!("finding_filters"."registry_id" => "registries"."id"),
     reference!("image_packages"."image_id" => "images"."id"),
     reference!("image_packages"."package_version_id" => "package_versions"."id"),
     reference!("signing_authorities"."account_id" => "accounts"."id"),

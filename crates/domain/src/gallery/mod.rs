@@ -4,7 +4,7 @@
 //! pull. Lists and search are made from rows of their own, which follow each change within a second
 //! ([`index`]), so that no push waits for them.
 
-mod config;
+pub(crate) mod config;
 pub mod get_pull_statistics;
 pub mod index;
 pub mod listings;

@@ -9,6 +9,7 @@ use crate::gallery;
 use crate::names::{Digest, Tag};
 use crate::params;
 use crate::repositories::Repository;
+use crate::scanning::review_findings;
 
 /// Tags per image; ECR's quota.
 const TAGS_PER_IMAGE_MAX: i64 = 1_000;
@@ -99,6 +100,7 @@ pub(crate) async fn put(
     let previous = current.map(|current| current.digest);
     record(tx, call, repository, tag, version, Some(digest), previous.as_ref()).await?;
     gallery::note(tx, call, repository).await?;
+    review_findings::note_tags(tx, call, repository).await?;
     Ok(Put::Moved)
 }
 
@@ -117,6 +119,7 @@ pub(crate) async fn remove(
     .await?;
     let version = call.next_id();
     gallery::note(tx, call, repository).await?;
+    review_findings::note_tags(tx, call, repository).await?;
     record(tx, call, repository, tag, version, None, Some(&image.digest)).await
 }
 

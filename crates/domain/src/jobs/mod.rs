@@ -60,6 +60,8 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<scanning::scan_public_images::ScanPublicImages>(),
     Kind::of::<scanning::forget_packages::ForgetPackages>(),
     Kind::of::<scanning::rematch::RematchPackages>(),
+    Kind::of::<scanning::review_findings::ExpireFilters>(),
+    Kind::of::<scanning::review_findings::ReviewFindings>(),
     Kind::of::<scanning::scan_image::ScanImage>(),
     Kind::of::<secrets::purge::PurgeSecrets>(),
     Kind::of::<signing::sign_image::SignImage>(),
@@ -74,6 +76,7 @@ pub const SCHEDULES: &[Schedule] = &[
     Schedule::of::<archive::archive_blobs::ArchiveBlobs>("archive-blobs", 3600),
     Schedule::of::<lifecycle::turns::GiveTurns>("lifecycle-turns", 600),
     Schedule::of::<replication::backfills::forget::ForgetBackfills>("forget-backfills", 24 * 3600),
+    Schedule::of::<scanning::review_findings::ExpireFilters>("expire-finding-filters", 60),
     Schedule::of::<scanning::forget_packages::ForgetPackages>("forget-packages", 24 * 3600),
     Schedule::of::<scanning::rematch::RematchPackages>("rematch-packages", 30),
     Schedule::of::<secrets::purge::PurgeSecrets>("purge-secrets", 3600),
@@ -116,14 +119,17 @@ pub struct Limits {
     pub concurrency: u32,
     /// How often one is tried before it is a dead letter.
     pub attempts: u32,
-    /// The pause after the first failure, in seconds; it doubles with every further one, up to an
-    /// hour, and a quarter of it is a matter of chance.
+    /// The pause after the first failure, in seconds; it doubles with every further one, and a
+    /// quarter of it is a matter of chance.
     pub pause_seconds: i64,
+    /// The longest pause, in seconds.
+    pub pause_seconds_max: i64,
 }
 
 impl Limits {
     /// For most kinds.
-    pub const DEFAULT: Self = Self { concurrency: 2, attempts: 8, pause_seconds: 5 };
+    pub const DEFAULT: Self =
+        Self { concurrency: 2, attempts: 8, pause_seconds: 5, pause_seconds_max: 3_600 };
 }
 
 /// What comes after a run that did not fail.
@@ -138,7 +144,7 @@ pub enum Next<J> {
 /// A run of a job: what it works with.
 pub struct Run<'a> {
     /// The registry.
-    pub app: &'a App,
+    pub app: &'a Arc<App>,
     lease: Lease,
     progress: Mutex<Option<Progress>>,
 }

@@ -31,7 +31,9 @@ const QUEUE_GARBAGE: [&str; 2] = [
 ];
 
 /// What refers to a repository, referrers before what they refer to.
-const DELETE_IN_ORDER: [&str; 25] = [
+const DELETE_IN_ORDER: [&str; 26] = [
+    "DELETE FROM closed_findings WHERE image_id IN \
+     (SELECT id FROM images WHERE repository_id = $1)",
     "DELETE FROM image_findings WHERE image_id IN (SELECT id FROM images WHERE repository_id = $1)",
     "DELETE FROM image_scans WHERE image_id IN (SELECT id FROM images WHERE repository_id = $1)",
     "DELETE FROM image_packages WHERE image_id IN (SELECT id FROM images WHERE repository_id = $1)",

@@ -6,7 +6,7 @@ use super::state::{self, Scan, ScanStatus};
 use crate::clock::Millis;
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind, Result};
-use crate::execute::{Call, Demand, Entry, Operation, Service};
+use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
 use crate::images::{self, ImageIdentifier, ImageStatus, not_found, resolve, tags};
 use crate::names::{Digest, Tag};
 use crate::pages::{Page, PageRequest};
@@ -56,6 +56,35 @@ pub struct ScannedImage {
     pub last_pulled_at: Option<Millis>,
 }
 
+impl ScannedImage {
+    /// Its ARN, as resources of findings have it.
+    pub fn arn(&self) -> String {
+        format!("{}/{}", self.repository.arn(), self.digest)
+    }
+
+    /// What is known of an image, while it is there.
+    pub(crate) async fn load(
+        tx: &mut Tx,
+        repository: &RepositoryAddress,
+        image_id: i64,
+    ) -> Result<Option<Self>> {
+        let row = tx
+            .optional(
+                "SELECT digest, pushed_at, last_pulled_at FROM images WHERE id = $1",
+                params![image_id],
+            )
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        Ok(Some(Self {
+            repository: repository.clone(),
+            digest: Digest::parse(&row.get::<String>(0)?).map_err(Error::internal)?,
+            tags: tags::of_image(tx, image_id).await?,
+            pushed_at: row.get(1)?,
+            last_pulled_at: row.get(2)?,
+        }))
+    }
+}
+
 impl Operation for DescribeImageScanFindings {
     const ENTRY: Entry = Entry { service: Service::Ecr, name: "DescribeImageScanFindings" };
     type Output = ScanFindings;
@@ -86,20 +115,9 @@ impl Operation for DescribeImageScanFindings {
         } else {
             Page { items: Vec::new(), next: None }
         };
-        let row = tx
-            .optional(
-                "SELECT pushed_at, last_pulled_at FROM images WHERE id = $1",
-                params![image.id],
-            )
+        let image = ScannedImage::load(&mut tx, &self.repository, image.id)
             .await?
             .ok_or_else(|| Error::internal("an image row vanished inside a snapshot"))?;
-        let image = ScannedImage {
-            repository: self.repository,
-            digest: image.digest,
-            tags: tags::of_image(&mut tx, image.id).await?,
-            pushed_at: row.get(0)?,
-            last_pulled_at: row.get(1)?,
-        };
         Ok(ScanFindings { image, scan, findings })
     }
 }

@@ -8,6 +8,7 @@ use tonnage_scanner::advisories::Severity;
 
 use super::ScanType;
 use super::state::{ScanStatus, SeverityCounts};
+use super::suppression::{Judge, Suppression};
 use crate::clock::Millis;
 use crate::error::{Error, Result};
 use crate::execute::Tx;
@@ -17,6 +18,10 @@ use crate::params;
 
 /// Findings of one scan that are kept, the worst first; the counts tell of all.
 pub(super) const FINDINGS_MAX: usize = 20_000;
+/// How long a finding is shown that an image no longer has, in seconds; three days, as in Inspector.
+pub(crate) const CLOSED_SECONDS: i64 = 3 * 24 * 3600;
+/// Findings that one scan may close and that are shown then.
+const CLOSED_MAX: usize = 1_000;
 
 /// A flaw that packages of an image have. Under basic scanning it is of one source package, under
 /// enhanced scanning of the whole image.
@@ -111,6 +116,89 @@ impl Finding {
     pub fn is_fixable(&self) -> bool {
         self.packages.iter().any(|package| package.fixed_version.is_some())
     }
+
+    /// Whether a newer version of all, some or none of the packages is without it, in Inspector's
+    /// words.
+    pub fn fix_available(&self) -> &'static str {
+        let fixed = self.packages.iter().filter(|package| package.fixed_version.is_some()).count();
+        match fixed {
+            0 => "NO",
+            fixed if fixed == self.packages.len() => "YES",
+            _ => "PARTIAL",
+        }
+    }
+
+    /// Whether it is known to be exploited, in Inspector's words.
+    pub fn exploit_available(&self) -> &'static str {
+        if self.is_exploited { "YES" } else { "NO" }
+    }
+
+    /// The vector of the newest version of CVSS.
+    pub fn vector(&self) -> Option<&Vector> {
+        self.vectors.iter().max_by(|a, b| a.version.cmp(&b.version))
+    }
+
+    /// Its score.
+    pub fn score(&self) -> Option<f64> {
+        self.vector().map(Vector::score)
+    }
+
+    /// How probable it is that it will be exploited within 30 days.
+    pub fn epss_score(&self) -> Option<f64> {
+        self.epss_millionths.map(|millionths| f64::from(millionths) / 1e6)
+    }
+}
+
+/// The parts of a version as the packages of operating systems have them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SplitVersion<'a> {
+    /// The epoch; 0 where a package of an operating system says none.
+    pub epoch: Option<u32>,
+    /// The version of the software itself.
+    pub version: &'a str,
+    /// The release of the package.
+    pub release: Option<&'a str>,
+}
+
+impl VulnerablePackage {
+    /// `epoch:version-release`, of which only the version must be there.
+    pub fn split_version(&self) -> SplitVersion<'_> {
+        let (mut epoch, mut version, mut release) = (None, self.version.as_str(), None);
+        if self.package_type.is_os() {
+            if let Some((number, rest)) = version.split_once(':')
+                && let Ok(number) = number.parse()
+            {
+                (epoch, version) = (Some(number), rest);
+            }
+            if let Some((upstream, rest)) = version.rsplit_once('-') {
+                (version, release) = (upstream, Some(rest));
+            }
+            epoch = epoch.or(Some(0));
+        }
+        SplitVersion { epoch, version, release }
+    }
+}
+
+/// Where a finding stands (botocore `inspector2`, shape `FindingStatus`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FindingStatus {
+    /// The image has it.
+    Active,
+    /// The image has it, but somebody said that it does not count.
+    Suppressed,
+    /// The image does not have it any more.
+    Closed,
+}
+
+impl FindingStatus {
+    /// As AWS spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "ACTIVE",
+            Self::Suppressed => "SUPPRESSED",
+            Self::Closed => "CLOSED",
+        }
+    }
 }
 
 /// A finding with its times.
@@ -124,6 +212,10 @@ pub struct StoredFinding {
     pub last_observed_at: Millis,
     /// When what is said of it last changed.
     pub updated_at: Millis,
+    /// Where it stands.
+    pub status: FindingStatus,
+    /// Why it does not count, where it is suppressed; what else was said of it, where it is not.
+    pub suppression: Option<Suppression>,
 }
 
 /// What is new of a finding.
@@ -132,6 +224,24 @@ pub(super) enum Changed {
     Created,
     Updated,
     Closed,
+}
+
+/// A finding of which something is new.
+pub(super) struct Change {
+    pub(super) changed: Changed,
+    pub(super) finding: Finding,
+    pub(super) is_suppressed: bool,
+}
+
+impl Change {
+    /// Where the finding stands now.
+    pub(super) fn status(&self) -> FindingStatus {
+        match (self.changed, self.is_suppressed) {
+            (Changed::Closed, _) => FindingStatus::Closed,
+            (Changed::Created | Changed::Updated, true) => FindingStatus::Suppressed,
+            (Changed::Created | Changed::Updated, false) => FindingStatus::Active,
+        }
+    }
 }
 
 /// What a scan has come to.
@@ -153,14 +263,14 @@ pub(super) fn count<'f>(findings: impl IntoIterator<Item = &'f Finding>) -> Seve
 }
 
 /// Puts what a scan found in the place of what the one before it found; what changed, in the order
-/// of the findings, those that are no more last.
+/// of the findings, those that are no more last; and how many there are that count.
 pub(super) async fn replace(
     tx: &mut Tx,
     image_id: i64,
     scan_type: ScanType,
-    ended: &Ended<'_>,
+    (ended, judge): (&Ended<'_>, &Judge),
     now: Millis,
-) -> Result<Vec<(Changed, Finding)>> {
+) -> Result<(Vec<Change>, SeverityCounts)> {
     let mut before = before(tx, image_id, scan_type).await?;
     tx.execute(
         "DELETE FROM image_findings WHERE image_id = $1 AND scan_type = $2",
@@ -168,40 +278,49 @@ pub(super) async fn replace(
     )
     .await?;
     let mut changes = Vec::new();
-    for (position, finding) in ended.findings.iter().take(FINDINGS_MAX).enumerate() {
-        let (mut first_observed_at, mut updated_at) = (now, now);
-        match before.remove(&identity(scan_type, finding)) {
-            None => changes.push((Changed::Created, finding.clone())),
-            Some(old) => {
-                first_observed_at = old.first_observed_at;
-                if old.finding == *finding {
-                    updated_at = old.updated_at;
-                } else {
-                    changes.push((Changed::Updated, finding.clone()));
-                }
-            }
+    let mut counting = Vec::new();
+    for (position, finding) in ended.findings.iter().enumerate() {
+        let old = before.remove(&identity(scan_type, finding));
+        let first_observed_at = old.as_ref().map_or(now, |old| old.first_observed_at);
+        let mut stored = StoredFinding {
+            finding: finding.clone(),
+            first_observed_at,
+            last_observed_at: now,
+            updated_at: now,
+            status: FindingStatus::Active,
+            suppression: None,
+        };
+        stored.suppression = judge.decide(&stored, ended.platform);
+        let is_suppressed = stored.suppression.as_ref().is_some_and(|it| it.suppresses);
+        if !is_suppressed {
+            counting.push(finding);
         }
-        tx.execute(
-            "INSERT INTO image_findings (image_id, scan_type, position, name, severity, document, \
-             first_observed_at, last_observed_at, updated_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-            params![
-                image_id,
-                scan_type.as_str(),
-                position,
-                &finding.name,
-                finding.severity.as_str(),
-                serde_json::to_string(finding).map_err(Error::internal)?,
-                first_observed_at,
-                now,
-                updated_at,
-            ],
-        )
-        .await?;
+        if position >= FINDINGS_MAX {
+            continue;
+        }
+        let changed = match &old {
+            None => Some(Changed::Created),
+            Some(old) if old.finding == *finding && old.suppression == stored.suppression => {
+                stored.updated_at = old.updated_at;
+                None
+            }
+            Some(_) => Some(Changed::Updated),
+        };
+        insert(tx, image_id, scan_type, (position, &stored)).await?;
+        if let Some(changed) = changed {
+            changes.push(Change { changed, finding: finding.clone(), is_suppressed });
+        }
     }
-    changes.extend(before.into_values().map(|old| (Changed::Closed, old.finding)));
-    let counts = count(ended.findings);
-    let fixable = count(ended.findings.iter().filter(|finding| finding.is_fixable()));
+    if scan_type == ScanType::Enhanced {
+        close(tx, image_id, (&changes, before.values()), now).await?;
+    }
+    changes.extend(before.into_values().map(|old| Change {
+        changed: Changed::Closed,
+        finding: old.finding,
+        is_suppressed: false,
+    }));
+    let counts = count(counting.iter().copied());
+    let fixable = count(counting.into_iter().filter(|finding| finding.is_fixable()));
     tx.execute(
         "UPDATE image_scans SET status = $3, description = $4, completed_at = $5, \
          source_updated_at = $6, counts = $7, platform = $8, fixable = $9 \
@@ -219,7 +338,69 @@ pub(super) async fn replace(
         ],
     )
     .await?;
-    Ok(changes)
+    Ok((changes, counts))
+}
+
+async fn insert(
+    tx: &mut Tx,
+    image_id: i64,
+    scan_type: ScanType,
+    (position, stored): (usize, &StoredFinding),
+) -> Result<()> {
+    tx.execute(
+        "INSERT INTO image_findings (image_id, scan_type, position, name, severity, document, \
+         first_observed_at, last_observed_at, updated_at, suppression) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        params![
+            image_id,
+            scan_type.as_str(),
+            position,
+            &stored.finding.name,
+            stored.finding.severity.as_str(),
+            serde_json::to_string(&stored.finding).map_err(Error::internal)?,
+            stored.first_observed_at,
+            stored.last_observed_at,
+            stored.updated_at,
+            stored.suppression.as_ref().map(Suppression::to_stored).transpose()?,
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Notes which findings an image no longer has, and that it has others again.
+async fn close<'f>(
+    tx: &mut Tx,
+    image_id: i64,
+    (changes, closed): (&[Change], impl Iterator<Item = &'f StoredFinding>),
+    now: Millis,
+) -> Result<()> {
+    for change in changes.iter().filter(|change| change.changed == Changed::Created) {
+        tx.execute(
+            "DELETE FROM closed_findings WHERE image_id = $1 AND name = $2",
+            params![image_id, &change.finding.name],
+        )
+        .await?;
+    }
+    for old in closed.take(CLOSED_MAX) {
+        tx.execute(
+            "INSERT INTO closed_findings (image_id, name, document, first_observed_at, \
+             last_observed_at, closed_at) VALUES ($1, $2, $3, $4, $5, $6) \
+             ON CONFLICT (image_id, name) DO UPDATE SET document = excluded.document, \
+             first_observed_at = excluded.first_observed_at, \
+             last_observed_at = excluded.last_observed_at, closed_at = excluded.closed_at",
+            params![
+                image_id,
+                &old.finding.name,
+                serde_json::to_string(&old.finding).map_err(Error::internal)?,
+                old.first_observed_at,
+                old.last_observed_at,
+                now,
+            ],
+        )
+        .await?;
+    }
+    Ok(())
 }
 
 /// By what a finding is the same one in two scans of an image.
@@ -260,8 +441,8 @@ pub(crate) async fn page(
     };
     let rows = tx
         .all(
-            "SELECT document, first_observed_at, last_observed_at, updated_at, position \
-             FROM image_findings WHERE image_id = $1 AND scan_type = $2 AND position > $3 \
+            "SELECT document, first_observed_at, last_observed_at, updated_at, position, \
+             suppression FROM image_findings WHERE image_id = $1 AND scan_type = $2 AND position > $3 \
              ORDER BY position LIMIT $4",
             params![image_id, scan_type.as_str(), after, request.limit_and_one()],
         )
@@ -278,10 +459,133 @@ pub(crate) async fn page(
 }
 
 fn from_row(row: &Row) -> Result<StoredFinding> {
+    let suppression: Option<String> = row.get(5)?;
+    let suppression = suppression.as_deref().map(Suppression::from_stored).transpose()?;
+    let is_suppressed = suppression.as_ref().is_some_and(|it| it.suppresses);
     Ok(StoredFinding {
         finding: serde_json::from_str(&row.get::<String>(0)?).map_err(Error::internal)?,
         first_observed_at: row.get(1)?,
         last_observed_at: row.get(2)?,
         updated_at: row.get(3)?,
+        status: if is_suppressed { FindingStatus::Suppressed } else { FindingStatus::Active },
+        suppression,
     })
+}
+
+/// The findings that an image no longer has, by name.
+pub(crate) async fn closed(
+    tx: &mut Tx,
+    image_id: i64,
+    since: Millis,
+) -> Result<Vec<StoredFinding>> {
+    let rows = tx
+        .all(
+            "SELECT document, first_observed_at, last_observed_at, closed_at \
+             FROM closed_findings WHERE image_id = $1 AND closed_at > $2 ORDER BY name LIMIT $3",
+            params![image_id, since, FINDINGS_MAX],
+        )
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(StoredFinding {
+                finding: serde_json::from_str(&row.get::<String>(0)?).map_err(Error::internal)?,
+                first_observed_at: row.get(1)?,
+                last_observed_at: row.get(2)?,
+                updated_at: row.get(3)?,
+                status: FindingStatus::Closed,
+                suppression: None,
+            })
+        })
+        .collect()
+}
+
+/// Judges the findings of an image anew, as they are stored; what changed. Nothing is written where
+/// nothing did.
+pub(super) async fn judge_anew(
+    tx: &mut Tx,
+    image_id: i64,
+    (scan_type, platform): (ScanType, &str),
+    judge: &Judge,
+    now: Millis,
+) -> Result<Vec<Change>> {
+    let everything = PageRequest { after: None, limit: u32::MAX };
+    let stored = page(tx, image_id, scan_type, &everything).await?.items;
+    let mut changes = Vec::new();
+    let (mut counting, mut fixable) = (SeverityCounts::new(), SeverityCounts::new());
+    let (mut counted, mut counted_fixable) = (SeverityCounts::new(), SeverityCounts::new());
+    for (position, found) in stored.into_iter().enumerate() {
+        let suppression = judge.decide(&found, platform);
+        let is_suppressed = suppression.as_ref().is_some_and(|it| it.suppresses);
+        let severity = found.finding.severity;
+        let one = |counts: &mut SeverityCounts| *counts.entry(severity).or_default() += 1;
+        if !is_suppressed {
+            one(&mut counting);
+            if found.finding.is_fixable() {
+                one(&mut fixable);
+            }
+        }
+        if found.status != FindingStatus::Suppressed {
+            one(&mut counted);
+            if found.finding.is_fixable() {
+                one(&mut counted_fixable);
+            }
+        }
+        if suppression == found.suppression {
+            continue;
+        }
+        tx.execute(
+            "UPDATE image_findings SET suppression = $4, updated_at = $5 \
+             WHERE image_id = $1 AND scan_type = $2 AND position = $3",
+            params![
+                image_id,
+                scan_type.as_str(),
+                position,
+                suppression.as_ref().map(Suppression::to_stored).transpose()?,
+                now,
+            ],
+        )
+        .await?;
+        changes.push(Change { changed: Changed::Updated, finding: found.finding, is_suppressed });
+    }
+    if counting != counted {
+        recount(tx, image_id, scan_type, (&counted, &counting), "counts").await?;
+        recount(tx, image_id, scan_type, (&counted_fixable, &fixable), "fixable").await?;
+    }
+    Ok(changes)
+}
+
+/// Changes counts by what changed in the findings that are kept; the counts tell of all.
+async fn recount(
+    tx: &mut Tx,
+    image_id: i64,
+    scan_type: ScanType,
+    (before, after): (&SeverityCounts, &SeverityCounts),
+    which: &str,
+) -> Result<()> {
+    let (select, update) = match which {
+        "counts" => (
+            "SELECT counts FROM image_scans WHERE image_id = $1 AND scan_type = $2",
+            "UPDATE image_scans SET counts = $3 WHERE image_id = $1 AND scan_type = $2",
+        ),
+        _ => (
+            "SELECT fixable FROM image_scans WHERE image_id = $1 AND scan_type = $2",
+            "UPDATE image_scans SET fixable = $3 WHERE image_id = $1 AND scan_type = $2",
+        ),
+    };
+    let Some(row) = tx.optional(select, params![image_id, scan_type.as_str()]).await? else {
+        return Ok(());
+    };
+    let mut counts: SeverityCounts =
+        serde_json::from_str(&row.get::<String>(0)?).map_err(Error::internal)?;
+    for (severity, less) in before {
+        let count = counts.entry(*severity).or_default();
+        *count = count.saturating_sub(*less);
+    }
+    for (severity, more) in after {
+        *counts.entry(*severity).or_default() += more;
+    }
+    counts.retain(|_, count| *count > 0);
+    let counts = serde_json::to_string(&counts).map_err(Error::internal)?;
+    tx.execute(update, params![image_id, scan_type.as_str(), counts]).await?;
+    Ok(())
 }

@@ -23,10 +23,12 @@ mod note;
 pub mod put_image_scanning_configuration;
 pub mod registry_scanning_configuration;
 pub mod rematch;
+pub mod review_findings;
 pub mod scan_image;
 pub mod scan_public_images;
 pub mod start_image_scan;
 pub mod state;
+pub mod suppression;
 
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
@@ -206,6 +208,38 @@ pub fn title(finding: &Finding) -> String {
     let more = if names.len() > NAMES_MAX { " and more" } else { "" };
     names.truncate(NAMES_MAX);
     format!("{} - {}{more}", finding.name, names.join(", "))
+}
+
+/// The other names of a flaw, and the advisories that tell of it.
+pub fn related(finding: &Finding) -> Vec<&str> {
+    let names = finding.aliases.iter().chain(&finding.advisories);
+    let mut names: Vec<&str> =
+        names.map(String::as_str).filter(|name| *name != finding.name).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// Who tells of a flaw, in Inspector's words: the makers of the system for its packages.
+pub fn source(finding: &Finding, platform: &str) -> &'static str {
+    const SYSTEMS: [(&str, &str); 9] = [
+        ("DEBIAN", "DEBIAN_CVE"),
+        ("UBUNTU", "UBUNTU_CVE"),
+        ("ALPINE", "ALPINE_SECDB"),
+        ("RED_HAT", "REDHAT_CVE"),
+        ("AMAZON", "AMAZON_CVE"),
+        ("ORACLE", "ORACLE_CVE"),
+        ("ALMALINUX", "ALMALINUX_CVE"),
+        ("ROCKY", "ROCKY_CVE"),
+        ("SUSE", "SUSE_CVE"),
+    ];
+    let is_of_system = finding.packages.iter().any(|package| package.package_type.is_os());
+    let system = SYSTEMS.iter().find(|(name, _)| platform.starts_with(name));
+    match system {
+        Some((_, source)) if is_of_system => source,
+        _ if finding.advisories.iter().any(|id| id.starts_with("GHSA-")) => "GITHUB",
+        _ => "NVD",
+    }
 }
 
 #[cfg(test)]

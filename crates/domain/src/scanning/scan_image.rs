@@ -6,16 +6,18 @@ use serde::{Deserialize, Serialize};
 use tonnage_scanner::advisories::{Ecosystem, Subject};
 use tonnage_scanner::layers::Inventory;
 
-use super::findings::{self, Changed, Ended, Finding};
+use super::describe_image_scan_findings::ScannedImage;
+use super::findings::{self, Change, Ended, Finding};
 use super::index_image_layers::{IndexImageLayers, Indexed};
-use super::state::{self, Scan, ScanStatus};
+use super::state::{self, Scan, ScanStatus, SeverityCounts};
+use super::suppression::Suppressions;
 use super::{RegistryScanningConfiguration, ScanFrequency, ScanType, matching, rematch};
 use crate::advisories::{self, Sequence};
 use crate::app::{App, Settings};
 use crate::error::{Error, Result};
 use crate::events::{self, Event};
 use crate::execute::{Tx, execute};
-use crate::images::{ImageStatus, tags};
+use crate::images::ImageStatus;
 use crate::jobs::{Job, Limits, Next, Run};
 use crate::names::{AccountId, Digest};
 use crate::registries::Document as _;
@@ -83,7 +85,8 @@ impl Outcome {
 
 impl Job for ScanImage {
     const KIND: &'static str = "scan-image";
-    const LIMITS: Limits = Limits { concurrency: 2, attempts: 5, pause_seconds: 5 };
+    const LIMITS: Limits =
+        Limits { concurrency: 2, attempts: 5, pause_seconds: 5, ..Limits::DEFAULT };
 
     fn key(&self) -> String {
         Self::key_of(self.image_id, self.scan_type)
@@ -262,9 +265,22 @@ impl ScanImage {
             source_updated_at: advisories::updated_at(&mut tx).await?,
             findings: &outcome.findings,
         };
-        let changes =
-            findings::replace(&mut tx, self.image_id, self.scan_type, &ended, now).await?;
-        self.publish(&mut tx, app, &image, &outcome, &changes).await?;
+        let address = &image.repository.address;
+        let Some(scanned) = ScannedImage::load(&mut tx, address, self.image_id).await? else {
+            run.commit(tx).await?;
+            return Ok(true);
+        };
+        // Read while the progress is held, so that a rule that comes later finds what is stored here.
+        let judge =
+            Suppressions::load(&mut tx, image.repository.registry_id, now).await?.of(scanned);
+        let (changes, counts) =
+            findings::replace(&mut tx, self.image_id, self.scan_type, (&ended, &judge), now)
+                .await?;
+        self.publish(&mut tx, app, (&image, outcome.status, counts), judge.image()).await?;
+        if self.scan_type == ScanType::Enhanced {
+            let registry_id = image.repository.registry_id;
+            publish_changes(&mut tx, app, registry_id, (judge.image(), &changes)).await?;
+        }
         run.commit(tx).await?;
         Ok(true)
     }
@@ -273,55 +289,58 @@ impl ScanImage {
         &self,
         tx: &mut Tx,
         app: &App,
-        image: &Subjected,
-        outcome: &Outcome,
-        changes: &[(Changed, Finding)],
+        (image, status, counts): (&Subjected, ScanStatus, SeverityCounts),
+        scanned: &ScannedImage,
     ) -> Result<()> {
-        let registry_id = image.repository.registry_id;
-        let image_tags = tags::of_image(tx, self.image_id).await?;
-        let image_tags: Vec<String> = image_tags.iter().map(ToString::to_string).collect();
-        let counts = findings::count(&outcome.findings);
-        let repository_name = image.repository.address.name.to_string();
-        let image_digest = image.digest.to_string();
-        if !image.scan.status.has_findings() {
-            let event = match self.scan_type {
-                ScanType::Basic => Event::ImageScanned {
-                    scan_status: outcome.status.as_str(),
-                    repository_name: repository_name.clone(),
-                    finding_severity_counts: counts,
-                    image_digest: image_digest.clone(),
-                    image_tags: image_tags.clone(),
-                },
-                ScanType::Enhanced => Event::EnhancedScanCompleted {
-                    scan_status: outcome.status.as_str(),
-                    repository_name: repository_name.clone(),
-                    finding_severity_counts: counts,
-                    image_digest: image_digest.clone(),
-                    image_tags: image_tags.clone(),
-                },
-            };
-            events::publish_now(tx, app, registry_id, &event).await?;
-        }
-        if self.scan_type == ScanType::Basic {
+        if image.scan.status.has_findings() {
             return Ok(());
         }
-        for (changed, finding) in changes {
-            let event = Event::FindingChanged {
-                finding_arn: super::finding_arn(&image.repository.address, &image.digest, finding),
-                status: match changed {
-                    Changed::Created | Changed::Updated => "ACTIVE",
-                    Changed::Closed => "CLOSED",
-                },
-                title: super::title(finding),
-                severity: finding.severity.enhanced(),
-                repository_name: repository_name.clone(),
-                image_digest: image_digest.clone(),
-                image_tags: image_tags.clone(),
-            };
-            events::publish_now(tx, app, registry_id, &event).await?;
-        }
-        Ok(())
+        let scan_status = status.as_str();
+        let repository_name = scanned.repository.name.to_string();
+        let image_digest = scanned.digest.to_string();
+        let image_tags = scanned.tags.iter().map(ToString::to_string).collect();
+        let finding_severity_counts = counts;
+        let event = match self.scan_type {
+            ScanType::Basic => Event::ImageScanned {
+                scan_status,
+                repository_name,
+                finding_severity_counts,
+                image_digest,
+                image_tags,
+            },
+            ScanType::Enhanced => Event::EnhancedScanCompleted {
+                scan_status,
+                repository_name,
+                finding_severity_counts,
+                image_digest,
+                image_tags,
+            },
+        };
+        events::publish_now(tx, app, image.repository.registry_id, &event).await
     }
+}
+
+/// Tells of each finding of enhanced scanning that is new, changed or gone.
+pub(super) async fn publish_changes(
+    tx: &mut Tx,
+    app: &App,
+    registry_id: i64,
+    (image, changes): (&ScannedImage, &[Change]),
+) -> Result<()> {
+    for change in changes {
+        let finding = &change.finding;
+        let event = Event::FindingChanged {
+            finding_arn: super::finding_arn(&image.repository, &image.digest, finding),
+            status: change.status().as_str(),
+            title: super::title(finding),
+            severity: finding.severity.enhanced(),
+            repository_name: image.repository.name.to_string(),
+            image_digest: image.digest.to_string(),
+            image_tags: image.tags.iter().map(ToString::to_string).collect(),
+        };
+        events::publish_now(tx, app, registry_id, &event).await?;
+    }
+    Ok(())
 }
 
 /// Notes what packages an image has, so that a new advisory finds the image.

@@ -202,7 +202,8 @@ pub(crate) async fn resume(
 }
 
 /// Removes what is known of the scans of an image, which goes.
-pub(crate) const FORGET_IMAGE: [&str; 3] = [
+pub(crate) const FORGET_IMAGE: [&str; 4] = [
+    "DELETE FROM closed_findings WHERE image_id = $1",
     "DELETE FROM image_findings WHERE image_id = $1",
     "DELETE FROM image_scans WHERE image_id = $1",
     "DELETE FROM image_packages WHERE image_id = $1",

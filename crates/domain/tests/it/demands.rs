@@ -35,6 +35,16 @@ use tonnage_domain::images::list_images::{ListImages, TagStatus};
 use tonnage_domain::images::list_tags::ListTags;
 use tonnage_domain::images::precondition::Precondition;
 use tonnage_domain::images::put_image::PutImage;
+use tonnage_domain::inspector::account_status::BatchGetAccountStatus;
+use tonnage_domain::inspector::aggregations::{AggregationType, ListFindingAggregations};
+use tonnage_domain::inspector::coverage::{CoverageCriteria, ListCoverage, ListCoverageStatistics};
+use tonnage_domain::inspector::criteria::Criteria;
+use tonnage_domain::inspector::filters::{
+    CreateFilter, DeleteFilter, FilterAction, ListFilterTags, ListFilters, TagFilter, UntagFilter,
+    UpdateFilter,
+};
+use tonnage_domain::inspector::finding_details::BatchGetFindingDetails;
+use tonnage_domain::inspector::list_findings::ListFindings;
 use tonnage_domain::jobs::Lease;
 use tonnage_domain::jobs::operations::{CancelJob, DescribeJob, ListJobs, RetryJob};
 use tonnage_domain::lifecycle::delete_lifecycle_policy::DeleteLifecyclePolicy;
@@ -46,6 +56,10 @@ use tonnage_domain::lifecycle::preview_operations::{
 use tonnage_domain::lifecycle::put_lifecycle_policy::PutLifecyclePolicy;
 use tonnage_domain::names::{AccountId, Digest, Reference, RepositoryName, Tag};
 use tonnage_domain::operations::OPERATIONS;
+use tonnage_domain::overview::describe_image_content::DescribeImageContent;
+use tonnage_domain::overview::search_images::{self, SearchImages};
+use tonnage_domain::overview::search_repositories::{self, SearchRepositories};
+use tonnage_domain::overview::summarize_registry::SummarizeRegistry;
 use tonnage_domain::policies::account_limit::{
     DeleteAccountLimit, GetAccountLimit, PutAccountLimit,
 };
@@ -95,7 +109,6 @@ use tonnage_domain::replication::settings::{ReplicatedSetting, SettingChange};
 use tonnage_domain::replication::{
     Change, QueuedChange, ReplicationConfiguration, ReplicationDestination,
 };
-use tonnage_domain::repositories::TagMutabilityRule;
 use tonnage_domain::repositories::create::CreateRepository;
 use tonnage_domain::repositories::delete::DeleteRepository;
 use tonnage_domain::repositories::describe::DescribeRepositories;
@@ -103,6 +116,7 @@ use tonnage_domain::repositories::list_catalog::ListCatalog;
 use tonnage_domain::repositories::put_image_tag_mutability::PutImageTagMutability;
 use tonnage_domain::repositories::put_sparse_manifests::PutSparseManifests;
 use tonnage_domain::repositories::rename::RenameRepository;
+use tonnage_domain::repositories::{RepositoryAddress, TagMutabilityRule};
 use tonnage_domain::resource_tags::{ListTagsForResource, TagResource, UntagResource};
 use tonnage_domain::scanning::RegistryScanningConfiguration;
 use tonnage_domain::scanning::batch_get_repository_scanning_configuration::BatchGetRepositoryScanningConfiguration;
@@ -216,6 +230,7 @@ fn table() -> Table {
     replication(&mut table);
     secrets::add(&mut table);
     scanning(&mut table);
+    inspector(&mut table);
     signing(&mut table);
     archive(&mut table);
     registry_settings(&mut table);
@@ -373,8 +388,49 @@ fn scanning(table: &mut Table) {
         |id| DescribeImageScanFindings { repository: repository.clone(), id, page: page(None, 1) };
     table.add("by tag", &describe(by_tag("v1")));
     table.add("by digest", &describe(by_digest(&digest)));
+    overview(table, &repository);
     let (image_id, lease) = (1, Lease::new(1, 1));
     table.add("", &IndexImageLayers { repository, image_id, digest, lease });
+}
+
+fn inspector(table: &mut Table) {
+    let arn = || {
+        format!("arn:aws:inspector2:us-east-1:{ACCOUNT}:owner/{ACCOUNT}/filter/0123456789abcdef")
+    };
+    let (criteria, description, reason) = (Criteria::default(), None, None);
+    let tags = BTreeMap::from([("env".to_owned(), "prod".to_owned())]);
+    let (name, action) = ("noise".to_owned(), FilterAction::Suppress);
+    let create = CreateFilter { name, action, description, reason, criteria, tags: tags.clone() };
+    table.add("", &create);
+    let (name, action, criteria) = (None, None, None);
+    let (description, reason) = (None, None);
+    table.add("", &UpdateFilter { arn: arn(), name, action, description, reason, criteria });
+    table.add("", &DeleteFilter { arn: arn() });
+    table.add("", &ListFilters { arns: Vec::new(), action: None, page: page(None, 1) });
+    table.add("", &TagFilter { arn: arn(), tags });
+    table.add("", &UntagFilter { arn: arn(), keys: vec!["env".to_owned()] });
+    table.add("", &ListFilterTags { arn: arn() });
+    let criteria = Criteria::default;
+    table.add("", &ListFindings { criteria: criteria(), sort: None, page: page(None, 1) });
+    table.add("", &BatchGetFindingDetails { arns: Vec::new() });
+    let (kind, by, is_ascending) = (AggregationType::Title, None, false);
+    let (criteria, page) = (criteria(), page(None, 1));
+    let count = ListFindingAggregations { kind, criteria, by, is_ascending, page: page.clone() };
+    table.add("", &count);
+    let criteria = CoverageCriteria::default;
+    table.add("", &ListCoverage { criteria: criteria(), page });
+    table.add("", &ListCoverageStatistics { criteria: criteria(), group: None });
+    table.add("", &BatchGetAccountStatus);
+}
+
+fn overview(table: &mut Table, repository: &RepositoryAddress) {
+    table.add("", &SummarizeRegistry);
+    let (text, sort) = ("app".to_owned(), search_repositories::Sort::Newest);
+    table.add("", &SearchRepositories { text: text.clone(), sort, page: page(None, 1) });
+    let (repository, kind) = (repository.clone(), search_images::Kind::Whole);
+    let images = SearchImages { repository: repository.clone(), text, kind, page: page(None, 1) };
+    table.add("", &images);
+    table.add("by tag", &DescribeImageContent { repository, id: by_tag("v1") });
 }
 
 fn signing(table: &mut Table) {

@@ -190,6 +190,10 @@ const DECISIONS: &[(&str, &str)] = &[
         "Not in ECR Public's model; owners turn them on with `tonnage public set`, and the gallery shows what holds and what was found. `docs/public.md`.",
     ),
     (
+        "Console",
+        "Pages of our own under `/console/` of bare hosts; `docs/console.md`. People sign in with a long-term access key or the password of `CreateLoginProfile`, and `PasswordResetRequired` is honoured. There is no federation to AWS's own console (`getSigninToken`), and nobody can have a second factor.",
+    ),
+    (
         "ECR Public: limits",
         "Per source, as the settings `public_anonymous_pulls` and the others after it say: every manifest is a pull, ten seconds of pulls may be taken at once. 10,000 repositories, 1,000 parts and 10,000 MiB per layer.",
     ),
@@ -214,6 +218,14 @@ pub(super) fn page(note: &str) -> String {
     page.push_str("\n## AWS Signer\n\n");
     let names: Vec<String> = served(Service::Signer).map(|name| format!("`{name}`")).collect();
     let _ = writeln!(page, "Only {}. The platform of a profile is `{PLATFORM}`.", names.join(", "));
+    page.push_str("\n## Amazon Inspector\n\n");
+    let names: Vec<String> = served(Service::Inspector2).map(|name| format!("`{name}`")).collect();
+    let _ = writeln!(
+        page,
+        "Only {}, of images of containers: `docs/scanning.md`. Criteria that such findings do not \
+         have are refused with `ValidationException`, which names them.",
+        names.join(", ")
+    );
     page.push_str("\n## OCI distribution\n\n| request | served |\n|---|---|\n");
     for (request, served) in ROUTES {
         let _ = writeln!(page, "| {request} | {served} |");

@@ -16,7 +16,7 @@ mod referrers;
 mod registry_settings;
 mod replication;
 mod repositories;
-mod scan_findings;
+pub(super) mod scan_findings;
 mod scanning;
 mod signing;
 mod tags;

@@ -10,6 +10,7 @@ use tonnage_domain::scanning::describe_image_scan_findings::{
 use tonnage_domain::scanning::findings::{Finding, StoredFinding, Vector, VulnerablePackage};
 use tonnage_domain::scanning::start_image_scan::StartImageScan;
 use tonnage_domain::scanning::state::{Scan, ScanStatus};
+use tonnage_domain::scanning::suppression::Suppression;
 use tonnage_domain::scanning::{self, PackageType, ScanType, Severity};
 
 use super::Call;
@@ -142,7 +143,10 @@ pub(super) async fn describe_image_scan_findings(
             finding_severity_counts: counts(scan),
             findings: is_basic.then(|| items.iter().map(BasicFinding::new).collect()),
             enhanced_findings: (!is_basic).then(|| {
-                items.iter().map(|item| EnhancedFinding::new(&found.image, scan, item)).collect()
+                items
+                    .iter()
+                    .map(|item| EnhancedFinding::new(&found.image, &scan.platform, item))
+                    .collect()
             }),
         }
     });
@@ -191,6 +195,10 @@ impl BasicFinding {
                 add(&format!("CVSS{major}_SCORE"), format!("{:.1}", vector.score()));
             }
         }
+        // The model has no status of basic findings.
+        for (key, value) in remarks(stored.suppression.as_ref()) {
+            add(&key, value);
+        }
         Self {
             name: finding.name.clone(),
             description: finding.description.clone(),
@@ -204,7 +212,7 @@ impl BasicFinding {
 /// botocore `ecr`, shape `EnhancedImageScanFinding`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct EnhancedFinding {
+pub(in crate::aws) struct EnhancedFinding {
     aws_account_id: String,
     description: String,
     finding_arn: String,
@@ -286,28 +294,16 @@ struct Package {
 
 impl Package {
     fn new(package: &VulnerablePackage) -> Self {
-        let (mut epoch, mut version, mut release) = (None, package.version.as_str(), None);
-        if package.package_type.is_os() {
-            // `epoch:version-release`, of which only the version must be there.
-            if let Some((number, rest)) = version.split_once(':')
-                && let Ok(number) = number.parse()
-            {
-                (epoch, version) = (Some(number), rest);
-            }
-            if let Some((upstream, rest)) = version.rsplit_once('-') {
-                (version, release) = (upstream, Some(rest.to_owned()));
-            }
-            epoch = epoch.or(Some(0));
-        }
+        let version = package.split_version();
         Self {
             arch: package.architecture.as_ref().map(|name| name.to_uppercase()),
-            epoch,
+            epoch: version.epoch,
             file_path: package.path.clone(),
             name: package.name.clone(),
             package_manager: manager(package.package_type),
-            release,
+            release: version.release.map(str::to_owned),
             source_layer_hash: package.layer_digest.clone(),
-            version: version.to_owned(),
+            version: version.version.to_owned(),
             fixed_in_version: package
                 .fixed_version
                 .clone()
@@ -386,19 +382,23 @@ struct Image {
 }
 
 impl EnhancedFinding {
-    fn new(image: &ScannedImage, scan: &Scan, stored: &StoredFinding) -> Self {
+    /// A finding of an image of a platform.
+    pub(in crate::aws) fn new(
+        image: &ScannedImage,
+        platform: &str,
+        stored: &StoredFinding,
+    ) -> Self {
         let finding = &stored.finding;
-        let vector = finding.vectors.iter().max_by(|a, b| a.version.cmp(&b.version));
-        let fixed = finding.packages.iter().filter(|it| it.fixed_version.is_some()).count();
+        let vector = finding.vector();
         Self {
             aws_account_id: image.repository.account.to_string(),
             description: finding.description.clone(),
             finding_arn: scanning::finding_arn(&image.repository, &image.digest, finding),
             first_observed_at: stored.first_observed_at.epoch_seconds(),
             last_observed_at: stored.last_observed_at.epoch_seconds(),
-            package_vulnerability_details: details(finding, scan),
+            package_vulnerability_details: details(finding, platform),
             remediation: Remediation { recommendation: Recommendation { text: advice(finding) } },
-            resources: vec![resource(image, scan)],
+            resources: vec![resource(image, platform, stored.suppression.as_ref())],
             score: vector.map(Vector::score),
             score_details: vector.map(|vector| ScoreDetails {
                 cvss: ScoreCvss {
@@ -410,60 +410,30 @@ impl EnhancedFinding {
                 },
             }),
             severity: finding.severity.enhanced(),
-            status: "ACTIVE",
+            status: stored.status.as_str(),
             title: scanning::title(finding),
             kind: "PACKAGE_VULNERABILITY",
             updated_at: stored.updated_at.epoch_seconds(),
-            fix_available: match fixed {
-                0 => "NO",
-                fixed if fixed == finding.packages.len() => "YES",
-                _ => "PARTIAL",
-            },
-            exploit_available: if finding.is_exploited { "YES" } else { "NO" },
+            fix_available: finding.fix_available(),
+            exploit_available: finding.exploit_available(),
         }
     }
 }
 
-fn details(finding: &Finding, scan: &Scan) -> Details {
+fn details(finding: &Finding, platform: &str) -> Details {
     let seconds = |time: Option<i64>| time.map(|time| Millis(time).epoch_seconds());
-    let related = finding.aliases.iter().chain(&finding.advisories);
-    let mut related_vulnerabilities: Vec<String> =
-        related.filter(|name| **name != finding.name).cloned().collect();
-    related_vulnerabilities.sort();
-    related_vulnerabilities.dedup();
+    let related = scanning::related(finding);
     Details {
         cvss: finding.vectors.iter().map(Cvss::new).collect(),
         reference_urls: finding.references.clone(),
-        related_vulnerabilities,
-        source: source(finding, scan),
+        related_vulnerabilities: related.into_iter().map(str::to_owned).collect(),
+        source: scanning::source(finding, platform),
         source_url: finding.uri.clone(),
         vendor_created_at: seconds(finding.published),
         vendor_severity: finding.vendor_severity.map(Severity::as_str),
         vendor_updated_at: seconds(finding.modified),
         vulnerability_id: finding.name.clone(),
         vulnerable_packages: finding.packages.iter().map(Package::new).collect(),
-    }
-}
-
-/// Who says so, in Inspector's words: the makers of the system for its packages.
-fn source(finding: &Finding, scan: &Scan) -> &'static str {
-    const SYSTEMS: [(&str, &str); 9] = [
-        ("DEBIAN", "DEBIAN_CVE"),
-        ("UBUNTU", "UBUNTU_CVE"),
-        ("ALPINE", "ALPINE_SECDB"),
-        ("RED_HAT", "REDHAT_CVE"),
-        ("AMAZON", "AMAZON_CVE"),
-        ("ORACLE", "ORACLE_CVE"),
-        ("ALMALINUX", "ALMALINUX_CVE"),
-        ("ROCKY", "ROCKY_CVE"),
-        ("SUSE", "SUSE_CVE"),
-    ];
-    let is_of_system = finding.packages.iter().any(|package| package.package_type.is_os());
-    let system = SYSTEMS.iter().find(|(name, _)| scan.platform.starts_with(name));
-    match system {
-        Some((_, source)) if is_of_system => source,
-        _ if finding.advisories.iter().any(|id| id.starts_with("GHSA-")) => "GITHUB",
-        _ => "NVD",
     }
 }
 
@@ -484,21 +454,37 @@ fn advice(finding: &Finding) -> String {
     if lines.is_empty() { "None Provided".to_owned() } else { lines.join(" ") }
 }
 
-fn resource(image: &ScannedImage, scan: &Scan) -> Resource {
+/// What says that a finding does not count, and why. The model has no member for that; tags of the
+/// resource are any texts.
+const SUPPRESSED_BY: &str = "tonnage:suppressed-by";
+const SUPPRESSION_REASON: &str = "tonnage:suppression-reason";
+
+fn remarks(suppression: Option<&Suppression>) -> BTreeMap<String, String> {
+    let mut remarks = BTreeMap::new();
+    if let Some(suppression) = suppression {
+        remarks.insert(SUPPRESSED_BY.to_owned(), suppression.by.clone());
+        if !suppression.reason.is_empty() {
+            remarks.insert(SUPPRESSION_REASON.to_owned(), suppression.reason.clone());
+        }
+    }
+    remarks
+}
+
+fn resource(image: &ScannedImage, platform: &str, suppression: Option<&Suppression>) -> Resource {
     Resource {
         details: ResourceDetails {
             aws_ecr_container_image: Image {
                 image_hash: image.digest.to_string(),
                 image_tags: image.tags.iter().map(ToString::to_string).collect(),
-                platform: scan.platform.clone(),
+                platform: platform.to_owned(),
                 pushed_at: image.pushed_at.epoch_seconds(),
                 last_in_use_at: image.last_pulled_at.map(Millis::epoch_seconds),
                 registry: image.repository.account.to_string(),
                 repository_name: image.repository.name.to_string(),
             },
         },
-        id: format!("{}/{}", image.repository.arn(), image.digest),
-        tags: BTreeMap::new(),
+        id: image.arn(),
+        tags: remarks(suppression),
         kind: "AWS_ECR_CONTAINER_IMAGE",
     }
 }

@@ -13,6 +13,8 @@ pub(super) enum Class {
     /// Blobs of a repository: mounted, deleted.
     BlobEdge,
     Collection,
+    /// Rules over findings.
+    FindingFilter,
     /// Users, groups, roles and what hangs from them.
     Identity,
     /// Manifests, their edges and their tags.
@@ -50,6 +52,7 @@ impl Class {
         Self::Backfill,
         Self::BlobEdge,
         Self::Collection,
+        Self::FindingFilter,
         Self::Identity,
         Self::Image,
         Self::Job,
@@ -85,6 +88,22 @@ pub(super) enum Writes {
 pub(super) fn writes(entry: Entry) -> Option<Writes> {
     if entry.service == Service::SecretsManager {
         return of_secrets_manager(entry.name);
+    }
+    if entry.service == Service::Inspector2 {
+        return Some(match entry.name {
+            "CreateFilter" | "DeleteFilter" | "TagResource" | "UntagResource" | "UpdateFilter" => {
+                Writes::Rows(Class::FindingFilter)
+            }
+            "BatchGetAccountStatus"
+            | "BatchGetFindingDetails"
+            | "ListCoverage"
+            | "ListCoverageStatistics"
+            | "ListFilters"
+            | "ListFindingAggregations"
+            | "ListFindings"
+            | "ListTagsForResource" => Writes::Nothing,
+            _ => return None,
+        });
     }
     let class = match entry.name {
         "AssumeRole"
@@ -182,7 +201,11 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "DescribeUpload"
         | "BrowseGallery"
         | "ExplainPolicy"
+        | "DescribeImageContent"
         | "SearchGallery"
+        | "SearchImages"
+        | "SearchRepositories"
+        | "SummarizeRegistry"
         | "ViewImage"
         | "ViewPublisher"
         | "ViewRepository"

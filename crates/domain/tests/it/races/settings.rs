@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use tonnage_domain::inspector::criteria::Criteria;
+use tonnage_domain::inspector::filters::{CreateFilter, FilterAction};
 use tonnage_domain::pull_through::create::CreatePullThroughCacheRule;
 use tonnage_domain::pull_through::delete::DeletePullThroughCacheRule;
 use tonnage_domain::pull_time_exclusions::{
@@ -36,6 +38,7 @@ pub(super) fn races() -> Vec<Race> {
         race(registry_scanning(), registry_scanning()),
         race(replication(), replication()),
         race(signing_profile(), signing_profile()),
+        race(finding_filter(), finding_filter()),
         race(signing_rules(), no_signing_rules()),
         race(start_backfill(), start_backfill()),
         race(start_backfill(), no_replication()),
@@ -69,6 +72,17 @@ fn signing_profile() -> Act {
     act(|_| PutSigningProfile {
         name: "release".to_owned(),
         platform: PLATFORM.to_owned(),
+        tags: BTreeMap::new(),
+    })
+}
+
+fn finding_filter() -> Act {
+    act(|_| CreateFilter {
+        name: "noise".to_owned(),
+        action: FilterAction::Suppress,
+        description: None,
+        reason: None,
+        criteria: Criteria::default(),
         tags: BTreeMap::new(),
     })
 }

@@ -1,6 +1,7 @@
 //! Scanning of images: which are scanned when, what is found, and what is told of it.
 
 mod public;
+mod suppression;
 mod world;
 
 use serde_json::{Value, json};
