@@ -57,7 +57,7 @@ pub(crate) fn page(
             Err(error) => (parts::denied("The policy", error)),
             Ok(None) => div.notice { p {
                 "This registry has no policy: other accounts may not copy images here, and people of this account may do what their "
-                "own policies allow. Below is an example; it holds once you save it."
+                "own policies allow. Below is an example for another account: put its number in place of 111122223333 and save it."
             } },
             Ok(Some(_)) => {},
         }
