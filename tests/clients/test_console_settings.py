@@ -113,7 +113,7 @@ def pages(server: Server) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    with Browser(tmp_path_factory.mktemp("browser"), scripts=False) as browser:
+    with Browser(tmp_path_factory.mktemp("browser")) as browser:
         yield browser
 
 
@@ -129,7 +129,10 @@ def text_of(browser: Browser) -> str:
 
 def says(browser: Browser, text: str) -> None:
     """Waits for a page that has a text."""
-    wait_until(lambda: text in text_of(browser), 30, f"the page says {text!r}")
+    try:
+        wait_until(lambda: text in text_of(browser), 30, f"the page says {text!r}")
+    except AssertionError as error:
+        raise AssertionError(f"{error}, but:\n{text_of(browser)}") from None
 
 
 def refuses(browser: Browser, text: str) -> None:

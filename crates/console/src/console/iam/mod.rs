@@ -16,6 +16,7 @@ use tonnage_domain::identities::inline_policies::{
 use tonnage_domain::identities::policies::{ListPolicies, ManagedPolicy, PolicyScope};
 use tonnage_domain::pages::{Page as Items, PageRequest};
 
+use super::PolicyOf;
 use super::asked::{Asked, Part};
 use super::forms::{self, Draft};
 use super::parts::{self, Field};
@@ -276,14 +277,14 @@ pub(crate) async fn change_inline<K: Identity + Copy>(
     let path = whose.path(asked, "");
     match asked.form.text("do") {
         "check" => {
-            let draft = Draft::checked(asked, text);
+            let draft = Draft::checked(asked, PolicyOf::Identity, text);
             let page = inline_page(asked, whose, name, &draft, is_stored);
             Ok(forms::shown(page, draft.error.as_ref()))
         }
         "save" => match put_inline(asked, kind, owner, name, text).await {
             Ok(()) => Ok(Reply::done(path, format!("The policy {name} is in force."))),
             Err(error) if parts::is_mendable(&error) => {
-                let draft = Draft::refused(asked, text, error);
+                let draft = Draft::refused(asked, PolicyOf::Identity, text, error);
                 let page = inline_page(asked, whose, name, &draft, is_stored);
                 Ok(forms::shown(page, draft.error.as_ref()))
             }
