@@ -153,9 +153,10 @@ pub(crate) fn policies_section(
                 div.filters {
                     @match &policies.choices {
                         Ok(choices) => {
-                            @let names: Vec<(&str, &str)> = choices.items.iter()
-                                .filter(|policy| !is_attached(policies, &policy.arn))
-                                .map(|policy| (policy.arn.as_str(), policy.name.as_str())).collect();
+                            @let names: Vec<(&str, &str)> = std::iter::once(("", "Choose a policy"))
+                                .chain(choices.items.iter()
+                                    .filter(|policy| !is_attached(policies, &policy.arn))
+                                    .map(|policy| (policy.arn.as_str(), policy.name.as_str()))).collect();
                             (parts::select("arn", "Managed policy", "", &names))
                         }
                         Err(_) => (Field { name: "arn", label: "ARN of a managed policy", required: true, ..Field::default() }.render()),
@@ -204,6 +205,9 @@ pub(crate) async fn change_attached<K: Identity + Copy>(
     let short = policy_arn.rsplit('/').next().unwrap_or_default().to_owned();
     let path = whose.path(asked, "");
     match asked.form.text("do") {
+        "attach" if policy_arn.is_empty() => {
+            Ok(Reply::failed(path, "Nothing was attached: choose a policy first."))
+        }
         "attach" => {
             let attach = AttachPolicy { name, policy_arn, kind };
             forms::came(asked.run(attach).await, path, format!("{short} is attached."))
