@@ -2,7 +2,7 @@
 
 use super::scan_image::ScanImage;
 use super::state::{self, ScanStatus};
-use super::{RegistryScanningConfiguration, ScanType};
+use super::{RegistryScanningConfiguration, ScanType, vex};
 use crate::error::Result;
 use crate::execute::{Call, Tx};
 use crate::images::manifest::Manifest;
@@ -19,7 +19,15 @@ pub(crate) async fn note(
     (image_id, manifest): (i64, &Manifest),
 ) -> Result<()> {
     // Public registries have no scanning in ECR's model.
-    if repository.address.region.is_global() || !manifest.is_container_image() {
+    if repository.address.region.is_global() {
+        return Ok(());
+    }
+    if let Some(subject) = &manifest.subject
+        && manifest.artifact_type.as_deref().is_some_and(vex::is_artifact_type)
+    {
+        return vex::note(tx, call, repository, subject.digest.as_str()).await;
+    }
+    if !manifest.is_container_image() {
         return Ok(());
     }
     let configuration =
