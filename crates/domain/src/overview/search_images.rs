@@ -13,8 +13,8 @@ use crate::pages::{Page, PageRequest};
 use crate::params;
 use crate::registries::Document as _;
 use crate::repositories::{self, RepositoryAddress};
-use crate::scanning::{RegistryScanningConfiguration, Severity};
 use crate::scanning::state::{self, Scan};
+use crate::scanning::{RegistryScanningConfiguration, Severity};
 
 /// Images of an index whose scans are looked at.
 const SCANS_MAX: usize = 20;
