@@ -284,7 +284,16 @@ async fn nobody_sees_more_than_policies_allow() {
         .check(403, &["You may not do that", "ecr:CreateRepository"]);
     let document = r#"{"Statement":{"Effect":"Allow","Action":["ecr:DescribeImages","ecr:DescribeRepositories"],"Resource":"*"}}"#;
     allow(&registry, "ada", document).await;
-    ada.get(own).await.check(200, &["Nothing is pushed yet"]);
+    let repository = RepositoryAddress::new(
+        &registry.context(),
+        None,
+        tonnage_domain::names::RepositoryName::parse("app").unwrap(),
+    );
+    let (index, _) = push_all(&registry, &repository).await;
+    ada.get(own).await.check(200, &["linux/amd64"]);
+    let image = ada.get(&format!("{own}/-/images/{index}")).await;
+    image.check(200, &["What is in the image is not shown", "ecr:BatchGetImage", ">v1<"]);
+    check_page("image without content", &image.body);
     ada.get(&format!("{own}/-/settings")).await.check(200, &["Resource tags is not shown"]);
 }
 

@@ -225,7 +225,7 @@ async fn manifest_of_account(
 }
 
 /// The error for an image that does not exist, in ECR's words.
-pub(crate) fn not_found(address: &RepositoryAddress, id: &ImageIdentifier) -> Error {
+pub fn not_found(address: &RepositoryAddress, id: &ImageIdentifier) -> Error {
     fn or_null<T: ToString>(value: Option<&T>) -> String {
         value.map_or_else(|| "null".to_owned(), ToString::to_string)
     }

@@ -13,9 +13,11 @@ use crate::pages::{Page, PageRequest};
 use crate::params;
 use crate::registries::Document as _;
 use crate::repositories::{self, RepositoryAddress};
-use crate::scanning::RegistryScanningConfiguration;
 use crate::scanning::state::{self, Scan};
+use crate::scanning::{RegistryScanningConfiguration, Severity};
 
+/// Images of an index whose scans are looked at.
+const SCANS_MAX: usize = 20;
 /// Platforms of an index that are told.
 const PLATFORMS_MAX: i64 = 50;
 
@@ -72,7 +74,8 @@ pub struct ImageSummary {
     pub platforms: Vec<String>,
     /// How many manifests refer to it.
     pub referrers: u64,
-    /// Its scan, of the kind that the registry has now.
+    /// Its scan, of the kind that the registry has now; of an index, that of the image with the
+    /// worst findings.
     pub scan: Option<Scan>,
 }
 
@@ -135,11 +138,22 @@ async fn summary(
     let image_id: i64 = row.get(0)?;
     let children = tx
         .all(
-            "SELECT platform FROM image_children WHERE image_id = $1 ORDER BY position LIMIT $2",
+            "SELECT platform, child_image_id FROM image_children WHERE image_id = $1 \
+             ORDER BY position LIMIT $2",
             params![image_id, PLATFORMS_MAX],
         )
         .await?;
     let platforms = children.iter().map(|row| row.get(0)).collect::<Result<Vec<String>, _>>()?;
+    let mut scan = state::find(tx, image_id, scanning.scan_type).await?;
+    for row in children.iter().take(SCANS_MAX) {
+        let Some(child) = row.get::<Option<i64>>(1)? else { continue };
+        if let Some(found) = state::find(tx, child, scanning.scan_type).await? {
+            scan = Some(match scan {
+                Some(known) if rank(&known) >= rank(&found) => known,
+                _ => found,
+            });
+        }
+    }
     let is_known = |platform: &String| !platform.is_empty() && platform != "unknown/unknown";
     Ok(ImageSummary {
         digest: Digest::parse(&row.get::<String>(1)?).map_err(Error::internal)?,
@@ -152,6 +166,49 @@ async fn summary(
         status: ImageStatus::from_stored(&row.get::<String>(7)?)?,
         platforms: platforms.into_iter().filter(is_known).collect(),
         referrers: row.get(8)?,
-        scan: state::find(tx, image_id, scanning.scan_type).await?,
+        scan,
     })
+}
+
+/// What tells more of an index: a scan with findings, and of two such the one with the worse, as
+/// whoever pulls the index may get either image.
+fn rank(scan: &Scan) -> (bool, Vec<u64>) {
+    let worst_first = Severity::ALL.iter().rev();
+    let counts = worst_first.map(|severity| scan.counts.get(severity).copied().unwrap_or(0));
+    (scan.status.has_findings(), counts.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scanning::ScanType;
+    use crate::scanning::state::{ScanStatus, SeverityCounts};
+
+    fn scan(status: ScanStatus, counts: &[(Severity, u64)]) -> Scan {
+        Scan {
+            scan_type: ScanType::Basic,
+            status,
+            description: String::new(),
+            requested_at: Millis(0),
+            completed_at: None,
+            source_updated_at: None,
+            counts: counts.iter().copied().collect(),
+            fixable: SeverityCounts::new(),
+            platform: String::new(),
+        }
+    }
+
+    #[test]
+    fn the_worst_tells_most() {
+        use ScanStatus::{Complete, Failed};
+        let rows = [
+            scan(Failed, &[]),
+            scan(Complete, &[]),
+            scan(Complete, &[(Severity::Low, 90)]),
+            scan(Complete, &[(Severity::High, 1)]),
+            scan(Complete, &[(Severity::High, 2), (Severity::Low, 1)]),
+            scan(Complete, &[(Severity::Critical, 1)]),
+        ];
+        assert!(rows.is_sorted_by(|left, right| rank(left) < rank(right)));
+    }
 }

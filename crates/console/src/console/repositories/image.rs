@@ -6,11 +6,16 @@ use maud::{Markup, html};
 use tonnage_domain::archive::update_image_storage_class::{StorageClass, UpdateImageStorageClass};
 use tonnage_domain::error::{Error, ErrorKind};
 use tonnage_domain::images::batch_delete_image::BatchDeleteImage;
-use tonnage_domain::images::{ImageFailure, ImageIdentifier, ImageStatus};
+use tonnage_domain::images::describe_images::DescribeImages;
+use tonnage_domain::images::list_images::TagStatus;
+use tonnage_domain::images::{
+    ImageFailure, ImageIdentifier, ImageStatus, ImageStatusFilter, not_found,
+};
 use tonnage_domain::names::{Digest, Tag};
 use tonnage_domain::overview::describe_image_content::{
     DescribeImageContent, ImageConfig, ImageContent, Part as Piece,
 };
+use tonnage_domain::pages::PageRequest;
 use tonnage_domain::replication::describe_image_replication_status::{
     DescribeImageReplicationStatus, ImageReplicationStatus,
 };
@@ -38,6 +43,8 @@ const DESCRIPTION_MAX: usize = 300;
 /// What the page of an image shows.
 pub(crate) struct Shown {
     pub(crate) content: ImageContent,
+    /// Why nothing is known of what is in it.
+    pub(crate) denied: Option<Error>,
     pub(crate) scan: Part<Option<ScanFindings>>,
     pub(crate) signing: Part<Vec<ImageSigningStatus>>,
     pub(crate) replication: Part<Vec<ImageReplicationStatus>>,
@@ -52,8 +59,11 @@ pub(crate) async fn show(asked: &Asked<'_>) -> Result<Reply, Error> {
     let (Some(repository), Some(id)) = (asked.repository(), id_of(asked)) else {
         return Ok(Reply::Missing);
     };
-    let content =
-        asked.run(DescribeImageContent { repository: repository.clone(), id: id.clone() }).await?;
+    let content = DescribeImageContent { repository: repository.clone(), id: id.clone() };
+    let (content, denied) = match asked.part(content).await? {
+        Ok(content) => (content, None),
+        Err(error) => (without_content(asked, &repository, &id).await?, Some(error)),
+    };
     let findings = DescribeImageScanFindings {
         repository: repository.clone(),
         id: id.clone(),
@@ -64,8 +74,43 @@ pub(crate) async fn show(asked: &Asked<'_>) -> Result<Reply, Error> {
     let signing = asked.part(signing).await?.map(|(_, statuses)| statuses);
     let replication = DescribeImageReplicationStatus { repository: repository.clone(), id };
     let replication = asked.part(replication).await?;
-    let shown = Shown { content, scan, signing, replication };
+    let shown = Shown { content, denied, scan, signing, replication };
     Ok(page(asked, &repository, &shown).into())
+}
+
+/// What whoever may see an image in lists, and not read it, sees of it.
+async fn without_content(
+    asked: &Asked<'_>,
+    repository: &RepositoryAddress,
+    id: &ImageIdentifier,
+) -> Result<ImageContent, Error> {
+    let describe = DescribeImages {
+        repository: repository.clone(),
+        ids: vec![id.clone()],
+        tag_status: TagStatus::Any,
+        image_status: ImageStatusFilter::Any,
+        page: PageRequest { after: None, limit: 1 },
+    };
+    let image = asked.run(describe).await?.items.into_iter().next();
+    let image = image.ok_or_else(|| not_found(repository, id))?;
+    Ok(ImageContent {
+        digest: image.digest,
+        tags: image.tags,
+        size: image.size,
+        pushed_at: image.pushed_at,
+        last_pulled_at: image.last_pulled_at,
+        status: image.status,
+        media_type: image.manifest_media_type,
+        artifact_type: image.artifact_media_type,
+        subject: image.subject,
+        parents: Vec::new(),
+        annotations: BTreeMap::new(),
+        manifest: String::new(),
+        config: None,
+        layers: Vec::new(),
+        children: Vec::new(),
+        referrers: Vec::new(),
+    })
 }
 
 pub(crate) fn page(asked: &Asked<'_>, repository: &RepositoryAddress, shown: &Shown) -> Page {
@@ -97,17 +142,20 @@ pub(crate) fn page(asked: &Asked<'_>, repository: &RepositoryAddress, shown: &Sh
             ("Media type", html! { code { (image.media_type) } }),
             ("Artifact type", html! { @match &image.artifact_type { Some(kind) => code { (kind) }, None => span.quiet { "none" } } }),
             ("Subject", html! { @match &image.subject { Some(subject) => (link(subject)), None => span.quiet { "none" } } }),
-            ("Part of", html! { @if image.parents.is_empty() { span.quiet { "no index" } } @for parent in &image.parents { (link(parent)) " " } }),
+            ("Part of", html! { @if shown.denied.is_some() { span.quiet { "unknown" } } @else if image.parents.is_empty() { span.quiet { "no index" } } @for parent in &image.parents { (link(parent)) " " } }),
         ])) }
+        @if let Some(error) = &shown.denied { div.part { (parts::denied("What is in the image", error)) } }
         (tree(image, &link))
         (scan_section(asked, repository, image, &shown.scan))
         @if let Some(config) = &image.config { (configuration(config)) }
         (layers(image))
         (pairs("annotations", "Annotations", &image.annotations))
         (statuses(shown))
-        section aria-labelledby="manifest" {
-            h2 #manifest { "Manifest" }
-            details { summary { "Show it as it was pushed" } pre.document tabindex="0" { code { (image.manifest) } } }
+        @if shown.denied.is_none() {
+            section aria-labelledby="manifest" {
+                h2 #manifest { "Manifest" }
+                details { summary { "Show it as it was pushed" } pre.document tabindex="0" { code { (image.manifest) } } }
+            }
         }
         (actions(asked, repository, image))
         (parts::same_with_aws(&[
