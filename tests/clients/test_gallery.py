@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
 import os
+import tarfile
 import time
 from pathlib import Path
 from typing import Any, Iterator
@@ -17,7 +20,7 @@ from harness.browser import Browser
 from harness.http import Registry, Response, descriptor, digest_of, send
 from harness.png import png
 from harness.server import ACCOUNT, Server
-from harness.tools import wait_until
+from harness.tools import run, wait_until
 
 HOSTILE = "<script>document.title = 'taken'</script>"
 ABOUT = f"""# Harbour
@@ -49,9 +52,31 @@ MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 
 
-def push_image(registry: Registry, name: str, architecture: str, tag: str | None) -> dict[str, Any]:
+STATUS = "".join(
+    f"Package: {name}\nStatus: install ok installed\nArchitecture: amd64\nVersion: {version}\n\n"
+    for name, version in [("openssl", "3.0.9-1"), ("bash", "5.2.15-2+b2"), ("zlib", "1:1.2.13")]
+)
+SYSTEM = {"etc/os-release": b'ID=debian\nVERSION_ID="12"\n', "var/lib/dpkg/status": STATUS.encode()}
+
+
+def archive(files: dict[str, bytes]) -> bytes:
+    """A layer with these files."""
+    written = io.BytesIO()
+    with tarfile.open(fileobj=written, mode="w") as tar:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    return gzip.compress(written.getvalue(), mtime=0)
+
+
+def push_image(
+    registry: Registry, name: str, architecture: str, tag: str | None, scannable: bool = False
+) -> dict[str, Any]:
     """Pushes an image with a configuration worth looking at; its descriptor."""
     layers = [os.urandom(3000), os.urandom(200_000)]
+    if scannable:
+        layers = [archive(SYSTEM), archive({"usr/bin/server": os.urandom(200_000)})]
     config = json.dumps(
         {
             "os": "linux",
@@ -86,6 +111,49 @@ def push_image(registry: Registry, name: str, architecture: str, tag: str | None
     return descriptor(manifest, MANIFEST, platform={"os": "linux", "architecture": architecture})
 
 
+class ScanningServer(Server):
+    """A server that knows flaws of a few packages."""
+
+    def command(self) -> list[str]:
+        """As every server, with a source of advisories."""
+        location = self.directory / "advisories"
+        return [*super().command(), "--advisory-source", f"name=test,kind=osv,location={location},licence=CC0-1.0"]
+
+    def publish(self) -> None:
+        """Writes the advisories and has the server read them."""
+        for number, (package, urgency) in enumerate(
+            [("openssl", "high"), ("openssl", "medium"), ("bash", "low"), ("zlib", "unimportant")], 1
+        ):
+            cve = f"CVE-2026-000{number}"
+            record = {
+                "schema_version": "1.6.0",
+                "id": f"DEBIAN-{cve}",
+                "aliases": [cve],
+                "modified": "2026-01-02T03:04:05Z",
+                "details": f"A flaw of {package}. {HOSTILE}",
+                "affected": [
+                    {
+                        "package": {"ecosystem": "Debian:12", "name": package},
+                        "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "9.9-1"}]}],
+                        "ecosystem_specific": {"urgency": urgency},
+                    }
+                ],
+            }
+            (self.directory / "advisories" / f"{cve}.json").write_text(json.dumps(record))
+        run(self.binary, "advisories", "sync", "--data-dir", self.data)
+
+
+@pytest.fixture(scope="module")
+def server(binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScanningServer]:
+    """A server whose public images are scanned where their owner wants that."""
+    running = ScanningServer(binary, tmp_path_factory.mktemp("gallery") / "server")
+    (running.directory / "advisories").mkdir(parents=True)
+    running.start()
+    running.publish()
+    yield running
+    running.close()
+
+
 @pytest.fixture(scope="module")
 def gallery(server: Server) -> dict[str, str]:
     """A public registry with all that pages show; the paths of the pages."""
@@ -107,6 +175,18 @@ def gallery(server: Server) -> dict[str, str]:
     registry = Registry(server.public_host, aws.public_password(public))
     for name in ("database", "tools/crane"):
         push_image(registry, f"{alias}/{name}", "amd64", "latest")
+    settings = ("--tags", "immutable", "--except", "latest", "--scan", "on")
+    for name in ("tools/crane", "web/scanned"):
+        if name == "web/scanned":
+            public.create_repository(repositoryName=name, catalogData={"description": "Scanned, and never moved."})
+        server.subcommand("public", "set", ACCOUNT, name, *settings, "--data-dir", str(server.data))
+    scanned = f"{alias}/web/scanned"
+    platforms = [
+        push_image(registry, scanned, "amd64", "1.0-amd64", scannable=True),
+        push_image(registry, scanned, "arm64", "1.0-arm64"),
+    ]
+    both = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": platforms}).encode()
+    registry.push_manifest(scanned, "1.0", both, INDEX).expect(201)
     web = f"{alias}/web/server"
     children = [push_image(registry, web, architecture, None) for architecture in ("amd64", "arm64")]
     index = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": children}).encode()
@@ -135,6 +215,8 @@ def gallery(server: Server) -> dict[str, str]:
         anonymous.get_manifest(web, reference).expect(200)
     wait_for(server, "/search?q=quays&verified=yes", web)
     wait_for(server, f"/{web}", "2 pulls in the last 30 days")
+    wait_for(server, f"/{scanned}:1.0-amd64", "CVE-2026-0001")
+    wait_for(server, f"/{scanned}:1.0-arm64", "The scan failed")
     return {
         "home": "/",
         "search": "/search?q=ser&arch=x86-64",
@@ -145,6 +227,10 @@ def gallery(server: Server) -> dict[str, str]:
         "empty": f"/{alias}/empty",
         "index": f"/{web}:latest",
         "image": f"/{web}@{child}",
+        "scanned": f"/{scanned}",
+        "scanned-index": f"/{scanned}:1.0",
+        "scanned-image": f"/{scanned}:1.0-amd64",
+        "scan-failed": f"/{scanned}:1.0-arm64",
         "missing": "/nobody/nothing",
     }
 
@@ -234,6 +320,39 @@ def test_a_redirect_leads_nowhere_else(server: Server, gallery: dict[str, str]) 
     assert answer.headers["Location"] == gallery["repository"]
     for path in ("/%5Cevil.example/", "/%09/evil.example/", "//evil.example/", "/%2Fevil.example/"):
         get(server, path).expect(404)
+
+
+def test_scans_and_immutable_tags_are_shown_where_the_owner_wants_it(server: Server, gallery: dict[str, str]) -> None:
+    tags = get(server, gallery["scanned"]).expect(200).body.decode()
+    assert "Tags never change, except <code>latest</code>" in tags
+    assert "1 high" in tags and "not all platforms" in tags
+    image = get(server, gallery["scanned-image"]).expect(200).body.decode()
+    assert image.index("CVE-2026-0001") < image.index("CVE-2026-0002") < image.index("CVE-2026-0003")
+    assert "DEBIAN_12" in image
+    # Nobody turned anything on here.
+    for name in ("repository", "image", "index"):
+        page = get(server, gallery[name]).expect(200).body.decode()
+        assert "Scan" not in page and "never change" not in page, name
+
+    public = aws.client(server, "ecr-public")
+    registry = Registry(server.public_host, aws.public_password(public))
+    path = gallery["scanned"][1:]
+    moved = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": []}).encode()
+    answer = registry.push_manifest(path, "1.0", moved, INDEX).expect(400)
+    assert answer.json()["errors"][0]["code"] == "TAG_INVALID"
+    registry.push_manifest(path, "latest", moved, INDEX).expect(201)
+
+
+def test_owners_read_and_change_their_settings(server: Server, gallery: dict[str, str]) -> None:
+    def ask(*words: str) -> str:
+        return server.subcommand("public", *words, "--data-dir", str(server.data)).stdout
+
+    assert ask("settings", ACCOUNT, "database").split() == "Repository database Tags MUTABLE Scan off".split()
+    told = ask("set", ACCOUNT, "database", "--tags", "mutable", "--except", "v*")
+    assert "MUTABLE_WITH_EXCLUSION, except v*" in told
+    assert "Scan        on" in ask("set", ACCOUNT, "database", "--scan", "on")
+    assert "except v*" in ask("settings", ACCOUNT, "database")
+    ask("set", ACCOUNT, "database", "--tags", "mutable", "--scan", "off")
 
 
 def test_a_private_repository_looks_like_none(server: Server, gallery: dict[str, str]) -> None:

@@ -176,6 +176,28 @@ def test_images_settings_and_deletions_arrive(both: Both) -> None:
     equal(both, name)
 
 
+def test_the_other_side_says_what_copies_are_kept_in(both: Both) -> None:
+    name = aws.unique_name("shaped/app")
+    west = aws.client(both.west)
+    west.create_repository_creation_template(
+        prefix="shaped", appliedFor=["REPLICATION"], imageTagMutability="IMMUTABLE"
+    )
+    ecr = aws.client(both.east)
+    ecr.create_repository(repositoryName=name)
+    aws.registry(both.east, ecr).push_small_image(name, "v1", name)
+    equal(both, name)
+    mutability = {
+        server.region: aws.client(server).describe_repositories(repositoryNames=[name])["repositories"][0]
+        for server in (both.east, both.west)
+    }
+    assert {region: made["imageTagMutability"] for region, made in mutability.items()} == {
+        REGION: "MUTABLE",
+        WEST: "IMMUTABLE",
+    }
+    plain = west.create_repository(repositoryName=aws.unique_name("shaped/own"))["repository"]
+    assert plain["imageTagMutability"] == "MUTABLE", "only copies take that template"
+
+
 def test_a_key_that_is_not_let_in_is_told(both: Both) -> None:
     name = aws.unique_name("refused")
     iam = aws.client(both.west, "iam")

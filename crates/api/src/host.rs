@@ -95,6 +95,11 @@ impl Host {
         }
     }
 
+    /// Whether this host stands for nothing of its own.
+    pub fn is_bare(&self) -> bool {
+        matches!(self.name, HostName::Bare)
+    }
+
     /// Host and port as the client wrote them, in lower case.
     pub fn authority(&self) -> &str {
         &self.authority

@@ -93,6 +93,25 @@ pub fn is_for_people(request: &Request, arrival: &Arrival) -> bool {
         && !query.split('&').any(|pair| pair.starts_with("Action=") || pair.starts_with("X-Amz-"))
 }
 
+/// Whether a request is for the console: under a host that stands for no registry and no API, and no
+/// protocol has its path. At the root, whoever asks for a page is shown the way there.
+pub fn is_for_console(request: &Request, arrival: &Arrival) -> bool {
+    let path = request.uri().path();
+    let of_console = path == "/console"
+        || path.starts_with("/console/")
+        || (path.starts_with("/assets/") && !path.starts_with(logos::PREFIX));
+    let wants_page = || {
+        let accepted = request.headers().get(http::header::ACCEPT);
+        let accepted = accepted.and_then(|value| value.to_str().ok()).unwrap_or_default();
+        path == "/"
+            && request.uri().query().is_none()
+            && accepted.split(',').any(|kind| kind.trim_start().starts_with("text/html"))
+    };
+    arrival.host.is_bare()
+        && !request.headers().contains_key(AUTHORIZATION)
+        && (of_console || (matches!(*request.method(), Method::GET | Method::HEAD) && wants_page()))
+}
+
 /// The front ends.
 #[derive(Clone)]
 pub struct Api {

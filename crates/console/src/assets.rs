@@ -21,6 +21,11 @@ pub(crate) fn fingerprint(bytes: &[u8]) -> String {
     Digest::of(Algorithm::Sha256, bytes).as_str().chars().skip("sha256:".len()).take(16).collect()
 }
 
+/// What is the same for equal bytes, and tells nothing of them.
+pub(crate) fn fingerprint_long(bytes: &[u8]) -> String {
+    Digest::of(Algorithm::Sha256, bytes).as_str().chars().skip("sha256:".len()).collect()
+}
+
 fn asset(name: &str, extension: &str, media_type: &'static str, bytes: &'static [u8]) -> Asset {
     let path = format!("{PREFIX}{name}-{}.{extension}", fingerprint(bytes));
     Asset { path, media_type, bytes }
@@ -28,6 +33,9 @@ fn asset(name: &str, extension: &str, media_type: &'static str, bytes: &'static 
 
 pub(crate) static STYLE: LazyLock<Asset> = LazyLock::new(|| {
     asset("gallery", "css", "text/css; charset=utf-8", include_bytes!("../assets/gallery.css"))
+});
+pub(crate) static CONSOLE_STYLE: LazyLock<Asset> = LazyLock::new(|| {
+    asset("console", "css", "text/css; charset=utf-8", include_bytes!("../assets/console.css"))
 });
 pub(crate) static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
     asset("copy", "js", "text/javascript; charset=utf-8", include_bytes!("../assets/copy.js"))
@@ -37,5 +45,5 @@ pub(crate) static ICON: LazyLock<Asset> =
 
 /// The file at a path.
 pub(crate) fn find(path: &str) -> Option<&'static Asset> {
-    [&*STYLE, &*SCRIPT, &*ICON].into_iter().find(|asset| asset.path == path)
+    [&*STYLE, &*CONSOLE_STYLE, &*SCRIPT, &*ICON].into_iter().find(|asset| asset.path == path)
 }

@@ -50,6 +50,14 @@ pub(crate) fn day(at: Millis) -> Markup {
     html! { time datetime=(machine) { (day) } }
 }
 
+/// A second of a day, in UTC.
+pub(crate) fn moment(at: Millis) -> Markup {
+    let Ok(at) = Timestamp::from_millisecond(at.0) else { return html! { "unknown" } };
+    let text = at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M").to_string();
+    let machine = at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    html! { time datetime=(machine) title=(machine) { (text) } }
+}
+
 /// A day without its year.
 pub(crate) fn short_day(at: Millis) -> String {
     Timestamp::from_millisecond(at.0)

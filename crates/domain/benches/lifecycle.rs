@@ -46,7 +46,7 @@ async fn main() {
         region: None,
         root_access_key: None,
     });
-    let app = opened.await.unwrap().app;
+    let app = Arc::new(opened.await.unwrap().app);
     let create = CreateRepository {
         registry_id: None,
         name: RepositoryName::parse("app").unwrap(),

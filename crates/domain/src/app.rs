@@ -13,6 +13,7 @@ use crate::encryption::{DomainKeys, KeyWrapper};
 use crate::gc::{Collector, Wake};
 use crate::identities::access_keys::uses::Uses;
 use crate::identities::authorization_token::KnownTokens;
+use crate::identities::console_sessions::attempts::Attempts;
 use crate::identities::token_keys::TokenKeys;
 use crate::identities::web_identity::{Documents, KeySets};
 use crate::ids::Ids;
@@ -93,6 +94,8 @@ pub struct Settings {
     pub scan_scratch: PathBuf,
     /// How much public registries give to one source.
     pub public_limits: PublicLimits,
+    /// After how many seconds without a page a session of the console ends.
+    pub console_idle_seconds: i64,
     /// Where advisories come from.
     pub advisories: AdvisorySettings,
 }
@@ -122,6 +125,7 @@ impl Default for Settings {
             scan_concurrency: ScanImage::LIMITS.concurrency,
             scan_scratch: std::env::temp_dir(),
             public_limits: PublicLimits::ECR,
+            console_idle_seconds: 30 * 60,
             advisories: AdvisorySettings::NONE,
         }
     }
@@ -157,6 +161,7 @@ pub struct App {
     pub(crate) policies: PolicyCache,
     pub(crate) resource_policies: ResourcePolicyCache,
     pub(crate) key_uses: Uses,
+    pub(crate) sign_ins: Attempts,
     pub(crate) denials: Denials,
     pub(crate) upload_locks: UploadLocks,
     pub(crate) copying: Copying,

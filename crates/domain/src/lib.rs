@@ -33,6 +33,7 @@ pub mod metrics;
 pub mod names;
 pub mod objects;
 pub mod operations;
+pub mod overview;
 pub mod pages;
 pub mod policies;
 pub mod public;

@@ -93,6 +93,10 @@ use crate::lifecycle::preview_operations::{
     GetLifecyclePolicyPreview, StartLifecyclePolicyPreview,
 };
 use crate::lifecycle::put_lifecycle_policy::PutLifecyclePolicy;
+use crate::overview::describe_image_content::DescribeImageContent;
+use crate::overview::search_images::SearchImages;
+use crate::overview::search_repositories::SearchRepositories;
+use crate::overview::summarize_registry::SummarizeRegistry;
 use crate::policies::account_limit::{DeleteAccountLimit, GetAccountLimit, PutAccountLimit};
 use crate::policies::explain::ExplainPolicy;
 use crate::policies::registry_policy::{
@@ -112,6 +116,9 @@ use crate::public::catalog::operations::{
 use crate::public::create_repository::CreatePublicRepository;
 use crate::public::registries::{
     DescribeRegistries, GetRegistryCatalogData, PutRegistryCatalogData,
+};
+use crate::public::repository_settings::{
+    GetPublicRepositorySettings, PutPublicRepositorySettings,
 };
 use crate::pull_through::complete::MarkImageComplete;
 use crate::pull_through::create::CreatePullThroughCacheRule;
@@ -438,6 +445,7 @@ pub const OPERATIONS: &[Entry] = &[
     DescribeJob::ENTRY,
     DescribeReplication::ENTRY,
     DescribeScrub::ENTRY,
+    DescribeImageContent::ENTRY,
     DescribeUpload::ENTRY,
     ExpireImages::ENTRY,
     ExpireReferrers::ENTRY,
@@ -448,6 +456,7 @@ pub const OPERATIONS: &[Entry] = &[
     GetBlob::ENTRY,
     GetImageSbom::ENTRY,
     GetManifest::ENTRY,
+    GetPublicRepositorySettings::ENTRY,
     GetPullStatistics::ENTRY,
     GetRepositoryLogo::ENTRY,
     HeadBlob::ENTRY,
@@ -473,13 +482,17 @@ pub const OPERATIONS: &[Entry] = &[
     RetryJob::ENTRY,
     MountLayer::ENTRY,
     PutAccountLimit::ENTRY,
+    PutPublicRepositorySettings::ENTRY,
     PutReplicationRefinements::ENTRY,
     PutSparseManifests::ENTRY,
     RunGarbageCollection::ENTRY,
     SearchGallery::ENTRY,
+    SearchImages::ENTRY,
+    SearchRepositories::ENTRY,
     SetAccountState::ENTRY,
     SetPrimaryPublicAlias::ENTRY,
     StartScrub::ENTRY,
+    SummarizeRegistry::ENTRY,
     SyncAdvisories::ENTRY,
     VerifyPublicRegistry::ENTRY,
     ViewImage::ENTRY,

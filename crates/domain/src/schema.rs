@@ -112,4 +112,9 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "public_pulls",
         sql: include_str!("../migrations/0099_public_pulls.sql"),
     },
+    Migration {
+        version: 100,
+        name: "console_sessions",
+        sql: include_str!("../migrations/0100_console_sessions.sql"),
+    },
 ];

@@ -16,7 +16,9 @@ mod pull_through;
 mod replication;
 
 pub(crate) use self::advisories::AdvisoriesCommands;
-pub(crate) use self::public::{PublicAliasArguments, PublicAliasCommands, PublicCommands};
+pub(crate) use self::public::{
+    Movable, OnOff, PublicAliasArguments, PublicAliasCommands, PublicCommands, PublicSetArguments,
+};
 pub(crate) use self::pull_through::PullThroughCommands;
 pub(crate) use self::replication::{ReplicatedSetting, ReplicationCommands};
 use crate::config::{CONCERNS, Flags, Kind, Setting, settings};

@@ -41,12 +41,19 @@ use tonnage_domain::jobs::operations::{CancelJob, DescribeJob, ListJobs, RetryJo
 use tonnage_domain::metadata::Mode;
 use tonnage_domain::names::{AccountId, Digest, Reference, RepositoryName};
 use tonnage_domain::operations::OPERATIONS;
+use tonnage_domain::overview::describe_image_content::DescribeImageContent;
+use tonnage_domain::overview::search_images::{Kind, SearchImages};
+use tonnage_domain::overview::search_repositories::{self, SearchRepositories};
+use tonnage_domain::overview::summarize_registry::SummarizeRegistry;
 use tonnage_domain::pages::PageRequest;
 use tonnage_domain::params;
 use tonnage_domain::policies::account_limit::{
     DeleteAccountLimit, GetAccountLimit, PutAccountLimit,
 };
 use tonnage_domain::policies::explain::ExplainPolicy;
+use tonnage_domain::public::repository_settings::{
+    GetPublicRepositorySettings, PutPublicRepositorySettings,
+};
 use tonnage_domain::pull_through::find_mirror::FindMirror;
 use tonnage_domain::pull_through::import_image::ImportUpstreamImage;
 use tonnage_domain::pull_through::import_layer::ImportUpstreamLayer;
@@ -483,11 +490,36 @@ async fn administrate(asking: &Asking, operation: &str) -> String {
             let (host, name) = ("docker.io".to_owned(), in_management("app").name);
             asking.run(FindMirror { host, name }).await
         }
+        "GetPublicRepositorySettings" => {
+            asking.run(GetPublicRepositorySettings { repository: in_management("app") }).await
+        }
+        "PutPublicRepositorySettings" => {
+            let (repository, tag_mutability) = (in_management("app"), None);
+            let scan_on_push = Some(false);
+            let operation =
+                PutPublicRepositorySettings { repository, tag_mutability, scan_on_push };
+            asking.run(operation).await
+        }
         "GetPullStatistics" => {
             let page = PageRequest { after: None, limit: 10 };
             let repository = in_management("app");
             asking.run(GetPullStatistics { repository, days: 30, page }).await
         }
+        "DescribeImageContent" => {
+            let id = ImageIdentifier { digest: Some(Digest::parse(DIGEST).unwrap()), tag: None };
+            asking.run(DescribeImageContent { repository: in_management("app"), id }).await
+        }
+        "SearchImages" => {
+            let page = PageRequest { after: None, limit: 10 };
+            let (repository, kind) = (in_management("app"), Kind::All);
+            asking.run(SearchImages { repository, text: String::new(), kind, page }).await
+        }
+        "SearchRepositories" => {
+            let page = PageRequest { after: None, limit: 10 };
+            let (text, sort) = (String::new(), search_repositories::Sort::Name);
+            asking.run(SearchRepositories { text, sort, page }).await
+        }
+        "SummarizeRegistry" => asking.run(SummarizeRegistry).await,
         "BrowseGallery" => asking.run(BrowseGallery).await,
         "SearchGallery" => {
             asking.run(SearchGallery { limit: 10, ..SearchGallery::default() }).await

@@ -8,7 +8,7 @@ use tonnage_domain::names::Reference;
 
 use super::lists::shown_name;
 use super::repository::command;
-use super::{Visit, publisher_path, repository_path};
+use super::{Visit, publisher_path, repository_path, scans};
 use crate::format;
 use crate::layout::{self, Page, crumbs, verified};
 
@@ -49,15 +49,10 @@ pub(super) fn page(visit: &Visit<'_>, view: &ImageView, reference: &Reference) -
         @if !view.children.is_empty() {
             section aria-labelledby="platforms" {
                 h2 #platforms { "Platforms" }
-                (table("platforms", ["Platform", "Size", "Digest"], &html! {
-                    @for child in &view.children { tr {
-                        th scope="row" { @if child.platform.is_empty() || child.platform == "unknown/unknown" { "attestation" } @else { (child.platform) } }
-                        td.number { (format::size(child.size)) }
-                        td { (digest_link(&path, child)) }
-                    } }
-                }))
+                (platforms(&path, view))
             }
         }
+        @if view.settings.scan_on_push && view.children.is_empty() { (scans::section(view)) }
         @if let Some(config) = &view.config { (configuration(config)) }
         (pairs("labels", "Labels", view.config.as_ref().map(|config| &config.labels)))
         (pairs("annotations", "Annotations", Some(&view.annotations)))
@@ -117,6 +112,30 @@ fn table(label: &str, [name, size, digest]: [&str; 3], rows: &Markup) -> Markup 
                     th scope="col" { (name) } th scope="col" class="number" { (size) } th scope="col" { (digest) }
                 } }
                 tbody { (rows) }
+            }
+        }
+    }
+}
+
+fn platforms(path: &str, view: &ImageView) -> Markup {
+    let is_scanned = view.settings.scan_on_push;
+    html! {
+        div."box"."scroll" tabindex="0" role="group" aria-labelledby="platforms" {
+            table {
+                thead { tr {
+                    th scope="col" { "Platform" } th scope="col" class="number" { "Size" }
+                    @if is_scanned { th scope="col" { "Scan" } }
+                    th scope="col" { "Digest" }
+                } }
+                tbody { @for child in &view.children {
+                    @let is_attestation = child.platform.is_empty() || child.platform == "unknown/unknown";
+                    tr {
+                        th scope="row" { @if is_attestation { "attestation" } @else { (child.platform) } }
+                        td.number { (format::size(child.size)) }
+                        @if is_scanned { td { (scans::summary(view.child_scans.get(child.digest.as_str()))) } }
+                        td { (digest_link(path, child)) }
+                    }
+                } }
             }
         }
     }

@@ -6,6 +6,7 @@ mod chart;
 mod image;
 mod lists;
 mod repository;
+mod scans;
 #[cfg(test)]
 mod tests;
 

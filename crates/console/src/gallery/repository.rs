@@ -2,9 +2,10 @@
 
 use maud::{Markup, PreEscaped, html};
 use tonnage_domain::gallery::view_repository::{RepositoryView, TagView};
+use tonnage_domain::repositories::{TagMutability, TagMutabilityRule};
 
 use super::lists::{after, badges, logo, shown_name};
-use super::{Visit, chart, publisher_path, pulls, repository_path};
+use super::{Visit, chart, publisher_path, pulls, repository_path, scans};
 use crate::layout::{self, Page, crumbs, verified};
 use crate::{format, markdown};
 
@@ -108,6 +109,7 @@ fn tags(visit: &Visit<'_>, view: &RepositoryView, path: &str, tag_prefix: &str) 
     let page = &view.tags;
     html! {
         div.section-head { h2 #tags { "Image tags" } }
+        @if let Some(text) = immutability(&view.settings.tag_mutability) { p.note { (text) } }
         @if view.listing.tag_count == 0 {
             div.empty {
                 h3 { "Nothing is pushed yet" }
@@ -137,9 +139,10 @@ fn tags(visit: &Visit<'_>, view: &RepositoryView, path: &str, tag_prefix: &str) 
                             th scope="col" { "Tag" } th scope="col" { "Platforms" }
                             th scope="col" class="number" { "Size" }
                             th scope="col" { "Pushed" } th scope="col" { "Digest" }
+                            @if view.settings.scan_on_push { th scope="col" { "Scan" } }
                             th scope="col" { "Attached" }
                         } }
-                        tbody { @for tag in &page.items { (tag_row(path, tag)) } }
+                        tbody { @for tag in &page.items { (tag_row(path, tag, view.settings.scan_on_push)) } }
                     }
                 }
                 @if let Some(next) = &page.next {
@@ -154,7 +157,28 @@ fn tags(visit: &Visit<'_>, view: &RepositoryView, path: &str, tag_prefix: &str) 
     }
 }
 
-fn tag_row(path: &str, tag: &TagView) -> Markup {
+/// What is said where a push cannot make a tag name something else.
+fn immutability(rule: &TagMutabilityRule) -> Option<Markup> {
+    let filters = html! {
+        @for (index, filter) in rule.filters().iter().enumerate() {
+            @if index > 0 { ", " } code { (filter) }
+        }
+    };
+    const REST: &str =
+        " Once pushed, such a tag cannot be made to name another image, only be deleted.";
+    Some(match rule.setting() {
+        TagMutability::Mutable => return None,
+        TagMutability::Immutable => html! { strong { "Tags never change." } (REST) },
+        TagMutability::ImmutableWithExclusion => {
+            html! { strong { "Tags never change, except " (filters) "." } (REST) }
+        }
+        TagMutability::MutableWithExclusion => {
+            html! { strong { "Tags like " (filters) " never change." } (REST) }
+        }
+    })
+}
+
+fn tag_row(path: &str, tag: &TagView, is_scanned: bool) -> Markup {
     let digest = tag.digest.as_str();
     html! {
         tr {
@@ -167,6 +191,7 @@ fn tag_row(path: &str, tag: &TagView) -> Markup {
             td.number { (format::size(tag.size)) }
             td { (format::day(tag.updated_at)) }
             td { a.mono href={ (path) "@" (digest) } title=(digest) { (format::short(digest)) } }
+            @if is_scanned { td { (scans::summary(tag.scan.as_ref())) } }
             td {
                 @if tag.referrers == 0 { span.quiet { "nothing" } }
                 @else { (format::count(tag.referrers, "document", "documents")) }

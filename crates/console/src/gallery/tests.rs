@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use tonnage_domain::clock::Millis;
 use tonnage_domain::gallery::listings::{Home, Publisher, PublisherSummary};
 use tonnage_domain::gallery::pulls::DailyPulls;
+use tonnage_domain::gallery::scans::{ImageScan, ScanSummary};
 use tonnage_domain::gallery::search::Found;
 use tonnage_domain::gallery::view_image::{ImageConfig, ImageView, Part};
 use tonnage_domain::gallery::view_publisher::PublisherView;
@@ -13,6 +14,11 @@ use tonnage_domain::gallery::view_repository::{RepositoryView, TagView};
 use tonnage_domain::names::{AccountId, Digest, Region};
 use tonnage_domain::pages::Page as Items;
 use tonnage_domain::public::aliases::AliasName;
+use tonnage_domain::public::repository_settings::PublicRepositorySettings;
+use tonnage_domain::repositories::{TagMutability, TagMutabilityRule};
+use tonnage_domain::scanning::findings::{Finding, VulnerablePackage};
+use tonnage_domain::scanning::state::{Scan, ScanStatus};
+use tonnage_domain::scanning::{PackageType, ScanType, Severity};
 
 use super::*;
 
@@ -82,6 +88,57 @@ fn part(label: &str) -> Part {
     }
 }
 
+fn settings() -> PublicRepositorySettings {
+    let filters = vec!["dev-*".to_owned()];
+    let setting = TagMutability::ImmutableWithExclusion;
+    let tag_mutability = TagMutabilityRule::new(setting, filters).unwrap();
+    PublicRepositorySettings { tag_mutability, scan_on_push: true }
+}
+
+fn scan(status: ScanStatus) -> ImageScan {
+    let finding = Finding {
+        name: HOSTILE.to_owned(),
+        severity: Severity::Critical,
+        vendor_severity: None,
+        description: HOSTILE.to_owned(),
+        uri: "javascript:alert(1)".to_owned(),
+        vectors: Vec::new(),
+        advisories: Vec::new(),
+        aliases: Vec::new(),
+        references: Vec::new(),
+        published: None,
+        modified: None,
+        epss_millionths: None,
+        is_exploited: false,
+        packages: vec![VulnerablePackage {
+            package_type: PackageType::Deb,
+            name: HOSTILE.to_owned(),
+            version: HOSTILE.to_owned(),
+            architecture: None,
+            path: String::new(),
+            layer_digest: None,
+            fixed_version: Some(HOSTILE.to_owned()),
+            range: String::new(),
+        }],
+    };
+    let scan = Scan {
+        scan_type: ScanType::Basic,
+        status,
+        description: HOSTILE.to_owned(),
+        requested_at: Millis(0),
+        completed_at: Some(Millis(0)),
+        source_updated_at: Some(Millis(0)),
+        counts: BTreeMap::from([(Severity::Critical, 2)]),
+        fixable: BTreeMap::new(),
+        platform: HOSTILE.to_owned(),
+    };
+    let findings = match status.has_findings() {
+        true => vec![finding],
+        false => Vec::new(),
+    };
+    ImageScan { scan, findings }
+}
+
 fn repository() -> RepositoryView {
     let tag = TagView {
         version: 1,
@@ -91,6 +148,11 @@ fn repository() -> RepositoryView {
         updated_at: Millis(1_790_000_000_000),
         platforms: vec![HOSTILE.to_owned()],
         referrers: 2,
+        scan: Some(ScanSummary {
+            status: ScanStatus::Complete,
+            counts: BTreeMap::from([(Severity::High, 2), (Severity::Low, 1)]),
+            is_partial: true,
+        }),
     };
     RepositoryView {
         listing: listing(true),
@@ -99,6 +161,7 @@ fn repository() -> RepositoryView {
         created_at: Millis(0),
         daily: vec![DailyPulls { day: 20_000, pulls: 3 }],
         today: 20_001,
+        settings: settings(),
         tags: Items { items: vec![tag], next: Some("1".to_owned()) },
     }
 }
@@ -126,7 +189,14 @@ fn image() -> ImageView {
         layers: vec![part("layer")],
         children: vec![part("child")],
         referrers: vec![part("referrer")],
+        settings: settings(),
+        scan: Some(scan(ScanStatus::Complete)),
+        child_scans: BTreeMap::new(),
     }
+}
+
+fn scanned(status: ScanStatus) -> ImageView {
+    ImageView { children: Vec::new(), scan: Some(scan(status)), ..image() }
 }
 
 fn check(name: &str, html: &str) {
@@ -203,6 +273,17 @@ fn every_page_is_made_of_nothing_but_text() {
             ),
             ("empty repository", repository::page(visit, &nothing, "")),
             ("image", image::page(visit, &image(), &reference)),
+            ("scanned image", image::page(visit, &scanned(ScanStatus::Complete), &reference)),
+            (
+                "image without scan",
+                image::page(
+                    visit,
+                    &ImageView { scan: None, ..scanned(ScanStatus::Failed) },
+                    &reference,
+                ),
+            ),
+            ("failed scan", image::page(visit, &scanned(ScanStatus::Failed), &reference)),
+            ("waiting scan", image::page(visit, &scanned(ScanStatus::InProgress), &reference)),
         ] {
             check(name, &html);
         }

@@ -72,7 +72,8 @@ pub struct SyncSource {
 
 impl Job for SyncSource {
     const KIND: &'static str = "sync-advisory-source";
-    const LIMITS: Limits = Limits { concurrency: 1, attempts: 4, pause_seconds: 60 };
+    const LIMITS: Limits =
+        Limits { concurrency: 1, attempts: 4, pause_seconds: 60, ..Limits::DEFAULT };
 
     fn key(&self) -> String {
         self.name.clone()

@@ -35,7 +35,8 @@ impl RestoreImage {
 impl Job for RestoreImage {
     const KIND: &'static str = "restore-image";
     // Somebody waits for it.
-    const LIMITS: Limits = Limits { concurrency: 4, attempts: 12, pause_seconds: 2 };
+    const LIMITS: Limits =
+        Limits { concurrency: 4, attempts: 12, pause_seconds: 2, ..Limits::DEFAULT };
 
     fn key(&self) -> String {
         self.image_id.to_string()

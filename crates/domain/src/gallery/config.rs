@@ -38,7 +38,7 @@ pub struct ImageConfig {
 }
 
 /// The configuration of an image that has one.
-pub(super) async fn read(
+pub(crate) async fn read(
     app: &App,
     tx: &mut Tx,
     repository: &Repository,

@@ -4,11 +4,12 @@
 //! pull. Lists and search are made from rows of their own, which follow each change within a second
 //! ([`index`]), so that no push waits for them.
 
-mod config;
+pub(crate) mod config;
 pub mod get_pull_statistics;
 pub mod index;
 pub mod listings;
 pub mod pulls;
+pub mod scans;
 pub mod search;
 pub mod view_image;
 pub mod view_publisher;

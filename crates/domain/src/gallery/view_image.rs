@@ -6,6 +6,7 @@ use super::BROWSE;
 use super::config;
 pub use super::config::ImageConfig;
 use super::listings::{Listing, load};
+use super::scans::{self, ImageScan, ScanSummary};
 use crate::clock::Millis;
 use crate::context::RequestContext;
 use crate::error::{Error, Result};
@@ -13,6 +14,7 @@ use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
 use crate::images::{ImageIdentifier, ImageStatus, not_found, resolve_active, tags};
 use crate::names::{Digest, Reference, Tag};
 use crate::params;
+use crate::public::repository_settings::PublicRepositorySettings;
 use crate::repositories::{self, RepositoryAddress};
 
 /// Entries of each list of the page.
@@ -31,7 +33,7 @@ pub struct ViewImage {
 }
 
 /// What the page of an image shows.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ImageView {
     /// Its repository.
     pub listing: Listing,
@@ -59,6 +61,12 @@ pub struct ImageView {
     pub children: Vec<Part>,
     /// What refers to it.
     pub referrers: Vec<Part>,
+    /// Whether tags may move, and images are scanned.
+    pub settings: PublicRepositorySettings,
+    /// Its scan, where the owner has images scanned and there is one.
+    pub scan: Option<ImageScan>,
+    /// Those of the images of an index, by digest.
+    pub child_scans: BTreeMap<String, ScanSummary>,
 }
 
 /// A layer, an image of an index, or what refers to an image.
@@ -100,36 +108,6 @@ impl Operation for ViewImage {
             .ok_or_else(|| not_found(&self.repository, &id))?;
         let subject = row.get::<Option<String>>(3)?;
         let subject = subject.map(|digest| Digest::parse(&digest).map_err(Error::internal));
-        let layers = parts(
-            &mut tx,
-            "SELECT digest, media_type, size, '' FROM image_blobs \
-             WHERE image_id = $1 AND position >= 0 ORDER BY position LIMIT $2",
-            image.id,
-        );
-        let layers = layers.await?;
-        let children = parts(
-            &mut tx,
-            "SELECT image_children.digest, image_children.media_type, \
-             COALESCE(images.image_size, 0), image_children.platform FROM image_children \
-             LEFT JOIN images ON images.id = image_children.child_image_id \
-             WHERE image_children.image_id = $1 ORDER BY image_children.position LIMIT $2",
-            image.id,
-        );
-        let children = children.await?;
-        let rows = tx
-            .all(
-                "SELECT digest, COALESCE(artifact_type, media_type), image_size, '' FROM images \
-                 WHERE repository_id = $1 AND subject_digest = $2 AND status = $3 \
-                 ORDER BY id LIMIT $4",
-                params![
-                    repository.id,
-                    image.digest.as_str(),
-                    ImageStatus::Active.as_str(),
-                    ENTRIES_MAX
-                ],
-            )
-            .await?;
-        let referrers = rows.iter().map(part).collect::<Result<_>>()?;
         Ok(ImageView {
             listing,
             tags: tags::of_image(&mut tx, image.id).await?,
@@ -139,13 +117,48 @@ impl Operation for ViewImage {
             subject: subject.transpose()?,
             annotations: serde_json::from_str(&row.get::<String>(4)?).map_err(Error::internal)?,
             config: config::read(call.app, &mut tx, &repository, image.id).await?,
-            layers,
-            children,
-            referrers,
+            layers: layers(&mut tx, image.id).await?,
+            children: children(&mut tx, image.id).await?,
+            referrers: referrers(&mut tx, repository.id, &image.digest).await?,
+            scan: scans::of_image(&mut tx, &repository, image.id).await?,
+            child_scans: scans::of_family(&mut tx, &repository, image.id).await?,
+            settings: repository.into(),
             digest: image.digest,
             media_type: image.media_type,
         })
     }
+}
+
+/// The layers of an image, in their order.
+pub(crate) async fn layers(tx: &mut Tx, image_id: i64) -> Result<Vec<Part>> {
+    let sql = "SELECT digest, media_type, size, '' FROM image_blobs \
+               WHERE image_id = $1 AND position >= 0 ORDER BY position LIMIT $2";
+    parts(tx, sql, image_id).await
+}
+
+/// The images of an index, in their order.
+pub(crate) async fn children(tx: &mut Tx, image_id: i64) -> Result<Vec<Part>> {
+    let sql = "SELECT image_children.digest, image_children.media_type, \
+               COALESCE(images.image_size, 0), image_children.platform FROM image_children \
+               LEFT JOIN images ON images.id = image_children.child_image_id \
+               WHERE image_children.image_id = $1 ORDER BY image_children.position LIMIT $2";
+    parts(tx, sql, image_id).await
+}
+
+/// What refers to an image and can be pulled, the oldest first.
+pub(crate) async fn referrers(
+    tx: &mut Tx,
+    repository_id: i64,
+    digest: &Digest,
+) -> Result<Vec<Part>> {
+    let rows = tx
+        .all(
+            "SELECT digest, COALESCE(artifact_type, media_type), image_size, '' FROM images \
+             WHERE repository_id = $1 AND subject_digest = $2 AND status = $3 ORDER BY id LIMIT $4",
+            params![repository_id, digest.as_str(), ImageStatus::Active.as_str(), ENTRIES_MAX],
+        )
+        .await?;
+    rows.iter().map(part).collect()
 }
 
 async fn parts(tx: &mut Tx, sql: &'static str, image_id: i64) -> Result<Vec<Part>> {

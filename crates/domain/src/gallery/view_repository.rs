@@ -2,7 +2,8 @@
 
 use super::listings::{Listing, load};
 use super::pulls::DailyPulls;
-use super::{BROWSE, config, pulls};
+use super::scans::ScanSummary;
+use super::{BROWSE, config, pulls, scans};
 use crate::clock::Millis;
 use crate::context::RequestContext;
 use crate::error::{Error, Result};
@@ -12,6 +13,7 @@ use crate::names::{Digest, Tag};
 use crate::pages::{Page, PageRequest};
 use crate::params;
 use crate::public::catalog;
+use crate::public::repository_settings::PublicRepositorySettings;
 use crate::repositories::{self, Repository, RepositoryAddress};
 
 /// Reads what is shown of a public repository, and lists its tags, the last moved first.
@@ -43,6 +45,8 @@ pub struct RepositoryView {
     pub daily: Vec<DailyPulls>,
     /// The day on which it is looked at, counted from 1970 in UTC.
     pub today: i64,
+    /// Whether tags may move, and images are scanned.
+    pub settings: PublicRepositorySettings,
     /// Its tags.
     pub tags: Page<TagView>,
 }
@@ -64,6 +68,8 @@ pub struct TagView {
     pub platforms: Vec<String>,
     /// How many manifests refer to it: signatures, lists of contents, attestations.
     pub referrers: u64,
+    /// Its scan, where the owner has images scanned and there is one.
+    pub scan: Option<ScanSummary>,
 }
 
 impl Operation for ViewRepository {
@@ -88,6 +94,7 @@ impl Operation for ViewRepository {
             created_at: repository.created_at,
             daily: pulls::daily(&mut tx, repository.id, call.now()).await?,
             today: pulls::day_of(call.now()),
+            settings: repository.into(),
             tags,
         })
     }
@@ -133,6 +140,7 @@ impl ViewRepository {
                 updated_at: row.get(5)?,
                 platforms: Vec::new(),
                 referrers: row.get(6)?,
+                scan: None,
             };
             found.push((image_id, tag));
         }
@@ -140,6 +148,8 @@ impl ViewRepository {
         let mut items = Vec::with_capacity(page.items.len());
         for (image_id, mut tag) in page.items {
             tag.platforms = platforms(call, tx, repository, image_id).await?;
+            let family = scans::of_family(tx, repository, image_id).await?;
+            tag.scan = scans::summary(family.into_values());
             items.push(tag);
         }
         Ok(Page { items, next: page.next })

@@ -1,5 +1,7 @@
 //! Console passwords of users. Only their hash is kept: Argon2id with its recommended parameters.
 
+use std::sync::LazyLock;
+
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
@@ -40,6 +42,25 @@ async fn hash(password: SecretString) -> Result<String> {
     .await
     .map_err(Error::internal)?;
     hashed.map_err(|error| Error::internal(error.to_string()))
+}
+
+/// A hash of nothing that anybody has, so that users who are not there take as long as others.
+static NOBODY: LazyLock<Option<String>> = LazyLock::new(|| {
+    let hash = Argon2::default().hash_password(b"a password of nobody").ok()?;
+    Some(hash.to_string())
+});
+
+/// As [`matches`], where it shall take as long to find that there is nothing to compare with.
+pub(super) async fn matches_any(password: SecretString, hash: Option<String>) -> Result<bool> {
+    let exists = hash.is_some();
+    let hash = match hash {
+        Some(hash) => hash,
+        None => tokio::task::spawn_blocking(|| NOBODY.clone())
+            .await
+            .map_err(Error::internal)?
+            .ok_or_else(|| Error::internal("no password can be hashed"))?,
+    };
+    Ok(matches(password, hash).await? && exists)
 }
 
 /// Whether `password` is the one that was hashed.

@@ -8,6 +8,7 @@ pub mod access_keys;
 pub mod account;
 pub mod attachments;
 pub mod authorization_token;
+pub mod console_sessions;
 pub mod download_link;
 pub(crate) mod effective;
 pub mod entities;

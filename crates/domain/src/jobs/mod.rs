@@ -56,6 +56,7 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<replication::backfills::forget::ForgetBackfills>(),
     Kind::of::<replication::carry::CarryOver>(),
     Kind::of::<scanning::enrol_images::EnrolImages>(),
+    Kind::of::<scanning::scan_public_images::ScanPublicImages>(),
     Kind::of::<scanning::forget_packages::ForgetPackages>(),
     Kind::of::<scanning::rematch::RematchPackages>(),
     Kind::of::<scanning::review_findings::ExpireFilters>(),
@@ -117,14 +118,17 @@ pub struct Limits {
     pub concurrency: u32,
     /// How often one is tried before it is a dead letter.
     pub attempts: u32,
-    /// The pause after the first failure, in seconds; it doubles with every further one, up to an
-    /// hour, and a quarter of it is a matter of chance.
+    /// The pause after the first failure, in seconds; it doubles with every further one, and a
+    /// quarter of it is a matter of chance.
     pub pause_seconds: i64,
+    /// The longest pause, in seconds.
+    pub pause_seconds_max: i64,
 }
 
 impl Limits {
     /// For most kinds.
-    pub const DEFAULT: Self = Self { concurrency: 2, attempts: 8, pause_seconds: 5 };
+    pub const DEFAULT: Self =
+        Self { concurrency: 2, attempts: 8, pause_seconds: 5, pause_seconds_max: 3_600 };
 }
 
 /// What comes after a run that did not fail.
@@ -139,7 +143,7 @@ pub enum Next<J> {
 /// A run of a job: what it works with.
 pub struct Run<'a> {
     /// The registry.
-    pub app: &'a App,
+    pub app: &'a Arc<App>,
     lease: Lease,
     progress: Mutex<Option<Progress>>,
 }

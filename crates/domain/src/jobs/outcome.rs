@@ -11,8 +11,6 @@ use crate::params;
 pub(super) const WORKER_DIED: &str = "the worker died";
 /// Bytes of an error that are kept.
 const ERROR_BYTES_MAX: usize = 2_000;
-/// The longest pause before another attempt, in seconds.
-const PAUSE_SECONDS_MAX: i64 = 3_600;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,7 +127,7 @@ pub(super) async fn record(
 /// not come back together.
 fn pause(limits: Limits, attempts: i64, job_id: i64) -> i64 {
     let doublings = u32::try_from(attempts - 1).unwrap_or(u32::MAX).min(20);
-    let seconds = limits.pause_seconds.saturating_mul(1 << doublings).min(PAUSE_SECONDS_MAX);
+    let seconds = limits.pause_seconds.saturating_mul(1 << doublings).min(limits.pause_seconds_max);
     let millis = seconds.saturating_mul(1000);
     let chance = job_id.wrapping_mul(0x9E37_79B9).wrapping_add(attempts.wrapping_mul(0x85EB_CA6B));
     let quarter = (millis / 4).max(1);
@@ -150,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_double_within_their_quarter_and_end_at_an_hour() {
+    fn pauses_double_within_their_quarter_and_end_at_the_longest() {
         for job_id in [1, 77, 4_123_456_789_012, i64::MAX] {
             for (attempts, seconds) in
                 [(1, 5), (2, 10), (3, 20), (8, 640), (11, 3600), (60, 3600), (i64::MAX, 3600)]

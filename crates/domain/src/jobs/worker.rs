@@ -96,7 +96,7 @@ impl Worker {
     ///
     /// # Errors
     /// When the database fails before or after the run.
-    pub async fn run_one(&self, app: &App) -> Result<Option<&'static str>> {
+    pub async fn run_one(&self, app: &Arc<App>) -> Result<Option<&'static str>> {
         match self.next(app).await? {
             Some(claimed) => Ok(Some(self.execute(app, claimed).await?.as_str())),
             None => Ok(None),
@@ -111,7 +111,7 @@ impl Worker {
         claim(app, &self.id, &self.kinds, &mut *self.turns.lock().await).await
     }
 
-    async fn work(&self, app: &App, claimed: Claimed) {
+    async fn work(&self, app: &Arc<App>, claimed: Claimed) {
         if let Err(error) = self.execute(app, claimed).await {
             tracing::error!(
                 error = chain(&error),
@@ -120,7 +120,7 @@ impl Worker {
         }
     }
 
-    async fn execute(&self, app: &App, claimed: Claimed) -> Result<Outcome> {
+    async fn execute(&self, app: &Arc<App>, claimed: Claimed) -> Result<Outcome> {
         let Claimed { kind, lease, stored } = claimed;
         let started = std::time::Instant::now();
         let run = Run { app, lease, progress: std::sync::Mutex::default() };

@@ -35,7 +35,8 @@ impl MakePreview {
 impl Job for MakePreview {
     const KIND: &'static str = "preview-lifecycle-policy";
     // Somebody waits for it.
-    const LIMITS: Limits = Limits { concurrency: 2, attempts: 4, pause_seconds: 1 };
+    const LIMITS: Limits =
+        Limits { concurrency: 2, attempts: 4, pause_seconds: 1, ..Limits::DEFAULT };
 
     fn key(&self) -> String {
         self.repository_id.to_string()

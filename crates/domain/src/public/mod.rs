@@ -13,6 +13,7 @@ pub mod create_repository;
 pub mod limits;
 pub(crate) mod reading;
 pub mod registries;
+pub mod repository_settings;
 
 /// The region that requests for public registries are in, for policies that ask
 /// (`aws:RequestedRegion`); ECR Public's API is there.

@@ -1,8 +1,12 @@
 //! The job that carries the changes of one repository to one destination, oldest first.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use serde::{Deserialize, Serialize};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::queue::{self, Change, Outcome, QueuedChange};
 use super::refinements::{DestinationRefinement, ReplicationRefinements};
@@ -29,6 +33,8 @@ const BATCH: usize = 50;
 const REFERRERS_MAX: i64 = 1_000;
 /// How often what is missing at the destination is sent, should it vanish again meanwhile.
 const SENDINGS_MAX: u32 = 3;
+/// Layers of one image that are copied at a time: while one is synced, the next one is read.
+const LAYERS_AT_ONCE: usize = 2;
 
 /// Carries what is queued.
 #[derive(Debug, Serialize, Deserialize)]
@@ -67,7 +73,10 @@ impl CarryOver {
 
 impl Job for CarryOver {
     const KIND: &'static str = "replicate";
-    const LIMITS: Limits = Limits { concurrency: 4, ..Limits::DEFAULT };
+    /// Another deployment may be away for most of a day before somebody has to look, and is tried
+    /// within a quarter of an hour of its return.
+    const LIMITS: Limits =
+        Limits { concurrency: 4, attempts: 100, pause_seconds_max: 900, ..Limits::DEFAULT };
 
     fn concurrency(settings: &Settings) -> u32 {
         settings.replication_concurrency
@@ -291,9 +300,7 @@ impl<'a> Carrier<'a> {
                 Replicated::Done => return Ok(true),
                 Replicated::Renamed => return Ok(false),
                 Replicated::Missing(layers) => {
-                    for digest in layers {
-                        self.execute(ReplicateLayer { to: self.to(), digest }).await?;
-                    }
+                    side_by_side(layers, |digest| self.copy_layer(digest)).await?;
                 }
             }
         }
@@ -301,6 +308,14 @@ impl<'a> Carrier<'a> {
             ErrorKind::Unavailable,
             "Layers vanish from the destination while their image is copied.",
         ))
+    }
+
+    /// As a task of its own: whatever transactions it has are begun and ended beside those of others.
+    async fn copy_layer(&self, digest: Digest) -> Result<()> {
+        let operation = ReplicateLayer { to: self.to(), digest };
+        let (app, context) = (Arc::clone(self.run.app), self.context_now());
+        let copying = tokio::spawn(async move { execute(&app, &context, operation).await });
+        AbortOnDropHandle::new(copying).await.map_err(Error::internal)?
     }
 
     pub(super) fn to(&self) -> To {
@@ -313,8 +328,11 @@ impl<'a> Carrier<'a> {
     }
 
     async fn execute<O: Operation>(&self, operation: O) -> Result<O::Output> {
-        let context = RequestContext { now: self.run.app.clock.now(), ..self.context.clone() };
-        execute(self.run.app, &context, operation).await
+        execute(self.run.app, &self.context_now(), operation).await
+    }
+
+    fn context_now(&self) -> RequestContext {
+        RequestContext { now: self.run.app.clock.now(), ..self.context.clone() }
     }
 }
 
@@ -353,6 +371,29 @@ pub(super) enum Source {
 struct Failed {
     error: Error,
     of_child: bool,
+}
+
+/// Copies layers, some at a time. After a failure no other is begun, and those under way come to
+/// their end: a copy that is dropped leaves an upload behind.
+pub(super) async fn side_by_side<L, F, E>(
+    layers: impl IntoIterator<Item = L>,
+    copy: impl Fn(L) -> F,
+) -> std::result::Result<(), E>
+where
+    F: Future<Output = std::result::Result<(), E>>,
+{
+    let (mut waiting, mut under_way) = (layers.into_iter(), FuturesUnordered::new());
+    let mut copied = Ok(());
+    loop {
+        while copied.is_ok() && under_way.len() < LAYERS_AT_ONCE {
+            let Some(layer) = waiting.next() else { break };
+            under_way.push(copy(layer));
+        }
+        match under_way.next().await {
+            Some(done) => copied = copied.and(done),
+            None => return copied,
+        }
+    }
 }
 
 /// How clients are told that a copy failed for good; `None` for what goes by itself. ECR does not

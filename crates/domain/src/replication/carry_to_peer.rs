@@ -4,12 +4,13 @@
 //! asked. What the peer took is written down afterwards; where that is lost, the peer is asked again
 //! and has it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 
-use super::carry::{Carrier, Source};
+use super::carry::{Carrier, Source, side_by_side};
 use super::peer::PeerError;
 use super::peers::{self, Session, error_of};
 use super::queue::{self, Outcome, QueuedChange};
@@ -18,7 +19,7 @@ use super::replicate_setting::Plan;
 use super::settings::{self, SettingChange};
 use crate::blobs::{self, BlobReader};
 use crate::error::{Error, ErrorKind, Result};
-use crate::images::manifest::{Descriptor, Manifest};
+use crate::images::manifest::Manifest;
 use crate::images::{self, ImageRecord};
 use crate::names::{Digest, Reference, Tag};
 use crate::params;
@@ -179,13 +180,9 @@ impl Carrier<'_> {
         let digest = Reference::Digest(held.image.digest.clone());
         let mut is_there = peers.head_manifest(origin, name, &digest).await?.is_some();
         if !is_there {
-            let mut sent: Vec<&Digest> = Vec::new();
-            for descriptor in held.manifest.required_blobs() {
-                if !sent.contains(&&descriptor.digest) {
-                    self.send_blob(session, held, descriptor).await?;
-                    sent.push(&descriptor.digest);
-                }
-            }
+            let layers: BTreeSet<&Digest> =
+                held.manifest.required_blobs().map(|layer| &layer.digest).collect();
+            side_by_side(layers, |digest| self.send_blob(session, held, digest)).await?;
         }
         let put = |reference: Reference| async move {
             let (media_type, bytes) = (held.image.media_type.as_str(), held.bytes.clone());
@@ -228,10 +225,10 @@ impl Carrier<'_> {
         &self,
         session: &Session,
         held: &Held,
-        descriptor: &Descriptor,
+        digest: &Digest,
     ) -> Result<(), Stopped> {
         let (peers, origin) = (peers::writer(self.run)?, &session.origin);
-        let (name, digest) = (self.destination.name.as_str(), &descriptor.digest);
+        let name = self.destination.name.as_str();
         if peers.has_blob(origin, name, digest).await? {
             return Ok(());
         }

@@ -7,9 +7,11 @@ use crate::events::{self, Event};
 use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
 use crate::names::{AccountId, RepositoryName};
 use crate::resource_tags::{self, ResourceTag};
-use crate::{params, quotas, registries};
+use crate::templates::{self, AppliedFor};
+use crate::{params, quotas, registries, replication};
 
-/// Creates a repository. Not idempotent, as in ECR: a second call fails.
+/// Creates a repository. Not idempotent, as in ECR: a second call fails. One that another deployment
+/// makes for its copies takes the registry's template for replication.
 #[derive(Clone, Debug)]
 pub struct CreateRepository {
     /// The account, if not the one addressed.
@@ -44,10 +46,25 @@ impl Operation for CreateRepository {
     async fn run(self, call: Call<'_>) -> Result<Repository> {
         resource_tags::validate(&self.tags)?;
         let address = RepositoryAddress::new(call.context, self.registry_id, self.name.clone());
-        let mut tx = call.write().await?;
         let new =
             NewRepository { tag_mutability: self.tag_mutability, scan_on_push: self.scan_on_push };
-        let repository = match insert(&mut tx, &call, &address, new).await {
+        // A deployment that copies here asks for no more than a name; this registry's template says
+        // what the copies are kept in.
+        let is_for_copies = self.tags.is_empty()
+            && new == NewRepository::default()
+            && replication::is_copier(&call.context.principal);
+        let mut tx = call.write().await?;
+        let template = match is_for_copies {
+            true => templates::applies(&mut tx, &address, AppliedFor::Replication).await?,
+            false => None,
+        };
+        let made = match template {
+            Some(template) => {
+                templates::create_repository(&mut tx, &call, &address, template).await
+            }
+            None => insert(&mut tx, &call, &address, new).await,
+        };
+        let repository = match made {
             Err(exists) if exists.kind() == ErrorKind::RepositoryAlreadyExists => {
                 return call.refuse(tx, exists).await;
             }
@@ -60,7 +77,7 @@ impl Operation for CreateRepository {
 }
 
 /// What a new repository is like.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct NewRepository {
     /// Whether tags may move.
     pub(crate) tag_mutability: TagMutabilityRule,

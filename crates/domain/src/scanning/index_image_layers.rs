@@ -9,7 +9,7 @@ use crate::blobs::verify as blobs;
 use crate::context::RequestContext;
 use crate::encryption::{self, EncryptionDomain};
 use crate::error::{Error, ErrorKind, Result, chain};
-use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
+use crate::execute::{Call, Demand, Entry, Operation, Service, Tx, registry_action};
 use crate::jobs::Lease;
 use crate::names::{AccountId, Digest};
 use crate::params;
@@ -58,11 +58,8 @@ impl Operation for IndexImageLayers {
 
     fn demands(&self, _context: &RequestContext) -> Vec<Demand> {
         let key = || vec![self.digest.to_string()];
-        ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
-            .map(|action| {
-                Demand::new(action, self.repository.resource())
-                    .with_key("tonnage:ImageDigest", key())
-            })
+        [registry_action!("BatchGetImage"), registry_action!("GetDownloadUrlForLayer")]
+            .map(|action| self.repository.demand(action).with_key("tonnage:ImageDigest", key()))
             .to_vec()
     }
 

@@ -25,6 +25,7 @@ pub mod registry_scanning_configuration;
 pub mod rematch;
 pub mod review_findings;
 pub mod scan_image;
+pub mod scan_public_images;
 pub mod start_image_scan;
 pub mod state;
 pub mod suppression;

@@ -86,7 +86,8 @@ impl Outcome {
 
 impl Job for ScanImage {
     const KIND: &'static str = "scan-image";
-    const LIMITS: Limits = Limits { concurrency: 2, attempts: 5, pause_seconds: 5 };
+    const LIMITS: Limits =
+        Limits { concurrency: 2, attempts: 5, pause_seconds: 5, ..Limits::DEFAULT };
 
     fn key(&self) -> String {
         Self::key_of(self.image_id, self.scan_type)
@@ -128,6 +129,10 @@ impl ScanImage {
         let scan = state::find(tx, self.image_id, self.scan_type).await?;
         let repository = repositories::by_id(tx, row.get(0)?).await?;
         let (Some(scan), Some(repository)) = (scan, repository) else { return Ok(None) };
+        if repository.address.region.is_global() && !repository.scan_on_push {
+            // Its owner wants it no more.
+            return Ok(None);
+        }
         // One that failed for want of advisories may get some.
         let follows = match scan.status {
             ScanStatus::Active => true,

@@ -58,7 +58,7 @@ impl ScanStatus {
         }
     }
 
-    fn from_stored(text: &str) -> Result<Self> {
+    pub(crate) fn from_stored(text: &str) -> Result<Self> {
         Self::ALL
             .into_iter()
             .find(|status| status.as_str() == text)
@@ -66,7 +66,7 @@ impl ScanStatus {
     }
 
     /// Whether a job will end it.
-    pub(super) fn is_waiting(self) -> bool {
+    pub fn is_waiting(self) -> bool {
         matches!(self, Self::InProgress | Self::Pending)
     }
 

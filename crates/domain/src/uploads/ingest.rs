@@ -93,7 +93,7 @@ async fn take(upload: &mut Upload, body: Option<BodyStream>, spans: &mut Spans<'
                         format!("A layer has at most {} bytes.", upload.bytes_max),
                     ));
                 }
-                spans.push(&chunk).await?;
+                spans.push(chunk).await?;
             }
             Err(error) => {
                 return Ok(End::Broken(
@@ -152,7 +152,7 @@ impl<'a> Spans<'a> {
         }
     }
 
-    async fn push(&mut self, mut chunk: &[u8]) -> Result<()> {
+    async fn push(&mut self, mut chunk: Bytes) -> Result<()> {
         loop {
             chunk = self.pending.extend(chunk);
             if chunk.is_empty() {

@@ -9,16 +9,17 @@ use crate::encryption::container::{CHUNK_BYTES, SPAN_PLAIN_BYTES};
 pub(super) const PENDING_BYTES_MAX: usize = SPAN_PLAIN_BYTES + CHUNK_BYTES;
 
 /// At most [`PENDING_BYTES_MAX`] bytes. Most uploads end within the first chunk and never have a
-/// large buffer.
+/// large buffer; what comes in spans of ours is not copied.
 pub(super) enum Pending {
     Small(Vec<u8>),
     Large { buffer: Buffer, filled: usize },
+    Span(Bytes),
 }
 
 impl Pending {
     pub(super) fn of(bytes: &[u8]) -> Self {
         let mut pending = Self::Small(Vec::new());
-        pending.extend(bytes);
+        pending.append(bytes);
         pending
     }
 
@@ -26,6 +27,7 @@ impl Pending {
         match self {
             Self::Small(bytes) => bytes,
             Self::Large { buffer, filled } => buffer.as_ref().get(..*filled).unwrap_or_default(),
+            Self::Span(bytes) => bytes,
         }
     }
 
@@ -33,12 +35,22 @@ impl Pending {
         self.bytes().len()
     }
 
-    /// Appends what there is room for, and returns the rest.
-    pub(super) fn extend<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
+    /// Appends what there is room for, and returns the rest. There is none before the first
+    /// [`SPAN_PLAIN_BYTES`] are taken where they came as one.
+    pub(super) fn extend(&mut self, mut bytes: Bytes) -> Bytes {
+        if bytes.len() == SPAN_PLAIN_BYTES && self.len() == 0 {
+            *self = Self::Span(bytes);
+            return Bytes::new();
+        }
+        let appended = self.append(&bytes);
+        bytes.split_off(appended)
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> usize {
         if let Self::Small(small) = self {
             if small.len() + bytes.len() <= CHUNK_BYTES {
                 small.extend_from_slice(bytes);
-                return &[];
+                return bytes.len();
             }
             let mut buffer = Buffer::take(PENDING_BYTES_MAX);
             let filled = small.len();
@@ -47,14 +59,14 @@ impl Pending {
             }
             *self = Self::Large { buffer, filled };
         }
-        let Self::Large { buffer, filled } = self else { return bytes };
+        let Self::Large { buffer, filled } = self else { return 0 };
         let room = buffer.as_mut().get_mut(*filled..).unwrap_or_default();
-        let (now, later) = bytes.split_at(room.len().min(bytes.len()));
+        let (now, _) = bytes.split_at(room.len().min(bytes.len()));
         if let Some(room) = room.get_mut(..now.len()) {
             room.copy_from_slice(now);
         }
         *filled += now.len();
-        later
+        now.len()
     }
 
     /// Takes the first `length` bytes away.
@@ -69,6 +81,10 @@ impl Pending {
                 buffer.truncate(length.min(filled));
                 buffer.freeze()
             }
+            Self::Span(mut bytes) => {
+                bytes.truncate(length);
+                bytes
+            }
         }
     }
 }
@@ -80,22 +96,24 @@ mod tests {
     #[test]
     fn bytes_come_out_as_they_went_in() {
         let bytes: Vec<u8> = (0..3_000_000u32).map(|number| number.to_le_bytes()[1]).collect();
-        for step in [1000, CHUNK_BYTES, CHUNK_BYTES + 1, PENDING_BYTES_MAX + 5] {
-            let (mut pending, mut out) = (Pending::of(&[]), Vec::new());
-            for part in bytes.chunks(step) {
-                let mut rest = part;
+        let steps = [1000, CHUNK_BYTES, CHUNK_BYTES + 1, SPAN_PLAIN_BYTES, PENDING_BYTES_MAX + 5];
+        let rows =
+            [0, 1, CHUNK_BYTES].into_iter().flat_map(|before| steps.map(|step| (before, step)));
+        for (before, step) in rows {
+            let (mut pending, mut out) = (Pending::of(&bytes[..before]), Vec::new());
+            for part in bytes[before..].chunks(step) {
+                let mut rest = pending.extend(Bytes::copy_from_slice(part));
                 while !rest.is_empty() {
+                    assert!(pending.len() >= SPAN_PLAIN_BYTES);
+                    out.extend_from_slice(&pending.take(SPAN_PLAIN_BYTES));
+                    assert!(pending.len() <= CHUNK_BYTES);
                     rest = pending.extend(rest);
-                    if pending.len() == PENDING_BYTES_MAX {
-                        out.extend_from_slice(&pending.take(SPAN_PLAIN_BYTES));
-                        assert_eq!(pending.len(), CHUNK_BYTES);
-                    }
                 }
             }
             let left = pending.len();
             out.extend_from_slice(&pending.take(left / 2));
             out.extend_from_slice(&pending.take(left));
-            assert!(out == bytes, "in steps of {step}");
+            assert!(out == bytes, "in steps of {step} after {before}");
         }
     }
 }

@@ -56,6 +56,10 @@ use tonnage_domain::lifecycle::preview_operations::{
 use tonnage_domain::lifecycle::put_lifecycle_policy::PutLifecyclePolicy;
 use tonnage_domain::names::{AccountId, Digest, Reference, RepositoryName, Tag};
 use tonnage_domain::operations::OPERATIONS;
+use tonnage_domain::overview::describe_image_content::DescribeImageContent;
+use tonnage_domain::overview::search_images::{self, SearchImages};
+use tonnage_domain::overview::search_repositories::{self, SearchRepositories};
+use tonnage_domain::overview::summarize_registry::SummarizeRegistry;
 use tonnage_domain::policies::account_limit::{
     DeleteAccountLimit, GetAccountLimit, PutAccountLimit,
 };
@@ -105,7 +109,6 @@ use tonnage_domain::replication::settings::{ReplicatedSetting, SettingChange};
 use tonnage_domain::replication::{
     Change, QueuedChange, ReplicationConfiguration, ReplicationDestination,
 };
-use tonnage_domain::repositories::TagMutabilityRule;
 use tonnage_domain::repositories::create::CreateRepository;
 use tonnage_domain::repositories::delete::DeleteRepository;
 use tonnage_domain::repositories::describe::DescribeRepositories;
@@ -113,6 +116,7 @@ use tonnage_domain::repositories::list_catalog::ListCatalog;
 use tonnage_domain::repositories::put_image_tag_mutability::PutImageTagMutability;
 use tonnage_domain::repositories::put_sparse_manifests::PutSparseManifests;
 use tonnage_domain::repositories::rename::RenameRepository;
+use tonnage_domain::repositories::{RepositoryAddress, TagMutabilityRule};
 use tonnage_domain::resource_tags::{ListTagsForResource, TagResource, UntagResource};
 use tonnage_domain::scanning::RegistryScanningConfiguration;
 use tonnage_domain::scanning::batch_get_repository_scanning_configuration::BatchGetRepositoryScanningConfiguration;
@@ -384,8 +388,19 @@ fn scanning(table: &mut Table) {
         |id| DescribeImageScanFindings { repository: repository.clone(), id, page: page(None, 1) };
     table.add("by tag", &describe(by_tag("v1")));
     table.add("by digest", &describe(by_digest(&digest)));
+    overview(table, &repository);
     let (image_id, lease) = (1, Lease::new(1, 1));
     table.add("", &IndexImageLayers { repository, image_id, digest, lease });
+}
+
+fn overview(table: &mut Table, repository: &RepositoryAddress) {
+    table.add("", &SummarizeRegistry);
+    let (text, sort) = ("app".to_owned(), search_repositories::Sort::Newest);
+    table.add("", &SearchRepositories { text: text.clone(), sort, page: page(None, 1) });
+    let (repository, kind) = (repository.clone(), search_images::Kind::Whole);
+    let images = SearchImages { repository: repository.clone(), text, kind, page: page(None, 1) };
+    table.add("", &images);
+    table.add("by tag", &DescribeImageContent { repository, id: by_tag("v1") });
 }
 
 fn inspector(table: &mut Table) {

@@ -39,7 +39,8 @@ struct Probe {
 
 impl Job for Probe {
     const KIND: &'static str = "probe";
-    const LIMITS: Limits = Limits { concurrency: 2, attempts: 3, pause_seconds: 10 };
+    const LIMITS: Limits =
+        Limits { concurrency: 2, attempts: 3, pause_seconds: 10, ..Limits::DEFAULT };
 
     fn key(&self) -> String {
         self.key.clone()

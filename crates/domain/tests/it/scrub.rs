@@ -42,6 +42,7 @@ const FAST: Settings = Settings {
     scan_concurrency: 2,
     scan_scratch: std::path::PathBuf::new(),
     public_limits: PublicLimits::ECR,
+    console_idle_seconds: 1800,
     advisories: AdvisorySettings::NONE,
 };
 

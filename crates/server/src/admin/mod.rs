@@ -363,6 +363,20 @@ pub(crate) struct PublicAliases {
     pub(crate) next: Option<String>,
 }
 
+/// What `PUT /public/ACCOUNT/settings` takes, and `GET` answers.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct PublicSettings {
+    /// The repository.
+    pub(crate) repository: String,
+    /// Whether tags may move, as ECR spells it; nothing for as it is.
+    pub(crate) tag_mutability: Option<String>,
+    /// The tags for which that is turned around.
+    #[serde(default)]
+    pub(crate) exclusions: Vec<String>,
+    /// Whether images are scanned; nothing for as it is.
+    pub(crate) scan_on_push: Option<bool>,
+}
+
 /// How often something of a public repository was pulled on a day.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct PullCount {

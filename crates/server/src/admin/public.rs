@@ -2,6 +2,7 @@
 
 use form_urlencoded::parse;
 use http::StatusCode;
+use tonnage_domain::context::RequestContext;
 use tonnage_domain::error::Error;
 use tonnage_domain::execute::{Operation, execute};
 use tonnage_domain::gallery::get_pull_statistics::GetPullStatistics;
@@ -13,10 +14,13 @@ use tonnage_domain::public::aliases::operations::{
     VerifyPublicRegistry,
 };
 use tonnage_domain::public::aliases::{self, AliasName};
-use tonnage_domain::repositories::RepositoryAddress;
+use tonnage_domain::public::repository_settings::{
+    GetPublicRepositorySettings, PublicRepositorySettings, PutPublicRepositorySettings,
+};
+use tonnage_domain::repositories::{RepositoryAddress, TagMutability, TagMutabilityRule};
 
 use super::server::{Admin, Answer, json};
-use super::{PublicAlias, PublicAliases, PullCount, PullCounts};
+use super::{PublicAlias, PublicAliases, PublicSettings, PullCount, PullCounts};
 
 /// Aliases of one answer.
 const PAGE: u32 = 500;
@@ -85,18 +89,13 @@ impl Admin {
         account: &str,
         query: &str,
     ) -> Result<Answer, Error> {
-        let given = |wanted: &str| {
-            let mut pairs = parse(query.as_bytes()).filter(|(name, _)| name == wanted);
-            pairs.next().map(|(_, value)| value.into_owned())
-        };
-        let mut context = self.context_in(Some(account), None).await?;
-        context.region = Region::global();
-        let name = RepositoryName::parse_public(&given("repository").unwrap_or_default())
-            .map_err(|error| Error::invalid_parameter("repository", error))?;
+        let given = |wanted| given(query, wanted);
+        let (context, repository) =
+            self.public_repository(account, &given("repository").unwrap_or_default()).await?;
         let days = given("days").unwrap_or_else(|| "30".to_owned()).parse();
         let days = days.map_err(|error| Error::invalid_parameter("days", error))?;
         let operation = GetPullStatistics {
-            repository: RepositoryAddress::new(&context, None, name),
+            repository,
             days,
             page: PageRequest { after: given("after"), limit: PAGE },
         };
@@ -110,6 +109,53 @@ impl Admin {
         });
         let (counts, next) = (counts.collect(), page.next);
         Ok(json(StatusCode::OK, &PullCounts { counts, next }))
+    }
+
+    /// A repository of an account, and a request of its root.
+    async fn public_repository(
+        &self,
+        account: &str,
+        name: &str,
+    ) -> Result<(RequestContext, RepositoryAddress), Error> {
+        let mut context = self.context_in(Some(account), None).await?;
+        context.region = Region::global();
+        let name = RepositoryName::parse_public(name)
+            .map_err(|error| Error::invalid_parameter("repository", error))?;
+        let repository = RepositoryAddress::new(&context, None, name);
+        Ok((context, repository))
+    }
+
+    pub(super) async fn get_public_settings(
+        &self,
+        account: &str,
+        query: &str,
+    ) -> Result<Answer, Error> {
+        let name = given(query, "repository").unwrap_or_default();
+        let (context, repository) = self.public_repository(account, &name).await?;
+        let operation = GetPublicRepositorySettings { repository };
+        let settings = execute(&self.app, &context, operation).await?;
+        Ok(json(StatusCode::OK, &shown_settings(name, &settings)))
+    }
+
+    pub(super) async fn put_public_settings(
+        &self,
+        account: &str,
+        wanted: PublicSettings,
+    ) -> Result<Answer, Error> {
+        let PublicSettings { repository: name, tag_mutability, exclusions, scan_on_push } = wanted;
+        let (context, repository) = self.public_repository(account, &name).await?;
+        let tag_mutability = tag_mutability
+            .map(|word| {
+                let setting = TagMutability::parse(&word).ok_or_else(|| {
+                    let words = TagMutability::ALL.map(TagMutability::as_str).join(", ");
+                    Error::invalid_parameter("tag_mutability", format_args!("one of {words}"))
+                })?;
+                TagMutabilityRule::new(setting, exclusions)
+            })
+            .transpose()?;
+        let operation = PutPublicRepositorySettings { repository, tag_mutability, scan_on_push };
+        let settings = execute(&self.app, &context, operation).await?;
+        Ok(json(StatusCode::OK, &shown_settings(name, &settings)))
     }
 
     pub(super) async fn verify_public_registry(
@@ -127,6 +173,20 @@ impl Admin {
 
 fn parse_account(text: &str) -> Result<AccountId, Error> {
     AccountId::parse(text).map_err(|error| Error::invalid_parameter("account", error))
+}
+
+fn given(query: &str, wanted: &str) -> Option<String> {
+    let mut pairs = parse(query.as_bytes()).filter(|(name, _)| name == wanted);
+    pairs.next().map(|(_, value)| value.into_owned())
+}
+
+fn shown_settings(repository: String, settings: &PublicRepositorySettings) -> PublicSettings {
+    PublicSettings {
+        repository,
+        tag_mutability: Some(settings.tag_mutability.setting().as_str().to_owned()),
+        exclusions: settings.tag_mutability.filters().to_vec(),
+        scan_on_push: Some(settings.scan_on_push),
+    }
 }
 
 fn shown(alias: &aliases::Alias) -> PublicAlias {

@@ -223,6 +223,12 @@ impl Admin {
             (&Method::GET, ["public", account, "pulls"]) => {
                 self.get_pull_statistics(account, &query).await
             }
+            (&Method::GET, ["public", account, "settings"]) => {
+                self.get_public_settings(account, &query).await
+            }
+            (&Method::PUT, ["public", account, "settings"]) => {
+                self.put_public_settings(account, read(request, "settings").await?).await
+            }
             (&Method::PUT, ["public", account, "verification"]) => {
                 self.verify_public_registry(account, true).await
             }

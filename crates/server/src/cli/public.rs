@@ -1,6 +1,6 @@
 //! `tonnage public`.
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::PlaceArguments;
 
@@ -25,6 +25,26 @@ pub(crate) enum PublicCommands {
         #[arg(long, value_name = "NUMBER", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=36500))]
         days: u32,
     },
+    /// Show whether tags of a public repository may move, and whether its images are scanned.
+    #[command(after_help = "Examples:\n  tonnage public settings 111122223333 web/server")]
+    Settings {
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// Whose registry it is in, 12 digits.
+        #[arg(value_name = "ID")]
+        account: String,
+        /// The repository.
+        #[arg(value_name = "REPOSITORY")]
+        repository: String,
+    },
+    /// Set whether tags of a public repository may move, and whether its images are scanned.
+    ///
+    /// What is not given stays. The gallery shows both; findings are shown to everybody as long as
+    /// images are scanned.
+    #[command(
+        after_help = "Examples:\n  tonnage public set 111122223333 web/server --tags immutable --except latest --scan on"
+    )]
+    Set(PublicSetArguments),
     /// Say that the owner of a public registry is who they say.
     #[command(after_help = "Examples:\n  tonnage public verify 111122223333")]
     Verify {
@@ -80,6 +100,48 @@ pub(crate) enum PublicAliasCommands {
         after_help = "Examples:\n  tonnage public aliases primary harbour --account 111122223333"
     )]
     Primary(PublicAliasArguments),
+}
+
+/// New settings of a public repository.
+#[derive(Debug, Args)]
+#[group(id = "wanted", required = true, multiple = true, args = ["tags", "scan"])]
+pub(crate) struct PublicSetArguments {
+    #[command(flatten)]
+    pub(crate) place: PlaceArguments,
+    /// Whose registry it is in, 12 digits.
+    #[arg(value_name = "ID")]
+    pub(crate) account: String,
+    /// The repository.
+    #[arg(value_name = "REPOSITORY")]
+    pub(crate) repository: String,
+    /// Whether a push may make a tag name another image.
+    #[arg(long, value_name = "CHOICE")]
+    pub(crate) tags: Option<Movable>,
+    /// Tags for which the opposite holds, with `*` for anything; up to five times.
+    #[arg(long, value_name = "PATTERN", requires = "tags")]
+    pub(crate) except: Vec<String>,
+    /// Whether images are scanned: those that are there now, and those that are pushed. Once more
+    /// `on` scans again what was not scanned within a day.
+    #[arg(long, value_name = "CHOICE")]
+    pub(crate) scan: Option<OnOff>,
+}
+
+/// Whether tags may move.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Movable {
+    /// They may.
+    Mutable,
+    /// They may not.
+    Immutable,
+}
+
+/// Whether something is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnOff {
+    /// It is.
+    On,
+    /// It is not.
+    Off,
 }
 
 /// An alias of an account.

@@ -30,6 +30,8 @@ mod repository;
 mod restore;
 mod scrub;
 
+pub(crate) use self::policy::lint_repository_policy;
+
 use std::process::ExitCode;
 use std::time::Duration;
 

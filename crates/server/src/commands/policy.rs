@@ -8,7 +8,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use http::Method;
-use tonnage_policy::lint::lint;
+use tonnage_console::console::Mistake;
+use tonnage_policy::lint::{Finding, lint};
 use tonnage_policy::{Limits, PolicyKind};
 
 use super::place::Place;
@@ -103,8 +104,19 @@ pub(super) fn read_document(file: &Path) -> Result<String> {
     Ok(text)
 }
 
+/// The longest text of a policy of a repository or a registry.
+const ECR_BYTES_MAX: usize = 10_240;
+
+/// What is probably wrong with the policy of a repository, or why it is none.
+pub(crate) fn lint_repository_policy(text: &str) -> Result<Vec<Mistake>, String> {
+    let limits = Limits { max_bytes: ECR_BYTES_MAX };
+    let findings = lint(text, PolicyKind::Resource, &limits, &policy_actions::known());
+    let findings = findings.map_err(|error| error.to_string())?;
+    let mistake = |finding: Finding| Mistake { path: finding.path, message: finding.message };
+    Ok(findings.into_iter().map(mistake).collect())
+}
+
 fn lint_text(text: &str, kind: Option<LintKind>) -> ExitCode {
-    const ECR_BYTES_MAX: usize = 10_240;
     let (kind, limits) = match kind.unwrap_or_else(|| guess(text)) {
         // IAM's quota of a managed policy; it does not count white space, nor do we need to.
         LintKind::Identity => (PolicyKind::Identity, Limits::default()),

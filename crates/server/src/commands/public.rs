@@ -6,11 +6,15 @@ use anyhow::{Result, anyhow, bail};
 use http::Method;
 use tonnage_domain::names::AccountId;
 use tonnage_domain::public::aliases::AliasName;
+use tonnage_domain::repositories::TagMutability;
 
 use super::place::Place;
 use crate::admin::client::call;
-use crate::admin::{PublicAlias, PublicAliases, PullCount, PullCounts};
-use crate::cli::{PlaceArguments, PublicAliasArguments, PublicAliasCommands, PublicCommands};
+use crate::admin::{PublicAlias, PublicAliases, PublicSettings, PullCount, PullCounts};
+use crate::cli::{
+    Movable, OnOff, PlaceArguments, PublicAliasArguments, PublicAliasCommands, PublicCommands,
+    PublicSetArguments,
+};
 
 /// Does what the command line says.
 ///
@@ -22,6 +26,10 @@ pub(super) async fn run(command: PublicCommands) -> Result<ExitCode> {
         PublicCommands::Pulls { place, account, repository, days } => {
             pulls(&place, &account, &repository, days).await?;
         }
+        PublicCommands::Settings { place, account, repository } => {
+            settings(&place, &account, &repository).await?;
+        }
+        PublicCommands::Set(arguments) => set(arguments).await?,
         PublicCommands::Verify { place, account } => {
             verify(&place, &account, Method::PUT).await?;
             println!("The public registry of account {account} is verified.");
@@ -57,6 +65,46 @@ async fn pulls(place: &PlaceArguments, account: &str, repository: &str, days: u3
             return Ok(());
         }
     }
+}
+
+async fn settings(place: &PlaceArguments, account: &str, repository: &str) -> Result<()> {
+    let place = Place::find(place)?;
+    let query = form_urlencoded::Serializer::new(String::new())
+        .append_pair("repository", repository)
+        .finish();
+    let path = format!("/public/{}/settings?{query}", parse_account(account)?);
+    print_settings(&call(&place.layout, Method::GET, &path, None::<&()>).await?);
+    Ok(())
+}
+
+async fn set(arguments: PublicSetArguments) -> Result<()> {
+    let PublicSetArguments { place, account, repository, tags, except, scan } = arguments;
+    let tag_mutability = tags.map(|tags| match (tags, except.is_empty()) {
+        (Movable::Mutable, true) => TagMutability::Mutable,
+        (Movable::Mutable, false) => TagMutability::MutableWithExclusion,
+        (Movable::Immutable, true) => TagMutability::Immutable,
+        (Movable::Immutable, false) => TagMutability::ImmutableWithExclusion,
+    });
+    let wanted = PublicSettings {
+        repository,
+        tag_mutability: tag_mutability.map(|setting| setting.as_str().to_owned()),
+        exclusions: except,
+        scan_on_push: scan.map(|scan| scan == OnOff::On),
+    };
+    let place = Place::find(&place)?;
+    let path = format!("/public/{}/settings", parse_account(&account)?);
+    print_settings(&call(&place.layout, Method::PUT, &path, Some(&wanted)).await?);
+    Ok(())
+}
+
+fn print_settings(settings: &PublicSettings) {
+    let tags = settings.tag_mutability.as_deref().unwrap_or_default();
+    let except = match settings.exclusions.as_slice() {
+        [] => String::new(),
+        some => format!(", except {}", some.join(" ")),
+    };
+    let scan = if settings.scan_on_push == Some(true) { "on" } else { "off" };
+    println!("Repository  {}\nTags        {tags}{except}\nScan        {scan}", settings.repository);
 }
 
 async fn aliases(command: PublicAliasCommands) -> Result<()> {

@@ -6,6 +6,7 @@
 //! folder reads the environment for settings.
 
 mod advisories;
+mod console;
 mod listeners;
 mod logs;
 mod metrics;
@@ -28,6 +29,7 @@ use tonnage_domain::replication::peer::PeerSettings;
 
 use tonnage_domain::advisories::settings::AdvisorySettings;
 
+pub(crate) use self::console::Console;
 pub(crate) use self::listeners::{DEFAULT_PORT, Listeners, Tls, TrustedProxies};
 pub(crate) use self::logs::{LogFormat, Logs};
 pub(crate) use self::metrics::MetricsAccess;
@@ -88,6 +90,7 @@ pub(crate) const CONCERNS: &[(&str, &[Setting])] = &[
     ("Replication to other deployments", peers::SETTINGS),
     ("Listeners", listeners::SETTINGS),
     ("Public registries", public::SETTINGS),
+    ("Console", console::SETTINGS),
     ("Requests to others", outbound::SETTINGS),
     ("Logs", logs::SETTINGS),
     ("Metrics", metrics::SETTINGS),
@@ -115,6 +118,8 @@ pub(crate) struct Config {
     pub(crate) listeners: Listeners,
     /// How public registries are reached, and what they give.
     pub(crate) public: Public,
+    /// Whether and how people see it in a browser.
+    pub(crate) console: Console,
     /// Which servers of others may be asked.
     pub(crate) outbound: Outbound,
     /// How it logs.
@@ -144,6 +149,7 @@ impl Config {
             advisories: advisories::read(&values)?,
             peers: peers::read(&values)?,
             public: Public::read(&values, &listeners)?,
+            console: Console::read(&values)?,
             listeners,
             outbound: Outbound::read(&values)?,
             logs: Logs::read(&values)?,

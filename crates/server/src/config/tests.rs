@@ -141,6 +141,9 @@ fn a_whole_file_and_its_defaults() {
         public_authenticated_bytes = "5TiB"
         public_limit_loopback = true
         repositories_per_public_registry = 40
+        console = false
+        console_idle = "5m"
+        console_plain_http = true
         drain_seconds = 0
         outbound_network = ["10.0.0.0/8"]
         upstream_token_host = ["Auth.example.com", "10.0.0.1"]
@@ -202,6 +205,9 @@ fn a_whole_file_and_its_defaults() {
     assert_eq!(config.listeners.connections_max, 7);
     assert_eq!(config.public.addresses, ["0.0.0.0:81".parse().unwrap()]);
     assert_eq!(config.public.repositories, 40);
+    let console = &config.console;
+    assert!(!console.enabled && console.plain_http);
+    assert_eq!(console.idle_seconds, 300);
     let limits = config.public.limits;
     assert!(limits.loopback);
     assert_eq!(limits.anonymous.pulls_per_second, 2);
@@ -228,6 +234,8 @@ fn a_whole_file_and_its_defaults() {
     assert_eq!(config.listeners.connections_max, 10_000);
     assert_eq!(config.public.limits, tonnage_domain::public::limits::PublicLimits::ECR);
     assert_eq!(config.public.repositories, 10_000);
+    assert!(config.console.enabled && !config.console.plain_http);
+    assert_eq!(config.console.idle_seconds, 30 * 60);
     assert_eq!(config.listeners.drain, Duration::from_secs(30));
     assert!(config.listeners.trusted_proxies.contains("127.0.0.1".parse().unwrap()));
     assert!(config.listeners.trusted_proxies.contains("::1".parse().unwrap()));

@@ -19,6 +19,8 @@ pub(super) struct Facts<'a> {
     pub(super) root_key: &'a KeySource,
     /// Whether this start made the deployment.
     pub(super) first_start: bool,
+    /// Whether there is a console.
+    pub(super) console: bool,
     /// What the addresses speak to others.
     pub(super) scheme: &'static str,
 }
@@ -38,6 +40,17 @@ fn addresses(facts: &Facts<'_>) -> String {
 }
 
 fn names(facts: &Facts<'_>, out: &mut String) {
+    if facts.console {
+        let local = local_address(&facts.runtime.addresses)
+            .map(|address| local::authority(address, &facts.runtime.addresses));
+        let authority = match (facts.domain, facts.scheme) {
+            (Some(domain), "https") => Some(format!("console.{domain}")),
+            _ => local,
+        };
+        if let Some(authority) = authority {
+            let _ = writeln!(out, "  console        {}://{authority}/console/", facts.scheme);
+        }
+    }
     if let Some(public) = local_address(&facts.runtime.public_addresses) {
         let authority = local::authority(public, &facts.runtime.public_addresses);
         let _ = writeln!(out, "  public images  {authority}");

@@ -78,6 +78,7 @@ pub(super) async fn open(directory: &DataDirectory, config: &Config) -> Result<O
             replication_concurrency: config.registry.replication_concurrency,
             scan_interval_seconds: config.registry.scan_interval_seconds,
             scan_concurrency: config.registry.scan_concurrency,
+            console_idle_seconds: config.console.idle_seconds,
             scan_scratch: layout.scratch(),
             public_limits: config.public.limits,
             throttling: config.registry.throttling,

@@ -109,13 +109,15 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
     let responder = Responder::new(
         Api::new(Arc::clone(&app)).with_profile(config.registry.oci_profile),
         Arc::clone(&app),
-        metrics.clone(),
-        metrics::Access::read(&config.metrics)?,
+        (metrics.clone(), metrics::Access::read(&config.metrics)?),
         config.listeners.trusted_proxies.clone(),
-        PublicPlace {
-            port: runtime.public_addresses.first().map(SocketAddr::port),
-            domain: config.registry.domain.clone(),
-        },
+        (
+            PublicPlace {
+                port: runtime.public_addresses.first().map(SocketAddr::port),
+                domain: config.registry.domain.clone(),
+            },
+            config.console.clone(),
+        ),
         lifecycle.clone(),
     );
     background::start(&app, &lifecycle);
@@ -134,6 +136,7 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
         domain: config.registry.domain.as_deref(),
         root_key: &opened.key_source,
         first_start: opened.first_start,
+        console: config.console.enabled,
         scheme: if config.listeners.tls.is_some() { "https" } else { "http" },
     });
 

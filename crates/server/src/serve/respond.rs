@@ -5,7 +5,8 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
-use futures_util::FutureExt as _;
+use bytes::BytesMut;
+use futures_util::{FutureExt as _, StreamExt as _};
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Method, StatusCode};
 use hyper::body::Incoming;
@@ -13,16 +14,17 @@ use tonnage_api::body::Body;
 use tonnage_api::host::PublicPlace;
 use tonnage_api::request::{Request, Response};
 use tonnage_api::{Api, Arrival};
+use tonnage_console::console;
 use tonnage_console::gallery::{self, Visit};
 use tonnage_domain::app::App;
 use tonnage_domain::context::{Endpoint, Principal};
-use tonnage_domain::names::Region;
+use tonnage_domain::names::{AccountId, Region};
 
 use super::access_log::{Line, Logged};
 use super::arrival::Origin;
 use super::metrics::{Access, Metrics};
 use super::{Lifecycle, body, health};
-use crate::config::TrustedProxies;
+use crate::config::{Console, TrustedProxies};
 
 /// Who is connected, and how.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +52,7 @@ struct Parts {
     access: Access,
     trusted_proxies: TrustedProxies,
     public: PublicPlace,
+    console: Console,
     lifecycle: Lifecycle,
 }
 
@@ -58,14 +61,23 @@ impl Responder {
     pub(super) fn new(
         api: Api,
         app: Arc<App>,
-        metrics: Metrics,
-        access: Access,
+        (metrics, access): (Metrics, Access),
         trusted_proxies: TrustedProxies,
-        public: PublicPlace,
+        (public, console): (PublicPlace, Console),
         lifecycle: Lifecycle,
     ) -> Self {
         let health = health::Readiness::default();
-        let parts = Parts { api, app, health, metrics, access, trusted_proxies, public, lifecycle };
+        let parts = Parts {
+            api,
+            app,
+            health,
+            metrics,
+            access,
+            trusted_proxies,
+            public,
+            console,
+            lifecycle,
+        };
         Self { parts: Arc::new(parts), endpoint: None, public: false }
     }
 
@@ -140,9 +152,12 @@ impl Responder {
 impl Parts {
     async fn handle(&self, request: Request, arrival: &Arrival) -> Response {
         let answer = async {
-            match tonnage_api::is_for_people(&request, arrival) {
-                true => Box::pin(self.show(request, arrival)).await,
-                false => self.api.handle(request, arrival).await,
+            if tonnage_api::is_for_people(&request, arrival) {
+                Box::pin(self.show(request, arrival)).await
+            } else if self.console.enabled && tonnage_api::is_for_console(&request, arrival) {
+                Box::pin(self.show_console(request, arrival)).await
+            } else {
+                self.api.handle(request, arrival).await
             }
         };
         AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|_| {
@@ -167,6 +182,53 @@ impl Parts {
             context: arrival.context(&request.headers, principal, account, Region::global()),
         };
         gallery::answer(&self.app, &visit).await.map(Body::full)
+    }
+
+    /// Answers people who look after their registries.
+    async fn show_console(&self, request: Request, arrival: &Arrival) -> Response {
+        let (request, mut body) = request.into_parts();
+        let mut sent = Some(BytesMut::new());
+        while let Some(part) = body.next().await {
+            let Ok(part) = part else {
+                return text(StatusCode::BAD_REQUEST, "The form did not arrive whole.\n");
+            };
+            match &mut sent {
+                Some(known) if known.len() + part.len() <= console::FORM_BYTES_MAX => {
+                    known.extend_from_slice(&part);
+                }
+                _ => {
+                    sent = None;
+                    break;
+                }
+            }
+        }
+        let account = self.app.management_account;
+        let principal = Principal::anonymous(account);
+        let region = self.app.default_region.clone();
+        let is_whole = sent.is_some();
+        let registry = |account: &AccountId, region: &Region| match &self.public.domain {
+            // The name that the operator gave stands for one registry, this host for all of them.
+            Some(domain) if arrival.host.authority() == format!("console.{domain}") => {
+                format!("{account}.dkr.ecr.{region}.{domain}")
+            }
+            _ => arrival.host.registry_authority(account, region),
+        };
+        let visit = console::Visit {
+            method: &request.method,
+            uri: &request.uri,
+            headers: &request.headers,
+            scheme: arrival.scheme(),
+            authority: arrival.host.authority(),
+            registry_authority: &registry,
+            lint: &crate::commands::lint_repository_policy,
+            body: sent.unwrap_or_default().freeze(),
+            plain_http: self.console.plain_http,
+            context: arrival.context(&request.headers, principal, account, region),
+        };
+        match is_whole {
+            true => console::answer(&self.app, &visit).await.map(Body::full),
+            false => console::too_large(&visit).map(Body::full),
+        }
     }
 }
 

@@ -33,6 +33,9 @@ use tonnage_domain::public::create_repository::CreatePublicRepository;
 use tonnage_domain::public::registries::{
     DescribeRegistries, GetRegistryCatalogData, PutRegistryCatalogData,
 };
+use tonnage_domain::public::repository_settings::{
+    GetPublicRepositorySettings, PutPublicRepositorySettings,
+};
 use tonnage_domain::repositories::delete::DeleteRepository;
 use tonnage_domain::repositories::describe::DescribeRepositories;
 use tonnage_domain::resource_tags::{ListTagsForResource, TagResource, UntagResource};
@@ -88,6 +91,14 @@ fn repositories(table: &mut Table) {
     table.add("", &PutRepositoryCatalogData { repository: repository.clone(), data });
     table.add("", &GetRepositoryCatalogData { repository: repository.clone() });
     table.add("", &GetRepositoryLogo { repository: repository.clone(), logo_id: String::new() });
+    table.add("", &GetPublicRepositorySettings { repository: repository.clone() });
+    let (tag_mutability, scan_on_push) = (None, Some(true));
+    let settings = PutPublicRepositorySettings {
+        repository: repository.clone(),
+        tag_mutability,
+        scan_on_push,
+    };
+    table.add("", &settings);
     let statistics = page(None, 10);
     let (repository_of, days) = (repository.clone(), 30);
     table.add("", &GetPullStatistics { repository: repository_of, days, page: statistics });

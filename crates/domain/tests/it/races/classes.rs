@@ -159,6 +159,7 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "DeleteRepository"
         | "PutImageScanningConfiguration"
         | "PutImageTagMutability"
+        | "PutPublicRepositorySettings"
         | "PutSparseManifests"
         | "RenameRepository" => Class::Repository,
         "DeleteRepositoryPolicy" | "SetRepositoryPolicy" => Class::RepositoryPolicy,
@@ -197,7 +198,11 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "DescribeUpload"
         | "BrowseGallery"
         | "ExplainPolicy"
+        | "DescribeImageContent"
         | "SearchGallery"
+        | "SearchImages"
+        | "SearchRepositories"
+        | "SummarizeRegistry"
         | "ViewImage"
         | "ViewPublisher"
         | "ViewRepository"
@@ -210,6 +215,7 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "GetLifecyclePolicy"
         | "GetLifecyclePolicyPreview"
         | "GetManifest"
+        | "GetPublicRepositorySettings"
         | "GetPullStatistics"
         | "GetRegistryCatalogData"
         | "GetRegistryPolicy"

@@ -1,0 +1,151 @@
+//! The overview of a registry.
+
+use maud::{Markup, html};
+use tonnage_domain::error::Error;
+use tonnage_domain::jobs::operations::{JobState, ListJobs};
+use tonnage_domain::overview::summarize_registry::{RegistrySummary, SummarizeRegistry};
+use tonnage_domain::pages::PageRequest;
+use tonnage_domain::scanning::state::SeverityCounts;
+
+use super::asked::{Asked, Part};
+use super::parts;
+use super::reply::{Page, Reply};
+use super::repositories::severity_badges;
+use crate::format;
+
+/// Jobs that failed for good, as many as are shown.
+const JOBS: u32 = 5;
+
+pub(crate) async fn show(asked: &Asked<'_>) -> Result<Reply, Error> {
+    let summary = asked.part(SummarizeRegistry).await?;
+    let jobs = ListJobs {
+        management_account: asked.app.management_account,
+        kind: None,
+        state: Some(JobState::Dead),
+        page: PageRequest { after: None, limit: JOBS },
+    };
+    let jobs = asked.part(jobs).await?.ok().map(|page| page.items);
+    Ok(page(asked, &summary, jobs.as_deref()).into())
+}
+
+pub(crate) fn page(
+    asked: &Asked<'_>,
+    summary: &Part<RegistrySummary>,
+    jobs: Option<&[tonnage_domain::jobs::operations::JobDetail]>,
+) -> Page {
+    let content = html! {
+        @match summary {
+            Ok(summary) if summary.repositories == 0 => (welcome(asked)),
+            Ok(summary) => (sums(asked, summary)),
+            Err(error) => {
+                (parts::denied("The sum of the registry", error))
+                (open_by_name(asked))
+            }
+        }
+        @if let Some(jobs) = jobs { @if !jobs.is_empty() {
+            section aria-labelledby="jobs" {
+                h2 #jobs { "Jobs that were given up" }
+                (parts::table("Jobs", &["Job", "Of", "Attempts", "Since", "Why"], &html! {
+                    @for job in jobs { tr {
+                        th scope="row" { (job.kind) }
+                        td { (job.key) }
+                        td { (job.attempts) }
+                        td { (format::moment(job.updated_at)) }
+                        td { (job.last_error.as_deref().unwrap_or("unknown")) }
+                    } }
+                }))
+                p.quiet { "Once the reason is gone, " code { "tonnage jobs retry ID" } " tries again." }
+            }
+        } }
+        (parts::same_with_aws(&[parts::aws(asked, "ecr describe-repositories", &[])]))
+    };
+    Page::new("Overview", content)
+}
+
+fn sums(asked: &Asked<'_>, summary: &RegistrySummary) -> Markup {
+    html! {
+        dl.numbers {
+            div {
+                dt { "Repositories" }
+                dd { a href=(asked.path("repositories")) { (format::number(summary.repositories)) } }
+            }
+            div {
+                dt { "Images" } dd { (format::number(summary.images)) }
+                dd.small { "with " (format::count(summary.tags, "tag", "tags")) }
+            }
+            div {
+                dt { "Stored" } dd { (format::size(summary.bytes)) }
+                dd.small { "layers, once in each repository" }
+            }
+            div {
+                dt { "Findings of scans" }
+                dd { (format::number(summary.findings.values().sum())) }
+                dd.small { "in " (format::count(summary.scanned, "scanned image", "scanned images")) }
+            }
+        }
+        @if !summary.findings.is_empty() {
+            section aria-labelledby="findings" {
+                h2 #findings { "Findings by severity" }
+                (severities(&summary.findings))
+            }
+        }
+        section aria-labelledby="recent" {
+            h2 #recent { "Pushed last" }
+            @if summary.recent.is_empty() {
+                p.quiet { "Nothing is pushed yet. The page of a repository has the commands." }
+            } @else {
+                (parts::table("Images pushed last", &["Repository", "Tags", "#Size", "Pushed", "Digest"], &html! {
+                    @for push in &summary.recent { tr {
+                        th scope="row" { a href=(asked.repository_path(&push.repository, "")) { (push.repository) } }
+                        td { @if push.tags.is_empty() { span.quiet { "none" } } @else {
+                            ul.badges { @for tag in push.tags.iter().take(5) { li.badge { (tag) } } }
+                        } }
+                        td.number { (format::size(push.size)) }
+                        td { (format::moment(push.pushed_at)) }
+                        td { a.mono href=(asked.repository_path(&push.repository, &format!("images/{}", push.digest))) {
+                            (format::short(push.digest.as_str()))
+                        } }
+                    } }
+                }))
+            }
+        }
+    }
+}
+
+fn severities(counts: &SeverityCounts) -> Markup {
+    html! { p { (severity_badges(counts)) } }
+}
+
+fn welcome(asked: &Asked<'_>) -> Markup {
+    let registry = asked.registry();
+    parts::empty(
+        "This registry is empty",
+        &html! {
+            p {
+                "A registry has the repositories of one account in one region; this is that of account "
+                (asked.context.account) " in " (asked.context.region) ". Begin with a repository:"
+            }
+            p { a.button href=(asked.path("create-repository")) { "Create a repository" } }
+            p { "Or from a shell:" }
+            (parts::copy(&parts::aws(asked, "ecr create-repository", &[("repository-name", "my-app")])))
+            (parts::copy(&format!(
+                "aws ecr get-login-password --region {} | docker login --username AWS --password-stdin {registry}",
+                asked.context.region
+            )))
+            (parts::copy(&format!("docker push {registry}/my-app:latest")))
+        },
+    )
+}
+
+/// For whoever may see one repository and not the list of them.
+pub(crate) fn open_by_name(asked: &Asked<'_>) -> Markup {
+    html! {
+        form.filters action=(asked.path("open")) method="get" {
+            div."row"."grow" {
+                label for="name" { "Open a repository by its name" }
+                input #name name="name" maxlength="256" required autocomplete="off" spellcheck="false" autocapitalize="none";
+            }
+            button type="submit" { "Open" }
+        }
+    }
+}

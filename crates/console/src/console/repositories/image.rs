@@ -1,0 +1,405 @@
+//! An image: what is in it, what belongs to it, and what may be done with it.
+
+use std::collections::BTreeMap;
+
+use maud::{Markup, html};
+use tonnage_domain::archive::update_image_storage_class::{StorageClass, UpdateImageStorageClass};
+use tonnage_domain::error::{Error, ErrorKind};
+use tonnage_domain::images::batch_delete_image::BatchDeleteImage;
+use tonnage_domain::images::{ImageFailure, ImageIdentifier, ImageStatus};
+use tonnage_domain::names::{Digest, Tag};
+use tonnage_domain::overview::describe_image_content::{
+    DescribeImageContent, ImageConfig, ImageContent, Part as Piece,
+};
+use tonnage_domain::replication::describe_image_replication_status::{
+    DescribeImageReplicationStatus, ImageReplicationStatus,
+};
+use tonnage_domain::repositories::RepositoryAddress;
+use tonnage_domain::scanning::describe_image_scan_findings::{
+    DescribeImageScanFindings, ScanFindings,
+};
+use tonnage_domain::scanning::findings::StoredFinding;
+use tonnage_domain::scanning::start_image_scan::StartImageScan;
+use tonnage_domain::signing::describe_image_signing_status::{
+    DescribeImageSigningStatus, ImageSigningStatus,
+};
+
+use super::super::asked::{Asked, Part};
+use super::super::parts;
+use super::super::reply::{Page, Reply};
+use super::{scan_words, severity_kind};
+use crate::format;
+
+/// Findings of a page.
+const FINDINGS: u32 = 50;
+/// Characters of a description in a table.
+const DESCRIPTION_MAX: usize = 300;
+
+/// What the page of an image shows.
+pub(crate) struct Shown {
+    pub(crate) content: ImageContent,
+    pub(crate) scan: Part<Option<ScanFindings>>,
+    pub(crate) signing: Part<Vec<ImageSigningStatus>>,
+    pub(crate) replication: Part<Vec<ImageReplicationStatus>>,
+}
+
+fn id_of(asked: &Asked<'_>) -> Option<ImageIdentifier> {
+    let digest = Digest::parse(asked.parameter("digest")).ok()?;
+    Some(ImageIdentifier { digest: Some(digest), tag: None })
+}
+
+pub(crate) async fn show(asked: &Asked<'_>) -> Result<Reply, Error> {
+    let (Some(repository), Some(id)) = (asked.repository(), id_of(asked)) else {
+        return Ok(Reply::Missing);
+    };
+    let content =
+        asked.run(DescribeImageContent { repository: repository.clone(), id: id.clone() }).await?;
+    let findings = DescribeImageScanFindings {
+        repository: repository.clone(),
+        id: id.clone(),
+        page: asked.page(FINDINGS),
+    };
+    let scan = asked.part_or_none(findings, ErrorKind::ScanNotFound).await?;
+    let signing = DescribeImageSigningStatus { repository: repository.clone(), id: id.clone() };
+    let signing = asked.part(signing).await?.map(|(_, statuses)| statuses);
+    let replication = DescribeImageReplicationStatus { repository: repository.clone(), id };
+    let replication = asked.part(replication).await?;
+    let shown = Shown { content, scan, signing, replication };
+    Ok(page(asked, &repository, &shown).into())
+}
+
+pub(crate) fn page(asked: &Asked<'_>, repository: &RepositoryAddress, shown: &Shown) -> Page {
+    let image = &shown.content;
+    let name = &repository.name;
+    let digest = image.digest.as_str();
+    let uri = format!("{}/{name}", asked.registry());
+    let latest = image.tags.iter().find(|tag| tag.as_str() == "latest");
+    let tag = latest.or(image.tags.first());
+    let link = |digest: &Digest| {
+        let path = asked.repository_path(name, &format!("images/{digest}"));
+        html! { a.mono href=(path) title=(digest) { (format::short(digest.as_str())) } }
+    };
+    let content = html! {
+        (parts::copy(&format!("docker pull {uri}@{digest}")))
+        @if let Some(tag) = tag { (parts::copy(&format!("docker pull {uri}:{tag}"))) }
+        div.part { (parts::facts(&[
+            ("Digest", html! { code { (digest) } }),
+            ("Tags", html! { @if image.tags.is_empty() { span.quiet { "none" } } @else {
+                ul.badges { @for tag in &image.tags { li.badge { (tag) } } }
+            } }),
+            ("Status", html! {
+                @let kind = if image.status == ImageStatus::Active { "good" } else { "warn" };
+                (parts::badge(kind, &image.status.as_str().to_lowercase()))
+            }),
+            ("Size", html! { (format::size(image.size)) }),
+            ("Pushed", format::moment(image.pushed_at)),
+            ("Last pulled", html! { @match image.last_pulled_at { Some(at) => (format::moment(at)), None => span.quiet { "never" } } }),
+            ("Media type", html! { code { (image.media_type) } }),
+            ("Artifact type", html! { @match &image.artifact_type { Some(kind) => code { (kind) }, None => span.quiet { "none" } } }),
+            ("Subject", html! { @match &image.subject { Some(subject) => (link(subject)), None => span.quiet { "none" } } }),
+            ("Part of", html! { @if image.parents.is_empty() { span.quiet { "no index" } } @for parent in &image.parents { (link(parent)) " " } }),
+        ])) }
+        (tree(image, &link))
+        (scan_section(asked, repository, image, &shown.scan))
+        @if let Some(config) = &image.config { (configuration(config)) }
+        (layers(image))
+        (pairs("annotations", "Annotations", &image.annotations))
+        (statuses(shown))
+        section aria-labelledby="manifest" {
+            h2 #manifest { "Manifest" }
+            details { summary { "Show it as it was pushed" } pre.document tabindex="0" { code { (image.manifest) } } }
+        }
+        (actions(asked, repository, image))
+        (parts::same_with_aws(&[
+            parts::aws(asked, "ecr batch-get-image", &[("repository-name", name.as_str()), ("image-ids", &format!("imageDigest={digest}"))]),
+            parts::aws(asked, "ecr describe-image-scan-findings", &[("repository-name", name.as_str()), ("image-id", &format!("imageDigest={digest}"))]),
+            parts::aws(asked, "ecr batch-delete-image", &[("repository-name", name.as_str()), ("image-ids", &format!("imageDigest={digest}"))]),
+        ]))
+    };
+    let title = tag.map_or_else(|| format::short(digest), ToString::to_string);
+    Page::new(title, content)
+        .under("Repositories", asked.path("repositories"))
+        .under(name.as_str(), asked.repository_path(name, ""))
+}
+
+/// The images of an index, and what refers to the image.
+fn tree(image: &ImageContent, link: &dyn Fn(&Digest) -> Markup) -> Markup {
+    let row = |piece: &Piece, what: &str| {
+        html! { tr {
+            th scope="row" { (what) }
+            td { code { (piece.media_type) } }
+            td.number { (format::size(piece.size)) }
+            td { (link(&piece.digest)) }
+        } }
+    };
+    let platform = |piece: &Piece| match piece.platform.as_str() {
+        "" | "unknown/unknown" => "attestation".to_owned(),
+        platform => platform.to_owned(),
+    };
+    html! {
+        @if !image.children.is_empty() {
+            section aria-labelledby="platforms" {
+                h2 #platforms { "Platforms" }
+                (parts::table("Platforms", &["Platform", "Media type", "#Size", "Digest"], &html! {
+                    @for child in &image.children { (row(child, &platform(child))) }
+                }))
+            }
+        }
+        @if !image.referrers.is_empty() {
+            section aria-labelledby="attached" {
+                h2 #attached { "Attached documents" }
+                (parts::table("Attached documents", &["Document", "Type", "#Size", "Digest"], &html! {
+                    @for referrer in &image.referrers { (row(referrer, document_words(&referrer.media_type))) }
+                }))
+            }
+        }
+    }
+}
+
+/// What people call an artifact.
+fn document_words(media_type: &str) -> &'static str {
+    let has = |part: &str| media_type.contains(part);
+    if has("signature") || has("cosign") || has("sigstore") || has("notary") {
+        "Signature"
+    } else if has("spdx") || has("cyclonedx") || has("sbom") {
+        "List of packages"
+    } else if has("in-toto") || has("provenance") {
+        "Attestation"
+    } else {
+        "Document"
+    }
+}
+
+fn scan_section(
+    asked: &Asked<'_>,
+    repository: &RepositoryAddress,
+    image: &ImageContent,
+    scan: &Part<Option<ScanFindings>>,
+) -> Markup {
+    let own = asked.repository_path(&repository.name, &format!("images/{}", image.digest));
+    let start = parts::button(asked, &own, "Scan now", &[("do", "scan")]);
+    html! {
+        section aria-labelledby="findings" {
+            div.section-head {
+                h2 #findings { "Findings" }
+                @if image.children.is_empty() && image.status == ImageStatus::Active { (start) }
+            }
+            @match scan {
+                Err(error) => (parts::denied("The scan", error)),
+                Ok(None) if !image.children.is_empty() => p.quiet { "Each platform is scanned by itself." },
+                Ok(None) => p.quiet { "This image was not scanned." },
+                Ok(Some(found)) => {
+                    p { (scan_words(Some(&found.scan))) }
+                    @if !found.scan.description.is_empty() { p.quiet { (found.scan.description) } }
+                    @if let Some(at) = found.scan.completed_at { p.quiet.small { "Scanned " (format::moment(at)) " UTC" } }
+                    @if !found.findings.items.is_empty() {
+                        (parts::table("Findings", &["Name", "Severity", "Package", "Fixed in", "About"], &html! {
+                            @for finding in &found.findings.items { (finding_row(finding)) }
+                        }))
+                        @let path = format!("repositories/{}/-/images/{}", repository.name, image.digest);
+                        (parts::pages(asked, &path, &[], found.findings.next.as_deref()))
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn finding_row(stored: &StoredFinding) -> Markup {
+    let finding = &stored.finding;
+    let about: String = finding.description.chars().take(DESCRIPTION_MAX).collect();
+    let is_link = finding.uri.starts_with("https://") || finding.uri.starts_with("http://");
+    html! { tr {
+        th scope="row" {
+            @if is_link { a href=(finding.uri) rel="noreferrer" { (finding.name) } } @else { (finding.name) }
+            @if finding.is_exploited { " " (parts::badge("bad", "exploited")) }
+        }
+        td { (parts::badge(severity_kind(finding.severity), &finding.severity.as_str().to_lowercase())) }
+        td { @for package in finding.packages.iter().take(3) { div { (package.name) " " span.quiet { (package.version) } } } }
+        td { @match finding.packages.iter().find_map(|package| package.fixed_version.as_deref()) {
+            Some(version) => (version), None => span.quiet { "none yet" },
+        } }
+        td { span.small { (about) @if about.len() < finding.description.len() { "…" } } }
+    } }
+}
+
+fn configuration(config: &ImageConfig) -> Markup {
+    html! {
+        section aria-labelledby="configuration" {
+            h2 #configuration { "Configuration" }
+            (parts::facts(&[
+                ("Platform", html! { @if config.platform.is_empty() { span.quiet { "not said" } } @else { (config.platform) } }),
+                ("Runs", html! { @if config.command.is_empty() { span.quiet { "nothing by itself" } } @else { code { (config.command.join(" ")) } } }),
+                ("As user", html! { (config.user.as_deref().unwrap_or("root")) }),
+                ("Ports", html! { @if config.ports.is_empty() { span.quiet { "none" } } @else { (config.ports.join(", ")) } }),
+            ]))
+        }
+        (pairs("labels", "Labels", &config.labels))
+    }
+}
+
+fn pairs(id: &str, title: &str, values: &BTreeMap<String, String>) -> Markup {
+    html! {
+        @if !values.is_empty() {
+            section aria-labelledby=(id) {
+                h2 id=(id) { (title) }
+                dl."box"."pairs" { @for (name, value) in values { div { dt { (name) } dd { (value) } } } }
+            }
+        }
+    }
+}
+
+fn layers(image: &ImageContent) -> Markup {
+    let steps = image.config.as_ref().map(|config| &config.steps);
+    let steps = steps.filter(|steps| steps.len() == image.layers.len());
+    html! {
+        @if !image.layers.is_empty() {
+            section aria-labelledby="layers" {
+                h2 #layers { "Layers" }
+                (parts::table("Layers", &["Made by", "#Size", "Digest"], &html! {
+                    @for (index, layer) in image.layers.iter().enumerate() { tr {
+                        th scope="row" {
+                            @match steps.and_then(|steps| steps.get(index)).filter(|step| !step.is_empty()) {
+                                Some(step) => code.step { (step) },
+                                None => { (index + 1) ". " span.quiet { (layer.media_type) } },
+                            }
+                        }
+                        td.number { (format::size(layer.size)) }
+                        td { code title=(layer.digest) { (format::short(layer.digest.as_str())) } }
+                    } }
+                }))
+            }
+        }
+    }
+}
+
+fn statuses(shown: &Shown) -> Markup {
+    html! {
+        section aria-labelledby="signing" {
+            h2 #signing { "Signing" }
+            @match &shown.signing {
+                Err(error) => (parts::denied("Signing", error)),
+                Ok(statuses) if statuses.is_empty() => p.quiet { "No rule signed this image when it was pushed." },
+                Ok(statuses) => (parts::table("Signing", &["Profile", "Status", "Why"], &html! {
+                    @for status in statuses { tr {
+                        th scope="row" { (status.profile_arn) }
+                        td { (status_badge(status.status.as_str())) }
+                        td { @if let Some((code, why)) = &status.failure { (code) ": " (why) } }
+                    } }
+                })),
+            }
+        }
+        section aria-labelledby="replication" {
+            h2 #replication { "Replication" }
+            @match &shown.replication {
+                Err(error) => (parts::denied("Replication", error)),
+                Ok(statuses) if statuses.is_empty() => p.quiet { "No rule copied this image when it was pushed." },
+                Ok(statuses) => (parts::table("Replication", &["To", "Status", "Queued", "Done", "Why"], &html! {
+                    @for status in statuses { tr {
+                        th scope="row" { (status.destination.account) " in " (status.destination.region) }
+                        td { (status_badge(status.status.as_str())) }
+                        td { (format::moment(status.queued_at)) }
+                        td { @if let Some(at) = status.ended_at { (format::moment(at)) } }
+                        td { (status.failure_code.as_deref().unwrap_or_default()) }
+                    } }
+                })),
+            }
+        }
+    }
+}
+
+fn status_badge(status: &str) -> Markup {
+    let kind = match status {
+        "COMPLETE" => "good",
+        "FAILED" => "bad",
+        _ => "",
+    };
+    parts::badge(kind, &status.to_lowercase().replace('_', " "))
+}
+
+fn actions(asked: &Asked<'_>, repository: &RepositoryAddress, image: &ImageContent) -> Markup {
+    let own = asked.repository_path(&repository.name, &format!("images/{}", image.digest));
+    html! {
+        section aria-labelledby="actions" {
+            h2 #actions { "Archive or delete" }
+            div.actions {
+                @match image.status {
+                    ImageStatus::Active => (parts::button(asked, &own, "Archive", &[("do", "archive")])),
+                    ImageStatus::Archived => (parts::button(asked, &own, "Restore", &[("do", "restore")])),
+                    ImageStatus::Activating => p.quiet { "It is being restored." },
+                }
+                @for tag in image.tags.iter().take(10) {
+                    (parts::button(asked, &own, &format!("Remove tag {tag}"), &[("do", "untag"), ("tag", tag.as_str())]))
+                }
+            }
+            p.quiet.small { "An archived image is kept and cannot be pulled until it is restored. With its last tag an image goes." }
+            div.danger-zone {
+                (parts::form(asked, &own, &html! {
+                    input type="hidden" name="do" value="delete";
+                    div.option {
+                        input type="checkbox" #field-sure name="sure" value="yes" required;
+                        label for="field-sure" { "Delete this image with all its tags, for good" }
+                    }
+                    div.submit { button.danger type="submit" { "Delete image" } }
+                }))
+            }
+        }
+    }
+}
+
+pub(crate) async fn act(asked: &Asked<'_>) -> Result<Reply, Error> {
+    let (Some(repository), Some(id)) = (asked.repository(), id_of(asked)) else {
+        return Ok(Reply::Missing);
+    };
+    let name = repository.name.clone();
+    let own = asked.repository_path(&name, &format!("images/{}", asked.parameter("digest")));
+    let done = match asked.form.text("do") {
+        "scan" => {
+            let scan = asked.run(StartImageScan { repository, id }).await;
+            scan.map(|_| (own.clone(), "The scan begins. Open this page again in a moment."))
+        }
+        what @ ("archive" | "restore") => {
+            let (target, text) = match what {
+                "archive" => (StorageClass::Archive, "The image is archived."),
+                _ => (StorageClass::Standard, "The image is being restored."),
+            };
+            let update = asked.run(UpdateImageStorageClass { repository, id, target }).await;
+            update.map(|_| (own.clone(), text))
+        }
+        "untag" => {
+            let Ok(tag) = Tag::parse(asked.form.text("tag")) else { return Ok(Reply::Missing) };
+            let id = ImageIdentifier { digest: id.digest, tag: Some(tag) };
+            let removed = remove(asked, repository, id).await;
+            removed.map(|()| (asked.repository_path(&name, ""), "The tag is removed."))
+        }
+        "delete" if asked.form.checked("sure") => {
+            let removed = remove(asked, repository, id).await;
+            removed.map(|()| (asked.repository_path(&name, ""), "The image is deleted."))
+        }
+        "delete" => Err(Error::invalid_parameter("sure", "checked, to delete the image")),
+        _ => return Ok(Reply::Missing),
+    };
+    match done {
+        Ok((path, text)) => Ok(Reply::done(path, text)),
+        Err(error) if parts::is_mendable(&error) => Ok(Reply::failed(own, error.message())),
+        Err(error) => Err(error),
+    }
+}
+
+async fn remove(
+    asked: &Asked<'_>,
+    repository: RepositoryAddress,
+    id: ImageIdentifier,
+) -> Result<(), Error> {
+    let output = asked.run(BatchDeleteImage { repository, ids: vec![id] }).await?;
+    let Some((_, failure)) = output.failures.into_iter().next() else { return Ok(()) };
+    let text = match failure {
+        ImageFailure::ImageReferencedByManifestList(indexes) => {
+            let indexes: Vec<_> =
+                indexes.iter().map(|digest| format::short(digest.as_str())).collect();
+            format!("The image is part of an index; delete that first: {}.", indexes.join(", "))
+        }
+        _ => "There is no such image any more.".to_owned(),
+    };
+    Err(Error::new(ErrorKind::InvalidParameter, text))
+}

@@ -1,0 +1,129 @@
+//! `SearchRepositories`: the repositories of a registry by a part of their name.
+
+use super::{containing, offset_of};
+use crate::clock::Millis;
+use crate::context::RequestContext;
+use crate::error::{Error, Result};
+use crate::execute::{Call, Demand, Entry, Operation, Resource, Service};
+use crate::names::RepositoryName;
+use crate::pages::{Page, PageRequest};
+use crate::params;
+use crate::repositories::TagMutabilityRule;
+
+/// In which order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sort {
+    /// By name.
+    #[default]
+    Name,
+    /// The newest first.
+    Newest,
+    /// The oldest first.
+    Oldest,
+}
+
+/// Finds repositories of the registry of the context. It takes what a listing of them takes.
+#[derive(Clone, Debug)]
+pub struct SearchRepositories {
+    /// A part of their name; nothing is part of every name.
+    pub text: String,
+    /// In which order.
+    pub sort: Sort,
+    /// Which page.
+    pub page: PageRequest,
+}
+
+/// A repository with its sums.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RepositorySummary {
+    /// Its name.
+    pub name: RepositoryName,
+    /// Whether its tags may move.
+    pub tag_mutability: TagMutabilityRule,
+    /// Whether a push is scanned.
+    pub scan_on_push: bool,
+    /// Whether images come from an upstream registry.
+    pub is_cache: bool,
+    /// When it was made.
+    pub created_at: Millis,
+    /// How many images it has, children of indexes among them.
+    pub images: u64,
+    /// How many bytes its layers have.
+    pub bytes: u64,
+    /// When an image was last pushed.
+    pub pushed_at: Option<Millis>,
+}
+
+macro_rules! search {
+    ($order:literal) => {
+        concat!(
+            "SELECT repositories.name, repositories.tag_mutability, \
+             repositories.tag_mutability_exclusions, repositories.scan_on_push, \
+             repositories.is_cache, repositories.created_at, \
+             (SELECT COUNT(*) FROM images WHERE images.repository_id = repositories.id), \
+             (SELECT COALESCE(CAST(SUM(blobs.size) AS BIGINT), 0) FROM repository_blobs \
+             JOIN blobs ON blobs.id = repository_blobs.blob_id \
+             WHERE repository_blobs.repository_id = repositories.id), \
+             (SELECT MAX(images.pushed_at) FROM images \
+             WHERE images.repository_id = repositories.id) \
+             FROM repositories JOIN registries ON registries.id = repositories.registry_id \
+             WHERE registries.account_id = $1 AND registries.region = $2 \
+             AND repositories.name LIKE $3 ESCAPE '!' ORDER BY ",
+            $order,
+            " LIMIT $4 OFFSET $5"
+        )
+    };
+}
+
+impl Operation for SearchRepositories {
+    const ENTRY: Entry = Entry { service: Service::Tonnage, name: "SearchRepositories" };
+    type Output = Page<RepositorySummary>;
+
+    fn demands(&self, context: &RequestContext) -> Vec<Demand> {
+        let all =
+            Resource::Repositories { account: context.account, region: context.region.clone() };
+        vec![Demand::new("ecr:DescribeRepositories", all)]
+    }
+
+    async fn run(self, call: Call<'_>) -> Result<Page<RepositorySummary>> {
+        let offset = offset_of(&self.page)?;
+        let sql = match self.sort {
+            Sort::Name => search!("repositories.name"),
+            Sort::Newest => search!("repositories.created_at DESC, repositories.name"),
+            Sort::Oldest => search!("repositories.created_at, repositories.name"),
+        };
+        let mut tx = call.read().await?;
+        let rows = tx
+            .all(
+                sql,
+                params![
+                    call.context.account.as_str(),
+                    call.context.region.as_str(),
+                    containing(&self.text),
+                    self.page.limit_and_one(),
+                    offset
+                ],
+            )
+            .await?;
+        let items = rows
+            .iter()
+            .map(|row| {
+                Ok(RepositorySummary {
+                    name: RepositoryName::parse(&row.get::<String>(0)?).map_err(Error::internal)?,
+                    tag_mutability: TagMutabilityRule::from_stored(
+                        &row.get::<String>(1)?,
+                        &row.get::<String>(2)?,
+                    )?,
+                    scan_on_push: row.get(3)?,
+                    is_cache: row.get(4)?,
+                    created_at: row.get(5)?,
+                    images: row.get(6)?,
+                    bytes: row.get(7)?,
+                    pushed_at: row.get(8)?,
+                })
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let next = offset + i64::from(self.page.limit);
+        Ok(self.page.cut(items, |_| next.to_string()))
+    }
+}
