@@ -18,17 +18,14 @@ pub(crate) async fn note(
     repository: &Repository,
     (image_id, manifest): (i64, &Manifest),
 ) -> Result<()> {
-    // A public registry has no configuration in ECR's model, only the switch of the repository.
-    let is_public = repository.address.region.is_global();
-    if is_public && !repository.scan_on_push {
-        return Ok(());
-    }
     if let Some(subject) = &manifest.subject
         && manifest.artifact_type.as_deref().is_some_and(vex::is_artifact_type)
     {
         return vex::note(tx, call, repository, subject.digest.as_str()).await;
     }
-    if !manifest.is_container_image() {
+    // A public registry has no configuration in ECR's model, only the switch of the repository.
+    let is_public = repository.address.region.is_global();
+    if (is_public && !repository.scan_on_push) || !manifest.is_container_image() {
         return Ok(());
     }
     let configuration =
