@@ -121,6 +121,7 @@ fn scan(status: ScanStatus) -> ImageScan {
             layer_digest: None,
             fixed_version: Some(HOSTILE.to_owned()),
             range: String::new(),
+            purls: Vec::new(),
         }],
     };
     let scan = Scan {
