@@ -10,7 +10,7 @@ use tonnage_domain::names::Region;
 use super::asked::Asked;
 use super::reply::Reply;
 use super::repositories::{create, image, images, lifecycle, permissions, settings};
-use super::{account, dashboard, repositories, sign_in, simulator};
+use super::{account, dashboard, iam, jobs, public, registry, repositories, sign_in, simulator};
 
 /// A page on its way.
 pub(crate) type Answering<'a> = Pin<Box<dyn Future<Output = Result<Reply, Error>> + Send + 'a>>;
@@ -58,6 +58,53 @@ pub(crate) const ROUTES: &[Route] = &[
     route!("repositories/{repository}/-/permissions", get permissions::show, post permissions::act),
     route!("repositories/{repository}/-/settings", get settings::show, post settings::save),
     route!("simulator", get simulator::show),
+    route!("iam", get iam::home),
+    route!("iam/users", get iam::users::list),
+    route!("iam/users/-/create", get iam::users::show_create, post iam::users::create),
+    route!("iam/users/{name}", get iam::users::show),
+    route!("iam/users/{name}/attached", post iam::users::attached),
+    route!("iam/users/{name}/delete", post iam::users::delete),
+    route!("iam/users/{name}/groups", post iam::users::groups),
+    route!("iam/users/{name}/inline", get iam::users::show_inline, post iam::users::inline),
+    route!("iam/users/{name}/keys", post iam::users::keys),
+    route!("iam/users/{name}/password", post iam::users::password),
+    route!("iam/groups", get iam::groups::list, post iam::groups::create),
+    route!("iam/groups/{name}", get iam::groups::show),
+    route!("iam/groups/{name}/attached", post iam::groups::attached),
+    route!("iam/groups/{name}/delete", post iam::groups::delete),
+    route!("iam/groups/{name}/inline", get iam::groups::show_inline, post iam::groups::inline),
+    route!("iam/groups/{name}/members", post iam::groups::members),
+    route!("iam/roles", get iam::roles::list),
+    route!("iam/roles/-/create", get iam::roles::show_create, post iam::roles::create),
+    route!("iam/roles/{name}", get iam::roles::show),
+    route!("iam/roles/{name}/attached", post iam::roles::attached),
+    route!("iam/roles/{name}/delete", post iam::roles::delete),
+    route!("iam/roles/{name}/inline", get iam::roles::show_inline, post iam::roles::inline),
+    route!("iam/roles/{name}/trust", post iam::roles::trust),
+    route!("iam/policies", get iam::policies::list),
+    route!("iam/policies/-/create", get iam::policies::show_create, post iam::policies::create),
+    route!("iam/policies/-/edit", get iam::policies::show_edit, post iam::policies::edit),
+    route!("iam/policy", get iam::policies::show, post iam::policies::act),
+    route!("registry", get registry::show),
+    route!("registry/account", get registry::account_settings::show, post registry::account_settings::save),
+    route!("registry/policy", get registry::policy::show, post registry::policy::act),
+    route!("registry/pull-through", get registry::pull_through::list),
+    route!("registry/pull-through/-/create", get registry::pull_through::show_create, post registry::pull_through::create),
+    route!("registry/pull-through/-/rule", get registry::pull_through::show, post registry::pull_through::act),
+    route!("registry/pull-times", get registry::exclusions::show, post registry::exclusions::act),
+    route!("registry/replication", get registry::replication::show, post registry::replication::act),
+    route!("registry/scanning", get registry::scanning::show, post registry::scanning::save),
+    route!("registry/signing", get registry::signing::show, post registry::signing::act),
+    route!("registry/templates", get registry::templates::list),
+    route!("registry/templates/-/create", get registry::templates::show_create, post registry::templates::create),
+    route!("registry/templates/-/template", get registry::templates::show, post registry::templates::act),
+    route!("public", get public::list),
+    route!("public/-/create", get public::show_create, post public::create),
+    route!("public/registry", get public::registry::show, post public::registry::act),
+    route!("public/repositories/{repository}", get public::catalog::show, post public::catalog::act),
+    route!("public/repositories/{repository}/-/delete", post public::delete),
+    route!("jobs", get jobs::list),
+    route!("jobs/{id}", get jobs::show, post jobs::act),
     route!("/account", get account::show),
     route!("/go", get account::go),
     route!("/password", get sign_in::password::show, post sign_in::password::change),
@@ -67,8 +114,19 @@ pub(crate) const ROUTES: &[Route] = &[
 
 /// The menu: groups of pages, by title; a page by its pattern and title.
 pub(crate) const MENU: &[(&str, &[(&str, &str)])] = &[
-    ("Registry", &[("", "Overview"), ("repositories", "Repositories")]),
-    ("Access", &[("simulator", "Permissions")]),
+    ("Registry", &[("", "Overview"), ("repositories", "Repositories"), ("registry", "Settings")]),
+    (
+        "Access",
+        &[
+            ("iam/users", "Users"),
+            ("iam/groups", "Groups"),
+            ("iam/roles", "Roles"),
+            ("iam/policies", "Policies"),
+            ("simulator", "Who may do what"),
+        ],
+    ),
+    ("Public", &[("public", "Public repositories"), ("public/registry", "Public registry")]),
+    ("Operation", &[("jobs", "Jobs")]),
     ("You", &[("/account", "Account and sessions")]),
 ];
 

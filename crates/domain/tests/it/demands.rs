@@ -393,6 +393,16 @@ fn scanning(table: &mut Table) {
     table.add("", &IndexImageLayers { repository, image_id, digest, lease });
 }
 
+fn overview(table: &mut Table, repository: &RepositoryAddress) {
+    table.add("", &SummarizeRegistry);
+    let (text, sort) = ("app".to_owned(), search_repositories::Sort::Newest);
+    table.add("", &SearchRepositories { text: text.clone(), sort, page: page(None, 1) });
+    let (repository, kind) = (repository.clone(), search_images::Kind::Whole);
+    let images = SearchImages { repository: repository.clone(), text, kind, page: page(None, 1) };
+    table.add("", &images);
+    table.add("by tag", &DescribeImageContent { repository, id: by_tag("v1") });
+}
+
 fn inspector(table: &mut Table) {
     let arn = || {
         format!("arn:aws:inspector2:us-east-1:{ACCOUNT}:owner/{ACCOUNT}/filter/0123456789abcdef")
@@ -421,16 +431,6 @@ fn inspector(table: &mut Table) {
     table.add("", &ListCoverage { criteria: criteria(), page });
     table.add("", &ListCoverageStatistics { criteria: criteria(), group: None });
     table.add("", &BatchGetAccountStatus);
-}
-
-fn overview(table: &mut Table, repository: &RepositoryAddress) {
-    table.add("", &SummarizeRegistry);
-    let (text, sort) = ("app".to_owned(), search_repositories::Sort::Newest);
-    table.add("", &SearchRepositories { text: text.clone(), sort, page: page(None, 1) });
-    let (repository, kind) = (repository.clone(), search_images::Kind::Whole);
-    let images = SearchImages { repository: repository.clone(), text, kind, page: page(None, 1) };
-    table.add("", &images);
-    table.add("by tag", &DescribeImageContent { repository, id: by_tag("v1") });
 }
 
 fn signing(table: &mut Table) {

@@ -23,6 +23,7 @@ mod key_wrapper;
 mod lifecycle;
 mod listing;
 mod lost_commits;
+mod overview;
 mod policies;
 mod public;
 mod pull_through;

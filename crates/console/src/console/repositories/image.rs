@@ -73,13 +73,15 @@ pub(crate) fn page(asked: &Asked<'_>, repository: &RepositoryAddress, shown: &Sh
     let name = &repository.name;
     let digest = image.digest.as_str();
     let uri = format!("{}/{name}", asked.registry());
+    let latest = image.tags.iter().find(|tag| tag.as_str() == "latest");
+    let tag = latest.or(image.tags.first());
     let link = |digest: &Digest| {
         let path = asked.repository_path(name, &format!("images/{digest}"));
         html! { a.mono href=(path) title=(digest) { (format::short(digest.as_str())) } }
     };
     let content = html! {
         (parts::copy(&format!("docker pull {uri}@{digest}")))
-        @if let Some(tag) = image.tags.first() { (parts::copy(&format!("docker pull {uri}:{tag}"))) }
+        @if let Some(tag) = tag { (parts::copy(&format!("docker pull {uri}:{tag}"))) }
         div.part { (parts::facts(&[
             ("Digest", html! { code { (digest) } }),
             ("Tags", html! { @if image.tags.is_empty() { span.quiet { "none" } } @else {
@@ -114,7 +116,7 @@ pub(crate) fn page(asked: &Asked<'_>, repository: &RepositoryAddress, shown: &Sh
             parts::aws(asked, "ecr batch-delete-image", &[("repository-name", name.as_str()), ("image-ids", &format!("imageDigest={digest}"))]),
         ]))
     };
-    let title = image.tags.first().map_or_else(|| format::short(digest), ToString::to_string);
+    let title = tag.map_or_else(|| format::short(digest), ToString::to_string);
     Page::new(title, content)
         .under("Repositories", asked.path("repositories"))
         .under(name.as_str(), asked.repository_path(name, ""))

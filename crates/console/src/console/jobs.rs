@@ -1,0 +1,207 @@
+//! What the server does on its own, and what of it was given up.
+
+use maud::{Markup, html};
+use tonnage_domain::error::Error;
+use tonnage_domain::jobs::operations::{
+    CancelJob, DescribeJob, JobDetail, JobState, ListJobs, RetryJob,
+};
+use tonnage_domain::pages::Page as Items;
+
+use super::asked::{Asked, Part};
+use super::forms;
+use super::parts::{self, Field};
+use super::reply::{Page, Reply};
+use crate::format;
+
+const PAGE: u32 = 50;
+
+/// Tabs: the state in addresses, its title, what to say when there is none.
+const TABS: [(Option<JobState>, &str, &str, &str); 6] = [
+    (
+        Some(JobState::Dead),
+        "dead",
+        "Given up",
+        "No job was given up: each ended, or is tried again.",
+    ),
+    (Some(JobState::Running), "running", "Running", "Nothing is being done at the moment."),
+    (Some(JobState::Waiting), "waiting", "Waiting", "Nothing waits to be done."),
+    (Some(JobState::Cancelled), "cancelled", "Cancelled", "Nobody cancelled a job."),
+    (Some(JobState::Done), "done", "Done", "No job that ended is kept."),
+    (None, "", "All", "There is no job."),
+];
+
+pub(crate) async fn list(asked: &Asked<'_>) -> Result<Reply, Error> {
+    let state = asked.query.text("state");
+    let state = TABS.iter().find(|(_, name, ..)| *name == state).and_then(|(state, ..)| *state);
+    let list = ListJobs {
+        management_account: asked.app.management_account,
+        kind: asked.query.optional("kind").map(str::to_owned),
+        state,
+        page: asked.page(PAGE),
+    };
+    let jobs = asked.part(list).await?;
+    Ok(list_page(asked, &jobs).into())
+}
+
+pub(crate) fn list_page(asked: &Asked<'_>, jobs: &Part<Items<JobDetail>>) -> Page {
+    let (state, kind) = (asked.query.text("state"), asked.query.text("kind"));
+    let told = TABS.iter().find(|(_, name, ..)| *name == state).map_or("", |(.., told)| told);
+    let content = html! {
+        nav.tabs aria-label="State" {
+            @for (_, name, title, _) in TABS {
+                @let path = asked.path_with("jobs", &[("state", name), ("kind", kind)]);
+                @if name == state { a href=(path) aria-current="page" { (title) } } @else { a href=(path) { (title) } }
+            }
+        }
+        @match jobs {
+            Err(error) => (parts::denied("The list of jobs", error)),
+            Ok(jobs) => {
+                form.filters action=(asked.path("jobs")) method="get" {
+                    input type="hidden" name="state" value=(state);
+                    (Field { name: "kind", label: "Kind", value: kind, ..Field::default() }.render())
+                    button.plain type="submit" { "Show" }
+                }
+                @if jobs.items.is_empty() {
+                    (parts::empty("No job", &html! {
+                        p { (told) }
+                        p.quiet { "Jobs delete what nobody refers to any more, copy images, follow lifecycle policies, scan and sign." }
+                    }))
+                } @else {
+                    (parts::table("Jobs", &["Kind", "Of", "State", "Progress", "#Attempts", "Next or last run", ""], &html! {
+                        @for job in &jobs.items { (row(asked, job)) }
+                    }))
+                    (parts::pages(asked, "jobs", &[("state", state), ("kind", kind)], jobs.next.as_deref()))
+                }
+            }
+        }
+        (parts::same_with_aws(&[
+            "tonnage jobs list --state dead".to_owned(),
+            "tonnage jobs retry ID".to_owned(),
+            "tonnage jobs cancel ID".to_owned(),
+        ]))
+    };
+    Page::new("Jobs", content)
+}
+
+fn job_path(asked: &Asked<'_>, job: &JobDetail) -> String {
+    asked.path(&format!("jobs/{}", job.id))
+}
+
+fn row(asked: &Asked<'_>, job: &JobDetail) -> Markup {
+    html! {
+        tr {
+            th scope="row" { a href=(job_path(asked, job)) { (job.kind) } }
+            td { code { (job.key) } }
+            td { (state(job)) }
+            td { (progress(job)) }
+            td.number { (job.attempts) }
+            td { (format::moment(job.run_at)) }
+            td { (buttons(asked, job)) }
+        }
+    }
+}
+
+fn state(job: &JobDetail) -> Markup {
+    match job.state {
+        JobState::Waiting if job.attempts > 0 => parts::badge("warn", "failed, tried again"),
+        JobState::Waiting => parts::badge("", "waiting"),
+        JobState::Running if job.cancel_requested => parts::badge("warn", "being cancelled"),
+        JobState::Running => parts::badge("good", "running"),
+        JobState::Done => parts::badge("good", "done"),
+        JobState::Dead => parts::badge("bad", "given up"),
+        JobState::Cancelled => parts::badge("", "cancelled"),
+    }
+}
+
+fn progress(job: &JobDetail) -> Markup {
+    html! {
+        @match (job.progress.done, job.progress.total) {
+            (0, None) => span.quiet { "–" },
+            (done, None) => (format::number(done)),
+            (done, Some(total)) => { (format::number(done)) " of " (format::number(total)) },
+        }
+    }
+}
+
+/// Whether a job that stands so can be tried again.
+fn can_be_retried(state: JobState) -> bool {
+    matches!(state, JobState::Dead | JobState::Cancelled | JobState::Waiting)
+}
+
+/// Whether a job that stands so can be cancelled.
+fn can_be_cancelled(state: JobState) -> bool {
+    matches!(state, JobState::Waiting | JobState::Running)
+}
+
+fn buttons(asked: &Asked<'_>, job: &JobDetail) -> Markup {
+    let path = job_path(asked, job);
+    html! {
+        @if can_be_retried(job.state) {
+            (parts::button(asked, &path, if job.state == JobState::Waiting { "Run now" } else { "Try again" }, &[("do", "retry")])) " "
+        }
+        @if can_be_cancelled(job.state) { (parts::button(asked, &path, "Cancel", &[("do", "cancel")])) }
+    }
+}
+
+fn id(asked: &Asked<'_>) -> Option<i64> {
+    asked.parameter("id").parse().ok()
+}
+
+pub(crate) async fn show(asked: &Asked<'_>) -> Result<Reply, Error> {
+    let Some(id) = id(asked) else { return Ok(Reply::Missing) };
+    let management_account = asked.app.management_account;
+    let job = asked.run(DescribeJob { management_account, id }).await?;
+    Ok(page(asked, &job).into())
+}
+
+pub(crate) fn page(asked: &Asked<'_>, job: &JobDetail) -> Page {
+    let id = job.id.to_string();
+    let content = html! {
+        (parts::facts(&[
+            ("State", state(job)),
+            ("Of", html! { code { (job.key) } }),
+            ("Account", html! { @match &job.account { Some(account) => (account), None => span.quiet { "the whole deployment" } } }),
+            ("Progress", progress(job)),
+            ("Attempts", html! { (job.attempts) }),
+            ("Next or last run", format::moment(job.run_at)),
+            ("Made", format::moment(job.created_at)),
+            ("Changed", format::moment(job.updated_at)),
+        ]))
+        @if let Some(error) = &job.last_error {
+            section aria-labelledby="failure" {
+                h2 #failure { "What failed last" }
+                pre.document tabindex="0" role="group" aria-label="What failed last" { (error) }
+            }
+        }
+        div.submit { (buttons(asked, job)) }
+        (parts::same_with_aws(&[
+            format!("tonnage jobs show {id}"),
+            format!("tonnage jobs retry {id}"),
+            format!("tonnage jobs cancel {id}"),
+        ]))
+    };
+    Page::new(job.kind.as_str(), content).under("Jobs", asked.path("jobs"))
+}
+
+pub(crate) async fn act(asked: &Asked<'_>) -> Result<Reply, Error> {
+    let Some(id) = id(asked) else { return Ok(Reply::Missing) };
+    let management_account = asked.app.management_account;
+    let path = asked.path(&format!("jobs/{id}"));
+    match asked.form.text("do") {
+        "retry" => {
+            let retry = RetryJob { management_account, id };
+            forms::came(asked.run(retry).await, path, "The job runs now, with all its attempts.")
+        }
+        "cancel" => match asked.run(CancelJob { management_account, id }).await {
+            Ok(job) if job.state == JobState::Cancelled => {
+                Ok(Reply::done(path, "The job is cancelled. What it did stays."))
+            }
+            cancelled => forms::came(
+                cancelled,
+                path,
+                "The job ends before its next change. What it did stays.",
+            ),
+        },
+        _ => Ok(Reply::Missing),
+    }
+}

@@ -1,0 +1,131 @@
+//! What the console looks at: repositories and images found by a part of their names, sums, and who
+//! is signed in.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use secrecy::{ExposeSecret as _, SecretString};
+use tonnage_domain::clock::Clock as _;
+use tonnage_domain::error::ErrorKind;
+use tonnage_domain::identities::console_sessions::{self, Credentials};
+use tonnage_domain::overview::describe_image_content::DescribeImageContent;
+use tonnage_domain::overview::search_images::{Kind, SearchImages};
+use tonnage_domain::overview::search_repositories::{SearchRepositories, Sort};
+use tonnage_domain::overview::summarize_registry::SummarizeRegistry;
+
+use crate::registry::{Registry, address, by_digest, by_tag, check_kind, page};
+
+#[tokio::test]
+async fn what_people_look_for_is_found() {
+    let registry = Registry::new().await;
+    let empty = registry.run(SummarizeRegistry).await.unwrap();
+    assert_eq!((empty.repositories, empty.images, empty.bytes), (0, 0, 0));
+    for name in ("team/web team/data_base tools/x").split(' ') {
+        registry.create(name).await;
+        registry.clock.advance_seconds(1);
+    }
+    let web = address("team/web");
+    registry.push_image(&web, "first", &["v1", "Stable"]).await;
+    registry.push_image(&web, "second", &[]).await;
+
+    let find = async |text: &str, sort, after: Option<&str>, limit| {
+        let search = SearchRepositories { text: text.to_owned(), sort, page: page(after, limit) };
+        let found = registry.run(search).await.unwrap();
+        let names = found.items.iter().map(|item| item.name.to_string()).collect::<Vec<_>>();
+        (names.join(" "), found.next)
+    };
+    for (text, sort, after, limit, expected, next) in [
+        ("", Sort::Name, None, 10, "team/data_base team/web tools/x", None),
+        ("", Sort::Newest, None, 10, "tools/x team/data_base team/web", None),
+        ("", Sort::Oldest, None, 2, "team/web team/data_base", Some("2")),
+        ("", Sort::Oldest, Some("2"), 2, "tools/x", None),
+        ("TEAM", Sort::Name, None, 10, "team/data_base team/web", None),
+        ("a_b", Sort::Name, None, 10, "team/data_base", None),
+        ("%", Sort::Name, None, 10, "", None),
+    ] {
+        let found = find(text, sort, after, limit).await;
+        assert_eq!((found.0.as_str(), found.1.as_deref()), (expected, next), "{text} {sort:?}");
+    }
+    let search =
+        SearchRepositories { text: "web".to_owned(), sort: Sort::Name, page: page(None, 1) };
+    let found = registry.run(search).await.unwrap().items.remove(0);
+    assert_eq!((found.images, found.bytes), (2, 2200));
+    assert_eq!(found.pushed_at, Some(registry.clock.now()));
+
+    let images = async |text: &str, kind| {
+        let (repository, text) = (web.clone(), text.to_owned());
+        let search = SearchImages { repository, text, kind, page: page(None, 10) };
+        let found = registry.run(search).await.unwrap().items;
+        found.iter().map(|image| image.tags.len()).collect::<Vec<_>>()
+    };
+    for (text, kind, expected) in [
+        ("", Kind::Whole, &[0, 2][..]),
+        ("", Kind::All, &[0, 2]),
+        ("", Kind::Tagged, &[2]),
+        ("", Kind::Untagged, &[0]),
+        ("stab", Kind::Whole, &[2]),
+        ("sha256:", Kind::Whole, &[0, 2]),
+        ("_", Kind::Whole, &[]),
+    ] {
+        assert_eq!(images(text, kind).await, expected, "{text} {kind:?}");
+    }
+    let content = DescribeImageContent { repository: web.clone(), id: by_tag("v1") };
+    let content = registry.run(content).await.unwrap();
+    assert_eq!((content.layers.len(), content.tags.len()), (1, 2));
+    assert!(content.manifest.contains("schemaVersion"));
+    assert_eq!(content.last_pulled_at, None);
+    let again = DescribeImageContent { repository: web.clone(), id: by_digest(&content.digest) };
+    assert_eq!(registry.run(again).await.unwrap(), content);
+    let missing = DescribeImageContent { repository: web, id: by_tag("none") };
+    check_kind(registry.run(missing).await, ErrorKind::ImageNotFound);
+
+    let sums = registry.run(SummarizeRegistry).await.unwrap();
+    assert_eq!((sums.repositories, sums.images, sums.tags, sums.bytes), (3, 2, 2, 2200));
+    assert_eq!(sums.recent.iter().map(|push| push.tags.len()).collect::<Vec<_>>(), [0, 2]);
+    let wrong =
+        SearchRepositories { text: String::new(), sort: Sort::Name, page: page(Some("100001"), 1) };
+    check_kind(registry.run(wrong).await, ErrorKind::InvalidParameter);
+}
+
+#[tokio::test]
+async fn sessions_are_rows_that_end() {
+    const SOURCE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let registry = Registry::new().await;
+    let (app, now) = (&registry.app, || registry.clock.now());
+    let key = registry.first_access_key.clone().unwrap();
+    let credentials = |secret: SecretString| Credentials::AccessKey { id: key.id.clone(), secret };
+    let sign_in = || console_sessions::sign_in(app, credentials(key.secret.clone()), SOURCE, now());
+    let wrong = SecretString::from("wrong");
+    let refused = console_sessions::sign_in(app, credentials(wrong), SOURCE, now()).await;
+    check_kind(refused, ErrorKind::Unauthenticated);
+
+    let first = sign_in().await.unwrap();
+    let token = first.token.expose_secret();
+    let found = console_sessions::find(app, token, now()).await.unwrap().unwrap();
+    assert_eq!(found, first.session);
+    assert!(console_sessions::find(app, &found.id, now()).await.unwrap().is_none());
+    let rows = registry.rows("SELECT token_hash FROM console_sessions").await;
+    assert!(rows.len() == 1 && rows[0][0] != token);
+
+    // More than a principal may have end the oldest.
+    for _ in 0..20 {
+        registry.clock.advance_seconds(1);
+        sign_in().await.unwrap();
+    }
+    assert!(console_sessions::find(app, token, now()).await.unwrap().is_none());
+    let last = sign_in().await.unwrap();
+    let list = console_sessions::list(app, &last.session, now()).await.unwrap();
+    assert_eq!((list.len(), list[0].id.as_str()), (20, last.session.id.as_str()));
+
+    // A page notes when it was asked for, and what is over goes with the next sign-in.
+    registry.clock.advance_seconds(120);
+    let token = last.token.expose_secret();
+    console_sessions::find(app, token, now()).await.unwrap().unwrap();
+    let noted = console_sessions::find(app, token, now()).await.unwrap().unwrap();
+    assert_eq!(noted.last_used_at, now());
+    registry.clock.advance_seconds(29 * 60);
+    let new = sign_in().await.unwrap();
+    assert_eq!(registry.rows("SELECT token_hash FROM console_sessions").await.len(), 2);
+    console_sessions::end(app, &new.session).await.unwrap();
+    assert_eq!(console_sessions::end_all(app, &last.session).await.unwrap(), 1);
+    assert!(console_sessions::find(app, token, now()).await.unwrap().is_none());
+}
