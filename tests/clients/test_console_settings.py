@@ -36,14 +36,14 @@ def pages(server: Server) -> dict[str, str]:
     }
     iam.create_group(GroupName="developers")
     iam.create_group(GroupName="auditors")
-    iam.create_user(UserName="grace", Tags=[{"Key": "team", "Value": HOSTILE.replace("'", "").replace("<", "").replace(">", "")}])
+    iam.create_user(UserName="grace", Tags=[{"Key": "team", "Value": "harbour"}])
     iam.create_user(UserName="new-one")
     iam.add_user_to_group(GroupName="developers", UserName="grace")
     iam.create_access_key(UserName="grace")
     iam.create_login_profile(UserName="grace", Password=PASSWORD)
     iam.put_user_policy(UserName="grace", PolicyName="pull", PolicyDocument=json.dumps(PULL))
     iam.put_group_policy(GroupName="developers", PolicyName="pull", PolicyDocument=json.dumps(PULL))
-    iam.create_role(RoleName="builder", AssumeRolePolicyDocument=json.dumps(trust), Description=HOSTILE.replace("'", "\u2019"))
+    iam.create_role(RoleName="builder", AssumeRolePolicyDocument=json.dumps(trust), Description=HOSTILE)
     policy = iam.create_policy(PolicyName="team-pull", PolicyDocument=json.dumps(PULL))["Policy"]["Arn"]
     iam.create_policy_version(PolicyArn=policy, PolicyDocument=json.dumps(PULL), SetAsDefault=True)
     iam.attach_user_policy(UserName="grace", PolicyArn=policy)
@@ -113,7 +113,7 @@ def pages(server: Server) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    with Browser(tmp_path_factory.mktemp("browser"), scripts=False) as browser:
+    with Browser(tmp_path_factory.mktemp("browser")) as browser:
         yield browser
 
 
@@ -129,7 +129,16 @@ def text_of(browser: Browser) -> str:
 
 def says(browser: Browser, text: str) -> None:
     """Waits for a page that has a text."""
-    wait_until(lambda: text in text_of(browser), 30, f"the page says {text!r}")
+    try:
+        wait_until(lambda: text in text_of(browser), 30, f"the page says {text!r}")
+    except AssertionError as error:
+        raise AssertionError(f"{error}, but:\n{text_of(browser)}") from None
+
+
+def refuses(browser: Browser, text: str) -> None:
+    """Waits for a page that says that something was wrong."""
+    script = "return [...document.querySelectorAll('[role=alert]')].map(alert => alert.innerText).join()"
+    wait_until(lambda: text in str(browser.run(script)), 30, f"the page refuses with {text!r}")
 
 
 def fill(browser: Browser, **fields: str) -> None:
@@ -167,8 +176,8 @@ def test_every_page_is_accessible_and_fits(
     pictures = Path(os.environ.get("TONNAGE_TEST_PICTURES", tmp_path))
     sign_in(browser, server)
     for name, path in pages.items():
-        # Colours are the same variables everywhere; each page is seen in one of the two.
-        dark = (sum(name.encode()) + width) % 2 == 0
+        # Narrow the one, wide the other: each page is seen both ways.
+        dark = (sum(name.encode()) + (width > 600)) % 2 == 0
         browser.show(url(server, path), width=width, dark=dark)
         browser.save(pictures / f"settings-{name}-{width}-{'dark' if dark else 'light'}.png")
         assert browser.violations() == [], (name, width, dark)
@@ -183,7 +192,7 @@ def test_a_user_comes_signs_in_and_goes(server: Server, pages: dict[str, str], b
     go(browser, server, pages["create-user"])
     fill(browser, name="not a name")
     press(browser, "Create user")
-    says(browser, "invalid")
+    refuses(browser, "invalid")
     fill(browser, name="ada")
     press(browser, "Create user")
     says(browser, "The user ada is created.")
@@ -203,7 +212,7 @@ def test_a_user_comes_signs_in_and_goes(server: Server, pages: dict[str, str], b
     says(browser, "ecr:ListRepositories matches no action of ecr")
     fill(browser, document="{")
     press(browser, "Save policy")
-    says(browser, "Syntax errors in policy" if "Syntax errors" in text_of(browser) else "EOF")
+    refuses(browser, "JSON")
     fill(browser, document=json.dumps(PULL))
     press(browser, "Save policy")
     says(browser, "The policy look is in force.")
@@ -216,7 +225,7 @@ def test_a_user_comes_signs_in_and_goes(server: Server, pages: dict[str, str], b
     says(browser, "The user is in the group auditors.")
     fill(browser, password="short")
     press(browser, "Set password")
-    says(browser, "8 to 128 characters, with at")
+    refuses(browser, "8 to 128 characters, with at")
     fill(browser, password=PASSWORD)
     press(browser, "Set password")
     says(browser, "The password is set.")
@@ -227,7 +236,7 @@ def test_a_user_comes_signs_in_and_goes(server: Server, pages: dict[str, str], b
     says(browser, "grace")
     go(browser, server, pages["user"])
     press(browser, "Create access key")
-    says(browser, "iam:CreateAccessKey")
+    refuses(browser, "iam:CreateAccessKey")
     go(browser, server, pages["registry-policy"])
     says(browser, "The policy is not shown: you may not see it.")
     says(browser, "ecr:GetRegistryPolicy")
@@ -243,7 +252,7 @@ def test_a_user_comes_signs_in_and_goes(server: Server, pages: dict[str, str], b
     says(browser, f"The key {key} is switched off.")
     fill(browser, confirm="adam")
     press(browser, "Delete user")
-    says(browser, "Nothing was deleted")
+    refuses(browser, "Nothing was deleted")
     fill(browser, confirm="ada")
     press(browser, "Delete user")
     says(browser, "The user ada is deleted.")
@@ -275,15 +284,14 @@ def test_a_role_is_made_and_its_trust_policy_changed(server: Server, browser: Br
     go(browser, server, f"{HERE}/iam/roles/-/create")
     fill(browser, name="deployer", hours="13")
     press(browser, "Create role")
-    says(browser, "A session of a role lasts 1 to 12 hours.")
+    refuses(browser, "A session of a role lasts 1 to 12 hours.")
     fill(browser, hours="2")
     press(browser, "Create role")
     says(browser, "The role deployer is created.")
     says(browser, "120 minutes")
     fill(browser, document='{"Statement": []}')
     press(browser, "Save trust policy")
-    says(browser, "Statement")
-    assert browser.driver.find_elements(By.CSS_SELECTOR, "[role=alert]")
+    refuses(browser, "Statement")
     fill(browser, confirm="deployer")
     press(browser, "Delete role")
     says(browser, "The role deployer is deleted.")
@@ -292,11 +300,11 @@ def test_a_role_is_made_and_its_trust_policy_changed(server: Server, browser: Br
 def test_a_registry_policy_is_refused_with_what_is_wrong(server: Server, browser: Browser) -> None:
     sign_in(browser, server)
     go(browser, server, f"{HERE}/registry/policy")
-    statement = {"Sid": "a", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:root"}}
+    statement = {"Sid": "a", "Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}
     bad = {"Version": "2012-10-17", "Statement": [statement | {"Actions": "ecr:ReplicateImage"}]}
     fill(browser, policy=json.dumps(bad))
     press(browser, "Save policy")
-    says(browser, "Actions")
+    refuses(browser, "Actions")
     assert "Actions" in str(browser.driver.find_element(By.ID, "field-policy").get_attribute("value"))
     good = {"Version": "2012-10-17", "Statement": [statement | {"Action": "ecr:ReplicateImage", "Resource": "*"}]}
     fill(browser, policy=json.dumps(good))
@@ -306,12 +314,18 @@ def test_a_registry_policy_is_refused_with_what_is_wrong(server: Server, browser
     says(browser, "The policy is taken away.")
 
 
-def test_pull_through_rules_come_and_go(server: Server, browser: Browser) -> None:
+def test_pull_through_rules_come_and_go_without_scripts(server: Server, tmp_path: Path) -> None:
+    with Browser(tmp_path / "profile", scripts=False) as browser:
+        pull_through(server, browser)
+
+
+def pull_through(server: Server, browser: Browser) -> None:
+    """A rule with credentials that become a secret, and its end."""
     sign_in(browser, server)
     go(browser, server, f"{HERE}/registry/pull-through/-/create")
     fill(browser, prefix="hub")
     press(browser, "Create rule")
-    says(browser, "secret")
+    refuses(browser, "ecret")
     fill(browser, user="grace", token="dckr_pat_example")
     press(browser, "Create rule")
     says(browser, "The rule hub is created.")
@@ -334,7 +348,7 @@ def test_settings_of_a_registry_are_saved(server: Server, browser: Browser) -> N
     go(browser, server, f"{here}/replication")
     fill(browser, destinations_0="nowhere of mine at all")
     press(browser, "Save rules")
-    says(browser, "is no destination")
+    refuses(browser, "is no destination")
     fill(browser, destinations_0="eu-west-1", prefixes_0="team/")
     press(browser, "Save rules")
     says(browser, "Saved: 1 rule.")
@@ -347,7 +361,7 @@ def test_settings_of_a_registry_are_saved(server: Server, browser: Browser) -> N
     go(browser, server, f"{here}/scanning")
     fill(browser, on_push="Upper")
     press(browser, "Save scanning")
-    says(browser, "fits no repository")
+    refuses(browser, "fits no repository")
     fill(browser, on_push="team/*")
     press(browser, "Save scanning")
     says(browser, "Saved.")
@@ -357,7 +371,7 @@ def test_settings_of_a_registry_are_saved(server: Server, browser: Browser) -> N
     go(browser, server, f"{here}/templates/-/create")
     fill(browser, prefix="Team")
     press(browser, "Create template")
-    says(browser, "is no prefix")
+    refuses(browser, "is no prefix")
     fill(browser, prefix="team", description="Made by pushes", tags="team=web")
     press(browser, "Create template")
     says(browser, "The template team is created.")
@@ -381,7 +395,7 @@ def test_settings_of_a_registry_are_saved(server: Server, browser: Browser) -> N
     go(browser, server, f"{here}/pull-times")
     fill(browser, arn="grace")
     press(browser, "Do not count its pulls")
-    says(browser, "Give the ARN of a user or a role")
+    refuses(browser, "Give the ARN of a user or a role")
     fill(browser, arn=f"arn:aws:iam::{ACCOUNT}:user/grace")
     press(browser, "Do not count its pulls")
     says(browser, "Its pulls count no longer.")

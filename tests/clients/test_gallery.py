@@ -343,6 +343,27 @@ def test_scans_and_immutable_tags_are_shown_where_the_owner_wants_it(server: Ser
     registry.push_manifest(path, "latest", moved, INDEX).expect(201)
 
 
+def test_a_domain_is_looked_for_and_the_operator_decides(server: Server, gallery: dict[str, str]) -> None:
+    def ask(*words: str, status: int = 0) -> str:
+        output = server.subcommand("public", "domains", *words, "--data-dir", str(server.data), status=status)
+        return output.stdout + output.stderr
+
+    # No name of that kind leads anywhere (RFC 6761).
+    told = ask("prove", ACCOUNT, "Harbour.Invalid")
+    assert "https://harbour.invalid/.well-known/tonnage-challenge.txt" in told and "PENDING" in told
+    line = told.split("Line")[1].split()[0]
+    assert line.startswith("tonnage-challenge=") and len(line) > 40
+    wait_until(lambda: "cannot be resolved" in ask("list", ACCOUNT), 30, "the file is looked for")
+    assert line in ask("prove", ACCOUNT, "harbour.invalid")
+    assert "REVOKED" in ask("revoke", ACCOUNT, "harbour.invalid")
+    assert "revoked" in ask("prove", ACCOUNT, "harbour.invalid", status=1)
+    assert "PENDING" in ask("allow", ACCOUNT, "harbour.invalid")
+    for wrong in ("h\u00e4rbour.example", "127.0.0.1", "example.com:8443", "https://example.com"):
+        assert "domain" in ask("prove", ACCOUNT, wrong, status=1), wrong
+    ask("remove", ACCOUNT, "harbour.invalid")
+    assert "harbour" not in ask("list", ACCOUNT)
+
+
 def test_owners_read_and_change_their_settings(server: Server, gallery: dict[str, str]) -> None:
     def ask(*words: str) -> str:
         return server.subcommand("public", *words, "--data-dir", str(server.data)).stdout

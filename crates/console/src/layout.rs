@@ -2,6 +2,8 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use tonnage_domain::gallery::listings::Publisher;
+
 use crate::assets::{ICON, SCRIPT, STYLE};
 
 /// What a page says of itself.
@@ -96,12 +98,17 @@ pub(crate) fn crumbs(links: &[(&str, String)], here: &str) -> Markup {
     }
 }
 
-/// The sign of owners whom the operator knows.
-pub(crate) fn verified() -> Markup {
+/// The sign of owners who are known: the domain that they have proven, or that the operator says so.
+pub(crate) fn verified(publisher: &Publisher) -> Markup {
+    let domain = publisher.domain.as_ref();
+    let title = match domain {
+        Some(domain) => format!("Whoever publishes this has proven to have the domain {domain}."),
+        None => "The operator of this registry knows who publishes this.".to_owned(),
+    };
     html! {
-        span.verified {
+        @if publisher.verified { span.verified title=(title) {
             (PreEscaped("<svg viewBox=\"0 0 16 16\" aria-hidden=\"true\" fill=\"none\" stroke=\"currentColor\" stroke-width=\"2.2\" stroke-linecap=\"round\" stroke-linejoin=\"round\"><path d=\"M3 8.5l3.2 3.2L13 4.8\"/></svg>"))
-            "Verified"
-        }
+            @match domain { Some(domain) => { span.hidden { "Verified: " } (domain) } None => "Verified" }
+        } }
     }
 }

@@ -114,6 +114,9 @@ use crate::public::catalog::operations::{
     GetRepositoryCatalogData, GetRepositoryLogo, PutRepositoryCatalogData,
 };
 use crate::public::create_repository::CreatePublicRepository;
+use crate::public::domains::operations::{
+    DecidePublicDomain, ListPublicDomains, ProvePublicDomain, RemovePublicDomain,
+};
 use crate::public::registries::{
     DescribeRegistries, GetRegistryCatalogData, PutRegistryCatalogData,
 };
@@ -445,6 +448,7 @@ pub const OPERATIONS: &[Entry] = &[
     DescribeJob::ENTRY,
     DescribeReplication::ENTRY,
     DescribeScrub::ENTRY,
+    DecidePublicDomain::ENTRY,
     DescribeImageContent::ENTRY,
     DescribeUpload::ENTRY,
     ExpireImages::ENTRY,
@@ -470,6 +474,9 @@ pub const OPERATIONS: &[Entry] = &[
     ListJobs::ENTRY,
     ListReplications::ENTRY,
     ListPublicAliases::ENTRY,
+    ListPublicDomains::ENTRY,
+    ProvePublicDomain::ENTRY,
+    RemovePublicDomain::ENTRY,
     ListTags::ENTRY,
     MarkImageComplete::ENTRY,
     RenameRepository::ENTRY,

@@ -209,6 +209,15 @@ impl Package {
         purl
     }
 
+    /// Its package URL, and then that of the source package that it was built from, if there is one.
+    pub fn purls(&self, os: Option<&OsRelease>) -> Vec<String> {
+        let source = self.source.as_ref().map(|source| {
+            let built = Self::new(self.package_type, &*source.name, &*source.version);
+            Self { architecture: Some("source".to_owned()), ..built }.purl(os)
+        });
+        [Some(self.purl(os)), source].into_iter().flatten().collect()
+    }
+
     fn purl_names(&self, os: Option<&OsRelease>) -> (Cow<'_, str>, Cow<'_, str>) {
         let name = match self.package_type {
             PackageType::PyPi => self.name.to_ascii_lowercase().replace('_', "-").into(),

@@ -17,7 +17,8 @@ mod replication;
 
 pub(crate) use self::advisories::AdvisoriesCommands;
 pub(crate) use self::public::{
-    Movable, OnOff, PublicAliasArguments, PublicAliasCommands, PublicCommands, PublicSetArguments,
+    Movable, OnOff, PublicAliasArguments, PublicAliasCommands, PublicCommands,
+    PublicDomainArguments, PublicDomainCommands, PublicSetArguments,
 };
 pub(crate) use self::pull_through::PullThroughCommands;
 pub(crate) use self::replication::{ReplicatedSetting, ReplicationCommands};

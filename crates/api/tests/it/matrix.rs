@@ -452,7 +452,11 @@ async fn administrate(asking: &Asking, operation: &str) -> String {
             asking.run(RetryReplication { repository, destination, after }).await
         }
         "DecidePublicAlias"
+        | "DecidePublicDomain"
         | "ListPublicAliases"
+        | "ListPublicDomains"
+        | "ProvePublicDomain"
+        | "RemovePublicDomain"
         | "RequestPublicAlias"
         | "SetPrimaryPublicAlias"
         | "VerifyPublicRegistry" => public::administrate(asking, operation).await,

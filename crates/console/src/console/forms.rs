@@ -4,10 +4,10 @@
 use maud::{Markup, html};
 use tonnage_domain::error::{Error, ErrorKind};
 
-use super::Mistake;
 use super::asked::Asked;
 use super::parts;
 use super::reply::{Page, Reply};
+use super::{Mistake, PolicyOf};
 
 /// What came of a button: the page at `path` says it.
 ///
@@ -45,9 +45,9 @@ pub(crate) struct Draft {
 
 impl Draft {
     /// A text that is looked at and not saved.
-    pub(crate) fn checked(asked: &Asked<'_>, text: &str) -> Self {
+    pub(crate) fn checked(asked: &Asked<'_>, kind: PolicyOf, text: &str) -> Self {
         let text = text.to_owned();
-        match (asked.visit.lint)(&text) {
+        match (asked.visit.lint)(kind, &text) {
             Ok(mistakes) => Self { text, error: None, mistakes: Some(mistakes) },
             Err(wrong) => {
                 let error = Error::new(ErrorKind::InvalidParameter, wrong);
@@ -57,8 +57,8 @@ impl Draft {
     }
 
     /// A text that was refused. Whatever else is wrong with it is said at the same time.
-    pub(crate) fn refused(asked: &Asked<'_>, text: &str, error: Error) -> Self {
-        let mistakes = (asked.visit.lint)(text).ok().filter(|mistakes| !mistakes.is_empty());
+    pub(crate) fn refused(asked: &Asked<'_>, kind: PolicyOf, text: &str, error: Error) -> Self {
+        let mistakes = (asked.visit.lint)(kind, text).ok().filter(|mistakes| !mistakes.is_empty());
         Self { text: text.to_owned(), error: Some(error), mistakes }
     }
 }

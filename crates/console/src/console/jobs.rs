@@ -91,7 +91,7 @@ fn row(asked: &Asked<'_>, job: &JobDetail) -> Markup {
     html! {
         tr {
             th scope="row" { a href=(job_path(asked, job)) { (job.kind) } }
-            td { code { (job.key) } }
+            td { @if job.key.is_empty() { span.quiet { "–" } } @else { code { (job.key) } } }
             td { (state(job)) }
             td { (progress(job)) }
             td.number { (job.attempts) }
@@ -159,7 +159,7 @@ pub(crate) fn page(asked: &Asked<'_>, job: &JobDetail) -> Page {
     let content = html! {
         (parts::facts(&[
             ("State", state(job)),
-            ("Of", html! { code { (job.key) } }),
+            ("Of", html! { @if job.key.is_empty() { span.quiet { "–" } } @else { code { (job.key) } } }),
             ("Account", html! { @match &job.account { Some(account) => (account), None => span.quiet { "the whole deployment" } } }),
             ("Progress", progress(job)),
             ("Attempts", html! { (job.attempts) }),

@@ -53,6 +53,17 @@ pub const FORM_BYTES_MAX: usize = 512 * 1024;
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/// Whose policy a text is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PolicyOf {
+    /// A repository or a registry.
+    Resource,
+    /// A user, a group or a role.
+    Identity,
+    /// A role: who may take it.
+    Trust,
+}
+
 /// What is probably a mistake in a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
@@ -78,8 +89,8 @@ pub struct Visit<'v> {
     /// the context.
     pub registry_authority:
         &'v (dyn Fn(&tonnage_domain::names::AccountId, &Region) -> String + Sync),
-    /// What is probably wrong with the policy of a repository, or why it is none.
-    pub lint: &'v (dyn Fn(&str) -> Result<Vec<Mistake>, String> + Sync),
+    /// What is probably wrong with a policy, or why it is none.
+    pub lint: &'v (dyn Fn(PolicyOf, &str) -> Result<Vec<Mistake>, String> + Sync),
     /// What they sent, at most [`FORM_BYTES_MAX`].
     pub body: Bytes,
     /// Whether passwords and sessions may travel over plain HTTP from other machines.

@@ -30,7 +30,7 @@ pub(super) fn page(visit: &Visit<'_>, view: &ImageView, reference: &Reference) -
         ], &shown))
         div.title {
             div {
-                div.line { h1 { (name) span.quiet { (separator) } (shown) } @if listing.publisher.verified { (verified()) } }
+                div.line { h1 { (name) span.quiet { (separator) } (shown) } (verified(&listing.publisher)) }
                 p { "by " a href=(publisher_path(listing)) { (publisher) } }
             }
         }

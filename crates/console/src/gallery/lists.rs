@@ -77,7 +77,7 @@ fn publisher_card(summary: &PublisherSummary) -> Markup {
                 @if publisher.display_name.is_some() { p.by { (publisher.alias) } }
             }
         }
-        @if publisher.verified { div { (verified()) } }
+        @if publisher.verified { div { (verified(publisher)) } }
         ul.facts {
             li { (format::count(summary.repositories, "repository", "repositories")) }
             li { (pulls(summary.pulls)) }
@@ -132,7 +132,7 @@ fn card(listing: &Listing) -> Markup {
                 p.by { "by " (shown_name(&listing.publisher)) }
             }
         }
-        @if listing.publisher.verified { div { (verified()) } }
+        @if listing.publisher.verified { div { (verified(&listing.publisher)) } }
         @match &listing.description {
             Some(text) => p.about { (text) },
             None => p."about"."quiet" { "No description." },
@@ -335,7 +335,7 @@ pub(super) fn publisher(visit: &Visit<'_>, view: &PublisherView) -> String {
         div.title {
             span."large"."logo" aria-hidden="true" { (first(name)) }
             div {
-                div.line { h1 { (name) } @if publisher.verified { (verified()) } }
+                div.line { h1 { (name) } (verified(publisher)) }
                 p.quiet { "Repositories under " code { (visit.authority) (path) } }
             }
         }

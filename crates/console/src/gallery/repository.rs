@@ -20,7 +20,7 @@ pub(super) fn page(visit: &Visit<'_>, view: &RepositoryView, tag_prefix: &str) -
         div.title {
             (logo(listing, "large logo"))
             div {
-                div.line { h1 { (name) } @if listing.publisher.verified { (verified()) } }
+                div.line { h1 { (name) } (verified(&listing.publisher)) }
                 p { "by " a href=(publisher_path(listing)) { (publisher) } }
                 @if let Some(text) = description { p.lead { (text) } }
                 (badges(listing))

@@ -83,6 +83,9 @@ fn result(shown: &ImageScan) -> Markup {
                  Other software in the image was not looked at, and what became known later is not here."
             }
         }
+        @if shown.has_suppressed {
+            p.note { "Findings that the publisher says do not apply to this image are not shown." }
+        }
         @if !shown.findings.is_empty() { (table(scan, &shown.findings)) }
     }
 }

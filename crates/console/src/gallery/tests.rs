@@ -14,6 +14,7 @@ use tonnage_domain::gallery::view_repository::{RepositoryView, TagView};
 use tonnage_domain::names::{AccountId, Digest, Region};
 use tonnage_domain::pages::Page as Items;
 use tonnage_domain::public::aliases::AliasName;
+use tonnage_domain::public::domains::DomainName;
 use tonnage_domain::public::repository_settings::PublicRepositorySettings;
 use tonnage_domain::repositories::{TagMutability, TagMutabilityRule};
 use tonnage_domain::scanning::findings::{Finding, VulnerablePackage};
@@ -62,6 +63,7 @@ fn publisher() -> Publisher {
         alias: AliasName::parse("harbour").unwrap(),
         display_name: Some(HOSTILE.to_owned()),
         verified: true,
+        domain: Some(DomainName::parse("harbour.example").unwrap()),
     }
 }
 
@@ -136,7 +138,7 @@ fn scan(status: ScanStatus) -> ImageScan {
         true => vec![finding],
         false => Vec::new(),
     };
-    ImageScan { scan, findings }
+    ImageScan { scan, findings, has_suppressed: true }
 }
 
 fn repository() -> RepositoryView {

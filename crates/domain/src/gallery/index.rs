@@ -12,8 +12,8 @@ use crate::execute::Tx;
 use crate::metadata::Mode;
 use crate::names::{AccountId, RepositoryName};
 use crate::params;
-use crate::public::registries::{RegistryCatalogData, Verification};
-use crate::public::{aliases, catalog};
+use crate::public::registries::RegistryCatalogData;
+use crate::public::{aliases, catalog, domains};
 use crate::registries::Document as _;
 use crate::repositories::{self, RepositoryAddress};
 
@@ -109,7 +109,7 @@ async fn write(app: &App, tx: &mut Tx, repository_id: i64) -> Result<()> {
     let registry_id: i64 = row.get(2)?;
     let data = catalog::load(tx, repository_id).await?;
     let owner = RegistryCatalogData::load(tx, Some(registry_id)).await?;
-    let verified = Verification::load(tx, Some(registry_id)).await?.verified;
+    let domains::Known { verified, domain } = domains::known(tx, Some(registry_id)).await?;
     let tagged = read_tags(app, tx, &address).await?;
 
     let mut systems = data.operating_systems.clone();
@@ -129,6 +129,7 @@ async fn write(app: &App, tx: &mut Tx, repository_id: i64) -> Result<()> {
     words.add(owner.display_name.as_deref().unwrap_or_default(), ALIAS);
     systems.iter().for_each(|name| words.add_word(words::of_operating_system(name), FILTER));
     architectures.iter().for_each(|name| words.add_word(words::of_architecture(name), FILTER));
+    words.add(domain.as_ref().map_or("", |domain| domain.as_str()), ALIAS);
     if verified {
         words.add_word(words::VERIFIED.to_owned(), FILTER);
     }

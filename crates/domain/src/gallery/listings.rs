@@ -8,13 +8,17 @@ use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
 use crate::names::{AccountId, RepositoryName};
 use crate::params;
 use crate::public::aliases::{self, AliasName};
-use crate::public::registries::{RegistryCatalogData, Verification};
+use crate::public::domains::{self, DomainName};
+use crate::public::registries::RegistryCatalogData;
 use crate::registries::Document as _;
 
 /// Repositories of each list of the home page.
 const HOME_MAX: u32 = 6;
 /// Publishers of the home page.
 const PUBLISHERS_MAX: i64 = 12;
+/// The most pulled repositories whose publishers are compared for that: to add up all repositories
+/// of all publishers takes as long as there are many.
+const CANDIDATES: i64 = 100;
 
 /// A public repository as lists show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,8 +52,10 @@ pub struct Publisher {
     pub alias: AliasName,
     /// The name for people.
     pub display_name: Option<String>,
-    /// Whether the operator knows the owner.
+    /// Whether the operator knows the owner, or a domain is proven.
     pub verified: bool,
+    /// The domain that is proven.
+    pub domain: Option<DomainName>,
 }
 
 /// A publisher with what it has.
@@ -100,12 +106,14 @@ impl Operation for BrowseGallery {
         let rows = tx
             .all(
                 "SELECT registry_id, COUNT(*), CAST(SUM(pulls) AS BIGINT) AS pulled \
-                 FROM gallery_repositories WHERE tag_count > 0 AND registry_id NOT IN \
-                 (SELECT registries.id FROM registries \
+                 FROM gallery_repositories WHERE tag_count > 0 AND registry_id IN \
+                 (SELECT registry_id FROM (SELECT registry_id FROM gallery_repositories \
+                 WHERE tag_count > 0 AND registry_id NOT IN (SELECT registries.id FROM registries \
                  JOIN accounts ON accounts.id = registries.account_id \
                  WHERE accounts.state <> 'ACTIVE') \
+                 ORDER BY pulls DESC, repository_id DESC LIMIT $2) AS most_pulled) \
                  GROUP BY registry_id ORDER BY pulled DESC, registry_id LIMIT $1",
-                params![PUBLISHERS_MAX],
+                params![PUBLISHERS_MAX, CANDIDATES],
             )
             .await?;
         for row in &rows {
@@ -130,8 +138,8 @@ pub(super) async fn publisher(tx: &mut Tx, registry_id: i64) -> Result<Option<Pu
     let account = AccountId::parse(&row.get::<String>(0)?).map_err(Error::internal)?;
     let Some(alias) = aliases::primary(tx, &account).await? else { return Ok(None) };
     let data = RegistryCatalogData::load(tx, Some(registry_id)).await?;
-    let verified = Verification::load(tx, Some(registry_id)).await?.verified;
-    Ok(Some(Publisher { account, alias, display_name: data.display_name, verified }))
+    let domains::Known { verified, domain } = domains::known(tx, Some(registry_id)).await?;
+    Ok(Some(Publisher { account, alias, display_name: data.display_name, verified, domain }))
 }
 
 /// A public repository as lists show it.

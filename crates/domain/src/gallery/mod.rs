@@ -16,6 +16,7 @@ pub mod view_publisher;
 pub mod view_repository;
 mod words;
 
+use crate::app::App;
 use crate::error::Result;
 use crate::execute::{Call, Demand, Resource, Tx};
 use crate::names::{AccountId, Region};
@@ -116,10 +117,15 @@ pub(crate) async fn note(tx: &mut Tx, call: &Call<'_>, repository: &Repository) 
 
 /// The same of every repository of a registry.
 pub(crate) async fn note_registry(tx: &mut Tx, call: &Call<'_>, registry_id: i64) -> Result<()> {
+    note_registry_of(tx, call.app, registry_id).await
+}
+
+/// The same for a job.
+pub(crate) async fn note_registry_of(tx: &mut Tx, app: &App, registry_id: i64) -> Result<()> {
     tx.execute(
         "INSERT INTO gallery_changes (id, repository_id) \
          SELECT CAST($1 AS BIGINT), id FROM repositories WHERE registry_id = $2",
-        params![call.next_id(), registry_id],
+        params![app.ids.next(app.clock.now()), registry_id],
     )
     .await?;
     Ok(())

@@ -34,8 +34,10 @@ pub struct ScanSummary {
 pub struct ImageScan {
     /// The scan.
     pub scan: Scan,
-    /// The worst findings, at most [`FINDINGS_SHOWN`].
+    /// The worst findings, at most [`FINDINGS_SHOWN`], without those that do not count.
     pub findings: Vec<Finding>,
+    /// Whether there are some that do not count, because the owner says that they do not apply.
+    pub has_suppressed: bool,
 }
 
 /// The scan of an image; nothing where the owner has none, whatever was found once.
@@ -48,15 +50,16 @@ pub(super) async fn of_image(
         return Ok(None);
     }
     let Some(scan) = state::find(tx, image_id, ScanType::Basic).await? else { return Ok(None) };
-    let findings = match scan.status.has_findings() {
-        true => {
-            let request = PageRequest { after: None, limit: FINDINGS_SHOWN };
-            let page = findings::page(tx, image_id, ScanType::Basic, &request).await?;
-            page.items.into_iter().map(|stored| stored.finding).collect()
-        }
-        false => Vec::new(),
-    };
-    Ok(Some(ImageScan { scan, findings }))
+    let mut stored = Vec::new();
+    if scan.status.has_findings() {
+        let request = PageRequest { after: None, limit: FINDINGS_SHOWN };
+        stored = findings::page(tx, image_id, ScanType::Basic, &request).await?.items;
+    }
+    let all = stored.len();
+    stored.retain(|one| !one.suppression.as_ref().is_some_and(|found| found.suppresses));
+    let has_suppressed = stored.len() < all;
+    let findings = stored.into_iter().map(|one| one.finding).collect();
+    Ok(Some(ImageScan { scan, findings, has_suppressed }))
 }
 
 /// The scans of an image and of the images that it is an index of, by digest.

@@ -144,7 +144,7 @@ pub(crate) async fn delete(
         tags::remove(tx, call, repository, tag, &image).await?;
     }
     if only_this_tag.is_none() {
-        remove_image(tx, call, &image).await?;
+        remove_image(tx, call, repository, &image).await?;
     }
     let deleted: Vec<DeletedImage> = if removed_tags.is_empty() {
         vec![DeletedImage { digest: image.digest.clone(), tag: None }]
@@ -181,7 +181,13 @@ async fn parents(tx: &mut Tx, image_id: i64) -> Result<Vec<Digest>> {
 }
 
 /// Removes the row of an image without tags and parents; its blobs may be garbage then.
-async fn remove_image(tx: &mut Tx, call: &Call<'_>, image: &ImageRecord) -> Result<()> {
+async fn remove_image(
+    tx: &mut Tx,
+    call: &Call<'_>,
+    repository: &Repository,
+    image: &ImageRecord,
+) -> Result<()> {
+    scanning::vex::note_removal(tx, call, repository, image.id).await?;
     tx.execute(
         "INSERT INTO garbage_candidates (repository_id, blob_id, since) \
          SELECT DISTINCT repository_id, blob_id, CAST($2 AS BIGINT) FROM image_blobs \

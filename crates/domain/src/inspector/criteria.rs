@@ -67,11 +67,11 @@ enum TextField {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TimeField {
-    FirstObservedAt,
-    LastObservedAt,
-    UpdatedAt,
-    EcrImagePushedAt,
-    EcrImageLastInUseAt,
+    FirstObserved,
+    LastObserved,
+    Updated,
+    EcrImagePushed,
+    EcrImageLastInUse,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,11 +102,11 @@ const TEXT_FIELDS: [(&str, TextField); 18] = [
 ];
 
 const TIME_FIELDS: [(&str, TimeField); 5] = [
-    ("firstObservedAt", TimeField::FirstObservedAt),
-    ("lastObservedAt", TimeField::LastObservedAt),
-    ("updatedAt", TimeField::UpdatedAt),
-    ("ecrImagePushedAt", TimeField::EcrImagePushedAt),
-    ("ecrImageLastInUseAt", TimeField::EcrImageLastInUseAt),
+    ("firstObservedAt", TimeField::FirstObserved),
+    ("lastObservedAt", TimeField::LastObserved),
+    ("updatedAt", TimeField::Updated),
+    ("ecrImagePushedAt", TimeField::EcrImagePushed),
+    ("ecrImageLastInUseAt", TimeField::EcrImageLastInUse),
 ];
 
 const NUMBER_FIELDS: [(&str, NumberField); 2] =
@@ -212,12 +212,10 @@ impl Criteria {
     pub(crate) fn may_mean(&self, image: &ScannedImage) -> bool {
         self.conditions.iter().all(|condition| match condition {
             Condition::Text(field, filters) => image_texts(*field, image)
-                .is_none_or(|texts| holds(filters, texts.iter().map(AsRef::as_ref))),
+                .is_none_or(|texts| holds(filters, &texts.iter().map(AsRef::as_ref))),
             Condition::Time(field, ranges) => match field {
-                TimeField::EcrImagePushedAt => {
-                    in_any(ranges, Some(image.pushed_at.epoch_seconds()))
-                }
-                TimeField::EcrImageLastInUseAt => {
+                TimeField::EcrImagePushed => in_any(ranges, Some(image.pushed_at.epoch_seconds())),
+                TimeField::EcrImageLastInUse => {
                     let time = image.last_pulled_at.map(|time| time.epoch_seconds());
                     in_any(ranges, time)
                 }
@@ -232,7 +230,7 @@ impl Criteria {
         self.conditions.iter().all(|condition| match condition {
             Condition::Text(field, filters) => {
                 let texts = texts(*field, subject);
-                holds(filters, texts.iter().map(AsRef::as_ref))
+                holds(filters, &texts.iter().map(AsRef::as_ref))
             }
             Condition::Time(field, ranges) => in_any(ranges, time(*field, subject)),
             Condition::Number(field, ranges) => in_any(ranges, number(*field, subject)),
@@ -371,7 +369,7 @@ impl PackageFilter {
 }
 
 /// Whether texts are as one of the conditions says, and none of them what must not be.
-fn holds<'t>(filters: &[TextFilter], texts: impl Iterator<Item = &'t str> + Clone) -> bool {
+fn holds<'t>(filters: &[TextFilter], texts: &(impl Iterator<Item = &'t str> + Clone)) -> bool {
     let (not, any): (Vec<&TextFilter>, Vec<&TextFilter>) =
         filters.iter().partition(|filter| filter.comparison == Comparison::NotEquals);
     not.iter().all(|filter| texts.clone().all(|text| filter.is(text)))
@@ -430,11 +428,11 @@ fn texts<'s>(field: TextField, subject: &Subject<'s>) -> Vec<Cow<'s, str>> {
 fn time(field: TimeField, subject: &Subject<'_>) -> Option<f64> {
     let found = subject.found;
     let time = match field {
-        TimeField::FirstObservedAt => Some(found.first_observed_at),
-        TimeField::LastObservedAt => Some(found.last_observed_at),
-        TimeField::UpdatedAt => Some(found.updated_at),
-        TimeField::EcrImagePushedAt => Some(subject.image.pushed_at),
-        TimeField::EcrImageLastInUseAt => subject.image.last_pulled_at,
+        TimeField::FirstObserved => Some(found.first_observed_at),
+        TimeField::LastObserved => Some(found.last_observed_at),
+        TimeField::Updated => Some(found.updated_at),
+        TimeField::EcrImagePushed => Some(subject.image.pushed_at),
+        TimeField::EcrImageLastInUse => subject.image.last_pulled_at,
     };
     time.map(|time| time.epoch_seconds())
 }
@@ -499,7 +497,7 @@ mod tests {
             (vec![filter(Prefix, "re"), filter(NotEquals, "rest")], vec!["release"], true),
             (vec![filter(Prefix, "re"), filter(NotEquals, "rest")], vec!["rest"], false),
         ] {
-            assert_eq!(holds(&filters, texts.iter().copied()), expected, "{filters:?} {texts:?}");
+            assert_eq!(holds(&filters, &texts.iter().copied()), expected, "{filters:?} {texts:?}");
         }
     }
 }

@@ -55,6 +55,7 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<replication::backfills::prepare::PrepareBackfill>(),
     Kind::of::<replication::backfills::forget::ForgetBackfills>(),
     Kind::of::<replication::carry::CarryOver>(),
+    Kind::of::<crate::public::domains::check::CheckPublicDomain>(),
     Kind::of::<scanning::enrol_images::EnrolImages>(),
     Kind::of::<scanning::scan_public_images::ScanPublicImages>(),
     Kind::of::<scanning::forget_packages::ForgetPackages>(),

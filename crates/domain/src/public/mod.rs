@@ -10,6 +10,7 @@ pub mod aliases;
 pub mod authorization;
 pub mod catalog;
 pub mod create_repository;
+pub mod domains;
 pub mod limits;
 pub(crate) mod reading;
 pub mod registries;

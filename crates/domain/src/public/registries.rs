@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::aliases::{self, Alias};
+use super::domains;
 use crate::context::RequestContext;
 use crate::error::Result;
 use crate::execute::{Call, Demand, Entry, Operation, Resource, Service};
@@ -15,7 +16,7 @@ pub fn arn(account: &AccountId) -> String {
     format!("arn:aws:ecr-public::{account}:registry/{account}")
 }
 
-fn resource(account: AccountId) -> Resource {
+pub(super) fn resource(account: AccountId) -> Resource {
     Resource::Arn { arn: arn(&account), account }
 }
 
@@ -69,7 +70,7 @@ impl Operation for DescribeRegistries {
         let registry_id = registries::find(&mut tx, &account, &Region::global()).await?;
         Ok(PublicRegistry {
             account,
-            verified: Verification::load(&mut tx, registry_id).await?.verified,
+            verified: domains::known(&mut tx, registry_id).await?.verified,
             aliases: aliases::of_account(&mut tx, &account).await?,
         })
     }

@@ -109,6 +109,9 @@ pub struct VulnerablePackage {
     pub fixed_version: Option<String>,
     /// The versions that have it: `>= 1.2, < 1.4`.
     pub range: String,
+    /// Package URLs by which others may speak of it: its own, and that of its source package.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub purls: Vec<String>,
 }
 
 impl Finding {

@@ -78,8 +78,8 @@ pub(super) async fn match_inventory(
     }
     let flaws = flaws(&known, &verdicts, &records);
     let mut findings = match scan_type {
-        ScanType::Basic => by_source_package(&flaws),
-        ScanType::Enhanced => by_image(&flaws),
+        ScanType::Basic => by_source_package(&flaws, inventory.os.as_ref()),
+        ScanType::Enhanced => by_image(&flaws, inventory.os.as_ref()),
     };
     for found in &mut findings {
         complete(found, &records, os, layers, scan_type);
@@ -275,7 +275,7 @@ impl Found {
 }
 
 /// One finding for each flaw and source package, as basic scanning has them.
-fn by_source_package(flaws: &[FlawsOf<'_>]) -> Vec<Found> {
+fn by_source_package(flaws: &[FlawsOf<'_>], os: Option<&OsRelease>) -> Vec<Found> {
     let mut found: BTreeMap<(&str, &str, &str), Found> = BTreeMap::new();
     for FlawsOf { subject, packages, flaws } in flaws {
         for flaw in flaws {
@@ -290,6 +290,7 @@ fn by_source_package(flaws: &[FlawsOf<'_>]) -> Vec<Found> {
                 layer_digest: None,
                 fixed_version: flaw.verdict.fixed_version.clone(),
                 range: flaw.verdict.range.clone(),
+                purls: purls_of_source(packages, os),
             };
             let layer = packages.iter().filter_map(|package| package.layer).min();
             found.entry(key).or_insert_with(|| Found::new(flaw)).add(flaw, package, layer);
@@ -298,8 +299,18 @@ fn by_source_package(flaws: &[FlawsOf<'_>]) -> Vec<Found> {
     found.into_values().collect()
 }
 
+/// Package URLs that speak of a source package: its own, and that of the only package built from it.
+fn purls_of_source(packages: &[&Package], os: Option<&OsRelease>) -> Vec<String> {
+    match packages {
+        [only] => only.purls(os),
+        // What was said of one of them is not said of the others.
+        [first, ..] => first.purls(os).into_iter().skip(1).collect(),
+        [] => Vec::new(),
+    }
+}
+
 /// One finding for each flaw, with all packages that have it, as enhanced scanning has them.
-fn by_image(flaws: &[FlawsOf<'_>]) -> Vec<Found> {
+fn by_image(flaws: &[FlawsOf<'_>], os: Option<&OsRelease>) -> Vec<Found> {
     let mut found: BTreeMap<&str, Found> = BTreeMap::new();
     for FlawsOf { packages, flaws, .. } in flaws {
         for flaw in flaws {
@@ -314,6 +325,7 @@ fn by_image(flaws: &[FlawsOf<'_>]) -> Vec<Found> {
                     layer_digest: None,
                     fixed_version: flaw.verdict.fixed_version.clone(),
                     range: flaw.verdict.range.clone(),
+                    purls: package.purls(os),
                 };
                 found.add(flaw, vulnerable, package.layer);
             }

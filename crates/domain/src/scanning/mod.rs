@@ -29,6 +29,7 @@ pub mod scan_public_images;
 pub mod start_image_scan;
 pub mod state;
 pub mod suppression;
+pub(crate) mod vex;
 
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;

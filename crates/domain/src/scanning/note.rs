@@ -2,7 +2,7 @@
 
 use super::scan_image::ScanImage;
 use super::state::{self, ScanStatus};
-use super::{RegistryScanningConfiguration, ScanType};
+use super::{RegistryScanningConfiguration, ScanType, vex};
 use crate::error::Result;
 use crate::execute::{Call, Tx};
 use crate::images::manifest::Manifest;
@@ -18,6 +18,11 @@ pub(crate) async fn note(
     repository: &Repository,
     (image_id, manifest): (i64, &Manifest),
 ) -> Result<()> {
+    if let Some(subject) = &manifest.subject
+        && manifest.artifact_type.as_deref().is_some_and(vex::is_artifact_type)
+    {
+        return vex::note(tx, call, repository, subject.digest.as_str()).await;
+    }
     // A public registry has no configuration in ECR's model, only the switch of the repository.
     let is_public = repository.address.region.is_global();
     if (is_public && !repository.scan_on_push) || !manifest.is_container_image() {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::describe_image_scan_findings::ScannedImage;
 use super::suppression::Suppressions;
+use super::vex::Vex;
 use super::{ScanType, findings, rematch, scan_image};
 use crate::app::App;
 use crate::clock::Millis;
@@ -23,6 +24,9 @@ pub struct ReviewFindings {
     account: String,
     registry_id: i64,
     after: i64,
+    /// Only of this image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    image_id: Option<i64>,
 }
 
 impl ReviewFindings {
@@ -33,7 +37,20 @@ impl ReviewFindings {
         account: AccountId,
         registry_id: i64,
     ) -> Result<()> {
-        let job = Self { account: account.to_string(), registry_id, after: 0 };
+        let job = Self { account: account.to_string(), registry_id, after: 0, image_id: None };
+        jobs::enqueue(tx, app, &job, app.clock.now()).await
+    }
+
+    /// Has the findings of an image judged anew.
+    pub(super) async fn enqueue_image(
+        tx: &mut Tx,
+        app: &App,
+        repository: &Repository,
+        image_id: i64,
+    ) -> Result<()> {
+        let account = repository.address.account.to_string();
+        let registry_id = repository.registry_id;
+        let job = Self { account, registry_id, after: 0, image_id: Some(image_id) };
         jobs::enqueue(tx, app, &job, app.clock.now()).await
     }
 }
@@ -58,7 +75,10 @@ impl Job for ReviewFindings {
     const KIND: &'static str = "review-findings";
 
     fn key(&self) -> String {
-        self.registry_id.to_string()
+        match self.image_id {
+            None => self.registry_id.to_string(),
+            Some(image_id) => format!("{} {image_id}", self.registry_id),
+        }
     }
 
     fn account(&self) -> Option<AccountId> {
@@ -71,6 +91,16 @@ impl Job for ReviewFindings {
         rematch::hold_progress(&mut tx).await?;
         run.commit(tx).await?;
         let mut tx = run.read().await?;
+        if let Some(image_id) = self.image_id {
+            let row = tx
+                .optional("SELECT repository_id FROM images WHERE id = $1", params![image_id])
+                .await?;
+            drop(tx);
+            if let Some(row) = row {
+                review(run, self.registry_id, (image_id, row.get(0)?)).await?;
+            }
+            return Ok(Next::Done);
+        }
         let rows = tx
             .all(
                 "SELECT DISTINCT images.id, images.repository_id FROM image_findings \
@@ -91,32 +121,63 @@ impl Job for ReviewFindings {
     }
 }
 
+/// How often documents are read that change while they are.
+const TRIES: u32 = 3;
+
 /// Judges the findings of one image anew.
-async fn review(
+async fn review(run: &Run<'_>, registry_id: i64, place: (i64, i64)) -> Result<()> {
+    for _ in 0..TRIES {
+        if try_review(run, registry_id, place).await? {
+            return Ok(());
+        }
+    }
+    Err(Error::internal("the documents beside an image changed while they were read"))
+}
+
+/// False when the documents beside the image have changed meanwhile.
+async fn try_review(
     run: &Run<'_>,
     registry_id: i64,
     (image_id, repository_id): (i64, i64),
-) -> Result<()> {
+) -> Result<bool> {
     let now = run.app.clock.now();
-    let mut tx = run.write().await?;
+    let mut tx = run.read().await?;
     let repository = repositories::by_id(&mut tx, repository_id).await?;
-    let image = match &repository {
-        Some(repository) => ScannedImage::load(&mut tx, &repository.address, image_id).await?,
-        None => None,
+    drop(tx);
+    let Some(repository) = repository else { return Ok(true) };
+    let vex = Vex::read(run, &repository, image_id).await?;
+    let mut tx = run.write().await?;
+    if !vex.is_current(&mut tx, &repository, image_id).await? {
+        run.commit(tx).await?;
+        return Ok(false);
+    }
+    let image = ScannedImage::load(&mut tx, &repository.address, image_id).await?;
+    let Some(image) = image else {
+        run.commit(tx).await?;
+        return Ok(true);
     };
-    let Some(image) = image else { return run.commit(tx).await };
-    let judge = Suppressions::load(&mut tx, registry_id, now).await?.of(image);
+    let remark = vex.remark();
+    let judge = Suppressions::load(&mut tx, registry_id, now).await?.of(image, vex);
     for scan_type in [ScanType::Basic, ScanType::Enhanced] {
         let scan = super::state::find(&mut tx, image_id, scan_type).await?;
-        let Some(scan) = scan else { continue };
+        let Some(scan) = scan.filter(|scan| scan.status.has_findings()) else { continue };
         let kind = (scan_type, scan.platform.as_str());
         let changes = findings::judge_anew(&mut tx, image_id, kind, &judge, now).await?;
         if scan_type == ScanType::Enhanced {
             scan_image::publish_changes(&mut tx, run.app, registry_id, (judge.image(), &changes))
                 .await?;
         }
+        let description = scan_image::described(scan.status, &remark);
+        if description != scan.description {
+            tx.execute(
+                "UPDATE image_scans SET description = $3 WHERE image_id = $1 AND scan_type = $2",
+                params![image_id, scan_type.as_str(), description],
+            )
+            .await?;
+        }
     }
-    run.commit(tx).await
+    run.commit(tx).await?;
+    Ok(true)
 }
 
 /// Has the findings of the registries judged anew of whose rules some have come to their end.

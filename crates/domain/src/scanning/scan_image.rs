@@ -11,6 +11,7 @@ use super::findings::{self, Change, Ended, Finding};
 use super::index_image_layers::{IndexImageLayers, Indexed};
 use super::state::{self, Scan, ScanStatus, SeverityCounts};
 use super::suppression::Suppressions;
+use super::vex::Vex;
 use super::{RegistryScanningConfiguration, ScanFrequency, ScanType, matching, rematch};
 use crate::advisories::{self, Sequence};
 use crate::app::{App, Settings};
@@ -109,7 +110,8 @@ impl Job for ScanImage {
             return Ok(Next::Done);
         }
         let outcome = self.look(run, &image).await?;
-        let is_recorded = self.record(run, outcome).await?;
+        let vex = Vex::read(run, &image.repository, self.image_id).await?;
+        let is_recorded = self.record(run, outcome, vex).await?;
         Ok(if is_recorded { Next::Done } else { Next::Continue(self) })
     }
 }
@@ -241,7 +243,7 @@ impl ScanImage {
 
     /// Writes down what came of it, if the image is still there. Not if something else is said of its
     /// packages by now: whoever looks for images that have them has not found this one.
-    async fn record(&self, run: &Run<'_>, outcome: Outcome) -> Result<bool> {
+    async fn record(&self, run: &Run<'_>, mut outcome: Outcome, vex: Vex) -> Result<bool> {
         let mut tx = run.write().await?;
         rematch::hold_progress(&mut tx).await?;
         let Some(image) = self.image(&mut tx).await? else {
@@ -258,6 +260,13 @@ impl ScanImage {
             run.commit(tx).await?;
             return Ok(false);
         }
+        if !vex.is_current(&mut tx, &image.repository, self.image_id).await? {
+            run.commit(tx).await?;
+            return Ok(false);
+        }
+        if outcome.status.has_findings() {
+            outcome.description = described(outcome.status, &vex.remark());
+        }
         let ended = Ended {
             status: outcome.status,
             description: &outcome.description,
@@ -272,7 +281,7 @@ impl ScanImage {
         };
         // Read while the progress is held, so that a rule that comes later finds what is stored here.
         let judge =
-            Suppressions::load(&mut tx, image.repository.registry_id, now).await?.of(scanned);
+            Suppressions::load(&mut tx, image.repository.registry_id, now).await?.of(scanned, vex);
         let (changes, counts) =
             findings::replace(&mut tx, self.image_id, self.scan_type, (&ended, &judge), now)
                 .await?;
@@ -318,6 +327,12 @@ impl ScanImage {
         };
         events::publish_now(tx, app, image.repository.registry_id, &event).await
     }
+}
+
+/// What is told of a scan that is done, with a remark that may be empty.
+pub(super) fn described(status: ScanStatus, remark: &str) -> String {
+    let text = if status == ScanStatus::Active { CONTINUOUS } else { COMPLETE };
+    if remark.is_empty() { text.to_owned() } else { format!("{text} {remark}") }
 }
 
 /// Tells of each finding of enhanced scanning that is new, changed or gone.

@@ -1,9 +1,11 @@
-//! What does not count of what was found, and who says so: rules of the registry.
+//! What does not count of what was found, and who says so: rules of the registry, and
+//! VEX documents beside the image.
 
 use serde::{Deserialize, Serialize};
 
 use super::describe_image_scan_findings::ScannedImage;
 use super::findings::StoredFinding;
+use super::vex::Vex;
 use crate::clock::Millis;
 use crate::error::{Error, Result};
 use crate::execute::Tx;
@@ -15,11 +17,15 @@ use crate::inspector::filters::{self, Filter};
 pub struct Suppression {
     /// Whether the finding does not count.
     pub suppresses: bool,
-    /// Who says so: the ARN of a rule.
+    /// Who says so: the ARN of a rule, or of an image with a VEX document.
     pub by: String,
     /// Why, in words; may be empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
+    /// The status that a VEX document gives: `not_affected`, `fixed`, `affected`,
+    /// `under_investigation`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vex_status: Option<String>,
 }
 
 impl Suppression {
@@ -43,8 +49,8 @@ impl Suppressions {
     }
 
     /// With the image that has the findings.
-    pub(crate) fn of(self, image: ScannedImage) -> Judge {
-        Judge { suppressions: self, image }
+    pub(super) fn of(self, image: ScannedImage, vex: Vex) -> Judge {
+        Judge { suppressions: self, image, vex }
     }
 }
 
@@ -52,6 +58,7 @@ impl Suppressions {
 pub(crate) struct Judge {
     suppressions: Suppressions,
     image: ScannedImage,
+    vex: Vex,
 }
 
 impl Judge {
@@ -60,14 +67,18 @@ impl Judge {
         &self.image
     }
 
-    /// What is said of a finding. Of several rules the one that comes first by name counts.
+    /// What is said of a finding: by rules, of which the first by name counts, else by VEX documents.
     pub(super) fn decide(&self, found: &StoredFinding, platform: &str) -> Option<Suppression> {
         let subject = Subject { image: &self.image, platform, found };
-        let filter = self.suppressions.filters.iter().find(|it| it.criteria.mean(&subject))?;
+        let filter = self.suppressions.filters.iter().find(|it| it.criteria.mean(&subject));
+        let Some(filter) = filter else {
+            return self.vex.decide(&self.image.repository, &found.finding);
+        };
         Some(Suppression {
             suppresses: true,
             by: filter.arn(&self.image.repository.account, &self.image.repository.region),
             reason: filter.reason.clone().unwrap_or_default(),
+            vex_status: None,
         })
     }
 }

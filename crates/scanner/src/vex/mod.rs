@@ -134,14 +134,8 @@ impl<'a> Target<'a> {
         package: &Package,
         os: Option<&OsRelease>,
     ) -> Self {
-        let own = package.purl(os);
-        let source = package.source.as_ref().map(|source| {
-            let built = Package::new(package.package_type, &*source.name, &*source.version);
-            let architecture = Some("source".to_owned());
-            Package { architecture, ..built }.purl(os)
-        });
-        let package = [Some(own), source].into_iter().flatten();
-        let package = package.filter_map(|purl| Purl::parse(&purl)).collect();
+        let package = package.purls(os);
+        let package = package.iter().filter_map(|purl| Purl::parse(purl)).collect();
         Self { digests, repository, package }
     }
 

@@ -363,6 +363,30 @@ pub(crate) struct PublicAliases {
     pub(crate) next: Option<String>,
 }
 
+/// A domain of a public registry.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct PublicDomain {
+    /// The domain.
+    pub(crate) domain: String,
+    /// `PENDING`, `PROVEN` or `REVOKED`.
+    pub(crate) status: String,
+    /// Where the proof is looked for.
+    pub(crate) file: String,
+    /// The line that it has to have.
+    pub(crate) line: String,
+    /// When it was last looked for.
+    pub(crate) checked_at: Option<String>,
+    /// Why it was not seen then; may be empty.
+    pub(crate) problem: String,
+}
+
+/// What `GET /public/ACCOUNT/domains` answers.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct PublicDomains {
+    /// In the order in which they were asked for.
+    pub(crate) domains: Vec<PublicDomain>,
+}
+
 /// What `PUT /public/ACCOUNT/settings` takes, and `GET` answers.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct PublicSettings {

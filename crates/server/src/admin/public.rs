@@ -14,13 +14,19 @@ use tonnage_domain::public::aliases::operations::{
     VerifyPublicRegistry,
 };
 use tonnage_domain::public::aliases::{self, AliasName};
+use tonnage_domain::public::domains::operations::{
+    DecidePublicDomain, ListPublicDomains, ProvePublicDomain, RemovePublicDomain,
+};
+use tonnage_domain::public::domains::{DomainName, DomainProof};
 use tonnage_domain::public::repository_settings::{
     GetPublicRepositorySettings, PublicRepositorySettings, PutPublicRepositorySettings,
 };
 use tonnage_domain::repositories::{RepositoryAddress, TagMutability, TagMutabilityRule};
 
 use super::server::{Admin, Answer, json};
-use super::{PublicAlias, PublicAliases, PublicSettings, PullCount, PullCounts};
+use super::{
+    PublicAlias, PublicAliases, PublicDomain, PublicDomains, PublicSettings, PullCount, PullCounts,
+};
 
 /// Aliases of one answer.
 const PAGE: u32 = 500;
@@ -117,12 +123,60 @@ impl Admin {
         account: &str,
         name: &str,
     ) -> Result<(RequestContext, RepositoryAddress), Error> {
-        let mut context = self.context_in(Some(account), None).await?;
-        context.region = Region::global();
+        let context = self.public_registry(account).await?;
         let name = RepositoryName::parse_public(name)
             .map_err(|error| Error::invalid_parameter("repository", error))?;
         let repository = RepositoryAddress::new(&context, None, name);
         Ok((context, repository))
+    }
+
+    /// A request of the root of an account to its public registry.
+    async fn public_registry(&self, account: &str) -> Result<RequestContext, Error> {
+        let mut context = self.context_in(Some(account), None).await?;
+        context.region = Region::global();
+        Ok(context)
+    }
+
+    pub(super) async fn list_public_domains(&self, account: &str) -> Result<Answer, Error> {
+        let context = self.public_registry(account).await?;
+        let domains = execute(&self.app, &context, ListPublicDomains).await?;
+        let domains = domains.iter().map(shown_domain).collect();
+        Ok(json(StatusCode::OK, &PublicDomains { domains }))
+    }
+
+    pub(super) async fn prove_public_domain(
+        &self,
+        account: &str,
+        domain: &str,
+    ) -> Result<Answer, Error> {
+        let context = self.public_registry(account).await?;
+        let operation = ProvePublicDomain { domain: DomainName::parse(domain)? };
+        let proof = execute(&self.app, &context, operation).await?;
+        Ok(json(StatusCode::OK, &shown_domain(&proof)))
+    }
+
+    pub(super) async fn remove_public_domain(
+        &self,
+        account: &str,
+        domain: &str,
+    ) -> Result<Answer, Error> {
+        let context = self.public_registry(account).await?;
+        let operation = RemovePublicDomain { domain: DomainName::parse(domain)? };
+        execute(&self.app, &context, operation).await?;
+        Ok(json(StatusCode::OK, &serde_json::json!({})))
+    }
+
+    pub(super) async fn decide_public_domain(
+        &self,
+        account: &str,
+        domain: &str,
+        allowed: bool,
+    ) -> Result<Answer, Error> {
+        let management_account = self.app.management_account;
+        let (account, domain) = (parse_account(account)?, DomainName::parse(domain)?);
+        let operation = DecidePublicDomain { management_account, account, domain, allowed };
+        let proof = execute(&self.app, &self.context().await?, operation).await?;
+        Ok(json(StatusCode::OK, &shown_domain(&proof)))
     }
 
     pub(super) async fn get_public_settings(
@@ -178,6 +232,17 @@ fn parse_account(text: &str) -> Result<AccountId, Error> {
 fn given(query: &str, wanted: &str) -> Option<String> {
     let mut pairs = parse(query.as_bytes()).filter(|(name, _)| name == wanted);
     pairs.next().map(|(_, value)| value.into_owned())
+}
+
+fn shown_domain(proof: &DomainProof) -> PublicDomain {
+    PublicDomain {
+        domain: proof.domain.to_string(),
+        status: proof.status.as_str().to_owned(),
+        file: proof.domain.file(),
+        line: proof.line(),
+        checked_at: proof.checked_at.map(|at| at.timestamp().to_string()),
+        problem: proof.problem.clone(),
+    }
 }
 
 fn shown_settings(repository: String, settings: &PublicRepositorySettings) -> PublicSettings {

@@ -223,6 +223,19 @@ impl Admin {
             (&Method::GET, ["public", account, "pulls"]) => {
                 self.get_pull_statistics(account, &query).await
             }
+            (&Method::GET, ["public", account, "domains"]) => {
+                self.list_public_domains(account).await
+            }
+            (&Method::PUT, ["public", account, "domains", domain]) => {
+                self.prove_public_domain(account, domain).await
+            }
+            (&Method::DELETE, ["public", account, "domains", domain]) => {
+                self.remove_public_domain(account, domain).await
+            }
+            (
+                &Method::POST,
+                ["public", account, "domains", domain, verb @ ("revoke" | "allow")],
+            ) => self.decide_public_domain(account, domain, *verb == "allow").await,
             (&Method::GET, ["public", account, "settings"]) => {
                 self.get_public_settings(account, &query).await
             }

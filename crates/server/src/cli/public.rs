@@ -10,6 +10,9 @@ pub(crate) enum PublicCommands {
     /// The names by which public registries are known.
     #[command(subcommand, arg_required_else_help = true)]
     Aliases(PublicAliasCommands),
+    /// The domains that owners of public registries prove to have.
+    #[command(subcommand, arg_required_else_help = true)]
+    Domains(PublicDomainCommands),
     /// Show how often a public repository was pulled, by day, tag, digest and platform.
     #[command(after_help = "Examples:\n  tonnage public pulls 111122223333 web/server --days 7")]
     Pulls {
@@ -100,6 +103,48 @@ pub(crate) enum PublicAliasCommands {
         after_help = "Examples:\n  tonnage public aliases primary harbour --account 111122223333"
     )]
     Primary(PublicAliasArguments),
+}
+
+/// What may be done with domains of public registries.
+///
+/// The gallery shows a domain that is proven beside the name of the publisher. A proof is looked for
+/// again every day.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PublicDomainCommands {
+    /// List the domains of a public registry, with what proves them.
+    #[command(after_help = "Examples:\n  tonnage public domains list 111122223333")]
+    List {
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// Whose registry it is, 12 digits.
+        #[arg(value_name = "ID")]
+        account: String,
+    },
+    /// Say what proves a domain, and look for it now.
+    #[command(after_help = "Examples:\n  tonnage public domains prove 111122223333 example.com")]
+    Prove(PublicDomainArguments),
+    /// Remove a domain.
+    #[command(after_help = "Examples:\n  tonnage public domains remove 111122223333 example.com")]
+    Remove(PublicDomainArguments),
+    /// Have a domain shown no more, whatever proves it.
+    #[command(after_help = "Examples:\n  tonnage public domains revoke 111122223333 example.com")]
+    Revoke(PublicDomainArguments),
+    /// Let a domain that was revoked be proven again.
+    #[command(after_help = "Examples:\n  tonnage public domains allow 111122223333 example.com")]
+    Allow(PublicDomainArguments),
+}
+
+/// A domain of an account.
+#[derive(Debug, Args)]
+pub(crate) struct PublicDomainArguments {
+    #[command(flatten)]
+    pub(crate) place: PlaceArguments,
+    /// Whose registry it is, 12 digits.
+    #[arg(value_name = "ID")]
+    pub(crate) account: String,
+    /// The domain, in ASCII: `xn--…` for one with other letters.
+    #[arg(value_name = "DOMAIN")]
+    pub(crate) domain: String,
 }
 
 /// New settings of a public repository.

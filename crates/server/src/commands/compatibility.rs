@@ -182,6 +182,14 @@ const DECISIONS: &[(&str, &str)] = &[
         "Pages of our own under the public host, beside what clients ask there; `docs/public.md`. Pulls are counted by repository, tag, digest, platform and day.",
     ),
     (
+        "ECR Public: verified accounts",
+        "`verified` is true where the operator said so (`tonnage public verify`) or the owner has proven a domain (`tonnage public domains prove`); the gallery shows which.",
+    ),
+    (
+        "ECR Public: tag immutability and scans",
+        "Not in ECR Public's model; owners turn them on with `tonnage public set`, and the gallery shows what holds and what was found. `docs/public.md`.",
+    ),
+    (
         "Console",
         "Pages of our own under `/console/` of bare hosts; `docs/console.md`. People sign in with a long-term access key or the password of `CreateLoginProfile`, and `PasswordResetRequired` is honoured. There is no federation to AWS's own console (`getSigninToken`), and nobody can have a second factor.",
     ),

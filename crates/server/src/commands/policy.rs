@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use http::Method;
-use tonnage_console::console::Mistake;
+use tonnage_console::console::{Mistake, PolicyOf};
 use tonnage_policy::lint::{Finding, lint};
 use tonnage_policy::{Limits, PolicyKind};
 
@@ -107,10 +107,14 @@ pub(super) fn read_document(file: &Path) -> Result<String> {
 /// The longest text of a policy of a repository or a registry.
 const ECR_BYTES_MAX: usize = 10_240;
 
-/// What is probably wrong with the policy of a repository, or why it is none.
-pub(crate) fn lint_repository_policy(text: &str) -> Result<Vec<Mistake>, String> {
-    let limits = Limits { max_bytes: ECR_BYTES_MAX };
-    let findings = lint(text, PolicyKind::Resource, &limits, &policy_actions::known());
+/// What is probably wrong with a policy, or why it is none.
+pub(crate) fn lint_policy(of: PolicyOf, text: &str) -> Result<Vec<Mistake>, String> {
+    let (kind, limits) = match of {
+        PolicyOf::Resource => (PolicyKind::Resource, Limits { max_bytes: ECR_BYTES_MAX }),
+        PolicyOf::Identity => (PolicyKind::Identity, Limits::default()),
+        PolicyOf::Trust => (PolicyKind::Trust, Limits::default()),
+    };
+    let findings = lint(text, kind, &limits, &policy_actions::known());
     let findings = findings.map_err(|error| error.to_string())?;
     let mistake = |finding: Finding| Mistake { path: finding.path, message: finding.message };
     Ok(findings.into_iter().map(mistake).collect())

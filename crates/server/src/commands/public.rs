@@ -6,14 +6,17 @@ use anyhow::{Result, anyhow, bail};
 use http::Method;
 use tonnage_domain::names::AccountId;
 use tonnage_domain::public::aliases::AliasName;
+use tonnage_domain::public::domains::DomainName;
 use tonnage_domain::repositories::TagMutability;
 
 use super::place::Place;
 use crate::admin::client::call;
-use crate::admin::{PublicAlias, PublicAliases, PublicSettings, PullCount, PullCounts};
+use crate::admin::{
+    PublicAlias, PublicAliases, PublicDomain, PublicDomains, PublicSettings, PullCount, PullCounts,
+};
 use crate::cli::{
     Movable, OnOff, PlaceArguments, PublicAliasArguments, PublicAliasCommands, PublicCommands,
-    PublicSetArguments,
+    PublicDomainArguments, PublicDomainCommands, PublicSetArguments,
 };
 
 /// Does what the command line says.
@@ -23,6 +26,7 @@ use crate::cli::{
 pub(super) async fn run(command: PublicCommands) -> Result<ExitCode> {
     match command {
         PublicCommands::Aliases(command) => aliases(command).await?,
+        PublicCommands::Domains(command) => domains(command).await?,
         PublicCommands::Pulls { place, account, repository, days } => {
             pulls(&place, &account, &repository, days).await?;
         }
@@ -64,6 +68,52 @@ async fn pulls(place: &PlaceArguments, account: &str, repository: &str, days: u3
         if after.is_none() {
             return Ok(());
         }
+    }
+}
+
+async fn domains(command: PublicDomainCommands) -> Result<()> {
+    let (arguments, method, verb) = match command {
+        PublicDomainCommands::List { place, account } => {
+            let path = format!("/public/{}/domains", parse_account(&account)?);
+            let layout = Place::find(&place)?.layout;
+            let listed: PublicDomains = call(&layout, Method::GET, &path, None::<&()>).await?;
+            listed.domains.iter().for_each(print_domain);
+            return Ok(());
+        }
+        PublicDomainCommands::Prove(arguments) => (arguments, Method::PUT, ""),
+        PublicDomainCommands::Remove(arguments) => (arguments, Method::DELETE, ""),
+        PublicDomainCommands::Revoke(arguments) => (arguments, Method::POST, "/revoke"),
+        PublicDomainCommands::Allow(arguments) => (arguments, Method::POST, "/allow"),
+    };
+    let PublicDomainArguments { place, account, domain } = arguments;
+    let domain = DomainName::parse(&domain).map_err(|error| anyhow!("{error}"))?;
+    let layout = Place::find(&place)?.layout;
+    let path = format!("/public/{}/domains/{domain}{verb}", parse_account(&account)?);
+    if method == Method::DELETE {
+        let _: serde_json::Value = call(&layout, method, &path, None::<&()>).await?;
+        println!("The public registry of account {account} has no domain {domain}.");
+        return Ok(());
+    }
+    let is_proof = method == Method::PUT;
+    let known: PublicDomain = call(&layout, method, &path, None::<&()>).await?;
+    print_domain(&known);
+    if is_proof && known.status == "PENDING" {
+        println!(
+            "\nServe a file with this line at this address, then call this once more; it is looked \
+             for now, and by itself for a week."
+        );
+    }
+    Ok(())
+}
+
+fn print_domain(domain: &PublicDomain) {
+    let PublicDomain { domain, status, file, line, checked_at, problem } = domain;
+    println!("Domain   {domain}\nStatus   {status}\nAddress  {file}\nLine     {line}");
+    if let Some(at) = checked_at {
+        println!("Looked   {at}");
+    }
+    if !problem.is_empty() {
+        println!("Problem  {problem}");
     }
 }
 

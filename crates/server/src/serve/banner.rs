@@ -39,18 +39,19 @@ fn addresses(facts: &Facts<'_>) -> String {
     addresses.join(", ")
 }
 
-fn names(facts: &Facts<'_>, out: &mut String) {
-    if facts.console {
-        let local = local_address(&facts.runtime.addresses)
-            .map(|address| local::authority(address, &facts.runtime.addresses));
-        let authority = match (facts.domain, facts.scheme) {
-            (Some(domain), "https") => Some(format!("console.{domain}")),
-            _ => local,
-        };
-        if let Some(authority) = authority {
-            let _ = writeln!(out, "  console        {}://{authority}/console/", facts.scheme);
+/// Where people find the console.
+fn console(facts: &Facts<'_>) -> Option<String> {
+    let authority = match (facts.domain, facts.scheme) {
+        (Some(domain), "https") => format!("console.{domain}"),
+        _ => {
+            let address = local_address(&facts.runtime.addresses)?;
+            local::authority(address, &facts.runtime.addresses)
         }
-    }
+    };
+    facts.console.then(|| format!("{}://{authority}/console/", facts.scheme))
+}
+
+fn names(facts: &Facts<'_>, out: &mut String) {
     if let Some(public) = local_address(&facts.runtime.public_addresses) {
         let authority = local::authority(public, &facts.runtime.public_addresses);
         let _ = writeln!(out, "  public images  {authority}");
@@ -64,12 +65,13 @@ fn names(facts: &Facts<'_>, out: &mut String) {
 
 fn later(facts: &Facts<'_>) -> String {
     let mut out = format!(
-        "Tonnage {} is ready: {} (account {}, region {}, data in {})\n",
+        "Tonnage {} is ready: {} (account {}, region {}, data in {}{})\n",
         facts.runtime.version,
         addresses(facts),
         facts.runtime.account,
         facts.runtime.region,
-        facts.layout.directory().display()
+        facts.layout.directory().display(),
+        console(facts).map(|console| format!(", console {console}")).unwrap_or_default()
     );
     names(facts, &mut out);
     out
@@ -84,6 +86,9 @@ fn first(facts: &Facts<'_>) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "Tonnage {version} is ready.\n");
     let _ = writeln!(out, "  addresses      {}", addresses(facts));
+    if let Some(console) = console(facts) {
+        let _ = writeln!(out, "  console        {console}");
+    }
     names(facts, &mut out);
     let _ = writeln!(out, "  account        {account}");
     let _ = writeln!(out, "  region         {region}");

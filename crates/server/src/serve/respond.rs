@@ -220,7 +220,7 @@ impl Parts {
             scheme: arrival.scheme(),
             authority: arrival.host.authority(),
             registry_authority: &registry,
-            lint: &crate::commands::lint_repository_policy,
+            lint: &crate::commands::lint_policy,
             body: sent.unwrap_or_default().freeze(),
             plain_http: self.console.plain_http,
             context: arrival.context(&request.headers, principal, account, region),

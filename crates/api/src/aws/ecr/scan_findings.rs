@@ -454,18 +454,20 @@ fn advice(finding: &Finding) -> String {
     if lines.is_empty() { "None Provided".to_owned() } else { lines.join(" ") }
 }
 
-/// What says that a finding does not count, and why. The model has no member for that; tags of the
-/// resource are any texts.
-const SUPPRESSED_BY: &str = "tonnage:suppressed-by";
-const SUPPRESSION_REASON: &str = "tonnage:suppression-reason";
-
+/// What is said of a finding beside what the model has members for; tags of the resource are any
+/// texts.
 fn remarks(suppression: Option<&Suppression>) -> BTreeMap<String, String> {
     let mut remarks = BTreeMap::new();
-    if let Some(suppression) = suppression {
-        remarks.insert(SUPPRESSED_BY.to_owned(), suppression.by.clone());
-        if !suppression.reason.is_empty() {
-            remarks.insert(SUPPRESSION_REASON.to_owned(), suppression.reason.clone());
-        }
+    let Some(suppression) = suppression else { return remarks };
+    let (by, reason) = match suppression.suppresses {
+        true => ("tonnage:suppressed-by", "tonnage:suppression-reason"),
+        false => ("tonnage:vex-document", "tonnage:vex-note"),
+    };
+    let status = suppression.vex_status.as_ref();
+    remarks.extend(status.map(|status| ("tonnage:vex-status".to_owned(), status.clone())));
+    remarks.insert(by.to_owned(), suppression.by.clone());
+    if !suppression.reason.is_empty() {
+        remarks.insert(reason.to_owned(), suppression.reason.clone());
     }
     remarks
 }

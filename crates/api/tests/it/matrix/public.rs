@@ -13,6 +13,10 @@ use tonnage_domain::public::aliases::operations::{
 };
 use tonnage_domain::public::aliases::{AliasName, primary_of};
 use tonnage_domain::public::authorization::{GetPublicAuthorizationToken, anonymous_token};
+use tonnage_domain::public::domains::DomainName;
+use tonnage_domain::public::domains::operations::{
+    DecidePublicDomain, ListPublicDomains, ProvePublicDomain, RemovePublicDomain,
+};
 
 use super::{
     ACCOUNT, AWAY, Answer, Ask, Asking, DIGEST, Identity, MANIFEST, SHARED, Told, UPLOAD,
@@ -185,6 +189,7 @@ pub(super) async fn administrate(asking: &Asking, operation: &str) -> String {
     let management_account = AccountId::parse(ACCOUNT).unwrap();
     let account = management_account;
     let name = AliasName::parse("harbour").unwrap();
+    let domain = || DomainName::parse("harbour.example").unwrap();
     match operation {
         "RequestPublicAlias" => {
             asking.run(RequestPublicAlias { management_account, account, name }).await
@@ -196,6 +201,13 @@ pub(super) async fn administrate(asking: &Asking, operation: &str) -> String {
         "SetPrimaryPublicAlias" => {
             asking.run(SetPrimaryPublicAlias { management_account, account, name }).await
         }
+        "DecidePublicDomain" => {
+            let (domain, allowed) = (domain(), false);
+            asking.run(DecidePublicDomain { management_account, account, domain, allowed }).await
+        }
+        "ProvePublicDomain" => asking.run(ProvePublicDomain { domain: domain() }).await,
+        "RemovePublicDomain" => asking.run(RemovePublicDomain { domain: domain() }).await,
+        "ListPublicDomains" => asking.run(ListPublicDomains).await,
         "ListPublicAliases" => {
             let page = PageRequest { after: None, limit: 1 };
             asking.run(ListPublicAliases { management_account, page }).await

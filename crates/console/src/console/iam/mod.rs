@@ -16,6 +16,7 @@ use tonnage_domain::identities::inline_policies::{
 use tonnage_domain::identities::policies::{ListPolicies, ManagedPolicy, PolicyScope};
 use tonnage_domain::pages::{Page as Items, PageRequest};
 
+use super::PolicyOf;
 use super::asked::{Asked, Part};
 use super::forms::{self, Draft};
 use super::parts::{self, Field};
@@ -152,9 +153,10 @@ pub(crate) fn policies_section(
                 div.filters {
                     @match &policies.choices {
                         Ok(choices) => {
-                            @let names: Vec<(&str, &str)> = choices.items.iter()
-                                .filter(|policy| !is_attached(policies, &policy.arn))
-                                .map(|policy| (policy.arn.as_str(), policy.name.as_str())).collect();
+                            @let names: Vec<(&str, &str)> = std::iter::once(("", "Choose a policy"))
+                                .chain(choices.items.iter()
+                                    .filter(|policy| !is_attached(policies, &policy.arn))
+                                    .map(|policy| (policy.arn.as_str(), policy.name.as_str()))).collect();
                             (parts::select("arn", "Managed policy", "", &names))
                         }
                         Err(_) => (Field { name: "arn", label: "ARN of a managed policy", required: true, ..Field::default() }.render()),
@@ -203,6 +205,9 @@ pub(crate) async fn change_attached<K: Identity + Copy>(
     let short = policy_arn.rsplit('/').next().unwrap_or_default().to_owned();
     let path = whose.path(asked, "");
     match asked.form.text("do") {
+        "attach" if policy_arn.is_empty() => {
+            Ok(Reply::failed(path, "Nothing was attached: choose a policy first."))
+        }
         "attach" => {
             let attach = AttachPolicy { name, policy_arn, kind };
             forms::came(asked.run(attach).await, path, format!("{short} is attached."))
@@ -276,14 +281,14 @@ pub(crate) async fn change_inline<K: Identity + Copy>(
     let path = whose.path(asked, "");
     match asked.form.text("do") {
         "check" => {
-            let draft = Draft::checked(asked, text);
+            let draft = Draft::checked(asked, PolicyOf::Identity, text);
             let page = inline_page(asked, whose, name, &draft, is_stored);
             Ok(forms::shown(page, draft.error.as_ref()))
         }
         "save" => match put_inline(asked, kind, owner, name, text).await {
             Ok(()) => Ok(Reply::done(path, format!("The policy {name} is in force."))),
             Err(error) if parts::is_mendable(&error) => {
-                let draft = Draft::refused(asked, text, error);
+                let draft = Draft::refused(asked, PolicyOf::Identity, text, error);
                 let page = inline_page(asked, whose, name, &draft, is_stored);
                 Ok(forms::shown(page, draft.error.as_ref()))
             }

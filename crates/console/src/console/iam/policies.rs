@@ -13,6 +13,7 @@ use tonnage_domain::identities::policies::{
 };
 use tonnage_domain::pages::Page as Items;
 
+use super::super::PolicyOf;
 use super::super::asked::{Asked, Part};
 use super::super::forms::{self, Draft};
 use super::super::parts::{self, Field};
@@ -107,14 +108,16 @@ pub(crate) fn create_page(asked: &Asked<'_>, draft: &Draft) -> Page {
 pub(crate) async fn create(asked: &Asked<'_>) -> Result<Reply, Error> {
     let text = asked.form.text("document");
     let draft = match asked.form.text("do") {
-        "check" => Draft::checked(asked, text),
+        "check" => Draft::checked(asked, PolicyOf::Identity, text),
         _ => match try_create(asked, text).await {
             Ok(policy) => {
                 let told =
                     format!("The policy {} is created. Attach it to whom it is for.", policy.name);
                 return Ok(Reply::done(policy_path(asked, &policy.arn), told));
             }
-            Err(error) if parts::is_mendable(&error) => Draft::refused(asked, text, error),
+            Err(error) if parts::is_mendable(&error) => {
+                Draft::refused(asked, PolicyOf::Identity, text, error)
+            }
             Err(error) => return Err(error),
         },
     };
@@ -347,13 +350,15 @@ pub(crate) fn edit_page(asked: &Asked<'_>, arn: &str, draft: &Draft) -> Page {
 pub(crate) async fn edit(asked: &Asked<'_>) -> Result<Reply, Error> {
     let (arn, text) = (asked.form.text("arn").to_owned(), asked.form.text("document"));
     let draft = match asked.form.text("do") {
-        "check" => Draft::checked(asked, text),
+        "check" => Draft::checked(asked, PolicyOf::Identity, text),
         _ => match save(asked, &arn, text).await {
             Ok(version) => {
                 let told = format!("Version {} is in force.", version.version);
                 return Ok(Reply::done(policy_path(asked, &arn), told));
             }
-            Err(error) if parts::is_mendable(&error) => Draft::refused(asked, text, error),
+            Err(error) if parts::is_mendable(&error) => {
+                Draft::refused(asked, PolicyOf::Identity, text, error)
+            }
             Err(error) => return Err(error),
         },
     };

@@ -8,6 +8,7 @@ use tonnage_domain::identities::roles::{
 };
 use tonnage_domain::pages::Page as Items;
 
+use super::super::PolicyOf;
 use super::super::asked::{Asked, Part};
 use super::super::forms::{self, Draft};
 use super::super::parts::{self, Field};
@@ -103,7 +104,7 @@ pub(crate) fn create_page(asked: &Asked<'_>, draft: &Draft) -> Page {
 pub(crate) async fn create(asked: &Asked<'_>) -> Result<Reply, Error> {
     let text = asked.form.text("document");
     let draft = match asked.form.text("do") {
-        "check" => Draft::checked(asked, text),
+        "check" => Draft::checked(asked, PolicyOf::Trust, text),
         _ => match try_create(asked, text).await {
             Ok(role) => {
                 let name = &role.entity.name;
@@ -111,7 +112,9 @@ pub(crate) async fn create(asked: &Asked<'_>) -> Result<Reply, Error> {
                     format!("The role {name} is created. Give it a policy for what it may do.");
                 return Ok(Reply::done(whose(name).path(asked, ""), told));
             }
-            Err(error) if parts::is_mendable(&error) => Draft::refused(asked, text, error),
+            Err(error) if parts::is_mendable(&error) => {
+                Draft::refused(asked, PolicyOf::Trust, text, error)
+            }
             Err(error) => return Err(error),
         },
     };
@@ -206,13 +209,15 @@ pub(crate) async fn trust(asked: &Asked<'_>) -> Result<Reply, Error> {
     let name = asked.parameter("name").to_owned();
     let text = asked.form.text("document");
     let draft = match asked.form.text("do") {
-        "check" => Draft::checked(asked, text),
+        "check" => Draft::checked(asked, PolicyOf::Trust, text),
         "save" => {
             let path = whose(&name).path(asked, "");
             let update = UpdateAssumeRolePolicy { name, trust_policy: text.to_owned() };
             match asked.run(update).await {
                 Ok(()) => return Ok(Reply::done(path, "The trust policy is in force.")),
-                Err(error) if parts::is_mendable(&error) => Draft::refused(asked, text, error),
+                Err(error) if parts::is_mendable(&error) => {
+                    Draft::refused(asked, PolicyOf::Trust, text, error)
+                }
                 Err(error) => return Err(error),
             }
         }

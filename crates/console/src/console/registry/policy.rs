@@ -6,6 +6,7 @@ use tonnage_domain::policies::registry_policy::{
     DeleteRegistryPolicy, GetRegistryPolicy, PutRegistryPolicy, RegistryPolicy,
 };
 
+use super::super::PolicyOf;
 use super::super::asked::{Asked, Part};
 use super::super::forms::{self, Draft};
 use super::super::parts;
@@ -57,7 +58,7 @@ pub(crate) fn page(
             Err(error) => (parts::denied("The policy", error)),
             Ok(None) => div.notice { p {
                 "This registry has no policy: other accounts may not copy images here, and people of this account may do what their "
-                "own policies allow. Below is an example; it holds once you save it."
+                "own policies allow. Below is an example for another account: put its number in place of 111122223333 and save it."
             } },
             Ok(Some(_)) => {},
         }
@@ -82,10 +83,12 @@ pub(crate) async fn act(asked: &Asked<'_>) -> Result<Reply, Error> {
     let text = asked.form.text("policy");
     let path = asked.path("registry/policy");
     let draft = match asked.form.text("do") {
-        "check" => Draft::checked(asked, text),
+        "check" => Draft::checked(asked, PolicyOf::Resource, text),
         "save" => match asked.run(PutRegistryPolicy { text: text.to_owned() }).await {
             Ok(_) => return Ok(Reply::done(path, "The policy is in force.")),
-            Err(error) if parts::is_mendable(&error) => Draft::refused(asked, text, error),
+            Err(error) if parts::is_mendable(&error) => {
+                Draft::refused(asked, PolicyOf::Resource, text, error)
+            }
             Err(error) => return Err(error),
         },
         "delete" => {

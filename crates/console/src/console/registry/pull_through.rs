@@ -215,18 +215,20 @@ async fn keep_credentials(asked: &Asked<'_>, prefix: &str, user: &str) -> Result
         let text = json!({ "username": user, "accessToken": asked.form.text("token") });
         Value::Text(SecretString::from(text.to_string()))
     };
+    // Each request has an id of its own, which is as good for a version.
+    let version = || Some(asked.context.request_id.clone());
     let create = CreateSecret {
         name: name.clone(),
         description: Some("Credentials of a pull through cache rule".to_owned()),
         tags: Vec::new(),
         value: Some(value()),
-        token: None,
+        token: version(),
     };
     let stored = match asked.run(create).await {
         Err(exists) if exists.kind() == ErrorKind::EntityAlreadyExists => {
             let (account, region) = (asked.context.account, asked.context.region.clone());
             let id = SecretId::of_name(account, region, name);
-            let put = PutSecretValue { id, value: value(), token: None, stages: Vec::new() };
+            let put = PutSecretValue { id, value: value(), token: version(), stages: Vec::new() };
             asked.run(put).await?
         }
         created => created?,

@@ -161,7 +161,7 @@ fn rules_forms(asked: &Asked<'_>, stored: &ReplicationConfiguration) -> Markup {
     html! {
         (parts::form(asked, &path, &html! {
             @for (index, rule) in rules.iter().enumerate() {
-                fieldset {
+                fieldset.rule {
                     legend { @if rule.is_empty() { "Another rule" } @else { "Rule " (index + 1) } }
                     (parts::text_area(&format!("destinations-{index}"), "Destinations", "One a line: a region such as eu-west-1, and the account if it is another one.", &rule.destinations, 2))
                     (parts::text_area(&format!("prefixes-{index}"), "Only repositories that begin with", "One beginning a line; nothing is all repositories.", &rule.prefixes, 2))

@@ -120,7 +120,7 @@ fn rules_form(
         }
         (parts::form(asked, &asked.path("registry/signing"), &html! {
             @for (index, (profile, filters)) in rules.iter().enumerate() {
-                fieldset {
+                fieldset.rule {
                     legend { @if profile.is_empty() { "Another rule" } @else { "Rule " (index + 1) } }
                     @if profiles.is_ok() && (profile.is_empty() || known.iter().any(|known| known.arn == *profile)) {
                         @let options: Vec<(&str, &str)> = std::iter::once(("", "No profile"))

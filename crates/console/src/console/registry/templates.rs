@@ -11,6 +11,7 @@ use tonnage_domain::templates::describe::DescribeRepositoryCreationTemplates;
 use tonnage_domain::templates::update::{TemplateChanges, UpdateRepositoryCreationTemplate};
 use tonnage_domain::templates::{AppliedFor, Template, TemplatePrefix, TemplateSettings};
 
+use super::super::PolicyOf;
 use super::super::asked::{Asked, Part};
 use super::super::forms;
 use super::super::parts::{self, Field};
@@ -185,7 +186,7 @@ fn settings(asked: &Asked<'_>) -> Result<(TagMutabilityRule, Vec<ResourceTag>), 
                 format!("The repository policy is none: {wrong}"),
             )
         };
-        (asked.visit.lint)(policy).map_err(wrong)?;
+        (asked.visit.lint)(PolicyOf::Resource, policy).map_err(wrong)?;
     }
     Ok((mutability(form)?, resource_tags(form)?))
 }

@@ -7,10 +7,10 @@ use tonnage_domain::policies::repository_policy::{
 };
 use tonnage_domain::repositories::RepositoryAddress;
 
-use super::super::Mistake;
 use super::super::asked::{Asked, Part};
 use super::super::parts;
 use super::super::reply::{Page, Reply};
+use super::super::{Mistake, PolicyOf};
 use super::lifecycle::readable;
 
 /// A policy to begin with: another account may pull.
@@ -114,7 +114,7 @@ pub(crate) async fn act(asked: &Asked<'_>) -> Result<Reply, Error> {
     let text = asked.form.text("policy");
     let done = match asked.form.text("do") {
         "check" => {
-            let tried = match (asked.visit.lint)(text) {
+            let tried = match (asked.visit.lint)(PolicyOf::Resource, text) {
                 Ok(mistakes) => Tried { text, error: None, mistakes: Some(mistakes) },
                 Err(wrong) => {
                     let error = Error::new(ErrorKind::InvalidParameter, wrong);

@@ -8,6 +8,7 @@ mod names;
 pub mod operations;
 
 pub use self::names::AliasName;
+pub(crate) use self::names::skeleton_of;
 
 use crate::app::App;
 use crate::clock::Millis;

@@ -51,18 +51,7 @@ impl AliasName {
     /// What names share that people take for each other: without separators, and with one character
     /// for those that look alike.
     pub fn skeleton(&self) -> String {
-        let bare: String = self.0.chars().filter(|character| !".-_".contains(*character)).collect();
-        let alike = bare.replace("rn", "m").replace("vv", "w").replace("cl", "d");
-        alike
-            .chars()
-            .map(|character| match character {
-                '0' => 'o',
-                '1' | 'i' => 'l',
-                '5' => 's',
-                '8' => 'b',
-                other => other,
-            })
-            .collect()
+        skeleton_of(&self.0)
     }
 
     /// Refuses names that nobody shall have.
@@ -92,6 +81,22 @@ impl AliasName {
             format!("The alias '{self}' is reserved: {reason}. Ask for another one."),
         ))
     }
+}
+
+/// What a text shares with others that people take for it.
+pub(crate) fn skeleton_of(text: &str) -> String {
+    let bare: String = text.chars().filter(|character| !".-_".contains(*character)).collect();
+    let alike = bare.replace("rn", "m").replace("vv", "w").replace("cl", "d");
+    alike
+        .chars()
+        .map(|character| match character {
+            '0' => 'o',
+            '1' | 'i' => 'l',
+            '5' => 's',
+            '8' => 'b',
+            other => other,
+        })
+        .collect()
 }
 
 impl fmt::Display for AliasName {

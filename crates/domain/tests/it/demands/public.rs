@@ -30,6 +30,10 @@ use tonnage_domain::public::catalog::operations::{
     GetRepositoryCatalogData, GetRepositoryLogo, PutRepositoryCatalogData,
 };
 use tonnage_domain::public::create_repository::CreatePublicRepository;
+use tonnage_domain::public::domains::DomainName;
+use tonnage_domain::public::domains::operations::{
+    DecidePublicDomain, ListPublicDomains, ProvePublicDomain, RemovePublicDomain,
+};
 use tonnage_domain::public::registries::{
     DescribeRegistries, GetRegistryCatalogData, PutRegistryCatalogData,
 };
@@ -67,6 +71,12 @@ pub(super) fn rows(table: &mut Table, management_account: AccountId) {
     table.add("", &SetPrimaryPublicAlias { management_account, account, name });
     table.add("", &ListPublicAliases { management_account, page: page(None, 100) });
     table.add("", &VerifyPublicRegistry { management_account, account, verified: true });
+    let domain = || DomainName::parse("example.com").unwrap();
+    table.add("", &ProvePublicDomain { domain: domain() });
+    table.add("", &ListPublicDomains);
+    table.add("", &RemovePublicDomain { domain: domain() });
+    let (domain, allowed) = (domain(), false);
+    table.add("", &DecidePublicDomain { management_account, account, domain, allowed });
 }
 
 fn repositories(table: &mut Table) {

@@ -2,6 +2,7 @@
 
 mod aliases;
 mod catalog;
+mod domains;
 mod limits;
 mod permissions;
 

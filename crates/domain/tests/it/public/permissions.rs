@@ -25,7 +25,7 @@ fn anonymous() -> Principal {
     Principal::anonymous(AccountId::parse(ACCOUNT).unwrap())
 }
 
-async fn other_root(registry: &Registry) -> Principal {
+pub(super) async fn other_root(registry: &Registry) -> Principal {
     let management_account = registry.app.management_account;
     let id = AccountId::parse(OTHER).unwrap();
     let name = "other".to_owned();

@@ -151,6 +151,9 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "PutReplicationConfiguration"
         | "PutReplicationRefinements"
         | "PutSigningConfiguration"
+        | "DecidePublicDomain"
+        | "ProvePublicDomain"
+        | "RemovePublicDomain"
         | "VerifyPublicRegistry" => Class::RegistryDocument,
         "DecidePublicAlias" | "RequestPublicAlias" | "SetPrimaryPublicAlias" => Class::PublicAlias,
         "PutRepositoryCatalogData" => Class::PublicCatalogData,
@@ -216,6 +219,7 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "GetLifecyclePolicyPreview"
         | "GetManifest"
         | "GetPublicRepositorySettings"
+        | "ListPublicDomains"
         | "GetPullStatistics"
         | "GetRegistryCatalogData"
         | "GetRegistryPolicy"

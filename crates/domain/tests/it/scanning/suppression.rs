@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use tonnage_domain::error::ErrorKind;
+use tonnage_domain::images::delete_manifest::DeleteManifest;
+use tonnage_domain::images::precondition::Precondition;
 use tonnage_domain::inspector::Found;
 use tonnage_domain::inspector::aggregations::{AggregationType, ListFindingAggregations};
 use tonnage_domain::inspector::coverage::{
@@ -15,12 +17,14 @@ use tonnage_domain::inspector::filters::{
 };
 use tonnage_domain::inspector::finding_details::BatchGetFindingDetails;
 use tonnage_domain::inspector::list_findings::{ListFindings, SortField};
+use tonnage_domain::names::{Digest, Reference};
 use tonnage_domain::repositories::RepositoryAddress;
 use tonnage_domain::scanning::findings::StoredFinding;
 use tonnage_domain::scanning::{ScanFrequency, ScanType};
 
-use super::world::{debian, npm};
+use super::world::{blob, debian, npm};
 use super::{debian_advisory, events, follow, npm_advisory};
+use crate::content::{Blob, Pushed};
 use crate::lifecycle::drain;
 use crate::registry::{Registry, by_tag, check_kind, page};
 
@@ -254,4 +258,128 @@ async fn rules_come_to_an_end_and_findings_are_closed() {
     drain(&registry).await;
     let empty: Vec<Vec<String>> = Vec::new();
     assert_eq!(registry.rows("SELECT name FROM closed_findings").await, empty);
+}
+
+/// An artifact of a type beside an image, with one document.
+fn artifact(subject: &Pushed, artifact_type: &str, document: &Blob) -> Pushed {
+    let manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "artifactType": artifact_type,
+        "config": {
+            "mediaType": "application/vnd.oci.empty.v1+json",
+            "digest": document.digest.as_str(),
+            "size": document.bytes.len(),
+        },
+        "layers": [{
+            "mediaType": artifact_type,
+            "digest": document.digest.as_str(),
+            "size": document.bytes.len(),
+        }],
+        "subject": {
+            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "digest": subject.digest.as_str(),
+            "size": subject.bytes.len(),
+        },
+    });
+    let bytes = serde_json::to_vec(&manifest).unwrap();
+    Pushed { digest: Digest::of_sha256(&bytes), bytes: bytes.into() }
+}
+
+#[tokio::test]
+async fn vex_documents_beside_an_image() {
+    const TYPE: &str = "application/vnd.openvex+json";
+    let registry = Registry::new().await;
+    let app = registry.create("app").await;
+    registry
+        .advise(&[
+            debian_advisory("CVE-2026-0001", "glibc", Some("2.37-1"), "high"),
+            npm_advisory("GHSA-1111-2222-3333", "CVE-2026-0004", "left-pad", "1.3.1"),
+        ])
+        .await;
+    registry.scan_by(ScanType::Enhanced, ScanFrequency::ContinuousScan).await;
+    let base = debian(&[("libc6", "glibc", "2.36-9"), ("libc-bin", "glibc", "2.36-9")]);
+    let image = registry.push_layers(&app, "v1", &[&base, &npm("left-pad", "1.0.0")]).await;
+    drain(&registry).await;
+    assert_eq!(registry.counts(&app, "v1").await, [("HIGH", 1), ("CRITICAL", 1)]);
+    let statement = |flaw: &str, part: &str, status: &str| {
+        json!({
+            "vulnerability": { "name": flaw },
+            "products": [{
+                "@id": format!("pkg:oci/app@{}", image.digest),
+                "subcomponents": [{ "@id": part }],
+            }],
+            "status": status,
+            "justification": "vulnerable_code_not_in_execute_path",
+            "impact_statement": "nobody calls it",
+        })
+    };
+    let openvex = |time: &str, statements: Vec<Value>| {
+        json!({
+            "@context": "https://openvex.dev/ns/v0.2.0",
+            "@id": "https://example.com/vex/1",
+            "author": "the makers",
+            "timestamp": time,
+            "version": 1,
+            "statements": statements,
+        })
+        .to_string()
+    };
+    let pad = "pkg:npm/left-pad@1.0.0";
+    let put = async |text: String, artifact_type: &str| {
+        let document = blob(text.into_bytes());
+        registry.push_blob(&app, &document).await.unwrap();
+        let artifact = artifact(&image, artifact_type, &document);
+        registry.put(&app, &artifact, None).await.unwrap();
+        drain(&registry).await;
+        artifact.digest
+    };
+    // What is of another type, or says nothing of these packages, changes nothing.
+    let not_affected = vec![statement("CVE-2026-0004", pad, "not_affected")];
+    let first = openvex("2026-01-01T00:00:00Z", not_affected.clone());
+    put(first.clone(), "application/vnd.example+json").await;
+    let one_of_two = statement("CVE-2026-0001", "pkg:deb/debian/libc6", "not_affected");
+    put(openvex("2026-01-01T00:00:00Z", vec![one_of_two]), TYPE).await;
+    assert_eq!(registry.counts(&app, "v1").await, [("HIGH", 1), ("CRITICAL", 1)]);
+    let digest = put(first, TYPE).await;
+    assert_eq!(registry.counts(&app, "v1").await, [("HIGH", 1)]);
+    let said = async || {
+        let found = registry.findings(&app, by_tag("v1")).await;
+        let said = found.findings.items[0].suppression.clone().unwrap();
+        (said.suppresses, said.vex_status.unwrap(), said.by, said.reason)
+    };
+    let (suppresses, status, by, reason) = said().await;
+    assert_eq!((suppresses, status.as_str()), (true, "not_affected"));
+    assert_eq!(by, format!("{}/{digest}", app.arn()));
+    assert_eq!(reason, "vulnerable_code_not_in_execute_path: nobody calls it");
+
+    // The source package stands for what was built from it; a newer word counts more.
+    let fixed = statement("CVE-2026-0001", "pkg:deb/debian/glibc", "fixed");
+    let looked_at = statement("CVE-2026-0004", pad, "under_investigation");
+    put(openvex("2026-02-01T00:00:00Z", vec![fixed, looked_at]), TYPE).await;
+    assert_eq!(registry.counts(&app, "v1").await, [("CRITICAL", 1)]);
+    let (suppresses, status, ..) = said().await;
+    assert_eq!((suppresses, status.as_str()), (false, "under_investigation"));
+
+    // A broken document does no harm, and is told of; it holds for a scan that comes later, too.
+    let broken = put("{\"statements\": 7}".to_owned(), TYPE).await;
+    assert_eq!(registry.counts(&app, "v1").await, [("CRITICAL", 1)]);
+    let description = registry.findings(&app, by_tag("v1")).await.scan.description;
+    assert!(description.contains(&format!("left out: {broken}: ")), "{description}");
+    registry.advise(&[debian_advisory("CVE-2026-0009", "glibc", None, "low")]).await;
+    follow(&registry).await;
+    assert_eq!(registry.counts(&app, "v1").await, [("LOW", 1), ("CRITICAL", 1)]);
+
+    // What was said goes with the document that said it.
+    for artifact in [broken, digest] {
+        let delete = DeleteManifest {
+            repository: app.clone(),
+            reference: Reference::Digest(artifact),
+            condition: Precondition::default(),
+        };
+        registry.run(delete).await.unwrap();
+    }
+    drain(&registry).await;
+    let description = registry.findings(&app, by_tag("v1")).await.scan.description;
+    assert!(!description.contains("left out"), "{description}");
 }
