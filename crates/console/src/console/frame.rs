@@ -151,7 +151,7 @@ fn who(asked: &Asked<'_>) -> Markup {
         div.who {
             a href="/console/account" title=(principal.arn) {
                 span.who-name { (name) }
-                span.quiet.small { "Account " (principal.account) }
+                span.quiet.small { span.word { "Account " } (principal.account) }
             }
             form method="post" action="/console/sign-out" {
                 input type="hidden" name="csrf" value=(asked.csrf);
