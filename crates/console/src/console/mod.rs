@@ -73,6 +73,9 @@ pub struct Mistake {
     pub message: String,
 }
 
+/// Says what is probably wrong with a policy, or why it is none.
+pub type Lint<'l> = dyn Fn(PolicyOf, &str) -> Result<Vec<Mistake>, String> + Sync + 'l;
+
 /// Somebody who asks for a page or sends a form.
 pub struct Visit<'v> {
     /// The method.
@@ -90,7 +93,7 @@ pub struct Visit<'v> {
     pub registry_authority:
         &'v (dyn Fn(&tonnage_domain::names::AccountId, &Region) -> String + Sync),
     /// What is probably wrong with a policy, or why it is none.
-    pub lint: &'v (dyn Fn(PolicyOf, &str) -> Result<Vec<Mistake>, String> + Sync),
+    pub lint: &'v Lint<'v>,
     /// What they sent, at most [`FORM_BYTES_MAX`].
     pub body: Bytes,
     /// Whether passwords and sessions may travel over plain HTTP from other machines.

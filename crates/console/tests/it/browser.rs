@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::header::{COOKIE, HeaderMap, HeaderName, HeaderValue, LOCATION, ORIGIN, SET_COOKIE};
 use http::{Method, StatusCode, Uri};
 use secrecy::ExposeSecret as _;
-use tonnage_console::console::{self, Mistake, Visit};
+use tonnage_console::console::{self, Mistake, PolicyOf, Visit};
 use tonnage_domain::accounts::bootstrap::{self, Parts};
 use tonnage_domain::accounts::management_root;
 use tonnage_domain::app::{App, Settings};
@@ -159,7 +159,7 @@ impl<'r> Browser<'r> {
             headers
                 .insert(HeaderName::from_static("sec-fetch-site"), HeaderValue::from_static(site));
         }
-        let lint = |text: &str| match text {
+        let lint = |_: PolicyOf, text: &str| match text {
             "no policy" => Err("it is no policy".to_owned()),
             _ => Ok(vec![Mistake { path: "$".to_owned(), message: "too <broad>".to_owned() }]),
         };
