@@ -194,10 +194,6 @@ const DECISIONS: &[(&str, &str)] = &[
         "Pages of our own under `/console/` of bare hosts; `docs/console.md`. People sign in with a long-term access key or the password of `CreateLoginProfile`, and `PasswordResetRequired` is honoured. There is no federation to AWS's own console (`getSigninToken`), and nobody can have a second factor.",
     ),
     (
-        "ECR Public: tag immutability and scans",
-        "Not in ECR Public's model; owners turn them on with `tonnage public set`, and the gallery shows what holds and what was found. `docs/public.md`.",
-    ),
-    (
         "ECR Public: limits",
         "Per source, as the settings `public_anonymous_pulls` and the others after it say: every manifest is a pull, ten seconds of pulls may be taken at once. 10,000 repositories, 1,000 parts and 10,000 MiB per layer.",
     ),
