@@ -159,7 +159,7 @@ impl<'r> Browser<'r> {
             headers
                 .insert(HeaderName::from_static("sec-fetch-site"), HeaderValue::from_static(site));
         }
-        let lint = |text: &str| match text {
+        let lint = |_, text: &str| match text {
             "no policy" => Err("it is no policy".to_owned()),
             _ => Ok(vec![Mistake { path: "$".to_owned(), message: "too <broad>".to_owned() }]),
         };
