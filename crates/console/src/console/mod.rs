@@ -1,7 +1,7 @@
 //! The console: what people see and do of the registries of their account.
 //!
-//! A page is a function of [`routes::ROUTES`] that is given who asks ([`asked::Asked`]) and answers
-//! with a [`reply::Reply`]. Whatever it reads or changes it reads and changes by operations of the
+//! A page is a function of `routes::ROUTES` that is given who asks (`asked::Asked`) and answers
+//! with a `reply::Reply`. Whatever it reads or changes it reads and changes by operations of the
 //! domain, as the person who is signed in; so nobody sees or does here what policies deny elsewhere.
 //! Pages work without scripts. What is sent is a form with a token of the session, and is answered
 //! with a redirect that says what came of it.

@@ -113,6 +113,7 @@ fn scan(status: ScanStatus) -> ImageScan {
         epss_millionths: None,
         is_exploited: false,
         packages: vec![VulnerablePackage {
+            purls: Vec::new(),
             package_type: PackageType::Deb,
             name: HOSTILE.to_owned(),
             version: HOSTILE.to_owned(),
