@@ -122,7 +122,6 @@ fn scan(status: ScanStatus) -> ImageScan {
             layer_digest: None,
             fixed_version: Some(HOSTILE.to_owned()),
             range: String::new(),
-            purls: Vec::new(),
         }],
     };
     let scan = Scan {
