@@ -9,6 +9,7 @@
 //! decides is asked again for a repository that does not exist, and must be told the same.
 
 mod public;
+mod rest;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -618,9 +619,9 @@ async fn who_may_do_what_is_reviewed() {
             Service::Ecr => cells(&row, &Json(entry.name)).await,
             Service::EcrPublic => cells(&row, &public::Json(entry.name)).await,
             Service::Iam => cells(&row, &Form("iam", entry.name)).await,
-            Service::Inspector2 => cells(&row, &Inspector(entry.name)).await,
+            Service::Inspector2 => cells(&row, &rest::Inspector(entry.name)).await,
             Service::SecretsManager => cells(&row, &Secrets(entry.name)).await,
-            Service::Signer => cells(&row, &Rest(entry.name)).await,
+            Service::Signer => cells(&row, &rest::Signer(entry.name)).await,
             Service::Sts => cells(&row, &Form("sts", entry.name)).await,
             Service::Tonnage if by_route.contains(entry.name) => {}
             Service::Tonnage => cells(&row, &Admin(entry.name)).await,
@@ -812,81 +813,6 @@ impl Ask for Secrets {
             assert!(!existing.body.contains("validation error"), "{}", existing.body);
             outcome(&existing)
         })
-    }
-}
-
-/// An operation of AWS Signer.
-struct Rest(&'static str);
-
-impl Ask for Rest {
-    fn ask<'a>(&'a self, asking: &'a Asking, _row: &'a str) -> Told<'a> {
-        let (method, target, body) = match self.0 {
-            "GetSigningProfile" => ("GET", "/signing-profiles/release", String::new()),
-            "ListSigningProfiles" => ("GET", "/signing-profiles", String::new()),
-            "PutSigningProfile" => {
-                let input = json!({ "platformId": "Notation-OCI-SHA384-ECDSA" });
-                ("PUT", "/signing-profiles/release", input.to_string())
-            }
-            other => panic!("signer:{other} has no row in the matrix: say here how it is asked"),
-        };
-        let plain = Plain {
-            method,
-            target: target.to_owned(),
-            body: body.into(),
-            service: "signer".to_owned(),
-            ..Plain::default()
-        };
-        Box::pin(async move { outcome(&asking.signed(&plain).await) })
-    }
-}
-
-/// An operation of Amazon Inspector.
-struct Inspector(&'static str);
-
-impl Ask for Inspector {
-    fn ask<'a>(&'a self, asking: &'a Asking, _row: &'a str) -> Told<'a> {
-        let arn = format!(
-            "arn:aws:inspector2:{REGION}:{ACCOUNT}:owner/{ACCOUNT}/filter/0123456789abcdef"
-        );
-        let escaped = arn.replace(':', "%3A").replace('/', "%2F");
-        let severity = json!({ "severity": [{ "comparison": "EQUALS", "value": "LOW" }] });
-        let (method, target, input) = match self.0 {
-            "BatchGetAccountStatus" => ("POST", "/status/batch/get".to_owned(), json!({})),
-            "BatchGetFindingDetails" => {
-                ("POST", "/findings/details/batch/get".to_owned(), json!({ "findingArns": ["x"] }))
-            }
-            "CreateFilter" => (
-                "POST",
-                "/filters/create".to_owned(),
-                json!({ "name": "noise", "action": "SUPPRESS", "filterCriteria": severity }),
-            ),
-            "DeleteFilter" => ("POST", "/filters/delete".to_owned(), json!({ "arn": arn })),
-            "ListCoverage" => ("POST", "/coverage/list".to_owned(), json!({})),
-            "ListCoverageStatistics" => ("POST", "/coverage/statistics/list".to_owned(), json!({})),
-            "ListFilters" => ("POST", "/filters/list".to_owned(), json!({})),
-            "ListFindingAggregations" => (
-                "POST",
-                "/findings/aggregation/list".to_owned(),
-                json!({ "aggregationType": "TITLE" }),
-            ),
-            "ListFindings" => ("POST", "/findings/list".to_owned(), json!({})),
-            "ListTagsForResource" => ("GET", format!("/tags/{escaped}"), json!(null)),
-            "TagResource" => {
-                ("POST", format!("/tags/{escaped}"), json!({ "tags": { "key": "value" } }))
-            }
-            "UntagResource" => ("DELETE", format!("/tags/{escaped}?tagKeys=key"), json!(null)),
-            "UpdateFilter" => ("POST", "/filters/update".to_owned(), json!({ "filterArn": arn })),
-            other => panic!("inspector2:{other} has no row in the matrix: say how it is asked"),
-        };
-        let body = if input.is_null() { String::new() } else { input.to_string() };
-        let plain = Plain {
-            method,
-            target,
-            body: body.into(),
-            service: "inspector2".to_owned(),
-            ..Plain::default()
-        };
-        Box::pin(async move { outcome(&asking.signed(&plain).await) })
     }
 }
 

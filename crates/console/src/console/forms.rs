@@ -128,20 +128,6 @@ pub(crate) fn confirmed(asked: &Asked<'_>, name: &str) -> Result<(), Error> {
     }
 }
 
-/// A command of `aws` for a service that has no regions.
-pub(crate) fn aws_global(command: &str, arguments: &[(&str, &str)]) -> String {
-    let mut text = format!("aws {command}");
-    for (option, value) in arguments {
-        text.push_str(" --");
-        text.push_str(option);
-        if !value.is_empty() {
-            text.push(' ');
-            text.push_str(&parts::shell(value));
-        }
-    }
-    text
-}
-
 /// A text as JSON that people read, with everything as it was where it is none.
 pub(crate) fn readable(text: &str) -> String {
     super::repositories::lifecycle::readable(text)
@@ -167,7 +153,7 @@ mod tests {
 
     #[test]
     fn commands_without_a_region() {
-        let command = aws_global("iam create-user", &[("user-name", "a b"), ("flag", "")]);
+        let command = parts::aws_global("iam create-user", &[("user-name", "a b"), ("flag", "")]);
         assert_eq!(command, "aws iam create-user --user-name 'a b' --flag");
     }
 

@@ -208,7 +208,12 @@ pub(crate) fn same_with_aws(commands: &[String]) -> Markup {
 
 /// A command of `aws` in the region of the page; arguments are quoted for a shell.
 pub(crate) fn aws(asked: &Asked<'_>, command: &str, arguments: &[(&str, &str)]) -> String {
-    let mut text = format!("aws {command} --region {}", asked.context.region);
+    aws_global(&format!("{command} --region {}", asked.context.region), arguments)
+}
+
+/// A command of `aws` for a service that has no regions.
+pub(crate) fn aws_global(command: &str, arguments: &[(&str, &str)]) -> String {
+    let mut text = format!("aws {command}");
     for (option, value) in arguments {
         text.push_str(" --");
         text.push_str(option);

@@ -62,8 +62,8 @@ pub(crate) fn list_page(
             }))
         }
         (parts::same_with_aws(&[
-            forms::aws_global("iam list-groups", &[]),
-            forms::aws_global("iam create-group", &[("group-name", "NAME")]),
+            parts::aws_global("iam list-groups", &[]),
+            parts::aws_global("iam create-group", &[("group-name", "NAME")]),
         ]))
     };
     Page::new("Groups", content)
@@ -142,9 +142,9 @@ pub(crate) fn page(
             p { "Its users stay, without the policies of the group." }
         }))
         (parts::same_with_aws(&[
-            forms::aws_global("iam get-group", &[("group-name", name)]),
-            forms::aws_global("iam add-user-to-group", &[("group-name", name), ("user-name", "USER")]),
-            forms::aws_global("iam attach-group-policy", &[("group-name", name), ("policy-arn", "ARN")]),
+            parts::aws_global("iam get-group", &[("group-name", name)]),
+            parts::aws_global("iam add-user-to-group", &[("group-name", name), ("user-name", "USER")]),
+            parts::aws_global("iam attach-group-policy", &[("group-name", name), ("policy-arn", "ARN")]),
         ]))
     };
     whose.page(asked, content)

@@ -259,7 +259,7 @@ pub(crate) fn inline_page(
             div.submit { (forms::check_and_save("Save policy")) a href=(whose.path(asked, "")) { "Cancel" } }
         }))
         (parts::same_with_aws(&[
-            forms::aws_global(&command, &[(&option, whose.name), ("policy-name", shown_name), ("policy-document", "file://policy.json")]),
+            parts::aws_global(&command, &[(&option, whose.name), ("policy-name", shown_name), ("policy-document", "file://policy.json")]),
             "tonnage policy lint policy.json".to_owned(),
         ]))
     };

@@ -73,7 +73,7 @@ pub(crate) fn list_page(asked: &Asked<'_>, policies: &Part<Items<ManagedPolicy>>
                 (parts::pages(asked, "iam/policies", &[("scope", scope)], policies.next.as_deref()))
             }
         }
-        (parts::same_with_aws(&[forms::aws_global("iam list-policies", &[("scope", "Local")])]))
+        (parts::same_with_aws(&[parts::aws_global("iam list-policies", &[("scope", "Local")])]))
     };
     Page::new("Policies", content).with_actions(create)
 }
@@ -98,7 +98,7 @@ pub(crate) fn create_page(asked: &Asked<'_>, draft: &Draft) -> Page {
             div.submit { (forms::check_and_save("Create policy")) a href=(asked.path("iam/policies")) { "Cancel" } }
         }))
         (parts::same_with_aws(&[
-            forms::aws_global("iam create-policy", &[("policy-name", "NAME"), ("policy-document", "file://policy.json")]),
+            parts::aws_global("iam create-policy", &[("policy-name", "NAME"), ("policy-document", "file://policy.json")]),
             "tonnage policy lint policy.json".to_owned(),
         ]))
     };
@@ -210,9 +210,9 @@ pub(crate) fn page(asked: &Asked<'_>, arn: &str, known: &Known, refused: Option<
             }))
         }
         (parts::same_with_aws(&[
-            forms::aws_global("iam get-policy", &[("policy-arn", arn)]),
-            forms::aws_global("iam get-policy-version", &[("policy-arn", arn), ("version-id", "v1")]),
-            forms::aws_global("iam create-policy-version", &[("policy-arn", arn), ("policy-document", "file://policy.json"), ("set-as-default", "")]),
+            parts::aws_global("iam get-policy", &[("policy-arn", arn)]),
+            parts::aws_global("iam get-policy-version", &[("policy-arn", arn), ("version-id", "v1")]),
+            parts::aws_global("iam create-policy-version", &[("policy-arn", arn), ("policy-document", "file://policy.json"), ("set-as-default", "")]),
         ]))
     };
     let page = Page::new(name, content).under("Policies", asked.path("iam/policies"));
@@ -338,7 +338,7 @@ pub(crate) fn edit_page(asked: &Asked<'_>, arn: &str, draft: &Draft) -> Page {
             div.submit { (forms::check_and_save("Save as new version")) a href=(policy_path(asked, arn)) { "Cancel" } }
         }))
         (parts::same_with_aws(&[
-            forms::aws_global("iam create-policy-version", &[("policy-arn", arn), ("policy-document", "file://policy.json"), ("set-as-default", "")]),
+            parts::aws_global("iam create-policy-version", &[("policy-arn", arn), ("policy-document", "file://policy.json"), ("set-as-default", "")]),
             "tonnage policy lint policy.json".to_owned(),
         ]))
     };

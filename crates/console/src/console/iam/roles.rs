@@ -73,7 +73,7 @@ pub(crate) fn list_page(asked: &Asked<'_>, roles: &Part<Items<Role>>) -> Page {
                 (parts::pages(asked, "iam/roles", &[], roles.next.as_deref()))
             }
         }
-        (parts::same_with_aws(&[forms::aws_global("iam list-roles", &[])]))
+        (parts::same_with_aws(&[parts::aws_global("iam list-roles", &[])]))
     };
     Page::new("Roles", content).with_actions(create)
 }
@@ -95,7 +95,7 @@ pub(crate) fn create_page(asked: &Asked<'_>, draft: &Draft) -> Page {
             div.submit { (forms::check_and_save("Create role")) a href=(asked.path("iam/roles")) { "Cancel" } }
         }))
         (parts::same_with_aws(&[
-            forms::aws_global("iam create-role", &[("role-name", "NAME"), ("assume-role-policy-document", "file://trust.json")]),
+            parts::aws_global("iam create-role", &[("role-name", "NAME"), ("assume-role-policy-document", "file://trust.json")]),
         ]))
     };
     Page::new("Create role", content).under("Roles", asked.path("iam/roles"))
@@ -197,9 +197,9 @@ pub(crate) fn page(
             p { "The role goes with its policies, and its sessions end." }
         }))
         (parts::same_with_aws(&[
-            forms::aws_global("iam get-role", &[("role-name", name)]),
-            forms::aws_global("iam update-assume-role-policy", &[("role-name", name), ("policy-document", "file://trust.json")]),
-            forms::aws_global("iam attach-role-policy", &[("role-name", name), ("policy-arn", "ARN")]),
+            parts::aws_global("iam get-role", &[("role-name", name)]),
+            parts::aws_global("iam update-assume-role-policy", &[("role-name", name), ("policy-document", "file://trust.json")]),
+            parts::aws_global("iam attach-role-policy", &[("role-name", name), ("policy-arn", "ARN")]),
         ]))
     };
     whose.page(asked, content)

@@ -61,7 +61,7 @@ pub(crate) fn list_page(asked: &Asked<'_>, users: &Part<Items<Entity>>) -> Page 
                 (parts::pages(asked, "iam/users", &[], users.next.as_deref()))
             }
         }
-        (parts::same_with_aws(&[forms::aws_global("iam list-users", &[])]))
+        (parts::same_with_aws(&[parts::aws_global("iam list-users", &[])]))
     };
     Page::new("Users", content).with_actions(create)
 }
@@ -80,7 +80,7 @@ pub(crate) fn create_page(asked: &Asked<'_>, refused: Option<&Error>) -> Page {
             div.submit { button type="submit" { "Create user" } a href=(asked.path("iam/users")) { "Cancel" } }
         }))
         p.quiet { "Keys, a password, groups and policies come on the next page. Until then the user may do nothing." }
-        (parts::same_with_aws(&[forms::aws_global("iam create-user", &[("user-name", "NAME")])]))
+        (parts::same_with_aws(&[parts::aws_global("iam create-user", &[("user-name", "NAME")])]))
     };
     Page::new("Create user", content).under("Users", asked.path("iam/users"))
 }
@@ -175,10 +175,10 @@ pub(crate) fn page(asked: &Asked<'_>, name: &str, known: &Known, refused: Option
             p { "The user goes with its keys, its password and its policies. Whatever still uses its keys stops at once." }
         }))
         (parts::same_with_aws(&[
-            forms::aws_global("iam create-access-key", &[("user-name", name)]),
-            forms::aws_global("iam create-login-profile", &[("user-name", name), ("password", "PASSWORD")]),
-            forms::aws_global("iam add-user-to-group", &[("user-name", name), ("group-name", "GROUP")]),
-            forms::aws_global("iam attach-user-policy", &[("user-name", name), ("policy-arn", "ARN")]),
+            parts::aws_global("iam create-access-key", &[("user-name", name)]),
+            parts::aws_global("iam create-login-profile", &[("user-name", name), ("password", "PASSWORD")]),
+            parts::aws_global("iam add-user-to-group", &[("user-name", name), ("group-name", "GROUP")]),
+            parts::aws_global("iam attach-user-policy", &[("user-name", name), ("policy-arn", "ARN")]),
         ]))
     };
     whose.page(asked, content)

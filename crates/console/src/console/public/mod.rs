@@ -50,7 +50,7 @@ async fn part<O: Operation>(asked: &Asked<'_>, operation: O) -> Result<Part<O::O
 fn aws(command: &str, arguments: &[(&str, &str)]) -> String {
     let mut all = vec![("region", "us-east-1")];
     all.extend_from_slice(arguments);
-    forms::aws_global(&format!("ecr-public {command}"), &all)
+    parts::aws_global(&format!("ecr-public {command}"), &all)
 }
 
 /// The repository that the address names.
