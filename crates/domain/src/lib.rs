@@ -24,6 +24,7 @@ pub mod gc;
 pub mod health;
 pub mod identities;
 mod ids;
+pub mod image_shares;
 pub mod images;
 pub mod inspector;
 pub mod jobs;

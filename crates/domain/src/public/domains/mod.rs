@@ -1,6 +1,6 @@
 //! Domains that owners of public registries prove to be theirs, which the gallery shows beside
-//! their name. AWS verifies accounts by its support; here a file under the domain does it, and the
-//! operator can take it back.
+//! their name. AWS verifies accounts by its support; here a file under the domain or a text
+//! record of the DNS does it, and the operator can take it back.
 //!
 //! A proof is looked at again every day and is lost after [`GRACE_SECONDS`] without it. Domains are
 //! kept and shown in ASCII, so that `xn--…` is never shown as the name that it looks like.
@@ -28,6 +28,10 @@ pub const GRACE_SECONDS: i64 = 3 * 24 * 3600;
 const FILE: &str = "/.well-known/tonnage-challenge.txt";
 /// What the line begins with.
 const PREFIX: &str = "tonnage-challenge=";
+/// The label before the domain under which the DNS may have a text record instead.
+const LABEL: &str = "_tonnage";
+/// What its text begins with.
+const TEXT_PREFIX: &str = "tonnage-domain=";
 /// Registries whose domains are read at a time.
 const REGISTRIES: usize = 500;
 
@@ -70,6 +74,11 @@ impl DomainName {
     /// What names share that people take for each other, label by label.
     fn skeleton(&self) -> String {
         self.0.split('.').map(super::aliases::skeleton_of).collect::<Vec<_>>().join(".")
+    }
+
+    /// The name whose text record is looked for where there is no file.
+    pub fn record(&self) -> String {
+        format!("{LABEL}.{self}")
     }
 
     /// Where the proof is looked for.
@@ -129,6 +138,11 @@ pub struct DomainProof {
 }
 
 impl DomainProof {
+    /// The text record that the DNS may have instead of the file.
+    pub fn text(&self) -> String {
+        format!("{TEXT_PREFIX}{}", self.token)
+    }
+
     /// The line that the file has to have.
     pub fn line(&self) -> String {
         format!("{PREFIX}{}", self.token)
