@@ -475,7 +475,8 @@ pub(crate) fn refusal(context: &RequestContext, action: &str, arn: &str, told: &
         // As in AWS: what a role trusts is not for whoever has some token to learn.
         return Error::new(ErrorKind::AccessDenied, format!("Not authorized to perform {action}"));
     }
-    let who = &context.principal.arn;
+    // Whoever has a share learns nothing of its maker.
+    let who = context.principal.recorded_arn();
     Error::new(
         ErrorKind::AccessDenied,
         format!("User: {who} is not authorized to perform: {action} on resource: {arn} {told}"),

@@ -52,6 +52,7 @@ pub mod scrub;
 pub mod secrets;
 pub mod services;
 pub mod signing;
+mod some;
 pub mod templates;
 pub mod throttle;
 pub mod transfer;

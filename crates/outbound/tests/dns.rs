@@ -15,6 +15,8 @@ const NAME: &str = "_tonnage.example.com";
 
 /// What a server does with a question: datagrams that it sends, and what it says over TCP.
 type Over = fn(&[u8]) -> Vec<Vec<u8>>;
+/// Whether an error is the one that is expected.
+type Expected = fn(&DnsError) -> bool;
 
 /// The question that a datagram asks, without the additional record.
 fn question(asked: &[u8]) -> &[u8] {
@@ -206,7 +208,7 @@ async fn what_is_hostile_is_not_believed() {
         vec![u16::try_from(answer.len()).unwrap().to_be_bytes().to_vec(), answer]
     };
     let refused = |asked: &[u8]| vec![reply(asked, [0x81, 0x85], &[])];
-    let rows: [(&str, Over, Over, fn(&DnsError) -> bool); 9] = [
+    let rows: [(&str, Over, Over, Expected); 9] = [
         ("a circle", circle, nothing, |error| matches!(error, DnsError::Aliases)),
         ("aliases without an end", endless, nothing, |error| matches!(error, DnsError::Aliases)),
         ("a long chain", long, nothing, |error| matches!(error, DnsError::Aliases)),

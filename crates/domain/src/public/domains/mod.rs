@@ -8,6 +8,7 @@
 pub mod check;
 pub mod operations;
 
+use std::collections::HashMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -181,11 +182,30 @@ pub struct Known {
     pub domain: Option<DomainName>,
 }
 
+impl Known {
+    fn new(by_operator: Verification, domains: PublicDomains) -> Self {
+        let domain = domains.proven();
+        Self { verified: by_operator.verified || domain.is_some(), domain }
+    }
+}
+
 /// Who the owner of a registry is known to be.
 pub(crate) async fn known(tx: &mut Tx, registry_id: Option<i64>) -> Result<Known> {
-    let by_operator = Verification::load(tx, registry_id).await?.verified;
-    let domain = PublicDomains::load(tx, registry_id).await?.proven();
-    Ok(Known { verified: by_operator || domain.is_some(), domain })
+    let by_operator = Verification::load(tx, registry_id).await?;
+    Ok(Known::new(by_operator, PublicDomains::load(tx, registry_id).await?))
+}
+
+/// The same of several registries; those of which nothing is known are left out.
+pub(crate) async fn known_of_all(tx: &mut Tx, registries: &[i64]) -> Result<HashMap<i64, Known>> {
+    let mut by_operator = Verification::of_all(tx, registries).await?;
+    let mut domains = PublicDomains::of_all(tx, registries).await?;
+    let mut known = HashMap::new();
+    for &id in registries {
+        let verification = by_operator.remove(&id).unwrap_or_default();
+        let domains = domains.remove(&id).unwrap_or_default();
+        known.insert(id, Known::new(verification, domains));
+    }
+    Ok(known)
 }
 
 /// The proven domain of another registry that people would take for this one.
