@@ -67,6 +67,7 @@ use crate::identities::simulation::{SimulateCustomPolicy, SimulatePrincipalPolic
 use crate::identities::users::{
     self, CreateUser, DeleteUser, GetUser, ListCredentials, ListUsers, UpdateUser,
 };
+use crate::image_shares::operations::{CreateImageShare, ListImageShares, RevokeImageShare};
 use crate::images::batch_delete_image::BatchDeleteImage;
 use crate::images::batch_get_image::BatchGetImage;
 use crate::images::delete_manifest::DeleteManifest;
@@ -440,6 +441,7 @@ pub const OPERATIONS: &[Entry] = &[
     CancelUpload::ENTRY,
     CreateAccount::ENTRY,
     CreateBackup::ENTRY,
+    CreateImageShare::ENTRY,
     DeleteBlob::ENTRY,
     DecidePublicAlias::ENTRY,
     DeleteAccountLimit::ENTRY,
@@ -474,6 +476,7 @@ pub const OPERATIONS: &[Entry] = &[
     ListJobs::ENTRY,
     ListReplications::ENTRY,
     ListPublicAliases::ENTRY,
+    ListImageShares::ENTRY,
     ListPublicDomains::ENTRY,
     ProvePublicDomain::ENTRY,
     RemovePublicDomain::ENTRY,
@@ -486,6 +489,7 @@ pub const OPERATIONS: &[Entry] = &[
     ReplicateSetting::ENTRY,
     RetryReplication::ENTRY,
     RequestPublicAlias::ENTRY,
+    RevokeImageShare::ENTRY,
     RetryJob::ENTRY,
     MountLayer::ENTRY,
     PutAccountLimit::ENTRY,

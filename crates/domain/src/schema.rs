@@ -117,4 +117,19 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "console_sessions",
         sql: include_str!("../migrations/0100_console_sessions.sql"),
     },
+    Migration {
+        version: 110,
+        name: "image_shares",
+        sql: include_str!("../migrations/0110_image_shares.sql"),
+    },
+    Migration {
+        version: 111,
+        name: "recent_public_pulls",
+        sql: include_str!("../migrations/0111_recent_public_pulls.sql"),
+    },
+    Migration {
+        version: 112,
+        name: "public_pull_networks",
+        sql: include_str!("../migrations/0112_public_pull_networks.sql"),
+    },
 ];

@@ -2,6 +2,7 @@
 //! configuration as a flag.
 
 mod advisories;
+mod images;
 mod public;
 
 use std::ffi::OsString;
@@ -16,6 +17,7 @@ mod pull_through;
 mod replication;
 
 pub(crate) use self::advisories::AdvisoriesCommands;
+pub(crate) use self::images::{ImagesCommands, ShareArguments};
 pub(crate) use self::public::{
     Movable, OnOff, PublicAliasArguments, PublicAliasCommands, PublicCommands,
     PublicDomainArguments, PublicDomainCommands, PublicSetArguments,
@@ -122,6 +124,10 @@ Examples:
     /// Manage what the operator decides about public registries.
     #[command(subcommand, arg_required_else_help = true)]
     Public(PublicCommands),
+
+    /// Share images with whoever has no account.
+    #[command(subcommand, arg_required_else_help = true)]
+    Images(ImagesCommands),
 
     /// Settings of repositories that ECR does not have.
     #[command(subcommand, arg_required_else_help = true)]

@@ -37,6 +37,9 @@ use tonnage_domain::gallery::view_repository::ViewRepository;
 use tonnage_domain::gc::operations::{DescribeGarbageCollection, RunGarbageCollection};
 use tonnage_domain::identities::access_keys;
 use tonnage_domain::identities::get_authorization_token::GetAuthorizationToken;
+use tonnage_domain::image_shares::operations::{
+    CreateImageShare, ListImageShares, RevokeImageShare,
+};
 use tonnage_domain::images::ImageIdentifier;
 use tonnage_domain::jobs::operations::{CancelJob, DescribeJob, ListJobs, RetryJob};
 use tonnage_domain::metadata::Mode;
@@ -505,10 +508,23 @@ async fn administrate(asking: &Asking, operation: &str) -> String {
                 PutPublicRepositorySettings { repository, tag_mutability, scan_on_push };
             asking.run(operation).await
         }
+        "CreateImageShare" => {
+            let id = ImageIdentifier { digest: Some(Digest::parse(DIGEST).unwrap()), tag: None };
+            let (repository, seconds, uses_max) = (in_management("app"), 3600, None);
+            asking.run(CreateImageShare { repository, id, seconds, uses_max }).await
+        }
+        "ListImageShares" => {
+            let page = PageRequest { after: None, limit: 1 };
+            asking.run(ListImageShares { repository: in_management("app"), page }).await
+        }
+        "RevokeImageShare" => {
+            let (repository, share) = (in_management("app"), "share-1".to_owned());
+            asking.run(RevokeImageShare { repository, share }).await
+        }
         "GetPullStatistics" => {
             let page = PageRequest { after: None, limit: 10 };
             let repository = in_management("app");
-            asking.run(GetPullStatistics { repository, days: 30, page }).await
+            asking.run(GetPullStatistics { repository, days: 30, by: None, page }).await
         }
         "DescribeImageContent" => {
             let id = ImageIdentifier { digest: Some(Digest::parse(DIGEST).unwrap()), tag: None };

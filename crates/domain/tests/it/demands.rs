@@ -24,6 +24,9 @@ use tonnage_domain::execute::{Operation, Service};
 use tonnage_domain::gc::operations::{DescribeGarbageCollection, RunGarbageCollection};
 use tonnage_domain::identities::get_authorization_token::GetAuthorizationToken;
 use tonnage_domain::identities::get_caller_identity::GetCallerIdentity;
+use tonnage_domain::image_shares::operations::{
+    CreateImageShare, ListImageShares, RevokeImageShare,
+};
 use tonnage_domain::images::ImageStatusFilter;
 use tonnage_domain::images::batch_delete_image::BatchDeleteImage;
 use tonnage_domain::images::batch_get_image::BatchGetImage;
@@ -221,6 +224,7 @@ fn table() -> Table {
         unique_id: ACCOUNT.to_owned(),
         access_key_id: None,
         session: None,
+        share: None,
     };
     let context = context(&principal, START);
     let mut table = Table { context, text: String::new(), seen: BTreeSet::new() };
@@ -383,6 +387,13 @@ fn scanning(table: &mut Table) {
     table.add("by tag", &start(by_tag("v1")));
     table.add("by digest", &start(by_digest(&digest)));
     let (sbom, format) = (repository.clone(), Format::Spdx2_3);
+    let (seconds, uses_max) = (3600, None);
+    let share = |id| CreateImageShare { repository: repository.clone(), id, seconds, uses_max };
+    table.add("by tag", &share(by_tag("v1")));
+    table.add("by digest", &share(by_digest(&digest)));
+    table.add("", &ListImageShares { repository: repository.clone(), page: page(None, 1) });
+    let share = "share-1".to_owned();
+    table.add("", &RevokeImageShare { repository: repository.clone(), share });
     table.add("by tag", &GetImageSbom { repository: sbom, id: by_tag("v1"), format });
     let describe =
         |id| DescribeImageScanFindings { repository: repository.clone(), id, page: page(None, 1) };
