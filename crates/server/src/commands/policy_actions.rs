@@ -64,6 +64,7 @@ const TONNAGE: &[&str] = &[
     "ListReplications",
     "ListPublicAliases",
     "ListPublicDomains",
+    "ListTagHistory",
     "ProvePublicDomain",
     "PutAccountLimit",
     "PutPublicRepositorySettings",

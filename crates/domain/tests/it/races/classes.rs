@@ -193,7 +193,9 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "DescribePullThroughCacheRules"
         | "DescribeRegistries"
         | "DescribeRegistry"
+        | "DescribeActivity"
         | "DescribeReplication"
+        | "DescribeReplicationMatrix"
         | "DescribeReplicationBackfillResults"
         | "DescribeRepositories"
         | "DescribeRepositoryCreationTemplates"
@@ -243,6 +245,7 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "ListReplicationBackfills"
         | "ListReplications"
         | "ListSigningProfiles"
+        | "ListTagHistory"
         | "ListTags"
         | "ListTagsForResource"
         | "ValidatePullThroughCacheRule" => return Some(Writes::Nothing),
