@@ -142,7 +142,10 @@ async fn every_page_is_made_of_nothing_but_text() {
         (format!("{own}/-/lifecycle"), &["every image stays", "rulePriority"]),
         (format!("{own}/-/permissions"), &["no policy of its own"]),
         (format!("{own}/-/images/{index}"), &["Platforms", "linux/amd64", "Signature", "v1"]),
-        (format!("{own}/-/activity"), &["No image was pulled", "Never pulled", ">v1<", "Up to a day"]),
+        (
+            format!("{own}/-/activity"),
+            &["No image was pulled", "Never pulled", ">v1<", "Up to a day"],
+        ),
         (format!("{own}/-/history"), &[">v1<", ">set<", "root"]),
         (format!("{own}/-/history?tag={hostile}"), &["No tag of this name"]),
         (format!("{region}/repositories?sort=pushed"), &["Last push first"]),
@@ -235,7 +238,7 @@ async fn a_repository_from_its_first_image_to_its_end() {
     // The form and JSON are one document.
     let edit = [("do", "edit"), ("policy", policy)];
     let shown = browser.submit(&lifecycle, &lifecycle, &edit).await;
-    shown.check(200, &["Deletes images, all but the newest.", "Move rule 1"]);
+    shown.check(200, &["Deletes images, all but the newest.", "Remove rule 1"]);
     check_page("rules as a form", &shown.body);
     let mut rule = vec![
         ("editor", "form"),

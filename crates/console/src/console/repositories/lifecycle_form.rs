@@ -308,7 +308,8 @@ fn one(index: usize, count: usize, rule: &Written) -> Markup {
                     input id=(name("field-number")) name=(name("number")) type="number" min="1" inputmode="numeric" value=(rule.number) autocomplete="off";
                 }
             }
-            (parts::text_area(&name("list"), "Tags", "For tags that begin with something or are like something: one a line. Each must fit a tag of the image; in a pattern * stands for anything.", &rule.list, 2))
+            // Styles hide it where the choice above needs none.
+            div.tags-list { (parts::text_area(&name("list"), "Tags", "For tags that begin with something or are like something: one a line. Each must fit a tag of the image; in a pattern * stands for anything.", &rule.list, 2)) }
             div.row {
                 label for=(name("field-description")) { "Description" }
                 input id=(name("field-description")) name=(name("description")) value=(rule.description) maxlength="2000" autocomplete="off";
