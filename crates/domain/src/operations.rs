@@ -76,6 +76,7 @@ use crate::images::describe_images::DescribeImages;
 use crate::images::get_manifest::GetManifest;
 use crate::images::list_image_referrers::ListImageReferrers;
 use crate::images::list_images::ListImages;
+use crate::images::list_tag_history::ListTagHistory;
 use crate::images::list_tags::ListTags;
 use crate::images::put_image::PutImage;
 use crate::inspector::account_status::BatchGetAccountStatus;
@@ -94,6 +95,7 @@ use crate::lifecycle::preview_operations::{
     GetLifecyclePolicyPreview, StartLifecyclePolicyPreview,
 };
 use crate::lifecycle::put_lifecycle_policy::PutLifecyclePolicy;
+use crate::overview::describe_activity::DescribeActivity;
 use crate::overview::describe_image_content::DescribeImageContent;
 use crate::overview::search_images::SearchImages;
 use crate::overview::search_repositories::SearchRepositories;
@@ -146,6 +148,7 @@ use crate::replication::backfills::start_replication_backfill::StartReplicationB
 use crate::replication::backfills::stop_replication_backfill::StopReplicationBackfill;
 use crate::replication::describe_image_replication_status::DescribeImageReplicationStatus;
 use crate::replication::describe_replication::DescribeReplication;
+use crate::replication::describe_replication_matrix::DescribeReplicationMatrix;
 use crate::replication::list_replications::ListReplications;
 use crate::replication::put_replication_configuration::PutReplicationConfiguration;
 use crate::replication::refinements::{GetReplicationRefinements, PutReplicationRefinements};
@@ -446,9 +449,11 @@ pub const OPERATIONS: &[Entry] = &[
     DecidePublicAlias::ENTRY,
     DeleteAccountLimit::ENTRY,
     DeleteManifest::ENTRY,
+    DescribeActivity::ENTRY,
     DescribeGarbageCollection::ENTRY,
     DescribeJob::ENTRY,
     DescribeReplication::ENTRY,
+    DescribeReplicationMatrix::ENTRY,
     DescribeScrub::ENTRY,
     DecidePublicDomain::ENTRY,
     DescribeImageContent::ENTRY,
@@ -480,6 +485,7 @@ pub const OPERATIONS: &[Entry] = &[
     ListPublicDomains::ENTRY,
     ProvePublicDomain::ENTRY,
     RemovePublicDomain::ENTRY,
+    ListTagHistory::ENTRY,
     ListTags::ENTRY,
     MarkImageComplete::ENTRY,
     RenameRepository::ENTRY,

@@ -132,4 +132,19 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "public_pull_networks",
         sql: include_str!("../migrations/0112_public_pull_networks.sql"),
     },
+    Migration {
+        version: 107,
+        name: "lifecycle_effects",
+        sql: include_str!("../migrations/0107_lifecycle_effects.sql"),
+    },
+    Migration {
+        version: 108,
+        name: "activity",
+        sql: include_str!("../migrations/0108_activity.sql"),
+    },
+    Migration {
+        version: 109,
+        name: "tag_history_pages",
+        sql: include_str!("../migrations/0109_tag_history_pages.sql"),
+    },
 ];

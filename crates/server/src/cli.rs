@@ -376,6 +376,30 @@ Examples:
         #[command(flatten)]
         registry: RegistryArguments,
     },
+    /// Print where tags pointed, since when, and who moved them: the last move first.
+    ///
+    /// Every push, deletion and copy that moved a tag is kept, also after the tag or its image is
+    /// gone.
+    #[command(after_help = "\
+Examples:
+  tonnage repository tag-history team/app
+  tonnage repository tag-history team/app latest --limit 5
+  tonnage repository tag-history team/app stable --account 111122223333 --in-region eu-west-1")]
+    TagHistory {
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// The repository.
+        #[arg(value_name = "REPOSITORY")]
+        repository: String,
+        /// Of this tag only.
+        #[arg(value_name = "TAG")]
+        tag: Option<String>,
+        /// So many moves at most.
+        #[arg(long, value_name = "NUMBER", default_value_t = 100)]
+        limit: usize,
+        #[command(flatten)]
+        registry: RegistryArguments,
+    },
     /// Say whether manifests may refer to layers and images that the repository does not hold.
     ///
     /// By default they may not, as in ECR, unless the server runs with `sparse_manifests`. What is

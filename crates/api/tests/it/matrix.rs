@@ -41,10 +41,12 @@ use tonnage_domain::image_shares::operations::{
     CreateImageShare, ListImageShares, RevokeImageShare,
 };
 use tonnage_domain::images::ImageIdentifier;
+use tonnage_domain::images::list_tag_history::ListTagHistory;
 use tonnage_domain::jobs::operations::{CancelJob, DescribeJob, ListJobs, RetryJob};
 use tonnage_domain::metadata::Mode;
 use tonnage_domain::names::{AccountId, Digest, Reference, RepositoryName};
 use tonnage_domain::operations::OPERATIONS;
+use tonnage_domain::overview::describe_activity::{DescribeActivity, Of};
 use tonnage_domain::overview::describe_image_content::DescribeImageContent;
 use tonnage_domain::overview::search_images::{Kind, SearchImages};
 use tonnage_domain::overview::search_repositories::{self, SearchRepositories};
@@ -64,6 +66,7 @@ use tonnage_domain::pull_through::import_layer::ImportUpstreamLayer;
 use tonnage_domain::pull_through::import_referrers::ImportUpstreamReferrers;
 use tonnage_domain::replication::ReplicationDestination;
 use tonnage_domain::replication::describe_replication::DescribeReplication;
+use tonnage_domain::replication::describe_replication_matrix::DescribeReplicationMatrix;
 use tonnage_domain::replication::list_replications::ListReplications;
 use tonnage_domain::replication::refinements::{
     DestinationRefinement, GetReplicationRefinements, PutReplicationRefinements,
@@ -443,6 +446,7 @@ async fn administrate(asking: &Asking, operation: &str) -> String {
             asking.run(GetImageSbom { repository, id, format: Format::Spdx2_3 }).await
         }
         "DescribeReplication" => asking.run(DescribeReplication).await,
+        "DescribeReplicationMatrix" => asking.run(DescribeReplicationMatrix).await,
         "GetReplicationRefinements" => asking.run(GetReplicationRefinements).await,
         "PutReplicationRefinements" => {
             let refinement = DestinationRefinement::none(ReplicationDestination {
@@ -539,6 +543,14 @@ async fn administrate(asking: &Asking, operation: &str) -> String {
             let page = PageRequest { after: None, limit: 10 };
             let (text, sort) = (String::new(), search_repositories::Sort::Name);
             asking.run(SearchRepositories { text, sort, page }).await
+        }
+        "DescribeActivity" => {
+            let of = Of::Repository(in_management("app"));
+            asking.run(DescribeActivity { of }).await
+        }
+        "ListTagHistory" => {
+            let page = PageRequest { after: None, limit: 10 };
+            asking.run(ListTagHistory { repository: in_management("app"), tag: None, page }).await
         }
         "SummarizeRegistry" => asking.run(SummarizeRegistry).await,
         "BrowseGallery" => asking.run(BrowseGallery).await,

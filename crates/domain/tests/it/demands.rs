@@ -35,6 +35,7 @@ use tonnage_domain::images::describe_images::DescribeImages;
 use tonnage_domain::images::get_manifest::GetManifest;
 use tonnage_domain::images::list_image_referrers::ListImageReferrers;
 use tonnage_domain::images::list_images::{ListImages, TagStatus};
+use tonnage_domain::images::list_tag_history::ListTagHistory;
 use tonnage_domain::images::list_tags::ListTags;
 use tonnage_domain::images::precondition::Precondition;
 use tonnage_domain::images::put_image::PutImage;
@@ -59,6 +60,7 @@ use tonnage_domain::lifecycle::preview_operations::{
 use tonnage_domain::lifecycle::put_lifecycle_policy::PutLifecyclePolicy;
 use tonnage_domain::names::{AccountId, Digest, Reference, RepositoryName, Tag};
 use tonnage_domain::operations::OPERATIONS;
+use tonnage_domain::overview::describe_activity::{DescribeActivity, Of};
 use tonnage_domain::overview::describe_image_content::DescribeImageContent;
 use tonnage_domain::overview::search_images::{self, SearchImages};
 use tonnage_domain::overview::search_repositories::{self, SearchRepositories};
@@ -98,6 +100,7 @@ use tonnage_domain::replication::backfills::stop_replication_backfill::StopRepli
 use tonnage_domain::replication::carry::To;
 use tonnage_domain::replication::describe_image_replication_status::DescribeImageReplicationStatus;
 use tonnage_domain::replication::describe_replication::DescribeReplication;
+use tonnage_domain::replication::describe_replication_matrix::DescribeReplicationMatrix;
 use tonnage_domain::replication::list_replications::ListReplications;
 use tonnage_domain::replication::put_replication_configuration::PutReplicationConfiguration;
 use tonnage_domain::replication::refinements::{
@@ -411,6 +414,12 @@ fn overview(table: &mut Table, repository: &RepositoryAddress) {
     let (repository, kind) = (repository.clone(), search_images::Kind::Whole);
     let images = SearchImages { repository: repository.clone(), text, kind, page: page(None, 1) };
     table.add("", &images);
+    table.add("of a registry", &DescribeActivity { of: Of::Registry });
+    table.add("of a repository", &DescribeActivity { of: Of::Repository(repository.clone()) });
+    let of = Of::Image(repository.clone(), Digest::of_sha256(b"one"));
+    table.add("of an image", &DescribeActivity { of });
+    let history = ListTagHistory { repository: repository.clone(), tag: None, page: page(None, 1) };
+    table.add("", &history);
     table.add("by tag", &DescribeImageContent { repository, id: by_tag("v1") });
 }
 
@@ -530,6 +539,7 @@ fn replication(table: &mut Table) {
     table.add("", &PutReplicationRefinements { refinement });
     table.add("", &GetReplicationRefinements);
     table.add("", &DescribeReplication);
+    table.add("", &DescribeReplicationMatrix);
     let repository = address("team/app");
     table.add("", &ListReplications { repository, page: page(None, 1) });
     table.add("", &RetryReplication { repository: None, destination: None, after: None });

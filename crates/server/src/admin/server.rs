@@ -191,6 +191,7 @@ impl Admin {
             (&Method::PUT, ["repositories", "sparse-manifests"]) => {
                 self.put_sparse_manifests(read(request, "a repository").await?).await
             }
+            (&Method::GET, ["repositories", "tag-history"]) => self.list_tag_history(&query).await,
             (&Method::POST, ["repositories", "sbom"]) => {
                 self.get_sbom(read(request, "an image and a format").await?).await
             }

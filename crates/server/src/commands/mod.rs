@@ -31,7 +31,7 @@ mod repository;
 mod restore;
 mod scrub;
 
-pub(crate) use self::policy::lint_policy;
+pub(crate) use self::policy::{known_actions, lint_policy};
 
 use std::process::ExitCode;
 use std::time::Duration;

@@ -66,6 +66,7 @@ const TONNAGE: &[&str] = &[
     "ListReplications",
     "ListPublicAliases",
     "ListPublicDomains",
+    "ListTagHistory",
     "ProvePublicDomain",
     "PutAccountLimit",
     "PutPublicRepositorySettings",

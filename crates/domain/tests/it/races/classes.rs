@@ -196,7 +196,9 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "DescribePullThroughCacheRules"
         | "DescribeRegistries"
         | "DescribeRegistry"
+        | "DescribeActivity"
         | "DescribeReplication"
+        | "DescribeReplicationMatrix"
         | "DescribeReplicationBackfillResults"
         | "DescribeRepositories"
         | "DescribeRepositoryCreationTemplates"
@@ -247,6 +249,7 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "ListReplicationBackfills"
         | "ListReplications"
         | "ListSigningProfiles"
+        | "ListTagHistory"
         | "ListTags"
         | "ListTagsForResource"
         | "ValidatePullThroughCacheRule" => return Some(Writes::Nothing),
