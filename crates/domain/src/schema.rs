@@ -117,4 +117,14 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "console_sessions",
         sql: include_str!("../migrations/0100_console_sessions.sql"),
     },
+    Migration {
+        version: 104,
+        name: "records_by_account",
+        sql: include_str!("../migrations/0104_records_by_account.sql"),
+    },
+    Migration {
+        version: 105,
+        name: "federated_sessions",
+        sql: include_str!("../migrations/0105_federated_sessions.sql"),
+    },
 ];

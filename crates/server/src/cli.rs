@@ -2,6 +2,7 @@
 //! configuration as a flag.
 
 mod advisories;
+mod events;
 mod public;
 
 use std::ffi::OsString;
@@ -16,6 +17,7 @@ mod pull_through;
 mod replication;
 
 pub(crate) use self::advisories::AdvisoriesCommands;
+pub(crate) use self::events::EventsCommands;
 pub(crate) use self::public::{
     Movable, OnOff, PublicAliasArguments, PublicAliasCommands, PublicCommands,
     PublicDomainArguments, PublicDomainCommands, PublicSetArguments,
@@ -164,6 +166,10 @@ Examples:
     /// Look at the sources of advisories, and have them read.
     #[command(subcommand, arg_required_else_help = true)]
     Advisories(AdvisoriesCommands),
+
+    /// Look at what happened in a registry.
+    #[command(subcommand, arg_required_else_help = true)]
+    Events(EventsCommands),
 
     /// Look at the jobs of the running server, cancel them or have them tried again.
     #[command(subcommand, arg_required_else_help = true)]

@@ -10,7 +10,10 @@ use tonnage_domain::names::Region;
 use super::asked::Asked;
 use super::reply::Reply;
 use super::repositories::{create, image, images, lifecycle, permissions, settings};
-use super::{account, dashboard, iam, jobs, public, registry, repositories, sign_in, simulator};
+use super::{
+    account, activity, dashboard, iam, jobs, public, registry, repositories, sign_in, simulator,
+    usage,
+};
 
 /// A page on its way.
 pub(crate) type Answering<'a> = Pin<Box<dyn Future<Output = Result<Reply, Error>> + Send + 'a>>;
@@ -103,6 +106,10 @@ pub(crate) const ROUTES: &[Route] = &[
     route!("public/registry", get public::registry::show, post public::registry::act),
     route!("public/repositories/{repository}", get public::catalog::show, post public::catalog::act),
     route!("public/repositories/{repository}/-/delete", post public::delete),
+    route!("activity", get activity::list),
+    route!("activity/events", get activity::events::list),
+    route!("activity/{id}", get activity::show),
+    route!("usage", get usage::show),
     route!("jobs", get jobs::list),
     route!("jobs/{id}", get jobs::show, post jobs::act),
     route!("/account", get account::show),
@@ -126,7 +133,10 @@ pub(crate) const MENU: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     ("Public", &[("public", "Public repositories"), ("public/registry", "Public registry")]),
-    ("Operation", &[("jobs", "Jobs")]),
+    (
+        "Operation",
+        &[("activity", "Events and audit"), ("usage", "Storage and usage"), ("jobs", "Jobs")],
+    ),
     ("You", &[("/account", "Account and sessions")]),
 ];
 

@@ -5,6 +5,7 @@
 //! needs a policy for the console.
 
 pub mod describe_image_content;
+pub mod describe_storage;
 pub mod search_images;
 pub mod search_repositories;
 pub mod summarize_registry;

@@ -5,6 +5,7 @@
 pub(crate) mod advisories;
 mod backups;
 pub(crate) mod client;
+pub(crate) mod events;
 mod jobs;
 mod public;
 pub(crate) mod pull_through;
