@@ -147,4 +147,14 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "tag_history_pages",
         sql: include_str!("../migrations/0109_tag_history_pages.sql"),
     },
+    Migration {
+        version: 104,
+        name: "records_by_account",
+        sql: include_str!("../migrations/0104_records_by_account.sql"),
+    },
+    Migration {
+        version: 105,
+        name: "federated_sessions",
+        sql: include_str!("../migrations/0105_federated_sessions.sql"),
+    },
 ];

@@ -27,6 +27,7 @@ use tonnage_domain::backup::operations::CreateBackup;
 use tonnage_domain::clock::Clock as _;
 use tonnage_domain::context::{Principal, RequestContext};
 use tonnage_domain::error::Result;
+use tonnage_domain::events::search_events::SearchEvents;
 use tonnage_domain::execute::{Operation, Service, execute};
 use tonnage_domain::gallery::get_pull_statistics::GetPullStatistics;
 use tonnage_domain::gallery::listings::BrowseGallery;
@@ -48,6 +49,7 @@ use tonnage_domain::names::{AccountId, Digest, Reference, RepositoryName};
 use tonnage_domain::operations::OPERATIONS;
 use tonnage_domain::overview::describe_activity::{DescribeActivity, Of};
 use tonnage_domain::overview::describe_image_content::DescribeImageContent;
+use tonnage_domain::overview::describe_storage::DescribeStorage;
 use tonnage_domain::overview::search_images::{Kind, SearchImages};
 use tonnage_domain::overview::search_repositories::{self, SearchRepositories};
 use tonnage_domain::overview::summarize_registry::SummarizeRegistry;
@@ -539,6 +541,11 @@ async fn administrate(asking: &Asking, operation: &str) -> String {
             let (repository, kind) = (in_management("app"), Kind::All);
             asking.run(SearchImages { repository, text: String::new(), kind, page }).await
         }
+        "SearchEvents" => {
+            let page = PageRequest { after: None, limit: 10 };
+            let (from, until, kind, repository) = (None, None, None, None);
+            asking.run(SearchEvents { from, until, kind, repository, page }).await
+        }
         "SearchRepositories" => {
             let page = PageRequest { after: None, limit: 10 };
             let (text, sort) = (String::new(), search_repositories::Sort::Name);
@@ -552,6 +559,7 @@ async fn administrate(asking: &Asking, operation: &str) -> String {
             let page = PageRequest { after: None, limit: 10 };
             asking.run(ListTagHistory { repository: in_management("app"), tag: None, page }).await
         }
+        "DescribeStorage" => asking.run(DescribeStorage).await,
         "SummarizeRegistry" => asking.run(SummarizeRegistry).await,
         "BrowseGallery" => asking.run(BrowseGallery).await,
         "SearchGallery" => {
@@ -644,6 +652,7 @@ async fn who_may_do_what_is_reviewed() {
     for entry in OPERATIONS {
         let row = format!("{}:{}", entry.service.as_str(), entry.name);
         match entry.service {
+            Service::CloudTrail => cells(&row, &CloudTrail(entry.name)).await,
             Service::Ecr => cells(&row, &Json(entry.name)).await,
             Service::EcrPublic => cells(&row, &public::Json(entry.name)).await,
             Service::Iam => cells(&row, &Form("iam", entry.name)).await,
@@ -841,6 +850,18 @@ impl Ask for Secrets {
             assert!(!existing.body.contains("validation error"), "{}", existing.body);
             outcome(&existing)
         })
+    }
+}
+
+/// An operation of AWS CloudTrail.
+struct CloudTrail(&'static str);
+
+impl Ask for CloudTrail {
+    fn ask<'a>(&'a self, asking: &'a Asking, _row: &'a str) -> Told<'a> {
+        let target = format!("com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.{}", self.0);
+        let service = "cloudtrail".to_owned();
+        let plain = Plain { service, ..Plain::json(&target, "{}".to_owned()) };
+        Box::pin(async move { outcome(&asking.signed(&plain).await) })
     }
 }
 

@@ -14,12 +14,14 @@ use tonnage_domain::accounts::{CreateAccount, ListAccounts, SetAccountState};
 use tonnage_domain::advisories::operations::{ListAdvisorySources, SyncAdvisories};
 use tonnage_domain::archive::restore_image::ActivateImage;
 use tonnage_domain::archive::update_image_storage_class::{StorageClass, UpdateImageStorageClass};
+use tonnage_domain::audit::lookup_events::{Criteria as LookedUp, LookupEvents};
 use tonnage_domain::backup::operations::CreateBackup;
 use tonnage_domain::blobs::batch_check_layer_availability::BatchCheckLayerAvailability;
 use tonnage_domain::blobs::delete_blob::DeleteBlob;
 use tonnage_domain::blobs::get_blob::{GetBlob, HeadBlob};
 use tonnage_domain::blobs::get_download_url_for_layer::GetDownloadUrlForLayer;
 use tonnage_domain::context::{Principal, PrincipalKind, RequestContext};
+use tonnage_domain::events::search_events::SearchEvents;
 use tonnage_domain::execute::{Operation, Service};
 use tonnage_domain::gc::operations::{DescribeGarbageCollection, RunGarbageCollection};
 use tonnage_domain::identities::get_authorization_token::GetAuthorizationToken;
@@ -62,6 +64,7 @@ use tonnage_domain::names::{AccountId, Digest, Reference, RepositoryName, Tag};
 use tonnage_domain::operations::OPERATIONS;
 use tonnage_domain::overview::describe_activity::{DescribeActivity, Of};
 use tonnage_domain::overview::describe_image_content::DescribeImageContent;
+use tonnage_domain::overview::describe_storage::DescribeStorage;
 use tonnage_domain::overview::search_images::{self, SearchImages};
 use tonnage_domain::overview::search_repositories::{self, SearchRepositories};
 use tonnage_domain::overview::summarize_registry::SummarizeRegistry;
@@ -409,6 +412,10 @@ fn scanning(table: &mut Table) {
 
 fn overview(table: &mut Table, repository: &RepositoryAddress) {
     table.add("", &SummarizeRegistry);
+    table.add("", &DescribeStorage);
+    table.add("", &LookupEvents { criteria: LookedUp::default(), page: page(None, 1) });
+    let (from, until, kind, of) = (None, None, None, None);
+    table.add("", &SearchEvents { from, until, kind, repository: of, page: page(None, 1) });
     let (text, sort) = ("app".to_owned(), search_repositories::Sort::Newest);
     table.add("", &SearchRepositories { text: text.clone(), sort, page: page(None, 1) });
     let (repository, kind) = (repository.clone(), search_images::Kind::Whole);

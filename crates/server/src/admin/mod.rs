@@ -5,6 +5,7 @@
 pub(crate) mod advisories;
 mod backups;
 pub(crate) mod client;
+pub(crate) mod events;
 pub(crate) mod image_shares;
 mod jobs;
 mod public;

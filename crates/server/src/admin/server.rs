@@ -264,6 +264,7 @@ impl Admin {
             (&Method::POST, ["advisories", "sync"]) => {
                 self.sync_advisories(read(request, "what to read").await?).await
             }
+            (&Method::GET, ["events"]) => self.list_events(&query).await,
             (&Method::GET, ["jobs"]) => self.list_jobs(&query).await,
             (&Method::GET, ["jobs", id]) => self.describe_job(id).await,
             (&Method::POST, ["jobs", id, "cancel"]) => self.cancel_job(id).await,
