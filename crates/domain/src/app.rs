@@ -97,6 +97,8 @@ pub struct Settings {
     pub public_limits: PublicLimits,
     /// After how many seconds without a page a session of the console ends.
     pub console_idle_seconds: i64,
+    /// Whether private images may be shared with whoever has no account, for a while.
+    pub image_shares: bool,
     /// Which identity provider lets people in to the console.
     pub federation: Option<FederationSettings>,
     /// Where advisories come from.
@@ -129,6 +131,7 @@ impl Default for Settings {
             scan_scratch: std::env::temp_dir(),
             public_limits: PublicLimits::ECR,
             console_idle_seconds: 30 * 60,
+            image_shares: false,
             federation: None,
             advisories: AdvisorySettings::NONE,
         }

@@ -14,6 +14,7 @@ use crate::clock::Millis;
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identities::entities::EntityKind;
+use crate::image_shares;
 use crate::jobs;
 use crate::metadata::{Metadata, MetadataError, MetadataErrorKind, Mode, Row, Transaction, Value};
 use crate::names::{AccountId, Arn, Partition, Region, RepositoryName};
@@ -282,6 +283,11 @@ pub trait Operation: Send + Sized {
     /// What it needs to be allowed to do: at least one demand.
     fn demands(&self, context: &RequestContext) -> Vec<Demand>;
 
+    /// What of an image it reads, which somebody with a share may; nothing for what they never may.
+    fn shared_part(&self) -> Option<image_shares::Part<'_>> {
+        None
+    }
+
     /// Does it. Only [`execute`] calls this.
     ///
     /// # Errors
@@ -327,6 +333,10 @@ async fn decide_and_run<O: Operation>(
         return Err(Error::internal(format!("{} demands nothing", entry.name)));
     }
     let permit = authorize::authorize(app, context, demands).await?;
+    if let Some(grant) = &context.principal.share {
+        let part = (entry, operation.shared_part());
+        Box::pin(image_shares::admit(app, context, grant, part, &permit)).await?;
+    }
     operation.run(Call { app, context, permit, entry }).await
 }
 

@@ -69,6 +69,7 @@ use crate::identities::simulation::{SimulateCustomPolicy, SimulatePrincipalPolic
 use crate::identities::users::{
     self, CreateUser, DeleteUser, GetUser, ListCredentials, ListUsers, UpdateUser,
 };
+use crate::image_shares::operations::{CreateImageShare, ListImageShares, RevokeImageShare};
 use crate::images::batch_delete_image::BatchDeleteImage;
 use crate::images::batch_get_image::BatchGetImage;
 use crate::images::delete_manifest::DeleteManifest;
@@ -77,6 +78,7 @@ use crate::images::describe_images::DescribeImages;
 use crate::images::get_manifest::GetManifest;
 use crate::images::list_image_referrers::ListImageReferrers;
 use crate::images::list_images::ListImages;
+use crate::images::list_tag_history::ListTagHistory;
 use crate::images::list_tags::ListTags;
 use crate::images::put_image::PutImage;
 use crate::inspector::account_status::BatchGetAccountStatus;
@@ -95,6 +97,7 @@ use crate::lifecycle::preview_operations::{
     GetLifecyclePolicyPreview, StartLifecyclePolicyPreview,
 };
 use crate::lifecycle::put_lifecycle_policy::PutLifecyclePolicy;
+use crate::overview::describe_activity::DescribeActivity;
 use crate::overview::describe_image_content::DescribeImageContent;
 use crate::overview::describe_storage::DescribeStorage;
 use crate::overview::search_images::SearchImages;
@@ -148,6 +151,7 @@ use crate::replication::backfills::start_replication_backfill::StartReplicationB
 use crate::replication::backfills::stop_replication_backfill::StopReplicationBackfill;
 use crate::replication::describe_image_replication_status::DescribeImageReplicationStatus;
 use crate::replication::describe_replication::DescribeReplication;
+use crate::replication::describe_replication_matrix::DescribeReplicationMatrix;
 use crate::replication::list_replications::ListReplications;
 use crate::replication::put_replication_configuration::PutReplicationConfiguration;
 use crate::replication::refinements::{GetReplicationRefinements, PutReplicationRefinements};
@@ -444,13 +448,16 @@ pub const OPERATIONS: &[Entry] = &[
     CancelUpload::ENTRY,
     CreateAccount::ENTRY,
     CreateBackup::ENTRY,
+    CreateImageShare::ENTRY,
     DeleteBlob::ENTRY,
     DecidePublicAlias::ENTRY,
     DeleteAccountLimit::ENTRY,
     DeleteManifest::ENTRY,
+    DescribeActivity::ENTRY,
     DescribeGarbageCollection::ENTRY,
     DescribeJob::ENTRY,
     DescribeReplication::ENTRY,
+    DescribeReplicationMatrix::ENTRY,
     DescribeScrub::ENTRY,
     DescribeStorage::ENTRY,
     DecidePublicDomain::ENTRY,
@@ -479,9 +486,11 @@ pub const OPERATIONS: &[Entry] = &[
     ListJobs::ENTRY,
     ListReplications::ENTRY,
     ListPublicAliases::ENTRY,
+    ListImageShares::ENTRY,
     ListPublicDomains::ENTRY,
     ProvePublicDomain::ENTRY,
     RemovePublicDomain::ENTRY,
+    ListTagHistory::ENTRY,
     ListTags::ENTRY,
     MarkImageComplete::ENTRY,
     RenameRepository::ENTRY,
@@ -491,6 +500,7 @@ pub const OPERATIONS: &[Entry] = &[
     ReplicateSetting::ENTRY,
     RetryReplication::ENTRY,
     RequestPublicAlias::ENTRY,
+    RevokeImageShare::ENTRY,
     RetryJob::ENTRY,
     MountLayer::ENTRY,
     PutAccountLimit::ENTRY,

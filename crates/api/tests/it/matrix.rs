@@ -38,11 +38,16 @@ use tonnage_domain::gallery::view_repository::ViewRepository;
 use tonnage_domain::gc::operations::{DescribeGarbageCollection, RunGarbageCollection};
 use tonnage_domain::identities::access_keys;
 use tonnage_domain::identities::get_authorization_token::GetAuthorizationToken;
+use tonnage_domain::image_shares::operations::{
+    CreateImageShare, ListImageShares, RevokeImageShare,
+};
 use tonnage_domain::images::ImageIdentifier;
+use tonnage_domain::images::list_tag_history::ListTagHistory;
 use tonnage_domain::jobs::operations::{CancelJob, DescribeJob, ListJobs, RetryJob};
 use tonnage_domain::metadata::Mode;
 use tonnage_domain::names::{AccountId, Digest, Reference, RepositoryName};
 use tonnage_domain::operations::OPERATIONS;
+use tonnage_domain::overview::describe_activity::{DescribeActivity, Of};
 use tonnage_domain::overview::describe_image_content::DescribeImageContent;
 use tonnage_domain::overview::describe_storage::DescribeStorage;
 use tonnage_domain::overview::search_images::{Kind, SearchImages};
@@ -63,6 +68,7 @@ use tonnage_domain::pull_through::import_layer::ImportUpstreamLayer;
 use tonnage_domain::pull_through::import_referrers::ImportUpstreamReferrers;
 use tonnage_domain::replication::ReplicationDestination;
 use tonnage_domain::replication::describe_replication::DescribeReplication;
+use tonnage_domain::replication::describe_replication_matrix::DescribeReplicationMatrix;
 use tonnage_domain::replication::list_replications::ListReplications;
 use tonnage_domain::replication::refinements::{
     DestinationRefinement, GetReplicationRefinements, PutReplicationRefinements,
@@ -442,6 +448,7 @@ async fn administrate(asking: &Asking, operation: &str) -> String {
             asking.run(GetImageSbom { repository, id, format: Format::Spdx2_3 }).await
         }
         "DescribeReplication" => asking.run(DescribeReplication).await,
+        "DescribeReplicationMatrix" => asking.run(DescribeReplicationMatrix).await,
         "GetReplicationRefinements" => asking.run(GetReplicationRefinements).await,
         "PutReplicationRefinements" => {
             let refinement = DestinationRefinement::none(ReplicationDestination {
@@ -507,10 +514,23 @@ async fn administrate(asking: &Asking, operation: &str) -> String {
                 PutPublicRepositorySettings { repository, tag_mutability, scan_on_push };
             asking.run(operation).await
         }
+        "CreateImageShare" => {
+            let id = ImageIdentifier { digest: Some(Digest::parse(DIGEST).unwrap()), tag: None };
+            let (repository, seconds, uses_max) = (in_management("app"), 3600, None);
+            asking.run(CreateImageShare { repository, id, seconds, uses_max }).await
+        }
+        "ListImageShares" => {
+            let page = PageRequest { after: None, limit: 1 };
+            asking.run(ListImageShares { repository: in_management("app"), page }).await
+        }
+        "RevokeImageShare" => {
+            let (repository, share) = (in_management("app"), "share-1".to_owned());
+            asking.run(RevokeImageShare { repository, share }).await
+        }
         "GetPullStatistics" => {
             let page = PageRequest { after: None, limit: 10 };
             let repository = in_management("app");
-            asking.run(GetPullStatistics { repository, days: 30, page }).await
+            asking.run(GetPullStatistics { repository, days: 30, by: None, page }).await
         }
         "DescribeImageContent" => {
             let id = ImageIdentifier { digest: Some(Digest::parse(DIGEST).unwrap()), tag: None };
@@ -530,6 +550,14 @@ async fn administrate(asking: &Asking, operation: &str) -> String {
             let page = PageRequest { after: None, limit: 10 };
             let (text, sort) = (String::new(), search_repositories::Sort::Name);
             asking.run(SearchRepositories { text, sort, page }).await
+        }
+        "DescribeActivity" => {
+            let of = Of::Repository(in_management("app"));
+            asking.run(DescribeActivity { of }).await
+        }
+        "ListTagHistory" => {
+            let page = PageRequest { after: None, limit: 10 };
+            asking.run(ListTagHistory { repository: in_management("app"), tag: None, page }).await
         }
         "DescribeStorage" => asking.run(DescribeStorage).await,
         "SummarizeRegistry" => asking.run(SummarizeRegistry).await,

@@ -16,6 +16,7 @@ mod forms;
 mod frame;
 mod iam;
 mod jobs;
+mod multipart;
 mod parts;
 mod public;
 mod registry;
@@ -24,6 +25,7 @@ mod repositories;
 mod routes;
 mod sign_in;
 mod simulator;
+mod statements;
 mod usage;
 
 use bytes::Bytes;
@@ -97,6 +99,8 @@ pub struct Visit<'v> {
         &'v (dyn Fn(&tonnage_domain::names::AccountId, &Region) -> String + Sync),
     /// What is probably wrong with a policy, or why it is none.
     pub lint: &'v Lint<'v>,
+    /// The actions that policies can speak of, by service and name.
+    pub actions: &'v (dyn Fn() -> Vec<(&'static str, &'static str)> + Sync),
     /// What they sent, at most [`FORM_BYTES_MAX`].
     pub body: Bytes,
     /// Whether passwords and sessions may travel over plain HTTP from other machines.
@@ -175,7 +179,7 @@ async fn route(app: &App, visit: &Visit<'_>, cookies: &Cookies<'_>) -> Response<
     if sends && !visit.is_from_here() {
         return bare_page(visit, StatusCode::FORBIDDEN);
     }
-    let form = Form::parse(if sends { &visit.body } else { b"" });
+    let form = if sends { Form::sent(visit.headers, &visit.body) } else { Form::default() };
     if rest == "sign-in" {
         return sign_in::answer(app, visit, cookies, &form).await;
     }
@@ -260,6 +264,7 @@ async fn signed_in(
             ];
             redirect(&path, &set)
         }
+        Ok(Reply::Image { media_type, bytes }) => with_body(StatusCode::OK, media_type, bytes),
         Ok(Reply::SignedOut) => redirect(&sign_in::path_to(""), &cookies.forget(Cookie::Session)),
         Ok(Reply::Missing) => html(StatusCode::NOT_FOUND, frame::render(&asked, &missing_page())),
         Err(error) => {

@@ -525,6 +525,11 @@ impl BlobReader {
         self.size
     }
 
+    /// Whether what is read opens only if it is what was sealed under the blob's digest.
+    pub(crate) fn is_sealed(&self) -> bool {
+        matches!(&self.source, Source::Object { container: Container::Sealed { .. }, .. })
+    }
+
     /// Reads up to `length` bytes from `offset`; fewer when the store reads fewer at a time, and
     /// none only at the end.
     ///

@@ -23,7 +23,7 @@ use crate::names::Digest;
 use crate::objects::{ObjectId, Tier};
 use crate::params;
 use crate::repositories::{self, Repository, RepositoryAddress};
-use crate::uploads::receive::receive_watched;
+use crate::uploads::receive::{Origin, receive};
 use crate::uploads::{BLOB_BYTES_MAX, BodyError, BodyStream};
 
 /// How often a blob is looked for that another process fetches, and how long it waits in between.
@@ -209,7 +209,7 @@ impl Layer {
             }
             let bytes_max = fetch.sizes.iter().copied().max().unwrap_or(0).min(BLOB_BYTES_MAX);
             let body = body(blob.body, size.unwrap_or(bytes_max));
-            receive_watched(call, repository, body, &self.digest, Some(fetch)).await
+            receive(call, repository, body, &self.digest, Origin::Upstream(fetch)).await
         }
         .await;
         if let Err(error) = &received {

@@ -16,9 +16,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Call, Demand, Entry, Operation, Service};
 use crate::names::Digest;
 use crate::repositories;
-use crate::uploads::{self, BodyError, BodyStream};
+use crate::uploads::receive::{Origin, receive};
+use crate::uploads::{BodyError, BodyStream};
 
-/// Copies a layer. Idempotent; what was read is held against the digest before it is visible.
+/// Copies a layer. Idempotent; nothing becomes visible that does not have the digest.
 ///
 /// # Errors
 /// [`ErrorKind::BlobNotFound`] where the source does not hold it any more.
@@ -48,8 +49,12 @@ impl Operation for ReplicateLayer {
         let reader = BlobReader::open(call.app, &mut tx, &from, &self.digest, &blob).await?;
         let to = repositories::get(&mut tx, &self.to.destination).await?;
         drop(tx);
+        let origin = match reader.is_sealed() {
+            true => Origin::Sealed(reader.size()),
+            false => Origin::Stored,
+        };
         let body = body(reader, Arc::clone(&call.app.replication_pace));
-        uploads::receive::receive(&call, &to, body, &self.digest).await
+        receive(&call, &to, body, &self.digest, origin).await
     }
 }
 

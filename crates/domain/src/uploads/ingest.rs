@@ -7,7 +7,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::StreamExt;
+use futures_util::future::{Either, ready};
+use futures_util::{FutureExt as _, StreamExt};
 use tokio::task::JoinHandle;
 
 use super::pending::Pending;
@@ -39,28 +40,37 @@ pub(super) async fn ingest(
     ends: bool,
     lock: &Arc<UploadLock>,
 ) -> Result<End> {
-    ingest_watched(app, upload, body, ends, lock, None).await
+    ingest_as(app, upload, body, ends, lock, Manner::default()).await
 }
 
 /// Is told how many bytes of an upload can be read from its object. They are whole chunks, and the
 /// last chunk of the object is never among them.
 pub(super) type Watch = Arc<dyn Fn(u64) + Send + Sync>;
 
-/// As [`ingest`], while somebody watches.
+/// How bytes are taken in that are not a request's.
+#[derive(Default)]
+pub(super) struct Manner {
+    /// Who watches.
+    pub(super) watch: Option<Watch>,
+    /// Whether their digest is known by other means. The upload has none then.
+    pub(super) is_proven: bool,
+}
+
+/// As [`ingest`], of bytes that are not a request's.
 ///
 /// # Errors
 /// As [`ingest`].
-pub(super) async fn ingest_watched(
+pub(super) async fn ingest_as(
     app: &App,
     upload: &mut Upload,
     body: Option<BodyStream>,
     ends: bool,
     lock: &Arc<UploadLock>,
-    watch: Option<Watch>,
+    manner: Manner,
 ) -> Result<End> {
     let received_before = upload.received;
     let chunks_before = upload.chunks();
-    let mut spans = Spans { watch, ..Spans::new(app, upload, lock) };
+    let mut spans = Spans { manner, ..Spans::new(app, upload, lock) };
     let taken = match take(upload, body, &mut spans).await {
         Ok(end) => {
             let ends = ends && matches!(end, End::Complete);
@@ -131,7 +141,7 @@ struct Spans<'a> {
     /// How much of `pending` earlier requests have hashed.
     hashed: usize,
     under_way: Option<JoinHandle<Result<AfterSpan>>>,
-    watch: Option<Watch>,
+    manner: Manner,
 }
 
 impl<'a> Spans<'a> {
@@ -148,7 +158,7 @@ impl<'a> Spans<'a> {
             tail: Bytes::new(),
             hashed: upload.tail.len(),
             under_way: None,
-            watch: None,
+            manner: Manner::default(),
         }
     }
 
@@ -179,16 +189,17 @@ impl<'a> Spans<'a> {
         };
         let lock = Arc::clone(&self.lock);
         let container = Arc::clone(&self.container);
-        let watch = self.watch.clone().filter(|_| !ends);
+        let watch = self.manner.watch.clone().filter(|_| !ends);
+        let is_proven = self.manner.is_proven;
         let readable = self.chunks * CHUNK_BYTES as u64;
         self.under_way = Some(tokio::spawn(async move {
             let _lock = lock;
-            let unhashed = span.slice(hashed..);
-            let hashing = tokio::task::spawn_blocking(move || hash(hasher, &unhashed));
+            let unhashed = if is_proven { Bytes::new() } else { span.slice(hashed..) };
+            let hashing = hash(hasher, unhashed);
             let sealing = tokio::task::spawn_blocking(move || container.store(first, &span, ends));
             let stored = sealing.await.map_err(Error::internal)??;
             let written = writer.write(stored).await;
-            let hasher = hashing.await.map_err(Error::internal)?;
+            let hasher = hashing.await?;
             written?;
             if let Some(watch) = watch {
                 watch(readable);
@@ -230,7 +241,9 @@ impl<'a> Spans<'a> {
             self.send(self.tail.len(), true).await?;
         }
         self.settle().await?;
-        if let Some(hasher) = &mut self.hasher {
+        if let Some(hasher) = &mut self.hasher
+            && !self.manner.is_proven
+        {
             hasher.update(self.pending.bytes().get(self.hashed..).unwrap_or_default());
         }
         if let Some(writer) = &mut self.writer {
@@ -265,7 +278,14 @@ impl<'a> Spans<'a> {
     }
 }
 
-fn hash(mut hasher: Hasher, bytes: &Bytes) -> Hasher {
-    hasher.update(bytes);
-    hasher
+/// Begins at once, on a thread of its own, unless there is nothing to hash.
+fn hash(mut hasher: Hasher, bytes: Bytes) -> impl Future<Output = Result<Hasher>> + Send {
+    if bytes.is_empty() {
+        return Either::Left(ready(Ok(hasher)));
+    }
+    let hashing = tokio::task::spawn_blocking(move || {
+        hasher.update(&bytes);
+        hasher
+    });
+    Either::Right(hashing.map(|hashed| hashed.map_err(Error::internal)))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::ingest::{End, Watch, ingest_watched};
+use super::ingest::{End, Manner, ingest_as};
 use super::{BodyStream, finish, initiate};
 use crate::blobs;
 use crate::encryption;
@@ -12,33 +12,38 @@ use crate::names::Digest;
 use crate::pull_through::import_layer::Fetch;
 use crate::repositories::Repository;
 
+/// Where bytes come from, and so what shows that they have their digest.
+pub(crate) enum Origin<'a> {
+    /// From an upstream, while others read them: they are hashed, and the lease of the fetch has to
+    /// hold at the end.
+    Upstream(&'a Fetch<'a>),
+    /// From a blob of our own that is kept as it is: they are hashed.
+    Stored,
+    /// From a sealed blob of our own of so many bytes, whose key opens nothing but what was held
+    /// against the digest when it was sealed (`docs/decisions/0008-copies-of-sealed-blobs.md`): they
+    /// are counted.
+    Sealed(u64),
+}
+
 /// Makes `repository` hold the blob of these bytes. When it returns, the blob survives a power
 /// failure; what a crash leaves of it goes with its upload.
 ///
 /// # Errors
-/// [`ErrorKind::InvalidLayer`] where the bytes have another digest, [`ErrorKind::Unavailable`] where
-/// they end early. Nothing is kept of either.
+/// [`ErrorKind::InvalidLayer`] where an upstream sent bytes of another digest, or more or fewer than
+/// it said, and an internal one where our own store did; [`ErrorKind::Unavailable`] where they end
+/// early, or somebody else fetches the blob now. Nothing is kept of any of them.
 pub(crate) async fn receive(
     call: &Call<'_>,
     repository: &Repository,
     body: BodyStream,
     digest: &Digest,
+    origin: Origin<'_>,
 ) -> Result<()> {
-    receive_watched(call, repository, body, digest, None).await
-}
-
-/// As [`receive`], of a blob that others read while it comes.
-///
-/// # Errors
-/// As [`receive`]; [`ErrorKind::InvalidLayer`] also where there are more or fewer bytes than were
-/// to come, [`ErrorKind::Unavailable`] also where somebody else fetches it now.
-pub(crate) async fn receive_watched(
-    call: &Call<'_>,
-    repository: &Repository,
-    body: BodyStream,
-    digest: &Digest,
-    fetch: Option<&Fetch<'_>>,
-) -> Result<()> {
+    let (fetch, size) = match origin {
+        Origin::Upstream(fetch) => (Some(fetch), None),
+        Origin::Stored => (None, None),
+        Origin::Sealed(size) => (None, Some(size)),
+    };
     let domain = encryption::ensure_account_domain(call, &repository.address).await?;
     let mut tx = call.write().await?;
     let id = initiate::insert(&mut tx, call, repository, &domain).await?;
@@ -52,9 +57,9 @@ pub(crate) async fn receive_watched(
     drop(tx);
     lock.writes(&upload.object_id);
     let received_before = upload.received;
-    let watch: Option<Watch> =
-        fetch.map(|fetch| fetch.watch(call.app, &upload.object_id, &upload.container));
-    let taken = ingest_watched(call.app, &mut upload, Some(body), true, &lock, watch).await;
+    let watch = fetch.map(|fetch| fetch.watch(call.app, &upload.object_id, &upload.container));
+    let manner = Manner { watch, is_proven: size.is_some() };
+    let taken = ingest_as(call.app, &mut upload, Some(body), true, &lock, manner).await;
     let refused = match taken {
         Ok(End::Complete) => None,
         Ok(End::Broken(error)) => {
@@ -68,11 +73,19 @@ pub(crate) async fn receive_watched(
     };
     let refused = match refused {
         Some(error) => Some(error),
-        None if finish::matching_digest(call.app, &upload, digests).await?.is_none() => {
-            Some(Error::new(
-                ErrorKind::InvalidLayer,
-                format!("The bytes of the layer do not have the digest {digest}."),
-            ))
+        None if !match size {
+            Some(size) => size == upload.received,
+            None => finish::matching_digest(call.app, &upload, digests).await?.is_some(),
+        } =>
+        {
+            Some(match fetch {
+                Some(_) => Error::new(
+                    ErrorKind::InvalidLayer,
+                    format!("The bytes of the layer do not have the digest {digest}."),
+                ),
+                // Whoever asked for the copy can do nothing about it.
+                None => Error::internal(format!("what is stored of {digest} is something else")),
+            })
         }
         None => fetch.and_then(|fetch| fetch.refusal(upload.received)),
     };

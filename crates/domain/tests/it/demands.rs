@@ -26,6 +26,9 @@ use tonnage_domain::execute::{Operation, Service};
 use tonnage_domain::gc::operations::{DescribeGarbageCollection, RunGarbageCollection};
 use tonnage_domain::identities::get_authorization_token::GetAuthorizationToken;
 use tonnage_domain::identities::get_caller_identity::GetCallerIdentity;
+use tonnage_domain::image_shares::operations::{
+    CreateImageShare, ListImageShares, RevokeImageShare,
+};
 use tonnage_domain::images::ImageStatusFilter;
 use tonnage_domain::images::batch_delete_image::BatchDeleteImage;
 use tonnage_domain::images::batch_get_image::BatchGetImage;
@@ -34,6 +37,7 @@ use tonnage_domain::images::describe_images::DescribeImages;
 use tonnage_domain::images::get_manifest::GetManifest;
 use tonnage_domain::images::list_image_referrers::ListImageReferrers;
 use tonnage_domain::images::list_images::{ListImages, TagStatus};
+use tonnage_domain::images::list_tag_history::ListTagHistory;
 use tonnage_domain::images::list_tags::ListTags;
 use tonnage_domain::images::precondition::Precondition;
 use tonnage_domain::images::put_image::PutImage;
@@ -58,6 +62,7 @@ use tonnage_domain::lifecycle::preview_operations::{
 use tonnage_domain::lifecycle::put_lifecycle_policy::PutLifecyclePolicy;
 use tonnage_domain::names::{AccountId, Digest, Reference, RepositoryName, Tag};
 use tonnage_domain::operations::OPERATIONS;
+use tonnage_domain::overview::describe_activity::{DescribeActivity, Of};
 use tonnage_domain::overview::describe_image_content::DescribeImageContent;
 use tonnage_domain::overview::describe_storage::DescribeStorage;
 use tonnage_domain::overview::search_images::{self, SearchImages};
@@ -98,6 +103,7 @@ use tonnage_domain::replication::backfills::stop_replication_backfill::StopRepli
 use tonnage_domain::replication::carry::To;
 use tonnage_domain::replication::describe_image_replication_status::DescribeImageReplicationStatus;
 use tonnage_domain::replication::describe_replication::DescribeReplication;
+use tonnage_domain::replication::describe_replication_matrix::DescribeReplicationMatrix;
 use tonnage_domain::replication::list_replications::ListReplications;
 use tonnage_domain::replication::put_replication_configuration::PutReplicationConfiguration;
 use tonnage_domain::replication::refinements::{
@@ -224,6 +230,7 @@ fn table() -> Table {
         unique_id: ACCOUNT.to_owned(),
         access_key_id: None,
         session: None,
+        share: None,
     };
     let context = context(&principal, START);
     let mut table = Table { context, text: String::new(), seen: BTreeSet::new() };
@@ -386,6 +393,13 @@ fn scanning(table: &mut Table) {
     table.add("by tag", &start(by_tag("v1")));
     table.add("by digest", &start(by_digest(&digest)));
     let (sbom, format) = (repository.clone(), Format::Spdx2_3);
+    let (seconds, uses_max) = (3600, None);
+    let share = |id| CreateImageShare { repository: repository.clone(), id, seconds, uses_max };
+    table.add("by tag", &share(by_tag("v1")));
+    table.add("by digest", &share(by_digest(&digest)));
+    table.add("", &ListImageShares { repository: repository.clone(), page: page(None, 1) });
+    let share = "share-1".to_owned();
+    table.add("", &RevokeImageShare { repository: repository.clone(), share });
     table.add("by tag", &GetImageSbom { repository: sbom, id: by_tag("v1"), format });
     let describe =
         |id| DescribeImageScanFindings { repository: repository.clone(), id, page: page(None, 1) };
@@ -407,6 +421,12 @@ fn overview(table: &mut Table, repository: &RepositoryAddress) {
     let (repository, kind) = (repository.clone(), search_images::Kind::Whole);
     let images = SearchImages { repository: repository.clone(), text, kind, page: page(None, 1) };
     table.add("", &images);
+    table.add("of a registry", &DescribeActivity { of: Of::Registry });
+    table.add("of a repository", &DescribeActivity { of: Of::Repository(repository.clone()) });
+    let of = Of::Image(repository.clone(), Digest::of_sha256(b"one"));
+    table.add("of an image", &DescribeActivity { of });
+    let history = ListTagHistory { repository: repository.clone(), tag: None, page: page(None, 1) };
+    table.add("", &history);
     table.add("by tag", &DescribeImageContent { repository, id: by_tag("v1") });
 }
 
@@ -526,6 +546,7 @@ fn replication(table: &mut Table) {
     table.add("", &PutReplicationRefinements { refinement });
     table.add("", &GetReplicationRefinements);
     table.add("", &DescribeReplication);
+    table.add("", &DescribeReplicationMatrix);
     let repository = address("team/app");
     table.add("", &ListReplications { repository, page: page(None, 1) });
     table.add("", &RetryReplication { repository: None, destination: None, after: None });

@@ -6,6 +6,7 @@ pub(crate) mod advisories;
 mod backups;
 pub(crate) mod client;
 pub(crate) mod events;
+pub(crate) mod image_shares;
 mod jobs;
 mod public;
 pub(crate) mod pull_through;
@@ -322,6 +323,30 @@ pub(crate) struct Sbom {
     pub(crate) document: String,
 }
 
+/// A move of a tag.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct TagMove {
+    /// When, in RFC 3339.
+    pub(crate) at: String,
+    /// The tag.
+    pub(crate) tag: String,
+    /// What it names from then on; nothing when it was removed.
+    pub(crate) digest: Option<String>,
+    /// What it named before.
+    pub(crate) previous: Option<String>,
+    /// Who moved it: an ARN.
+    pub(crate) principal: String,
+}
+
+/// What `GET /repositories/tag-history` answers.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct TagMoves {
+    /// The last one first.
+    pub(crate) moves: Vec<TagMove>,
+    /// What to ask for as `after` when there are more.
+    pub(crate) next: Option<String>,
+}
+
 /// What `POST /repositories/rename` takes and answers.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -375,6 +400,10 @@ pub(crate) struct PublicDomain {
     pub(crate) file: String,
     /// The line that it has to have.
     pub(crate) line: String,
+    /// The name whose text record proves it too.
+    pub(crate) record: String,
+    /// That text.
+    pub(crate) text: String,
     /// When it was last looked for.
     pub(crate) checked_at: Option<String>,
     /// Why it was not seen then; may be empty.
@@ -402,17 +431,24 @@ pub(crate) struct PublicSettings {
     pub(crate) scan_on_push: Option<bool>,
 }
 
-/// How often something of a public repository was pulled on a day.
+/// How often something of a public repository was pulled. Of a sum only what it is by is there.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct PullCount {
     /// The day in UTC, `2026-01-31`.
-    pub(crate) day: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) day: Option<String>,
     /// The tag, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) tag: Option<String>,
     /// The digest.
-    pub(crate) digest: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) digest: Option<String>,
     /// The platform, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) platform: Option<String>,
+    /// The network, where it was told apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) network: Option<String>,
     /// How often.
     pub(crate) pulls: u64,
 }

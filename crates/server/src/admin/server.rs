@@ -191,6 +191,7 @@ impl Admin {
             (&Method::PUT, ["repositories", "sparse-manifests"]) => {
                 self.put_sparse_manifests(read(request, "a repository").await?).await
             }
+            (&Method::GET, ["repositories", "tag-history"]) => self.list_tag_history(&query).await,
             (&Method::POST, ["repositories", "sbom"]) => {
                 self.get_sbom(read(request, "an image and a format").await?).await
             }
@@ -208,6 +209,15 @@ impl Admin {
             }
             (&Method::POST, ["replication", "retry"]) => {
                 self.retry_replication(read(request, "what to retry").await?).await
+            }
+            (&Method::POST, ["image-shares"]) => {
+                self.create_image_share(read(request, "what to share").await?).await
+            }
+            (&Method::POST, ["image-shares", "list"]) => {
+                self.list_image_shares(read(request, "a repository").await?).await
+            }
+            (&Method::POST, ["image-shares", "revoke"]) => {
+                self.revoke_image_share(read(request, "a share").await?).await
             }
             (&Method::GET, ["public", "aliases"]) => self.list_public_aliases(&query).await,
             (
@@ -486,7 +496,8 @@ fn status_of(kind: ErrorKind) -> StatusCode {
         ErrorKind::AccountNotFound
         | ErrorKind::JobNotFound
         | ErrorKind::RegistryNotFound
-        | ErrorKind::RepositoryNotFound => StatusCode::NOT_FOUND,
+        | ErrorKind::RepositoryNotFound
+        | ErrorKind::ImageNotFound => StatusCode::NOT_FOUND,
         ErrorKind::AccessDenied => StatusCode::FORBIDDEN,
         ErrorKind::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
         ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,

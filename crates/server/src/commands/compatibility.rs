@@ -179,15 +179,19 @@ const DECISIONS: &[(&str, &str)] = &[
     ),
     (
         "ECR Public: gallery",
-        "Pages of our own under the public host, beside what clients ask there; `docs/public.md`. Pulls are counted by repository, tag, digest, platform and day.",
+        "Pages of our own under the public host, beside what clients ask there; `docs/public.md`. Pulls are counted by repository, tag, digest, platform and day, and by network and day.",
     ),
     (
         "ECR Public: verified accounts",
-        "`verified` is true where the operator said so (`tonnage public verify`) or the owner has proven a domain (`tonnage public domains prove`); the gallery shows which.",
+        "`verified` is true where the operator said so (`tonnage public verify`) or the owner has proven a domain (`tonnage public domains prove`) by a file or a record of the DNS; the gallery shows which.",
     ),
     (
         "ECR Public: tag immutability and scans",
         "Not in ECR Public's model; owners turn them on with `tonnage public set`, and the gallery shows what holds and what was found. `docs/public.md`.",
+    ),
+    (
+        "Image shares",
+        "Not in ECR: with `image_shares`, `tonnage images share` makes a password with which somebody without an account pulls one private image for a while, within what its maker may. `docs/image-shares.md`.",
     ),
     (
         "Console",

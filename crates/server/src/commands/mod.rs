@@ -15,6 +15,7 @@ mod events;
 mod fsck;
 mod gc;
 mod http_client;
+mod images;
 mod jobs;
 mod keys;
 mod migrate;
@@ -31,7 +32,7 @@ mod repository;
 mod restore;
 mod scrub;
 
-pub(crate) use self::policy::lint_policy;
+pub(crate) use self::policy::{known_actions, lint_policy};
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -61,6 +62,7 @@ pub(crate) fn run(command: Subcommands) -> Result<ExitCode> {
         Subcommands::Account(command) => block_on(account::run(command)),
         Subcommands::Public(command) => block_on(public::run(command)),
         Subcommands::Policy(command) => policy::run(command),
+        Subcommands::Images(command) => block_on(images::run(command)),
         Subcommands::Repository(command) => block_on(repository::run(command)),
         Subcommands::PullThrough(command) => block_on(pull_through::run(command)),
         Subcommands::Replication(command) => block_on(replication::run(command)),

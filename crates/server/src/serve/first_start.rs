@@ -67,6 +67,7 @@ pub(super) async fn open(directory: &DataDirectory, config: &Config) -> Result<O
             create_on_push: config.registry.create_on_push,
             blob_mounting: config.registry.blob_mounting,
             sparse_manifests: config.registry.sparse_manifests,
+            image_shares: config.registry.image_shares,
             encrypt_at_rest: config.registry.encrypt_at_rest,
             gc_grace_seconds: config.registry.gc_grace_seconds,
             scrub_bytes_per_second: config.registry.scrub_bytes_per_second,

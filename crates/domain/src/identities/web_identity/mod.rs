@@ -31,6 +31,12 @@ pub trait Documents: Send + Sync {
     /// The whole takes a few seconds at most.
     fn get<'a>(&'a self, url: &'a str, bytes_max: usize) -> BoxFuture<'a, Result<Bytes, String>>;
 
+    /// The text records that the DNS has of `name`, each as one; an error is a sentence for the
+    /// operator. It takes a few seconds at most.
+    fn texts<'a>(&'a self, _name: &'a str) -> BoxFuture<'a, Result<Vec<Vec<u8>>, String>> {
+        Box::pin(async { Err("No name server is asked here.".to_owned()) })
+    }
+
     /// What `url` answers to a form that is sent there, whatever its status is below 500.
     fn post<'a>(
         &'a self,
@@ -99,6 +105,7 @@ pub async fn authenticate(
         unique_id: format!("{}:{}", provider.entity.name, identity.subject),
         access_key_id: None,
         session: None,
+        share: None,
     };
     Ok((principal, identity))
 }

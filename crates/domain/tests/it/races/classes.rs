@@ -19,6 +19,7 @@ pub(super) enum Class {
     Identity,
     /// Manifests, their edges and their tags.
     Image,
+    ImageShare,
     Job,
     LifecyclePolicy,
     PullThroughRule,
@@ -55,6 +56,7 @@ impl Class {
         Self::FindingFilter,
         Self::Identity,
         Self::Image,
+        Self::ImageShare,
         Self::Job,
         Self::LifecyclePolicy,
         Self::PullThroughRule,
@@ -112,6 +114,7 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "GetSessionToken"
         | "GetAuthorizationToken"
         | "GetDownloadUrlForLayer" => Class::TokenKey,
+        "CreateImageShare" | "RevokeImageShare" => Class::ImageShare,
         "CreateAccount" | "SetAccountState" => Class::Account,
         "DeleteAccountLimit" | "PutAccountLimit" => Class::AccountLimit,
         "PutAccountSetting" => Class::AccountSetting,
@@ -193,7 +196,9 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "DescribePullThroughCacheRules"
         | "DescribeRegistries"
         | "DescribeRegistry"
+        | "DescribeActivity"
         | "DescribeReplication"
+        | "DescribeReplicationMatrix"
         | "DescribeReplicationBackfillResults"
         | "DescribeRepositories"
         | "DescribeRepositoryCreationTemplates"
@@ -222,6 +227,7 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "GetLifecyclePolicyPreview"
         | "GetManifest"
         | "GetPublicRepositorySettings"
+        | "ListImageShares"
         | "ListPublicDomains"
         | "GetPullStatistics"
         | "GetRegistryCatalogData"
@@ -246,6 +252,7 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "ListReplicationBackfills"
         | "ListReplications"
         | "ListSigningProfiles"
+        | "ListTagHistory"
         | "ListTags"
         | "ListTagsForResource"
         | "ValidatePullThroughCacheRule" => return Some(Writes::Nothing),

@@ -1,5 +1,6 @@
 //! What arrives, and what does not.
 
+use tonnage_domain::app::Settings;
 use tonnage_domain::images::ImageStatusFilter;
 use tonnage_domain::images::batch_delete_image::BatchDeleteImage;
 use tonnage_domain::images::list_image_referrers::ListImageReferrers;
@@ -356,5 +357,38 @@ async fn deletions_in_another_account_need_its_permission_for_them() {
         registry.run(delete).await.unwrap();
         world.drain().await;
         assert_eq!(world.tags(&at(AWAY, EAST, "app")).await, expected, "{actions}");
+    }
+}
+
+/// Sealed layers are not hashed on their way, plain ones are; neither is passed on with a wrong byte.
+#[tokio::test]
+async fn a_damaged_layer_is_not_copied() {
+    for encrypt_at_rest in [true, false] {
+        let world = World::with_settings(Settings { encrypt_at_rest, ..Settings::default() }).await;
+        let registry = &world.registry;
+        let app = registry.create("app").await;
+        world.rules(vec![rule(&[to(AWAY, EAST)])]).await;
+        world.allow(BOTH).await;
+        let (config, large) = (Blob::new("config", 100), Blob::new("large", 2_500_000));
+        for blob in [&config, &large] {
+            registry.push_blob(&app, blob).await.unwrap();
+        }
+        let object = registry.object_file(registry.objects_present().first().unwrap());
+        let mut bytes = std::fs::read(&object).unwrap();
+        bytes[2_000_000] ^= 1;
+        std::fs::write(&object, &bytes).unwrap();
+        let image = Pushed::image(&config, &[&large]);
+        registry.put(&app, &image, Some("v1")).await.unwrap();
+        world.drain().await;
+        let copy = at(AWAY, EAST, "app");
+        assert_eq!(world.resolve(&copy, "v1").await, None, "sealed: {encrypt_at_rest}");
+
+        bytes[2_000_000] ^= 1;
+        std::fs::write(&object, &bytes).unwrap();
+        registry.clock.advance_seconds(3_600);
+        world.drain().await;
+        let arrived = world.resolve(&copy, "v1").await;
+        assert_eq!(arrived.as_ref(), Some(&image.digest), "sealed: {encrypt_at_rest}");
+        registry.check_no_orphans().await;
     }
 }

@@ -10,6 +10,7 @@ mod renames;
 mod settings;
 
 use tonnage_domain::accounts::CreateAccount;
+use tonnage_domain::app::Settings;
 use tonnage_domain::context::Principal;
 use tonnage_domain::identities::access_keys;
 use tonnage_domain::images::ImageIdentifier;
@@ -64,7 +65,11 @@ struct World {
 
 impl World {
     async fn new() -> Self {
-        let registry = Registry::new().await;
+        Self::with_settings(Settings::default()).await
+    }
+
+    async fn with_settings(settings: Settings) -> Self {
+        let registry = Registry::with_settings(settings).await;
         let (management_account, id) = (account(ACCOUNT), account(AWAY));
         let create = CreateAccount { management_account, id, name: "away".to_owned() };
         let (_, key) = registry.run(create).await.unwrap();
