@@ -363,7 +363,7 @@ def test_settings_of_a_registry_are_saved(server: Server, browser: Browser) -> N
     says(browser, "eu-west-1")
     rules = ecr.describe_registry()["replicationConfiguration"]["rules"]
     assert rules[0]["destinations"] == [{"region": "eu-west-1", "registryId": ACCOUNT}]
-    press(browser, "Try again what failed")
+    press(browser, "Try again what failed here")
     says(browser, "Queued again: 0 images")
 
     go(browser, server, f"{here}/scanning")

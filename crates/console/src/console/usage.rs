@@ -125,7 +125,7 @@ fn days(usage: &StorageUsage) -> Markup {
     html! {
         section aria-labelledby="growth" {
             h2 #growth { "Growth" }
-            p { (format::count(pushes, "image", "images")) " pushed in " (DAYS) " days that are still there, with " (format::size(bytes)) " of layers that were not there before." }
+            p { "Pushed in " (DAYS) " days and still there: " (format::count(pushes, "image", "images")) ", with " (format::size(bytes)) " of layers that were not there before." }
             (parts::table("Pushes by day", &["Day (UTC)", "#Pushes", "#New", ""], &html! {
                 @for day in usage.days.iter().rev().filter(|day| day.pushes > 0 || day.new_bytes > 0) { tr {
                     th scope="row" { (format::day(day.begins_at)) }
