@@ -11,9 +11,10 @@
 mod public;
 mod rest;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -617,53 +618,85 @@ fn check_secrecy(row: &str, existing: &Answer, missing: &Answer) {
     }
 }
 
-#[tokio::test]
-async fn who_may_do_what_is_reviewed() {
-    let mut text = String::new();
-    let mut cells = async |row: &str, ask: &dyn Ask| {
-        writeln!(text, "{row}").unwrap();
-        for (identity, name) in IDENTITIES {
-            let asking = Asking::new(identity).await;
-            let found = ask.ask(&asking, row).await;
-            writeln!(text, "    {name:38}{found}").unwrap();
-        }
-    };
+/// A row's name, and how it is asked.
+type Asked = (String, Box<dyn Ask>);
+
+fn rows() -> Vec<Asked> {
+    let mut rows: Vec<Asked> = Vec::new();
+    let mut add = |row: &str, ask: Box<dyn Ask>| rows.push((row.to_owned(), ask));
     let mut by_route = BTreeSet::new();
     for (path, methods) in ROUTES {
         for (method, operation) in *methods {
             by_route.insert(*operation);
-            cells(&format!("{method} {path}"), &Route { method, path }).await;
+            add(&format!("{method} {path}"), Box::new(Route { method, path }));
             if *operation == "InitiateLayerUpload" {
                 by_route.insert("MountLayer");
-                cells(&format!("{method} {path}?mount={{digest}}&from={{other}}"), &Mount).await;
+                let row = format!("{method} {path}?mount={{digest}}&from={{other}}");
+                add(&row, Box::new(Mount));
             }
         }
     }
     for method in ["GET", "HEAD"] {
-        cells(&format!("{method} /layers/{{token}}"), &Route { method, path: "/layers/nonsense" })
-            .await;
+        let path = "/layers/nonsense";
+        add(&format!("{method} /layers/{{token}}"), Box::new(Route { method, path }));
     }
     for (method, path, operation) in public::ROUTES {
         if let Some(operation) = operation {
             by_route.insert(operation);
         }
-        cells(&format!("public {method} {path}"), &public::Route { method, path }).await;
+        add(&format!("public {method} {path}"), Box::new(public::Route { method, path }));
     }
     for entry in OPERATIONS {
         let row = format!("{}:{}", entry.service.as_str(), entry.name);
         match entry.service {
-            Service::CloudTrail => cells(&row, &CloudTrail(entry.name)).await,
-            Service::Ecr => cells(&row, &Json(entry.name)).await,
-            Service::EcrPublic => cells(&row, &public::Json(entry.name)).await,
-            Service::Iam => cells(&row, &Form("iam", entry.name)).await,
-            Service::Inspector2 => cells(&row, &rest::Inspector(entry.name)).await,
-            Service::SecretsManager => cells(&row, &Secrets(entry.name)).await,
-            Service::Signer => cells(&row, &rest::Signer(entry.name)).await,
-            Service::Sts => cells(&row, &Form("sts", entry.name)).await,
+            Service::CloudTrail => add(&row, Box::new(CloudTrail(entry.name))),
+            Service::Ecr => add(&row, Box::new(Json(entry.name))),
+            Service::EcrPublic => add(&row, Box::new(public::Json(entry.name))),
+            Service::Iam => add(&row, Box::new(Form("iam", entry.name))),
+            Service::Inspector2 => add(&row, Box::new(rest::Inspector(entry.name))),
+            Service::SecretsManager => add(&row, Box::new(Secrets(entry.name))),
+            Service::Signer => add(&row, Box::new(rest::Signer(entry.name))),
+            Service::Sts => add(&row, Box::new(Form("sts", entry.name))),
             Service::Tonnage if by_route.contains(entry.name) => {}
-            Service::Tonnage => cells(&row, &Admin(entry.name)).await,
+            Service::Tonnage => add(&row, Box::new(Admin(entry.name))),
         }
     }
+    rows
+}
+
+/// What everybody gets for one row, each of a registry of their own.
+async fn cells((row, ask): &Asked) -> String {
+    let mut text = format!("{row}\n");
+    for (identity, name) in IDENTITIES {
+        let asking = Asking::new(identity).await;
+        let found = ask.ask(&asking, row).await;
+        writeln!(text, "    {name:38}{found}").unwrap();
+    }
+    text
+}
+
+#[test]
+fn who_may_do_what_is_reviewed() {
+    let rows = rows();
+    let found = Mutex::new(BTreeMap::new());
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        while let Some((number, row)) = {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            rows.get(number).map(|row| (number, row))
+        } {
+            let text = runtime.block_on(cells(row));
+            found.lock().unwrap().insert(number, text);
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(work);
+        }
+        work();
+    });
+    let text: String = found.into_inner().unwrap().into_values().collect();
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/matrix.txt");
     if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
         std::fs::write(path, &text).unwrap();
@@ -678,7 +711,7 @@ async fn who_may_do_what_is_reviewed() {
 type Told<'a> = std::pin::Pin<Box<dyn Future<Output = String> + 'a>>;
 
 /// How a row is asked.
-trait Ask {
+trait Ask: Sync {
     fn ask<'a>(&'a self, asking: &'a Asking, row: &'a str) -> Told<'a>;
 }
 
