@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 from typing import Any, Iterator
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import requests
@@ -133,12 +134,12 @@ class Wanderer:
         answer = self.get("/console/sign-in/provider", next=next_page)
         assert answer.status_code == 303, answer.text
         assert answer.headers["location"].startswith(f"{self.server.provider.url}/authorize?")
-        return dict(requests.compat.parse_qsl(requests.compat.urlsplit(answer.headers["location"]).query))  # type: ignore[attr-defined]
+        return dict(parse_qsl(urlsplit(answer.headers["location"]).query))
 
     def back(self, asked: dict[str, str], **changes: str) -> requests.Response:
         """Comes back from the provider."""
-        address = requests.compat.urlsplit(self.server.provider.back(asked))
-        query = dict(requests.compat.parse_qsl(address.query))  # type: ignore[attr-defined]
+        address = urlsplit(self.server.provider.back(asked))
+        query = dict(parse_qsl(address.query))
         return self.get(address.path, **{**query, **changes})
 
 
@@ -168,6 +169,9 @@ def test_nobody_comes_in_by_a_way_of_their_own(federated: FederatedServer, known
     refused(other.back(asked), 401, "another browser")
     refused(Wanderer(federated).get(BACK, code="x", state="y"), 401, "another browser")
     refused(one.back(asked, state="wrong"), 401, "another browser")
+    told = one.get(BACK, error="access_denied", error_description="call 555", state="wrong")
+    refused(told, 401, "another browser")
+    assert "555" not in told.text
     asked = one.begin()
     refused(one.back(asked, code="guessed"), 401, "invalid_grant")
     asked = one.begin()

@@ -58,6 +58,8 @@ def pages(server: Server) -> dict[str, str]:
             ]
         }
     )
+    ecr.create_repository(repositoryName="team/stored")
+    aws.registry(server, ecr).push_small_image("team/stored", "v1", "something to look at")
     ecr.create_pull_through_cache_rule(ecrRepositoryPrefix="quay", upstreamRegistryUrl="quay.io")
     ecr.create_repository_creation_template(
         prefix="team", appliedFor=["CREATE_ON_PUSH"], description=HOSTILE, resourceTags=[{"Key": "team", "Value": "web"}]
@@ -110,7 +112,6 @@ def pages(server: Server) -> dict[str, str]:
         "no-usage": "/console/eu-north-1/usage",
         "activity": f"{HERE}/activity",
         "denied-activity": f"{HERE}/activity?outcome=denied&who=nobody",
-        "wrong-activity": f"{HERE}/activity?from=yesterday",
         "events": f"{HERE}/activity/events",
         "no-events": "/console/eu-north-1/activity/events",
         "jobs": f"{HERE}/jobs",
@@ -362,7 +363,7 @@ def test_settings_of_a_registry_are_saved(server: Server, browser: Browser) -> N
     says(browser, "eu-west-1")
     rules = ecr.describe_registry()["replicationConfiguration"]["rules"]
     assert rules[0]["destinations"] == [{"region": "eu-west-1", "registryId": ACCOUNT}]
-    press(browser, "Try again what failed")
+    press(browser, "Try again what failed here")
     says(browser, "Queued again: 0 images")
 
     go(browser, server, f"{here}/scanning")

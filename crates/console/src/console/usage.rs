@@ -4,23 +4,27 @@ use maud::{Markup, html};
 use tonnage_domain::error::Error;
 use tonnage_domain::gc::operations::DescribeGarbageCollection;
 use tonnage_domain::gc::{Plan, Status};
+use tonnage_domain::overview::describe_activity::{Activity, DescribeActivity, Of};
 use tonnage_domain::overview::describe_storage::{DAYS, DescribeStorage, StorageUsage};
 
 use super::asked::{Asked, Part};
 use super::parts;
 use super::reply::{Page, Reply};
+use super::repositories::activity;
 use crate::format;
 
 pub(crate) async fn show(asked: &Asked<'_>) -> Result<Reply, Error> {
     let usage = asked.part(DescribeStorage).await?;
+    let activity = asked.part(DescribeActivity { of: Of::Registry }).await?;
     let management_account = asked.app.management_account;
     let garbage = asked.part(DescribeGarbageCollection { management_account }).await?;
-    Ok(page(asked, &usage, &garbage).into())
+    Ok(page(asked, &usage, &activity, &garbage).into())
 }
 
 pub(crate) fn page(
     asked: &Asked<'_>,
     usage: &Part<StorageUsage>,
+    activity: &Part<Activity>,
     garbage: &Part<(Status, Plan)>,
 ) -> Page {
     let largest = usage.as_ref().ok().and_then(|usage| usage.repositories.first());
@@ -32,7 +36,12 @@ pub(crate) fn page(
                 p { "Once images are pushed in " (asked.context.region) ", this page says how much they take, which repositories take the most, and how it grows." }
                 (parts::copy(&format!("docker push {}/app:v1", asked.registry())))
             })),
-            Ok(usage) => { (sums(usage)) (repositories(asked, usage)) (days(usage)) },
+            Ok(usage) => {
+                (sums(usage))
+                (repositories(asked, usage))
+                (days(usage))
+                @if let Ok(activity) = activity { (activity::pulls_and_pushes(asked, activity)) }
+            },
         }
         section aria-labelledby="garbage" {
             h2 #garbage { "What would be given back" }
@@ -116,7 +125,7 @@ fn days(usage: &StorageUsage) -> Markup {
     html! {
         section aria-labelledby="growth" {
             h2 #growth { "Growth" }
-            p { (format::count(pushes, "image", "images")) " pushed in " (DAYS) " days that are still there, with " (format::size(bytes)) " of layers that were not there before." }
+            p { "Pushed in " (DAYS) " days and still there: " (format::count(pushes, "image", "images")) ", with " (format::size(bytes)) " of layers that were not there before." }
             (parts::table("Pushes by day", &["Day (UTC)", "#Pushes", "#New", ""], &html! {
                 @for day in usage.days.iter().rev().filter(|day| day.pushes > 0 || day.new_bytes > 0) { tr {
                     th scope="row" { (format::day(day.begins_at)) }

@@ -59,6 +59,8 @@ const MADE: &[(&str, &[(&str, &str)])] = &[
 /// Where each page is looked at that names something, and what it must say.
 const NAMED: &[(&str, &str, &str)] = &[
     ("repositories/{repository}", "repositories/team/app", "v1"),
+    ("repositories/{repository}/-/activity", "repositories/team/app/-/activity", "Pulled most"),
+    ("repositories/{repository}/-/history", "repositories/team/app/-/history", "v1"),
     ("repositories/{repository}/-/lifecycle", "repositories/team/app/-/lifecycle", "rulePriority"),
     ("repositories/{repository}/-/permissions", "repositories/team/app/-/permissions", "policy"),
     ("repositories/{repository}/-/settings", "repositories/team/app/-/settings", "team=web"),
@@ -90,8 +92,8 @@ const NAMED: &[(&str, &str, &str)] = &[
     ("activity/events", "activity/events?kind=image-pushed&repository=team/app", "Image pushed"),
 ];
 
-/// Pages that lead somewhere else.
-const LEADING: [&str; 2] = ["open", "/go"];
+/// What leads somewhere else, and a picture.
+const LEADING: [&str; 4] = ["iam", "open", "/go", "public/repositories/{repository}/-/logo"];
 
 #[tokio::test]
 async fn every_page_of_the_table_is_made_of_nothing_but_text() {
@@ -116,7 +118,7 @@ async fn every_page_of_the_table_is_made_of_nothing_but_text() {
             check_page(path, &page.body);
             assert!(!page.body.contains(HOSTILE), "{path}");
             // Each page says which command does the same.
-            let is_bare = matches!(pattern, "registry" | "iam" | "simulator");
+            let is_bare = matches!(pattern, "registry" | "simulator");
             assert!(is_bare || page.body.contains("The same from a shell"), "{path}");
             seen.insert(pattern);
             page.body

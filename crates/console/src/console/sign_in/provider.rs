@@ -90,6 +90,10 @@ async fn back(
     let next = percent_decode_str(next).decode_utf8().unwrap_or_default();
     let next = if is_ours(&next) { next.as_ref() } else { "/console/" };
     if let Some(code) = query.optional("error") {
+        // What is repeated is the provider's: nobody else may have this page say something.
+        if let Err(error) = federation::check_state(secret, query.text("state")) {
+            return failed(visit, cookies, next, &error);
+        }
         let (code, more) =
             (federation::told(code), federation::told(query.text("error_description")));
         let text = match more.is_empty() {

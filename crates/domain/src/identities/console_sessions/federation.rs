@@ -201,16 +201,13 @@ fn authorization_address(
 /// trusts whoever it is, [`ErrorKind::IdentityProviderUnreachable`], [`ErrorKind::Throttled`].
 pub async fn finish(app: &App, context: &RequestContext, back: &Back<'_>) -> Result<NewSession> {
     let settings = settings(app)?;
-    let expected = made(back.secret, "state");
-    let is_one = bool::from(expected.as_bytes().ct_eq(back.state.as_bytes()));
-    if back.secret.is_empty() || !is_one || back.code.is_empty() {
-        return Err(refused(
-            "This sign-in was begun in another browser, or more than ten minutes ago. Begin again.",
-        ));
+    if back.code.is_empty() {
+        return Err(of_another());
     }
+    check_state(back.secret, back.state)?;
     let source = context.source_address;
     // Each sign-in is one attempt of nobody yet, so that it counts for its source only.
-    let name = expected.clone();
+    let name = back.state.to_owned();
     app.sign_ins.begin(&name, source, context.now).map_err(|seconds| {
         let minutes = seconds.div_euclid(60) + 1;
         let text =
@@ -284,6 +281,22 @@ pub async fn finish(app: &App, context: &RequestContext, back: &Back<'_>) -> Res
         federated: Some((session_token, subject_mark)),
     };
     insert(app, found, context.now).await
+}
+
+/// Refuses what is no answer to the sign-in that this browser began.
+///
+/// # Errors
+/// [`ErrorKind::Unauthenticated`].
+pub fn check_state(secret: &str, state: &str) -> Result<()> {
+    let is_one = made(secret, "state").as_bytes().ct_eq(state.as_bytes());
+    match !secret.is_empty() && bool::from(is_one) {
+        true => Ok(()),
+        false => Err(of_another()),
+    }
+}
+
+fn of_another() -> Error {
+    refused("This sign-in was begun in another browser, or more than ten minutes ago. Begin again.")
 }
 
 fn refused(text: impl Into<String>) -> Error {
