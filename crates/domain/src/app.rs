@@ -14,6 +14,7 @@ use crate::gc::{Collector, Wake};
 use crate::identities::access_keys::uses::Uses;
 use crate::identities::authorization_token::KnownTokens;
 use crate::identities::console_sessions::attempts::Attempts;
+use crate::identities::console_sessions::federation::{FederationSettings, Provider};
 use crate::identities::token_keys::TokenKeys;
 use crate::identities::web_identity::{Documents, KeySets};
 use crate::ids::Ids;
@@ -96,6 +97,10 @@ pub struct Settings {
     pub public_limits: PublicLimits,
     /// After how many seconds without a page a session of the console ends.
     pub console_idle_seconds: i64,
+    /// Whether private images may be shared with whoever has no account, for a while.
+    pub image_shares: bool,
+    /// Which identity provider lets people in to the console.
+    pub federation: Option<FederationSettings>,
     /// Where advisories come from.
     pub advisories: AdvisorySettings,
 }
@@ -126,6 +131,8 @@ impl Default for Settings {
             scan_scratch: std::env::temp_dir(),
             public_limits: PublicLimits::ECR,
             console_idle_seconds: 30 * 60,
+            image_shares: false,
+            federation: None,
             advisories: AdvisorySettings::NONE,
         }
     }
@@ -162,6 +169,7 @@ pub struct App {
     pub(crate) resource_policies: ResourcePolicyCache,
     pub(crate) key_uses: Uses,
     pub(crate) sign_ins: Attempts,
+    pub(crate) federation: Provider,
     pub(crate) denials: Denials,
     pub(crate) upload_locks: UploadLocks,
     pub(crate) copying: Copying,

@@ -264,6 +264,8 @@ pub(crate) struct OwnPolicies {
     identity: Arc<Effective>,
     session: SessionPolicies,
     limit: Option<Arc<Compiled>>,
+    /// What a share keeps from whoever shows it.
+    share: Option<Policy>,
 }
 
 impl OwnPolicies {
@@ -278,31 +280,38 @@ impl OwnPolicies {
         if matches!(principal.kind, PrincipalKind::Service | PrincipalKind::ServiceLinkedRole) {
             let document = services::policy_of(principal)?;
             let identity = Arc::new(Effective::built_in("service", document)?);
-            return Ok(Self { identity, session: SessionPolicies::default(), limit: None });
+            return Ok(Self {
+                identity,
+                session: SessionPolicies::default(),
+                limit: None,
+                share: None,
+            });
         }
         if principal.kind == PrincipalKind::Anonymous {
             let session = SessionPolicies::default();
-            return Ok(Self { identity: Arc::default(), session, limit: None });
+            return Ok(Self { identity: Arc::default(), session, limit: None, share: None });
         }
         let session = sessions::policies::load(tx, principal).await?;
         let limit = governing::limit(app, tx, &principal.account, basis, remember).await?;
         if principal.kind == PrincipalKind::WebIdentity {
             // It has no policies; whoever trusts its provider says what it may.
-            return Ok(Self { identity: Arc::default(), session, limit });
+            return Ok(Self { identity: Arc::default(), session, limit, share: None });
         }
         let versions = principals::version_names(principal)
             .into_iter()
             .map(|name| basis.version(&name).map(|version| (name, version)))
             .collect::<Result<Vec<_>>>()?;
         let identity = app.policies.get(tx, principal.id, versions, remember).await?;
-        Ok(Self { identity, session, limit })
+        let share = principal.share.as_ref().map(|share| share.policy()).transpose()?;
+        Ok(Self { identity, session, limit, share })
     }
 
     /// The principal's own policies; a federated user has none but by its session.
     fn identity(&self) -> Vec<NamedPolicy<'_>> {
         let own = self.identity.documents.iter().filter(|_| !self.session.powerless);
         let kind = self.session.kind.map(|policy| ("temporary credentials", policy));
-        own.map(named).chain(kind).collect()
+        let share = self.share.iter().map(|policy| ("image share", policy));
+        own.map(named).chain(kind).chain(share).collect()
     }
 
     fn boundary(&self) -> Option<NamedPolicy<'_>> {
@@ -466,7 +475,8 @@ pub(crate) fn refusal(context: &RequestContext, action: &str, arn: &str, told: &
         // As in AWS: what a role trusts is not for whoever has some token to learn.
         return Error::new(ErrorKind::AccessDenied, format!("Not authorized to perform {action}"));
     }
-    let who = &context.principal.arn;
+    // Whoever has a share learns nothing of its maker.
+    let who = context.principal.recorded_arn();
     Error::new(
         ErrorKind::AccessDenied,
         format!("User: {who} is not authorized to perform: {action} on resource: {arn} {told}"),

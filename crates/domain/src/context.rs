@@ -1,10 +1,12 @@
 //! Who asks, where, when and from where: built once per request by the front end.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::clock::Millis;
 use crate::identities::sessions::SessionPrincipal;
+use crate::image_shares::Grant;
 use crate::names::{AccountId, Region};
 
 /// What a principal is.
@@ -84,6 +86,8 @@ pub struct Principal {
     pub access_key_id: Option<String>,
     /// What it is a session of, when it signed with temporary credentials.
     pub session: Option<Arc<SessionPrincipal>>,
+    /// What it is limited to, when somebody acts for it with a share that it made.
+    pub share: Option<Arc<Grant>>,
 }
 
 impl Principal {
@@ -98,6 +102,15 @@ impl Principal {
             unique_id: "anonymous".to_owned(),
             access_key_id: None,
             session: None,
+            share: None,
+        }
+    }
+
+    /// How logs and access records name it: of a share, the share.
+    pub(crate) fn recorded_arn(&self) -> Cow<'_, str> {
+        match &self.share {
+            Some(share) => Cow::Owned(share.arn()),
+            None => Cow::Borrowed(&self.arn),
         }
     }
 }

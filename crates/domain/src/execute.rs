@@ -14,6 +14,7 @@ use crate::clock::Millis;
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identities::entities::EntityKind;
+use crate::image_shares;
 use crate::jobs;
 use crate::metadata::{Metadata, MetadataError, MetadataErrorKind, Mode, Row, Transaction, Value};
 use crate::names::{AccountId, Arn, Partition, Region, RepositoryName};
@@ -22,6 +23,8 @@ use crate::secrets::SecretId;
 /// Which API an operation belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Service {
+    /// AWS CloudTrail, as far as it tells of what was done.
+    CloudTrail,
     /// Amazon ECR private, AWS JSON and its Docker endpoint.
     Ecr,
     /// Amazon ECR Public, AWS JSON and its Docker endpoint.
@@ -44,6 +47,7 @@ impl Service {
     /// The prefix of its actions, and its name in a SigV4 scope.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::CloudTrail => "cloudtrail",
             Self::Ecr => "ecr",
             Self::EcrPublic => "ecr-public",
             Self::Iam => "iam",
@@ -61,6 +65,7 @@ impl Service {
     /// When the action is not of this service; in a constant, that is an error of compilation.
     pub(crate) const fn name_in(self, action: &'static str) -> &'static str {
         let prefix = match self {
+            Self::CloudTrail => "cloudtrail:",
             Self::Iam => "iam:",
             Self::Inspector2 => "inspector2:",
             Self::Ecr => "ecr:",
@@ -278,6 +283,11 @@ pub trait Operation: Send + Sized {
     /// What it needs to be allowed to do: at least one demand.
     fn demands(&self, context: &RequestContext) -> Vec<Demand>;
 
+    /// What of an image it reads, which somebody with a share may; nothing for what they never may.
+    fn shared_part(&self) -> Option<image_shares::Part<'_>> {
+        None
+    }
+
     /// Does it. Only [`execute`] calls this.
     ///
     /// # Errors
@@ -323,6 +333,10 @@ async fn decide_and_run<O: Operation>(
         return Err(Error::internal(format!("{} demands nothing", entry.name)));
     }
     let permit = authorize::authorize(app, context, demands).await?;
+    if let Some(grant) = &context.principal.share {
+        let part = (entry, operation.shared_part());
+        Box::pin(image_shares::admit(app, context, grant, part, &permit)).await?;
+    }
     operation.run(Call { app, context, permit, entry }).await
 }
 

@@ -4,11 +4,13 @@ use crate::accounts::{CreateAccount, ListAccounts, SetAccountState};
 use crate::advisories::operations::{ListAdvisorySources, SyncAdvisories};
 use crate::archive::restore_image::ActivateImage;
 use crate::archive::update_image_storage_class::UpdateImageStorageClass;
+use crate::audit::lookup_events::LookupEvents;
 use crate::backup::operations::CreateBackup;
 use crate::blobs::batch_check_layer_availability::BatchCheckLayerAvailability;
 use crate::blobs::delete_blob::DeleteBlob;
 use crate::blobs::get_blob::{GetBlob, HeadBlob};
 use crate::blobs::get_download_url_for_layer::GetDownloadUrlForLayer;
+use crate::events::search_events::SearchEvents;
 use crate::execute::{Entry, Operation};
 use crate::gallery::get_pull_statistics::GetPullStatistics;
 use crate::gallery::listings::BrowseGallery;
@@ -67,6 +69,7 @@ use crate::identities::simulation::{SimulateCustomPolicy, SimulatePrincipalPolic
 use crate::identities::users::{
     self, CreateUser, DeleteUser, GetUser, ListCredentials, ListUsers, UpdateUser,
 };
+use crate::image_shares::operations::{CreateImageShare, ListImageShares, RevokeImageShare};
 use crate::images::batch_delete_image::BatchDeleteImage;
 use crate::images::batch_get_image::BatchGetImage;
 use crate::images::delete_manifest::DeleteManifest;
@@ -96,6 +99,7 @@ use crate::lifecycle::preview_operations::{
 use crate::lifecycle::put_lifecycle_policy::PutLifecyclePolicy;
 use crate::overview::describe_activity::DescribeActivity;
 use crate::overview::describe_image_content::DescribeImageContent;
+use crate::overview::describe_storage::DescribeStorage;
 use crate::overview::search_images::SearchImages;
 use crate::overview::search_repositories::SearchRepositories;
 use crate::overview::summarize_registry::SummarizeRegistry;
@@ -207,6 +211,7 @@ use crate::uploads::mount::MountLayer;
 
 /// Every operation, by service and name.
 pub const OPERATIONS: &[Entry] = &[
+    LookupEvents::ENTRY,
     BatchCheckLayerAvailability::ENTRY,
     BatchDeleteImage::ENTRY,
     BatchGetImage::ENTRY,
@@ -443,6 +448,7 @@ pub const OPERATIONS: &[Entry] = &[
     CancelUpload::ENTRY,
     CreateAccount::ENTRY,
     CreateBackup::ENTRY,
+    CreateImageShare::ENTRY,
     DeleteBlob::ENTRY,
     DecidePublicAlias::ENTRY,
     DeleteAccountLimit::ENTRY,
@@ -453,6 +459,7 @@ pub const OPERATIONS: &[Entry] = &[
     DescribeReplication::ENTRY,
     DescribeReplicationMatrix::ENTRY,
     DescribeScrub::ENTRY,
+    DescribeStorage::ENTRY,
     DecidePublicDomain::ENTRY,
     DescribeImageContent::ENTRY,
     DescribeUpload::ENTRY,
@@ -479,6 +486,7 @@ pub const OPERATIONS: &[Entry] = &[
     ListJobs::ENTRY,
     ListReplications::ENTRY,
     ListPublicAliases::ENTRY,
+    ListImageShares::ENTRY,
     ListPublicDomains::ENTRY,
     ProvePublicDomain::ENTRY,
     RemovePublicDomain::ENTRY,
@@ -492,6 +500,7 @@ pub const OPERATIONS: &[Entry] = &[
     ReplicateSetting::ENTRY,
     RetryReplication::ENTRY,
     RequestPublicAlias::ENTRY,
+    RevokeImageShare::ENTRY,
     RetryJob::ENTRY,
     MountLayer::ENTRY,
     PutAccountLimit::ENTRY,
@@ -499,6 +508,7 @@ pub const OPERATIONS: &[Entry] = &[
     PutReplicationRefinements::ENTRY,
     PutSparseManifests::ENTRY,
     RunGarbageCollection::ENTRY,
+    SearchEvents::ENTRY,
     SearchGallery::ENTRY,
     SearchImages::ENTRY,
     SearchRepositories::ENTRY,

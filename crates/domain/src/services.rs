@@ -103,6 +103,7 @@ impl ServicePrincipal {
             unique_id: self.name.to_owned(),
             access_key_id: None,
             session: None,
+            share: None,
         }
     }
 

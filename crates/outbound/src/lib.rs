@@ -6,13 +6,14 @@
 //! connection is made; time and sizes are bounded. Proxies of the environment are not used, because
 //! they would resolve the name again.
 //!
-//! [`Client`] fetches single documents and follows no redirect. [`registry`] asks registries in the
+//! [`dns`] asks the operator's name servers for text records. [`Client`] fetches single documents and follows no redirect. [`registry`] asks registries in the
 //! OCI distribution protocol: it keeps connections for a while, logs in, and follows redirects, each
 //! of which passes the guard again.
 
 mod addresses;
 mod client;
 mod connection;
+pub mod dns;
 mod error;
 mod pool;
 pub mod registry;

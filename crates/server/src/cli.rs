@@ -2,6 +2,8 @@
 //! configuration as a flag.
 
 mod advisories;
+mod events;
+mod images;
 mod public;
 
 use std::ffi::OsString;
@@ -16,6 +18,8 @@ mod pull_through;
 mod replication;
 
 pub(crate) use self::advisories::AdvisoriesCommands;
+pub(crate) use self::events::EventsCommands;
+pub(crate) use self::images::{ImagesCommands, ShareArguments};
 pub(crate) use self::public::{
     Movable, OnOff, PublicAliasArguments, PublicAliasCommands, PublicCommands,
     PublicDomainArguments, PublicDomainCommands, PublicSetArguments,
@@ -123,6 +127,10 @@ Examples:
     #[command(subcommand, arg_required_else_help = true)]
     Public(PublicCommands),
 
+    /// Share images with whoever has no account.
+    #[command(subcommand, arg_required_else_help = true)]
+    Images(ImagesCommands),
+
     /// Settings of repositories that ECR does not have.
     #[command(subcommand, arg_required_else_help = true)]
     Repository(RepositoryCommands),
@@ -164,6 +172,10 @@ Examples:
     /// Look at the sources of advisories, and have them read.
     #[command(subcommand, arg_required_else_help = true)]
     Advisories(AdvisoriesCommands),
+
+    /// Look at what happened in a registry.
+    #[command(subcommand, arg_required_else_help = true)]
+    Events(EventsCommands),
 
     /// Look at the jobs of the running server, cancel them or have them tried again.
     #[command(subcommand, arg_required_else_help = true)]

@@ -5,6 +5,7 @@ use http::{HeaderMap, StatusCode};
 use tonnage_domain::app::App;
 use tonnage_domain::error::{Error, ErrorKind};
 use tonnage_domain::identities::authorization_token::{self, TokenIdentity};
+use tonnage_domain::image_shares;
 
 use super::error::OciError;
 use super::{header, text};
@@ -69,13 +70,25 @@ pub(super) async fn authenticate(
     let Some((scheme, credentials)) = value.split_once(' ') else {
         return Err(Challenge::Missing);
     };
-    if !scheme.eq_ignore_ascii_case("basic") {
+    let credentials = credentials.trim();
+    let share = match scheme {
+        _ if value.len() > AUTHORIZATION_BYTES_MAX => None,
+        basic if basic.eq_ignore_ascii_case("basic") => image_shares::password_in(credentials),
+        bearer if bearer.eq_ignore_ascii_case("bearer") => {
+            image_shares::is_password(credentials).then(|| credentials.into())
+        }
+        _ => None,
+    };
+    if share.is_none() && !scheme.eq_ignore_ascii_case("basic") {
         return Err(Challenge::Missing);
     }
     if value.len() > AUTHORIZATION_BYTES_MAX {
         return Err(Challenge::Malformed);
     }
-    let verified = authorization_token::verify_basic(app, credentials.trim(), arrival.now).await;
+    let verified = match &share {
+        Some(password) => image_shares::verify(app, password, arrival.now).await,
+        None => authorization_token::verify_basic(app, credentials, arrival.now).await,
+    };
     let mut identity = verified.map_err(|error| match error.kind() {
         ErrorKind::TokenInvalid => Challenge::Malformed,
         _ => Challenge::Refused(error),

@@ -26,6 +26,7 @@ mod pulls_through;
 mod ranges;
 mod referrers;
 mod routes;
+mod shares;
 mod sizes;
 mod sparse;
 mod uploads;

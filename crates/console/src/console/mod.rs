@@ -7,6 +7,7 @@
 //! with a redirect that says what came of it.
 
 mod account;
+mod activity;
 mod asked;
 mod cookies;
 mod dashboard;
@@ -25,6 +26,7 @@ mod routes;
 mod sign_in;
 mod simulator;
 mod statements;
+mod usage;
 
 use bytes::Bytes;
 use http::header::{
@@ -35,6 +37,7 @@ use http::header::{
 use http::{Method, Response, StatusCode, Uri};
 use percent_encoding::percent_decode_str;
 use secrecy::ExposeSecret as _;
+use subtle::ConstantTimeEq as _;
 use tonnage_domain::app::App;
 use tonnage_domain::context::RequestContext;
 use tonnage_domain::error::{Error, ErrorKind, chain};
@@ -132,6 +135,11 @@ impl Visit<'_> {
     }
 }
 
+/// The addresses of all pages for people who are signed in, as the table has them.
+pub fn pages() -> impl Iterator<Item = &'static str> {
+    routes::ROUTES.iter().filter(|route| route.get.is_some()).map(|route| route.pattern)
+}
+
 /// Answers with a page, a file, or an error for people.
 pub async fn answer(app: &App, visit: &Visit<'_>) -> Response<Bytes> {
     if let Some(asset) = assets::find(visit.uri.path()) {
@@ -175,6 +183,9 @@ async fn route(app: &App, visit: &Visit<'_>, cookies: &Cookies<'_>) -> Response<
     if rest == "sign-in" {
         return sign_in::answer(app, visit, cookies, &form).await;
     }
+    if matches!(rest, sign_in::provider::BEGIN | sign_in::provider::BACK) {
+        return sign_in::provider::answer(app, visit, cookies, rest).await;
+    }
     let token = cookies.get(Cookie::Session).unwrap_or_default();
     let session = match console_sessions::find(app, token, visit.context.now).await {
         Ok(session) => session,
@@ -185,7 +196,7 @@ async fn route(app: &App, visit: &Visit<'_>, cookies: &Cookies<'_>) -> Response<
         let wanted = if sends { String::new() } else { visit.uri.to_string() };
         return redirect(&sign_in::path_to(&wanted), &cookies.forget(Cookie::Session));
     };
-    if sends && form.text("csrf") != csrf_of(token) {
+    if sends && !is_same(form.text("csrf"), &csrf_of(token)) {
         return bare_page(visit, StatusCode::FORBIDDEN);
     }
     let must_change = session.must_change_password && !matches!(rest, "password" | "sign-out");
@@ -281,6 +292,11 @@ fn missing_page() -> Page {
 /// nothing of the token.
 fn csrf_of(token: &str) -> String {
     assets::fingerprint_long(format!("csrf {token}").as_bytes())
+}
+
+/// Compares what was sent with what should have been, in a time that tells nothing of either.
+fn is_same(sent: &str, expected: &str) -> bool {
+    sent.as_bytes().ct_eq(expected.as_bytes()).into()
 }
 
 fn html(status: StatusCode, text: String) -> Response<Bytes> {

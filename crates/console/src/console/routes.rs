@@ -10,9 +10,13 @@ use tonnage_domain::names::Region;
 use super::asked::Asked;
 use super::reply::Reply;
 use super::repositories::{
-    activity, create, history, image, images, lifecycle, permissions, settings,
+    activity as repository_activity, create, history, image, images, lifecycle, permissions,
+    settings,
 };
-use super::{account, dashboard, iam, jobs, public, registry, repositories, sign_in, simulator};
+use super::{
+    account, activity, dashboard, iam, jobs, public, registry, repositories, sign_in, simulator,
+    usage,
+};
 
 /// A page on its way.
 pub(crate) type Answering<'a> = Pin<Box<dyn Future<Output = Result<Reply, Error>> + Send + 'a>>;
@@ -54,7 +58,7 @@ pub(crate) const ROUTES: &[Route] = &[
     route!("open", get repositories::open),
     route!("repositories", get repositories::list),
     route!("repositories/{repository}", get images::show),
-    route!("repositories/{repository}/-/activity", get activity::show),
+    route!("repositories/{repository}/-/activity", get repository_activity::show),
     route!("repositories/{repository}/-/delete", post settings::delete),
     route!("repositories/{repository}/-/history", get history::show),
     route!("repositories/{repository}/-/images/{digest}", get image::show, post image::act),
@@ -108,6 +112,10 @@ pub(crate) const ROUTES: &[Route] = &[
     route!("public/repositories/{repository}", get public::catalog::show, post public::catalog::act),
     route!("public/repositories/{repository}/-/logo", get public::catalog::show_logo),
     route!("public/repositories/{repository}/-/delete", post public::delete),
+    route!("activity", get activity::list),
+    route!("activity/events", get activity::events::list),
+    route!("activity/{id}", get activity::show),
+    route!("usage", get usage::show),
     route!("jobs", get jobs::list),
     route!("jobs/{id}", get jobs::show, post jobs::act),
     route!("/account", get account::show),
@@ -131,7 +139,10 @@ pub(crate) const MENU: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     ("Public", &[("public", "Public repositories"), ("public/registry", "Public registry")]),
-    ("Operation", &[("jobs", "Jobs")]),
+    (
+        "Operation",
+        &[("activity", "Events and audit"), ("usage", "Storage and usage"), ("jobs", "Jobs")],
+    ),
     ("You", &[("/account", "Account and sessions")]),
 ];
 

@@ -14,7 +14,7 @@ use tonnage_domain::uploads::initiate::InitiateLayerUpload;
 use crate::browser::{Browser, Registry, check_page};
 use crate::sessions::{PASSWORD, allow, user};
 
-const HOSTILE: &str = "<script>alert(1)</script>";
+pub(crate) const HOSTILE: &str = "<script>alert(1)</script>";
 const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
@@ -56,7 +56,10 @@ async fn push(
 }
 
 /// An index with one image, and a signature.
-async fn push_all(registry: &Registry, repository: &RepositoryAddress) -> (Digest, Digest) {
+pub(crate) async fn push_all(
+    registry: &Registry,
+    repository: &RepositoryAddress,
+) -> (Digest, Digest) {
     let config = format!(
         r#"{{"os":"linux","architecture":"amd64","config":{{"Cmd":["{HOSTILE}"],"Labels":{{"{HOSTILE}":"{HOSTILE}"}}}},
            "history":[{{"created_by":"COPY {HOSTILE} /"}}],"rootfs":{{"type":"layers","diff_ids":[]}}}}"#

@@ -1,6 +1,9 @@
 //! The access record: one line in the log per operation, one row per change, written in the
 //! transaction of the change, and one row per denial, written with others soon after.
 
+pub mod lookup_events;
+pub mod record;
+
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Mutex, PoisonError};
@@ -46,7 +49,7 @@ async fn insert(
             context.now,
             context.account.as_str(),
             context.region.as_str(),
-            &context.principal.arn,
+            context.principal.recorded_arn().into_owned(),
             context.principal.access_key_id.as_deref(),
             context.source_address.to_string(),
             &context.user_agent,
@@ -102,7 +105,7 @@ pub(crate) fn note_denial(
     let resources = resources.join(" ");
     let denial = chain(error);
     let mut hasher = DefaultHasher::new();
-    (&context.principal.arn, entry.name, &resources, &denial).hash(&mut hasher);
+    (context.principal.recorded_arn(), entry.name, &resources, &denial).hash(&mut hasher);
     let same = hasher.finish();
     let is_fresh = |noted: &Millis| context.now.0.saturating_sub(noted.0) < SAME_MILLIS;
 
@@ -156,7 +159,8 @@ pub(crate) fn log(
     let service = entry.service.as_str();
     let operation = entry.name;
     let request_id = context.request_id.as_str();
-    let principal = context.principal.arn.as_str();
+    let principal = context.principal.recorded_arn();
+    let principal = principal.as_ref();
     let resource = demands.first().map(|demand| demand.resource.arn()).unwrap_or_default();
     match error {
         None => tracing::debug!(service, operation, request_id, principal, resource, "operation"),

@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::execute::{
     Call, Demand, Entry, Operation, RegistryAction, Service, Tx, registry_action,
 };
+use crate::image_shares::Part;
 use crate::names::Digest;
 use crate::public::limits::{self, Wanted};
 use crate::pull_through::pull::blob_elsewhere;
@@ -33,6 +34,10 @@ impl Operation for GetBlob {
                 .demand(registry_action!("GetDownloadUrlForLayer"))
                 .with_key("tonnage:ImageDigest", vec![self.digest.to_string()]),
         ]
+    }
+
+    fn shared_part(&self) -> Option<Part<'_>> {
+        Some(Part::Blob(&self.digest))
     }
 
     async fn run(self, call: Call<'_>) -> Result<BlobReader> {
@@ -103,6 +108,10 @@ impl Operation for HeadBlob {
             private: "ecr:BatchCheckLayerAvailability",
             public: "ecr-public:GetDownloadUrlForLayer",
         })]
+    }
+
+    fn shared_part(&self) -> Option<Part<'_>> {
+        Some(Part::Blob(&self.digest))
     }
 
     async fn run(self, call: Call<'_>) -> Result<u64> {

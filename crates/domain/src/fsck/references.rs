@@ -116,6 +116,7 @@ const REFERENCES: &[Reference] = &[
     reference!("flaw_records"."source" => "advisory_sources"."name"),
     reference!("replication_backfills"."registry_id" => "registries"."id"),
     reference!("replication_backfill_results"."backfill_id" => "replication_backfills"."id"),
+    reference!("image_shares"."repository_id" => "repositories"."id"),
     reference!("uploads"."repository_id" => "repositories"."id"),
     reference!("lifecycle_policies"."repository_id" => "repositories"."id"),
     reference!("lifecycle_expired_subjects"."repository_id" => "repositories"."id"),

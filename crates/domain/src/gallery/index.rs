@@ -95,6 +95,7 @@ async fn write(app: &App, tx: &mut Tx, repository_id: i64) -> Result<()> {
         for statement in [
             "DELETE FROM gallery_repositories WHERE repository_id = $1",
             "DELETE FROM public_pulls WHERE repository_id = $1",
+            "DELETE FROM public_pull_networks WHERE repository_id = $1",
         ] {
             tx.execute(statement, params![repository_id]).await?;
         }

@@ -1,5 +1,7 @@
 //! One repository in a list, and the home page, which is made of lists.
 
+use std::collections::{BTreeSet, HashMap};
+
 use super::{browse, search};
 use crate::clock::Millis;
 use crate::context::RequestContext;
@@ -7,10 +9,11 @@ use crate::error::{Error, Result};
 use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
 use crate::names::{AccountId, RepositoryName};
 use crate::params;
-use crate::public::aliases::{self, AliasName};
+use crate::public::aliases::AliasName;
 use crate::public::domains::{self, DomainName};
 use crate::public::registries::RegistryCatalogData;
 use crate::registries::Document as _;
+use crate::some::{self, some_ids};
 
 /// Repositories of each list of the home page.
 const HOME_MAX: u32 = 6;
@@ -99,9 +102,8 @@ impl Operation for BrowseGallery {
             (search::Sort::Updated, &mut home.newest),
             (search::Sort::Pulls, &mut home.most_pulled),
         ] {
-            for id in search::walk(&mut tx, &search::Slots::default(), sort, HOME_MAX, 0).await? {
-                list.extend(load(&mut tx, id).await?);
-            }
+            let ids = search::walk(&mut tx, &search::Slots::default(), sort, HOME_MAX, 0).await?;
+            *list = load_all(&mut tx, &ids).await?;
         }
         let rows = tx
             .all(
@@ -116,8 +118,10 @@ impl Operation for BrowseGallery {
                 params![PUBLISHERS_MAX, CANDIDATES],
             )
             .await?;
+        let ids = rows.iter().map(|row| row.get(0)).collect::<Result<Vec<i64>, _>>()?;
+        let mut publishers = publishers(&mut tx, &ids).await?;
         for row in &rows {
-            if let Some(publisher) = publisher(&mut tx, row.get(0)?).await? {
+            if let Some(publisher) = publishers.remove(&row.get::<i64>(0)?) {
                 home.publishers.push(PublisherSummary {
                     publisher,
                     repositories: row.get(1)?,
@@ -131,23 +135,53 @@ impl Operation for BrowseGallery {
 
 /// Whose a registry is; nobody's that has no alias.
 pub(super) async fn publisher(tx: &mut Tx, registry_id: i64) -> Result<Option<Publisher>> {
-    let row = tx
-        .optional("SELECT account_id FROM registries WHERE id = $1", params![registry_id])
-        .await?;
-    let Some(row) = row else { return Ok(None) };
-    let account = AccountId::parse(&row.get::<String>(0)?).map_err(Error::internal)?;
-    let Some(alias) = aliases::primary(tx, &account).await? else { return Ok(None) };
-    let data = RegistryCatalogData::load(tx, Some(registry_id)).await?;
-    let domains::Known { verified, domain } = domains::known(tx, Some(registry_id)).await?;
-    Ok(Some(Publisher { account, alias, display_name: data.display_name, verified, domain }))
+    Ok(publishers(tx, &[registry_id]).await?.remove(&registry_id))
+}
+
+/// Whose registries are; those without an alias are left out. A list has few statements, however long
+/// it is: a database that is not in this process is asked over a network.
+async fn publishers(tx: &mut Tx, registries: &[i64]) -> Result<HashMap<i64, Publisher>> {
+    let mut rows = Vec::new();
+    for params in some::chunks(registries) {
+        let sql = some_ids!(
+            "SELECT registries.id, registries.account_id, public_aliases.name FROM registries \
+             JOIN public_aliases ON public_aliases.registry_id = registries.id \
+             WHERE registries.id IN " " AND public_aliases.is_primary = 1"
+        );
+        rows.extend(tx.all(sql, &params).await?);
+    }
+    let mut data = RegistryCatalogData::of_all(tx, registries).await?;
+    let mut known = domains::known_of_all(tx, registries).await?;
+    let mut publishers = HashMap::new();
+    for row in rows {
+        let (id, alias): (i64, String) = (row.get(0)?, row.get(2)?);
+        let domains::Known { verified, domain } = known.remove(&id).unwrap_or_default();
+        let publisher = Publisher {
+            account: AccountId::parse(&row.get::<String>(1)?).map_err(Error::internal)?,
+            alias: AliasName::parse(&alias)
+                .ok_or_else(|| Error::internal(format!("stored alias: {alias}")))?,
+            display_name: data.remove(&id).unwrap_or_default().display_name,
+            verified,
+            domain,
+        };
+        publishers.insert(id, publisher);
+    }
+    Ok(publishers)
 }
 
 /// A public repository as lists show it.
 pub(super) async fn load(tx: &mut Tx, repository_id: i64) -> Result<Option<Listing>> {
-    let row = tx
-        .optional(
-            "SELECT repositories.registry_id, repositories.name, public_catalog_data.description, \
-             public_catalog_data.logo_id, COALESCE(gallery_repositories.operating_systems, '[]'), \
+    Ok(load_all(tx, &[repository_id]).await?.pop())
+}
+
+/// Public repositories as lists show them, in this order; those that are gone are left out.
+pub(super) async fn load_all(tx: &mut Tx, repositories: &[i64]) -> Result<Vec<Listing>> {
+    let mut rows = Vec::new();
+    for params in some::chunks(repositories) {
+        let sql = some_ids!(
+            "SELECT repositories.id, repositories.registry_id, repositories.name, \
+             public_catalog_data.description, public_catalog_data.logo_id, \
+             COALESCE(gallery_repositories.operating_systems, '[]'), \
              COALESCE(gallery_repositories.architectures, '[]'), \
              COALESCE(gallery_repositories.tag_count, 0), COALESCE(gallery_repositories.pulls, 0), \
              COALESCE(gallery_repositories.updated_at, repositories.created_at) \
@@ -155,22 +189,29 @@ pub(super) async fn load(tx: &mut Tx, repository_id: i64) -> Result<Option<Listi
              LEFT JOIN public_catalog_data ON public_catalog_data.repository_id = repositories.id \
              LEFT JOIN gallery_repositories \
              ON gallery_repositories.repository_id = repositories.id \
-             WHERE repositories.id = $1 AND registries.region = ''",
-            params![repository_id],
-        )
-        .await?;
-    let Some(row) = row else { return Ok(None) };
-    let Some(publisher) = publisher(tx, row.get(0)?).await? else { return Ok(None) };
+             WHERE repositories.id IN " " AND registries.region = ''"
+        );
+        rows.extend(tx.all(sql, &params).await?);
+    }
+    let registries: BTreeSet<i64> = rows.iter().map(|row| row.get(1)).collect::<Result<_, _>>()?;
+    let registries: Vec<i64> = registries.into_iter().collect();
+    let publishers = publishers(tx, &registries).await?;
     let list = |text: String| serde_json::from_str(&text).map_err(Error::internal);
-    Ok(Some(Listing {
-        publisher,
-        name: RepositoryName::parse(&row.get::<String>(1)?).map_err(Error::internal)?,
-        description: row.get(2)?,
-        logo_id: row.get(3)?,
-        operating_systems: list(row.get(4)?)?,
-        architectures: list(row.get(5)?)?,
-        tag_count: row.get(6)?,
-        pulls: row.get(7)?,
-        updated_at: row.get(8)?,
-    }))
+    let mut listings = HashMap::new();
+    for row in rows {
+        let Some(publisher) = publishers.get(&row.get::<i64>(1)?).cloned() else { continue };
+        let listing = Listing {
+            publisher,
+            name: RepositoryName::parse(&row.get::<String>(2)?).map_err(Error::internal)?,
+            description: row.get(3)?,
+            logo_id: row.get(4)?,
+            operating_systems: list(row.get(5)?)?,
+            architectures: list(row.get(6)?)?,
+            tag_count: row.get(7)?,
+            pulls: row.get(8)?,
+            updated_at: row.get(9)?,
+        };
+        listings.insert(row.get::<i64>(0)?, listing);
+    }
+    Ok(repositories.iter().filter_map(|id| listings.remove(id)).collect())
 }

@@ -6,10 +6,18 @@
 //! credentials are told apart by their address.
 //!
 //! Requests are noted in memory and counted within a second or at an orderly stop; what cannot be
-//! written stays in memory until it can.
+//! written stays in memory until it can. An orderly stop also writes down what the next requests of
+//! clients may belong to, and the next start reads it, so that a pull that straddles a restart is
+//! counted once.
+
+mod networks;
+mod restart;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
 
 use crate::app::App;
 use crate::authorize::Permit;
@@ -20,6 +28,8 @@ use crate::execute::{Call, Tx};
 use crate::metadata::{Mode, Row};
 use crate::names::{Digest, Reference};
 use crate::params;
+
+pub use self::restart::{restore, save};
 
 /// Requests that are noted between two writes; past that, pulls go uncounted.
 const NOTED_MAX: usize = 100_000;
@@ -42,16 +52,18 @@ pub fn start_of(day: i64) -> Millis {
 }
 
 /// Who asked: an account's principal, or an address.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 enum Client {
     Principal(i64),
-    Address(std::net::IpAddr),
+    Address(IpAddr),
 }
 
 /// A request for a manifest.
 #[derive(Debug)]
 struct Fetch {
     client: Client,
+    /// From where it was asked.
+    source: IpAddr,
     repository_id: i64,
     image_id: i64,
     digest: String,
@@ -64,7 +76,7 @@ struct Fetch {
 }
 
 /// What is counted together.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Key {
     repository_id: i64,
     day: i64,
@@ -74,7 +86,7 @@ struct Key {
 }
 
 /// The index that a client fetched last from a repository.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Recent {
     image_id: i64,
     key: Key,
@@ -89,6 +101,10 @@ struct Known {
     tags: HashMap<(Client, i64, String), (String, Millis)>,
     /// What is not written yet.
     counts: BTreeMap<Key, i64>,
+    /// The same, by repository, day and network.
+    networks: BTreeMap<(i64, i64, String), i64>,
+    /// The day on which rows of old days were removed.
+    cleared_on: Option<i64>,
 }
 
 /// Requests that are not counted yet, and what they may belong to.
@@ -121,7 +137,18 @@ pub(crate) fn note(
     let noted = &call.app.public_pulls.noted;
     let mut noted = noted.lock().unwrap_or_else(PoisonError::into_inner);
     if noted.len() < NOTED_MAX {
-        noted.push(Fetch { client, repository_id, image_id, digest, tag, is_index, taken, at });
+        let source = context.source_address;
+        noted.push(Fetch {
+            client,
+            source,
+            repository_id,
+            image_id,
+            digest,
+            tag,
+            is_index,
+            taken,
+            at,
+        });
     }
 }
 
@@ -169,8 +196,11 @@ pub async fn flush(app: &App) -> Result<()> {
         )
         .await?;
     }
+    known.write_networks(&mut tx, day_of(app.clock.now())).await?;
     tx.commit().await?;
     known.counts.clear();
+    known.networks.clear();
+    known.cleared_on = Some(day_of(app.clock.now()));
     Ok(())
 }
 
@@ -207,6 +237,8 @@ impl Known {
             is_together(*then).then(|| tag.clone())
         };
         let tag = tag.clone().or_else(told).unwrap_or_default();
+        let network = networks::of(fetch.source);
+        *self.networks.entry((repository_id, day_of(at), network)).or_default() += 1;
         let (digest, platform) = (digest.clone(), String::new());
         let key = Key { repository_id, day: day_of(at), tag, digest, platform };
         *self.counts.entry(key.clone()).or_default() += 1;

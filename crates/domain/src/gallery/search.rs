@@ -5,7 +5,7 @@
 //! where none is, repositories are looked at in the order of the result until the page is full,
 //! which comes soon because most of them fit. Neither way reads a row for each repository there is.
 
-use super::listings::{Listing, load};
+use super::listings::{Listing, load_all};
 use super::{Architecture, OperatingSystem, browse, words};
 use crate::clock::Millis;
 use crate::context::RequestContext;
@@ -102,9 +102,8 @@ impl Operation for SearchGallery {
         };
         let limit = self.limit as usize;
         found.more = ids.len() > limit;
-        for id in ids.into_iter().take(limit) {
-            found.items.extend(load(&mut tx, id).await?);
-        }
+        let ids: Vec<i64> = ids.into_iter().take(limit).collect();
+        found.items = load_all(&mut tx, &ids).await?;
         Ok(found)
     }
 }

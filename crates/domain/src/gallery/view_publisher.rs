@@ -1,7 +1,7 @@
 //! The page of a publisher.
 
 use super::browse;
-use super::listings::{Listing, Publisher, load, publisher};
+use super::listings::{Listing, Publisher, load_all, publisher};
 use crate::context::RequestContext;
 use crate::error::Result;
 use crate::execute::{Call, Demand, Entry, Operation, Service};
@@ -61,10 +61,8 @@ impl Operation for ViewPublisher {
             .map(|row| Ok((row.get::<i64>(0)?, row.get::<String>(1)?)))
             .collect::<Result<Vec<_>>>()?;
         let page = self.page.cut(rows, |(_, name)| name.clone());
-        let mut items = Vec::with_capacity(page.items.len());
-        for (id, _) in page.items {
-            items.extend(load(&mut tx, id).await?);
-        }
+        let ids: Vec<i64> = page.items.into_iter().map(|(id, _)| id).collect();
+        let items = load_all(&mut tx, &ids).await?;
         Ok(PublisherView { publisher, repositories: Page { items, next: page.next } })
     }
 }

@@ -127,6 +127,7 @@ pub(crate) fn principal_from(row: &Row, access_key_id: Option<String>) -> Result
         unique_id: row.get(4)?,
         access_key_id,
         session: None,
+        share: None,
     })
 }
 

@@ -9,6 +9,7 @@ use crate::context::RequestContext;
 use crate::error::Result;
 use crate::execute::{Call, Demand, Entry, Operation, Service, Tx, registry_action};
 use crate::gallery::pulls;
+use crate::image_shares::Part;
 use crate::names::{Digest, Reference};
 use crate::public::limits::{self, Wanted};
 use crate::pull_through::import_image::is_due;
@@ -48,6 +49,10 @@ impl Operation for GetManifest {
             keys: ImageIdentifier::from(self.reference.clone()).condition_keys(),
             ..self.repository.demand(registry_action!("BatchGetImage"))
         }]
+    }
+
+    fn shared_part(&self) -> Option<Part<'_>> {
+        Some(Part::Manifest(&self.reference, self.counts_as_pull))
     }
 
     async fn run(self, call: Call<'_>) -> Result<StoredManifest> {

@@ -1,11 +1,15 @@
 //! Settings of a registry that are read and replaced as a whole.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
 use crate::execute::Tx;
+use crate::metadata::Value;
 use crate::params;
+use crate::some::{self, some_ids};
 
 /// A setting that is stored as one document. Its default is what a registry has that never set it.
 pub(crate) trait Document: Default + Serialize + DeserializeOwned {
@@ -29,12 +33,37 @@ pub(crate) trait Document: Default + Serialize + DeserializeOwned {
                 params![registry_id, Self::NAME],
             )
             .await?;
-        let Some(row) = row else { return Ok(None) };
-        let version: i64 = row.get(0)?;
+        row.map(|row| Self::read(row.get(0)?, &row.get::<String>(1)?)).transpose()
+    }
+
+    /// What several registries have; those without a row are left out.
+    async fn of_all(tx: &mut Tx, registries: &[i64]) -> Result<HashMap<i64, Self>> {
+        let mut documents = HashMap::new();
+        for mut params in some::chunks(registries) {
+            params.push(Value::from(Self::NAME));
+            let rows = tx
+                .all(
+                    some_ids!(
+                        "SELECT registry_id, version, document FROM registry_documents \
+                         WHERE registry_id IN " " AND name = $26"
+                    ),
+                    &params,
+                )
+                .await?;
+            for row in rows {
+                let document = Self::read(row.get(1)?, &row.get::<String>(2)?)?;
+                documents.insert(row.get(0)?, document);
+            }
+        }
+        Ok(documents)
+    }
+
+    /// Reads its stored form.
+    fn read(version: i64, text: &str) -> Result<Self> {
         if version != Self::VERSION {
             return Err(Error::internal(format!("stored {} of version {version}", Self::NAME)));
         }
-        serde_json::from_str(&row.get::<String>(1)?).map(Some).map_err(Error::internal)
+        serde_json::from_str(text).map_err(Error::internal)
     }
 
     /// Removes it.

@@ -14,16 +14,21 @@ use tonnage_domain::accounts::{CreateAccount, ListAccounts, SetAccountState};
 use tonnage_domain::advisories::operations::{ListAdvisorySources, SyncAdvisories};
 use tonnage_domain::archive::restore_image::ActivateImage;
 use tonnage_domain::archive::update_image_storage_class::{StorageClass, UpdateImageStorageClass};
+use tonnage_domain::audit::lookup_events::{Criteria as LookedUp, LookupEvents};
 use tonnage_domain::backup::operations::CreateBackup;
 use tonnage_domain::blobs::batch_check_layer_availability::BatchCheckLayerAvailability;
 use tonnage_domain::blobs::delete_blob::DeleteBlob;
 use tonnage_domain::blobs::get_blob::{GetBlob, HeadBlob};
 use tonnage_domain::blobs::get_download_url_for_layer::GetDownloadUrlForLayer;
 use tonnage_domain::context::{Principal, PrincipalKind, RequestContext};
+use tonnage_domain::events::search_events::SearchEvents;
 use tonnage_domain::execute::{Operation, Service};
 use tonnage_domain::gc::operations::{DescribeGarbageCollection, RunGarbageCollection};
 use tonnage_domain::identities::get_authorization_token::GetAuthorizationToken;
 use tonnage_domain::identities::get_caller_identity::GetCallerIdentity;
+use tonnage_domain::image_shares::operations::{
+    CreateImageShare, ListImageShares, RevokeImageShare,
+};
 use tonnage_domain::images::ImageStatusFilter;
 use tonnage_domain::images::batch_delete_image::BatchDeleteImage;
 use tonnage_domain::images::batch_get_image::BatchGetImage;
@@ -59,6 +64,7 @@ use tonnage_domain::names::{AccountId, Digest, Reference, RepositoryName, Tag};
 use tonnage_domain::operations::OPERATIONS;
 use tonnage_domain::overview::describe_activity::{DescribeActivity, Of};
 use tonnage_domain::overview::describe_image_content::DescribeImageContent;
+use tonnage_domain::overview::describe_storage::DescribeStorage;
 use tonnage_domain::overview::search_images::{self, SearchImages};
 use tonnage_domain::overview::search_repositories::{self, SearchRepositories};
 use tonnage_domain::overview::summarize_registry::SummarizeRegistry;
@@ -224,6 +230,7 @@ fn table() -> Table {
         unique_id: ACCOUNT.to_owned(),
         access_key_id: None,
         session: None,
+        share: None,
     };
     let context = context(&principal, START);
     let mut table = Table { context, text: String::new(), seen: BTreeSet::new() };
@@ -386,6 +393,13 @@ fn scanning(table: &mut Table) {
     table.add("by tag", &start(by_tag("v1")));
     table.add("by digest", &start(by_digest(&digest)));
     let (sbom, format) = (repository.clone(), Format::Spdx2_3);
+    let (seconds, uses_max) = (3600, None);
+    let share = |id| CreateImageShare { repository: repository.clone(), id, seconds, uses_max };
+    table.add("by tag", &share(by_tag("v1")));
+    table.add("by digest", &share(by_digest(&digest)));
+    table.add("", &ListImageShares { repository: repository.clone(), page: page(None, 1) });
+    let share = "share-1".to_owned();
+    table.add("", &RevokeImageShare { repository: repository.clone(), share });
     table.add("by tag", &GetImageSbom { repository: sbom, id: by_tag("v1"), format });
     let describe =
         |id| DescribeImageScanFindings { repository: repository.clone(), id, page: page(None, 1) };
@@ -398,6 +412,10 @@ fn scanning(table: &mut Table) {
 
 fn overview(table: &mut Table, repository: &RepositoryAddress) {
     table.add("", &SummarizeRegistry);
+    table.add("", &DescribeStorage);
+    table.add("", &LookupEvents { criteria: LookedUp::default(), page: page(None, 1) });
+    let (from, until, kind, of) = (None, None, None, None);
+    table.add("", &SearchEvents { from, until, kind, repository: of, page: page(None, 1) });
     let (text, sort) = ("app".to_owned(), search_repositories::Sort::Newest);
     table.add("", &SearchRepositories { text: text.clone(), sort, page: page(None, 1) });
     let (repository, kind) = (repository.clone(), search_images::Kind::Whole);

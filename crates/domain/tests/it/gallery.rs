@@ -3,7 +3,7 @@
 use tonnage_domain::context::{Principal, RequestContext};
 use tonnage_domain::error::{ErrorKind, Result};
 use tonnage_domain::execute::Operation;
-use tonnage_domain::gallery::get_pull_statistics::GetPullStatistics;
+use tonnage_domain::gallery::get_pull_statistics::{GetPullStatistics, PullCount, PullGroup};
 use tonnage_domain::gallery::listings::BrowseGallery;
 use tonnage_domain::gallery::search::{Found, SearchGallery, Sort};
 use tonnage_domain::gallery::view_image::ViewImage;
@@ -12,6 +12,7 @@ use tonnage_domain::gallery::view_repository::ViewRepository;
 use tonnage_domain::gallery::{Architecture, OperatingSystem};
 use tonnage_domain::gallery::{index, pulls};
 use tonnage_domain::images::get_manifest::GetManifest;
+use tonnage_domain::metadata::Mode;
 use tonnage_domain::names::{AccountId, Digest, Reference, Region};
 use tonnage_domain::pages::PageRequest;
 use tonnage_domain::public::aliases::operations::VerifyPublicRegistry;
@@ -246,6 +247,7 @@ async fn pulls_are_counted_once_by_tag_and_platform() {
     let statistics = |limit, after: Option<&str>| GetPullStatistics {
         repository: public("app"),
         days: 30,
+        by: None,
         page: PageRequest { after: after.map(str::to_owned), limit },
     };
     let counts = run(&registry, statistics(10, None)).await.unwrap();
@@ -260,10 +262,64 @@ async fn pulls_are_counted_once_by_tag_and_platform() {
     assert_eq!([first.items, second.items].concat(), counts.items);
     check_kind(read(&registry, statistics(10, None)).await, ErrorKind::AccessDenied);
 
+    // Sums, the largest first.
+    let network = "127.0.0.0/24";
+    for (by, expected) in [
+        (PullGroup::Day, vec![(None, 1), (None, 2)]),
+        (PullGroup::Tag, vec![(Some("all"), 2), (None, 1)]),
+        (PullGroup::Platform, vec![(Some("linux/amd64"), 2), (None, 1)]),
+        (PullGroup::Digest, vec![(Some(all), 2), (Some(one), 1)]),
+        (PullGroup::Network, vec![(Some(network), 3)]),
+    ] {
+        let asked = GetPullStatistics { by: Some(by), ..statistics(10, None) };
+        let sums = run(&registry, asked).await.unwrap().items;
+        let of = |sum: &PullCount| {
+            let digest = sum.digest.as_ref().map(ToString::to_string);
+            sum.tag.clone().or(sum.platform.clone()).or(digest).or(sum.network.clone())
+        };
+        let sums: Vec<_> = sums.iter().map(|sum| (of(sum), sum.pulls)).collect();
+        let expected: Vec<_> =
+            expected.into_iter().map(|(name, pulls)| (name.map(str::to_owned), pulls)).collect();
+        assert_eq!(sums, expected, "{by:?}");
+    }
+
+    // A pull that straddles a restart is one: a client fetches an index and asks where a tag points,
+    // and the next process serves the rest.
+    let counted = async || read(&registry, view.clone()).await.unwrap().listing.pulls;
+    fetch("all", true).await;
+    fetch("v1", false).await;
+    pulls::flush(&registry.app).await.unwrap();
+    pulls::save(&registry.app).await.unwrap();
+    pulls::restore(&registry.app).await.unwrap();
+    assert_eq!(registry.rows("SELECT id FROM recent_public_pulls").await.len(), 0);
+    fetch(one, true).await;
+    pulls::flush(&registry.app).await.unwrap();
+    assert_eq!(counted().await, 4);
+    // Not for longer than otherwise, and not where nobody wrote it down.
+    for is_written in [true, false] {
+        fetch("all", true).await;
+        pulls::flush(&registry.app).await.unwrap();
+        pulls::save(&registry.app).await.unwrap();
+        match is_written {
+            true => registry.clock.advance_seconds(301),
+            false => {
+                let mut tx = registry.app.metadata.begin(Mode::Write).await.unwrap();
+                tx.execute("DELETE FROM recent_public_pulls", &[]).await.unwrap();
+                tx.commit().await.unwrap();
+            }
+        }
+        pulls::restore(&registry.app).await.unwrap();
+        let before = counted().await;
+        fetch(one, true).await;
+        pulls::flush(&registry.app).await.unwrap();
+        assert_eq!(counted().await, before + 1, "{is_written}");
+    }
+    let counted = counted().await;
+
     // What cannot be written is not lost.
     fetch("v1", true).await;
     registry.plan.fail(Call::CommitBefore, 1, Fault::Other);
     pulls::flush(&registry.app).await.unwrap_err();
     pulls::flush(&registry.app).await.unwrap();
-    assert_eq!(read(&registry, view).await.unwrap().listing.pulls, 4);
+    assert_eq!(read(&registry, view).await.unwrap().listing.pulls, counted + 1);
 }

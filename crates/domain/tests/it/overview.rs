@@ -13,6 +13,7 @@ use tonnage_domain::images::pulls;
 use tonnage_domain::names::{Reference, Tag};
 use tonnage_domain::overview::describe_activity::{Activity, DescribeActivity, Of};
 use tonnage_domain::overview::describe_image_content::DescribeImageContent;
+use tonnage_domain::overview::describe_storage::DescribeStorage;
 use tonnage_domain::overview::search_images::{Kind, SearchImages};
 use tonnage_domain::overview::search_repositories::{SearchRepositories, Sort};
 use tonnage_domain::overview::summarize_registry::SummarizeRegistry;
@@ -85,9 +86,21 @@ async fn what_people_look_for_is_found() {
     let missing = DescribeImageContent { repository: web, id: by_tag("none") };
     check_kind(registry.run(missing).await, ErrorKind::ImageNotFound);
 
+    // The image is pushed to another repository too: its layers are kept once.
+    registry.push_image(&address("tools/x"), "first", &[]).await;
+    let storage = registry.run(DescribeStorage).await.unwrap();
+    assert_eq!((storage.unique_bytes, storage.logical_bytes), (2200, 4300));
+    assert_eq!((storage.unique_archived_bytes, storage.images, storage.unused_images), (0, 3, 0));
+    let largest: Vec<_> =
+        storage.repositories.iter().map(|it| (it.name.as_str(), it.blobs, it.bytes)).collect();
+    assert_eq!(largest, [("team/web", 3, 2200), ("tools/x", 2, 2100)]);
+    let today = storage.days.last().unwrap();
+    assert_eq!((storage.days.len(), today.pushes, today.new_bytes), (30, 3, 2200));
+    assert!(today.begins_at <= registry.clock.now() && !storage.is_partial);
+
     let sums = registry.run(SummarizeRegistry).await.unwrap();
-    assert_eq!((sums.repositories, sums.images, sums.tags, sums.bytes), (3, 2, 2, 2200));
-    assert_eq!(sums.recent.iter().map(|push| push.tags.len()).collect::<Vec<_>>(), [0, 2]);
+    assert_eq!((sums.repositories, sums.images, sums.tags, sums.bytes), (3, 3, 2, 4300));
+    assert_eq!(sums.recent.iter().map(|push| push.tags.len()).collect::<Vec<_>>(), [0, 0, 2]);
     let wrong =
         SearchRepositories { text: String::new(), sort: Sort::Name, page: page(Some("100001"), 1) };
     check_kind(registry.run(wrong).await, ErrorKind::InvalidParameter);

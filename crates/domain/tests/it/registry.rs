@@ -363,6 +363,7 @@ impl Registry {
             unique_id,
             access_key_id: None,
             session: None,
+            share: None,
         }
     }
 

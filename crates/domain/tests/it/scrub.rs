@@ -43,6 +43,8 @@ const FAST: Settings = Settings {
     scan_scratch: std::path::PathBuf::new(),
     public_limits: PublicLimits::ECR,
     console_idle_seconds: 1800,
+    image_shares: false,
+    federation: None,
     advisories: AdvisorySettings::NONE,
 };
 

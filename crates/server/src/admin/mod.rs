@@ -5,6 +5,8 @@
 pub(crate) mod advisories;
 mod backups;
 pub(crate) mod client;
+pub(crate) mod events;
+pub(crate) mod image_shares;
 mod jobs;
 mod public;
 pub(crate) mod pull_through;
@@ -398,6 +400,10 @@ pub(crate) struct PublicDomain {
     pub(crate) file: String,
     /// The line that it has to have.
     pub(crate) line: String,
+    /// The name whose text record proves it too.
+    pub(crate) record: String,
+    /// That text.
+    pub(crate) text: String,
     /// When it was last looked for.
     pub(crate) checked_at: Option<String>,
     /// Why it was not seen then; may be empty.
@@ -425,17 +431,24 @@ pub(crate) struct PublicSettings {
     pub(crate) scan_on_push: Option<bool>,
 }
 
-/// How often something of a public repository was pulled on a day.
+/// How often something of a public repository was pulled. Of a sum only what it is by is there.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct PullCount {
     /// The day in UTC, `2026-01-31`.
-    pub(crate) day: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) day: Option<String>,
     /// The tag, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) tag: Option<String>,
     /// The digest.
-    pub(crate) digest: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) digest: Option<String>,
     /// The platform, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) platform: Option<String>,
+    /// The network, where it was told apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) network: Option<String>,
     /// How often.
     pub(crate) pulls: u64,
 }

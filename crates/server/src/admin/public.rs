@@ -5,7 +5,7 @@ use http::StatusCode;
 use tonnage_domain::context::RequestContext;
 use tonnage_domain::error::Error;
 use tonnage_domain::execute::{Operation, execute};
-use tonnage_domain::gallery::get_pull_statistics::GetPullStatistics;
+use tonnage_domain::gallery::get_pull_statistics::{GetPullStatistics, PullGroup};
 use tonnage_domain::gallery::pulls;
 use tonnage_domain::names::{AccountId, Region, RepositoryName};
 use tonnage_domain::pages::PageRequest;
@@ -100,17 +100,26 @@ impl Admin {
             self.public_repository(account, &given("repository").unwrap_or_default()).await?;
         let days = given("days").unwrap_or_else(|| "30".to_owned()).parse();
         let days = days.map_err(|error| Error::invalid_parameter("days", error))?;
+        let by = given("by").map(|by| {
+            let names = PullGroup::ALL.map(PullGroup::as_str).join(", ");
+            let wanted = format!("one of {names}");
+            PullGroup::parse(&by).ok_or_else(|| Error::invalid_parameter("by", wanted))
+        });
         let operation = GetPullStatistics {
             repository,
             days,
+            by: by.transpose()?,
             page: PageRequest { after: given("after"), limit: PAGE },
         };
         let page = execute(&self.app, &context, operation).await?;
         let counts = page.items.into_iter().map(|count| PullCount {
-            day: pulls::start_of(count.day).timestamp().strftime("%Y-%m-%d").to_string(),
+            day: count
+                .day
+                .map(|day| pulls::start_of(day).timestamp().strftime("%Y-%m-%d").to_string()),
             tag: count.tag,
-            digest: count.digest.to_string(),
+            digest: count.digest.map(|digest| digest.to_string()),
             platform: count.platform,
+            network: count.network,
             pulls: count.pulls,
         });
         let (counts, next) = (counts.collect(), page.next);
@@ -240,6 +249,8 @@ fn shown_domain(proof: &DomainProof) -> PublicDomain {
         status: proof.status.as_str().to_owned(),
         file: proof.domain.file(),
         line: proof.line(),
+        record: proof.domain.record(),
+        text: proof.text(),
         checked_at: proof.checked_at.map(|at| at.timestamp().to_string()),
         problem: proof.problem.clone(),
     }

@@ -210,6 +210,15 @@ impl Admin {
             (&Method::POST, ["replication", "retry"]) => {
                 self.retry_replication(read(request, "what to retry").await?).await
             }
+            (&Method::POST, ["image-shares"]) => {
+                self.create_image_share(read(request, "what to share").await?).await
+            }
+            (&Method::POST, ["image-shares", "list"]) => {
+                self.list_image_shares(read(request, "a repository").await?).await
+            }
+            (&Method::POST, ["image-shares", "revoke"]) => {
+                self.revoke_image_share(read(request, "a share").await?).await
+            }
             (&Method::GET, ["public", "aliases"]) => self.list_public_aliases(&query).await,
             (
                 &Method::POST,
@@ -255,6 +264,7 @@ impl Admin {
             (&Method::POST, ["advisories", "sync"]) => {
                 self.sync_advisories(read(request, "what to read").await?).await
             }
+            (&Method::GET, ["events"]) => self.list_events(&query).await,
             (&Method::GET, ["jobs"]) => self.list_jobs(&query).await,
             (&Method::GET, ["jobs", id]) => self.describe_job(id).await,
             (&Method::POST, ["jobs", id, "cancel"]) => self.cancel_job(id).await,
@@ -486,7 +496,8 @@ fn status_of(kind: ErrorKind) -> StatusCode {
         ErrorKind::AccountNotFound
         | ErrorKind::JobNotFound
         | ErrorKind::RegistryNotFound
-        | ErrorKind::RepositoryNotFound => StatusCode::NOT_FOUND,
+        | ErrorKind::RepositoryNotFound
+        | ErrorKind::ImageNotFound => StatusCode::NOT_FOUND,
         ErrorKind::AccessDenied => StatusCode::FORBIDDEN,
         ErrorKind::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
         ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,

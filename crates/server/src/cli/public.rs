@@ -13,8 +13,14 @@ pub(crate) enum PublicCommands {
     /// The domains that owners of public registries prove to have.
     #[command(subcommand, arg_required_else_help = true)]
     Domains(PublicDomainCommands),
-    /// Show how often a public repository was pulled, by day, tag, digest and platform.
-    #[command(after_help = "Examples:\n  tonnage public pulls 111122223333 web/server --days 7")]
+    /// Show how often a public repository was pulled.
+    ///
+    /// Every count by day, tag, digest and platform, or the sums of one of these or of the networks
+    /// that clients are in.
+    #[command(after_help = "\
+Examples:
+  tonnage public pulls 111122223333 web/server --days 7
+  tonnage public pulls 111122223333 web/server --by network --json")]
     Pulls {
         #[command(flatten)]
         place: PlaceArguments,
@@ -27,6 +33,12 @@ pub(crate) enum PublicCommands {
         /// How many days, today among them; days are of UTC.
         #[arg(long, value_name = "NUMBER", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=36500))]
         days: u32,
+        /// What is added up. [default: nothing]
+        #[arg(long, value_name = "KIND", value_parser = ["day", "tag", "digest", "platform", "network"])]
+        by: Option<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Show whether tags of a public repository may move, and whether its images are scanned.
     #[command(after_help = "Examples:\n  tonnage public settings 111122223333 web/server")]

@@ -179,19 +179,23 @@ const DECISIONS: &[(&str, &str)] = &[
     ),
     (
         "ECR Public: gallery",
-        "Pages of our own under the public host, beside what clients ask there; `docs/public.md`. Pulls are counted by repository, tag, digest, platform and day.",
+        "Pages of our own under the public host, beside what clients ask there; `docs/public.md`. Pulls are counted by repository, tag, digest, platform and day, and by network and day.",
     ),
     (
         "ECR Public: verified accounts",
-        "`verified` is true where the operator said so (`tonnage public verify`) or the owner has proven a domain (`tonnage public domains prove`); the gallery shows which.",
+        "`verified` is true where the operator said so (`tonnage public verify`) or the owner has proven a domain (`tonnage public domains prove`) by a file or a record of the DNS; the gallery shows which.",
     ),
     (
         "ECR Public: tag immutability and scans",
         "Not in ECR Public's model; owners turn them on with `tonnage public set`, and the gallery shows what holds and what was found. `docs/public.md`.",
     ),
     (
+        "Image shares",
+        "Not in ECR: with `image_shares`, `tonnage images share` makes a password with which somebody without an account pulls one private image for a while, within what its maker may. `docs/image-shares.md`.",
+    ),
+    (
         "Console",
-        "Pages of our own under `/console/` of bare hosts; `docs/console.md`. People sign in with a long-term access key or the password of `CreateLoginProfile`, and `PasswordResetRequired` is honoured. There is no federation to AWS's own console (`getSigninToken`), and nobody can have a second factor.",
+        "Pages of our own under `/console/` of bare hosts; `docs/console.md`. People sign in with a long-term access key, the password of `CreateLoginProfile` or an OpenID Connect provider that a role trusts, and `PasswordResetRequired` is honoured. There is no federation to AWS's own console (`getSigninToken`), and a second factor is the identity provider's to ask for.",
     ),
     (
         "ECR Public: limits",
@@ -225,6 +229,12 @@ pub(super) fn page(note: &str) -> String {
         "Only {}, of images of containers: `docs/scanning.md`. Criteria that such findings do not \
          have are refused with `ValidationException`, which names them.",
         names.join(", ")
+    );
+    page.push_str(
+        "\n## AWS CloudTrail\n\n\
+         Only `LookupEvents`: changes and denials of the last 90 days, `docs/console.md`. What was \
+         merely read is not kept, nor are the parameters of requests and answers. There are no trails \
+         and no Insights.\n",
     );
     page.push_str("\n## OCI distribution\n\n| request | served |\n|---|---|\n");
     for (request, served) in ROUTES {

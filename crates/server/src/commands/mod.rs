@@ -11,9 +11,11 @@ mod docker_login;
 mod doctor;
 mod engine;
 mod env;
+mod events;
 mod fsck;
 mod gc;
 mod http_client;
+mod images;
 mod jobs;
 mod keys;
 mod migrate;
@@ -60,6 +62,7 @@ pub(crate) fn run(command: Subcommands) -> Result<ExitCode> {
         Subcommands::Account(command) => block_on(account::run(command)),
         Subcommands::Public(command) => block_on(public::run(command)),
         Subcommands::Policy(command) => policy::run(command),
+        Subcommands::Images(command) => block_on(images::run(command)),
         Subcommands::Repository(command) => block_on(repository::run(command)),
         Subcommands::PullThrough(command) => block_on(pull_through::run(command)),
         Subcommands::Replication(command) => block_on(replication::run(command)),
@@ -69,6 +72,7 @@ pub(crate) fn run(command: Subcommands) -> Result<ExitCode> {
         Subcommands::Backup(arguments) => block_on(backup::run(arguments)),
         Subcommands::Restore(arguments) => block_on(restore::run(arguments)),
         Subcommands::Fsck(arguments) => fsck::run(&arguments),
+        Subcommands::Events(command) => block_on(events::run(command)),
         Subcommands::Jobs(command) => block_on(jobs::run(command)),
         Subcommands::Keys(command) => block_on(keys::run(command)),
         Subcommands::Migrate(command) => block_on(migrate::run(command)),

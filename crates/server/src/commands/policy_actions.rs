@@ -45,6 +45,7 @@ const TONNAGE: &[&str] = &[
     "CancelJob",
     "CreateAccount",
     "CreateBackup",
+    "CreateImageShare",
     "DecidePublicAlias",
     "DecidePublicDomain",
     "DeleteAccountLimit",
@@ -60,6 +61,7 @@ const TONNAGE: &[&str] = &[
     "GetReplicationRefinements",
     "ListAccounts",
     "ListAdvisorySources",
+    "ListImageShares",
     "ListJobs",
     "ListReplications",
     "ListPublicAliases",
@@ -75,7 +77,9 @@ const TONNAGE: &[&str] = &[
     "RequestPublicAlias",
     "RetryJob",
     "RetryReplication",
+    "RevokeImageShare",
     "RunGarbageCollection",
+    "SearchEvents",
     "SetAccountState",
     "SetPrimaryPublicAlias",
     "StartScrub",
@@ -101,6 +105,9 @@ const STS: &[&str] = &[
     "SetSourceIdentity",
     "TagSession",
 ];
+
+/// Actions of AWS CloudTrail that policies of whoever reads events have; trails are none of ours.
+const CLOUDTRAIL: &[&str] = &["DescribeTrails", "GetTrailStatus", "ListTrails", "LookupEvents"];
 
 /// Operations of botocore's `inspector2`.
 const INSPECTOR2: &[&str] = &[
@@ -405,6 +412,7 @@ pub(super) fn known() -> Vec<KnownAction> {
     add("sts", &mut STS.iter().copied());
     add("iam", &mut IAM.iter().copied());
     add("secretsmanager", &mut secretsmanager::SERVICE.operation_names());
+    add("cloudtrail", &mut CLOUDTRAIL.iter().copied());
     add("inspector2", &mut INSPECTOR2.iter().copied());
     add("signer", &mut SIGNER.iter().copied());
     add("tonnage", &mut TONNAGE.iter().copied());

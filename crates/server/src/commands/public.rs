@@ -27,8 +27,15 @@ pub(super) async fn run(command: PublicCommands) -> Result<ExitCode> {
     match command {
         PublicCommands::Aliases(command) => aliases(command).await?,
         PublicCommands::Domains(command) => domains(command).await?,
-        PublicCommands::Pulls { place, account, repository, days } => {
-            pulls(&place, &account, &repository, days).await?;
+        PublicCommands::Pulls { place, account, repository, days, by, json } => {
+            let place = Place::find(&place)?;
+            let mut query = form_urlencoded::Serializer::new(String::new());
+            query.append_pair("repository", &repository).append_pair("days", &days.to_string());
+            if let Some(by) = &by {
+                query.append_pair("by", by);
+            }
+            let path = format!("/public/{}/pulls?{}", parse_account(&account)?, query.finish());
+            pulls(&place, &path, by.as_deref(), json).await?;
         }
         PublicCommands::Settings { place, account, repository } => {
             settings(&place, &account, &repository).await?;
@@ -46,29 +53,46 @@ pub(super) async fn run(command: PublicCommands) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn pulls(place: &PlaceArguments, account: &str, repository: &str, days: u32) -> Result<()> {
-    let place = Place::find(place)?;
-    let account = parse_account(account)?;
+async fn pulls(place: &Place, path: &str, by: Option<&str>, json: bool) -> Result<()> {
     let mut after: Option<String> = None;
-    println!("{:10}  {:>8}  {:24}  {:16}  DIGEST", "DAY", "PULLS", "TAG", "PLATFORM");
+    let mut listed = Vec::new();
+    match by {
+        _ if json => {}
+        None => println!("{:10}  {:>8}  {:24}  {:16}  DIGEST", "DAY", "PULLS", "TAG", "PLATFORM"),
+        Some(by) => println!("{:>8}  {}", "PULLS", by.to_uppercase()),
+    }
     loop {
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        query.append_pair("repository", repository).append_pair("days", &days.to_string());
-        if let Some(after) = &after {
-            query.append_pair("after", after);
-        }
-        let path = format!("/public/{account}/pulls?{}", query.finish());
-        let page: PullCounts = call(&place.layout, Method::GET, &path, None::<&()>).await?;
-        for count in page.counts {
-            let PullCount { day, tag, digest, platform, pulls } = count;
-            let (tag, platform) = (tag.unwrap_or_default(), platform.unwrap_or_default());
-            println!("{day:10}  {pulls:>8}  {tag:24}  {platform:16}  {digest}");
+        let after_encoded: String =
+            form_urlencoded::byte_serialize(after.unwrap_or_default().as_bytes()).collect();
+        let page_path = match after_encoded.as_str() {
+            "" => path.to_owned(),
+            after => format!("{path}&after={after}"),
+        };
+        let page: PullCounts = call(&place.layout, Method::GET, &page_path, None::<&()>).await?;
+        match json {
+            true => listed.extend(page.counts),
+            false => page.counts.into_iter().for_each(|count| print_count(count, by.is_some())),
         }
         after = page.next;
         if after.is_none() {
-            return Ok(());
+            break;
         }
     }
+    if json {
+        println!("{}", serde_json::to_string_pretty(&listed)?);
+    }
+    Ok(())
+}
+
+fn print_count(count: PullCount, is_sum: bool) {
+    let PullCount { day, tag, digest, platform, network, pulls } = count;
+    if is_sum {
+        let name = day.or(tag).or(digest).or(platform).or(network);
+        println!("{pulls:>8}  {}", name.as_deref().unwrap_or("-"));
+        return;
+    }
+    let [day, tag, digest, platform] = [day, tag, digest, platform].map(Option::unwrap_or_default);
+    println!("{day:10}  {pulls:>8}  {tag:24}  {platform:16}  {digest}");
 }
 
 async fn domains(command: PublicDomainCommands) -> Result<()> {
@@ -99,16 +123,17 @@ async fn domains(command: PublicDomainCommands) -> Result<()> {
     print_domain(&known);
     if is_proof && known.status == "PENDING" {
         println!(
-            "\nServe a file with this line at this address, then call this once more; it is looked \
-             for now, and by itself for a week."
+            "\nServe a file with this line at this address, or have this text record in the DNS, then \
+             call this once more; both are looked for now, and by themselves for a week."
         );
     }
     Ok(())
 }
 
 fn print_domain(domain: &PublicDomain) {
-    let PublicDomain { domain, status, file, line, checked_at, problem } = domain;
+    let PublicDomain { domain, status, file, line, record, text, checked_at, problem } = domain;
     println!("Domain   {domain}\nStatus   {status}\nAddress  {file}\nLine     {line}");
+    println!("Record   {record} TXT \"{text}\"");
     if let Some(at) = checked_at {
         println!("Looked   {at}");
     }

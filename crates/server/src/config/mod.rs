@@ -35,7 +35,7 @@ pub(crate) use self::logs::{LogFormat, Logs};
 pub(crate) use self::metrics::MetricsAccess;
 pub(crate) use self::outbound::Outbound;
 pub(crate) use self::public::Public;
-pub(crate) use self::registry::Registry;
+pub(crate) use self::registry::{Registry, parse_seconds};
 pub(crate) use self::secrets::{OTHER_VARIABLES, Secrets};
 pub(crate) use self::sources::{Flags, Values, load};
 pub(crate) use self::storage::Storage;

@@ -1,12 +1,15 @@
 //! Which servers of others may be asked.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use anyhow::Result;
 use ipnet::IpNet;
 
 use super::{Kind, Setting, Values};
+
+/// Name servers of `outbound_resolver`.
+const RESOLVERS_MAX: usize = 3;
 
 pub(super) const SETTINGS: &[Setting] = &[
     Setting {
@@ -29,6 +32,16 @@ pub(super) const SETTINGS: &[Setting] = &[
                are sent to its own host and to hosts of its site, and nowhere else otherwise.",
     },
     Setting {
+        key: "outbound_resolver",
+        kind: Kind::List,
+        value_name: "ADDRESS:PORT",
+        default: "those of /etc/resolv.conf",
+        help: "A name server that is asked for the text records by which owners of public \
+               registries prove their domains; up to three may be given, the first is asked first, \
+               `none` asks none. What it answers is not signed: it should be reached by a way that \
+               nobody else writes to.",
+    },
+    Setting {
         key: "outbound_authorities_file",
         kind: Kind::Text,
         value_name: "FILE",
@@ -45,6 +58,8 @@ pub(crate) struct Outbound {
     pub(crate) networks: Vec<IpNet>,
     /// Hosts whose token services may see the credentials of registries, in lower case.
     pub(crate) token_hosts: Vec<String>,
+    /// Name servers that are asked for text records; the system's when absent.
+    pub(crate) resolvers: Option<Vec<SocketAddr>>,
     /// Certificates of authorities.
     pub(crate) authorities_file: Option<PathBuf>,
 }
@@ -56,7 +71,22 @@ impl Outbound {
                 .map_err(|_| format!("{text:?} is not a network, such as `10.0.0.0/8`"))
         })?;
         let token_hosts = values.many("upstream_token_host", host)?;
+        let resolvers = values.many("outbound_resolver", |text| match text {
+            "none" => Ok(None),
+            _ => text.parse::<SocketAddr>().map(Some).map_err(|_| {
+                format!(
+                    "{text:?} is not an address with a port, such as `192.0.2.53:53`, and not \
+                     `none`"
+                )
+            }),
+        })?;
+        let resolvers: Option<Vec<SocketAddr>> =
+            resolvers.map(|given| given.into_iter().flatten().collect());
+        if resolvers.as_ref().is_some_and(|given| given.len() > RESOLVERS_MAX) {
+            anyhow::bail!("`outbound_resolver` takes at most {RESOLVERS_MAX} name servers");
+        }
         Ok(Self {
+            resolvers,
             networks: networks.unwrap_or_default(),
             token_hosts: token_hosts.unwrap_or_default(),
             authorities_file: values.text("outbound_authorities_file")?.map(PathBuf::from),

@@ -63,6 +63,15 @@ pub(super) const SETTINGS: &[Setting] = &[
                that wait for it.",
     },
     Setting {
+        key: "image_shares",
+        kind: Kind::Switch,
+        value_name: "BOOL",
+        default: "false",
+        help: "Lets whoever has the permissions make shares: passwords with which somebody without \
+               an account pulls one image for a while. Without it none is made, and those that were \
+               made are not good.",
+    },
+    Setting {
         key: "oci_profile",
         kind: Kind::Text,
         value_name: "PROFILE",
@@ -200,6 +209,8 @@ pub(crate) struct Registry {
     pub(crate) blob_mounting: bool,
     /// Whether manifests may refer to what is not there.
     pub(crate) sparse_manifests: bool,
+    /// Whether images may be shared.
+    pub(crate) image_shares: bool,
     /// Whose habits the distribution protocol follows.
     pub(crate) oci_profile: Profile,
     /// Whether layers and manifests are sealed.
@@ -233,6 +244,7 @@ impl Registry {
             create_on_push: values.switch("create_on_push")?.unwrap_or(false),
             blob_mounting: values.switch("blob_mounting")?.unwrap_or(false),
             sparse_manifests: values.switch("sparse_manifests")?.unwrap_or(false),
+            image_shares: values.switch("image_shares")?.unwrap_or(false),
             oci_profile: values.one("oci_profile", parse_profile)?.unwrap_or_default(),
             encrypt_at_rest: values.switch("encrypt_at_rest")?.unwrap_or(true),
             gc_grace_seconds: values.one("gc_grace", parse_seconds)?.unwrap_or(GC_GRACE_SECONDS),
@@ -289,7 +301,7 @@ fn parse_profile(text: &str) -> Result<Profile, String> {
     }
 }
 
-pub(super) fn parse_seconds(text: &str) -> Result<i64, String> {
+pub(crate) fn parse_seconds(text: &str) -> Result<i64, String> {
     let wrong = || format!("{text:?} is not a time of at most 365 days, such as `24h` or `30m`");
     let digits = text.trim_end_matches(|last: char| last.is_ascii_alphabetic());
     let seconds = match text.strip_prefix(digits) {

@@ -134,6 +134,7 @@ fn a_whole_file_and_its_defaults() {
         tls_certificate_file = "/tls.crt"
         tls_key_file = "/tls.key"
         connections_max = 7
+        image_shares = true
         public_listen = ["0.0.0.0:81"]
         public_anonymous_pulls = 2
         public_anonymous_bytes = "3GB"
@@ -144,8 +145,14 @@ fn a_whole_file_and_its_defaults() {
         console = false
         console_idle = "5m"
         console_plain_http = true
+        console_oidc_issuer = "https://login.example.com"
+        console_oidc_client_id = "tonnage"
+        console_oidc_client_secret_file = "/oidc"
+        console_oidc_scopes = "openid groups"
+        console_oidc_role = ["groups=admins=arn:aws:iam::123456789012:role/admin", "arn:aws:iam::123456789012:role/reader"]
         drain_seconds = 0
         outbound_network = ["10.0.0.0/8"]
+        outbound_resolver = ["192.0.2.53:53", "[::1]:5353"]
         upstream_token_host = ["Auth.example.com", "10.0.0.1"]
         outbound_authorities_file = "/ca"
         log_format = "json"
@@ -164,6 +171,7 @@ fn a_whole_file_and_its_defaults() {
     assert!(config.registry.create_on_push);
     assert!(config.registry.blob_mounting);
     assert!(config.registry.sparse_manifests);
+    assert!(config.registry.image_shares);
     assert_eq!(config.registry.oci_profile, Profile::Ecr);
     assert!(!config.registry.encrypt_at_rest);
     assert_eq!(config.registry.gc_grace_seconds, 90 * 60);
@@ -207,6 +215,10 @@ fn a_whole_file_and_its_defaults() {
     assert_eq!(config.public.repositories, 40);
     let console = &config.console;
     assert!(!console.enabled && console.plain_http);
+    let federation = console.federation.as_ref().unwrap();
+    assert_eq!((federation.client_id.as_str(), federation.roles.len()), ("tonnage", 2));
+    assert_eq!(federation.client_secret_file, Some(PathBuf::from("/oidc")));
+    assert_eq!(federation.scopes, "openid groups");
     assert_eq!(console.idle_seconds, 300);
     let limits = config.public.limits;
     assert!(limits.loopback);
@@ -221,6 +233,8 @@ fn a_whole_file_and_its_defaults() {
         assert_eq!(config.listeners.trusted_proxies.contains(address.parse().unwrap()), trusted);
     }
     assert_eq!(config.outbound.networks, ["10.0.0.0/8".parse().unwrap()]);
+    let resolvers = config.outbound.resolvers.as_ref().unwrap();
+    assert_eq!(*resolvers, ["192.0.2.53:53", "[::1]:5353"].map(|it| it.parse().unwrap()));
     assert_eq!(config.outbound.token_hosts, ["auth.example.com", "10.0.0.1"]);
     assert_eq!(config.outbound.authorities_file, Some(PathBuf::from("/ca")));
     assert_eq!(config.logs.format, LogFormat::Json);
@@ -242,6 +256,7 @@ fn a_whole_file_and_its_defaults() {
     assert!(!config.registry.create_on_push);
     assert!(!config.registry.blob_mounting);
     assert!(!config.registry.sparse_manifests);
+    assert!(!config.registry.image_shares);
     assert_eq!(config.registry.oci_profile, Profile::Specification);
     assert!(config.registry.encrypt_at_rest);
     assert_eq!(config.registry.gc_grace_seconds, 24 * 3600);
@@ -300,6 +315,10 @@ fn a_wrong_file_is_refused_by_the_name_of_the_key() {
         check_file_refused(&text, &["`public_anonymous_bytes`", size, "500GB"]);
     }
     check_file_refused("public_anonymous_pulls = -1", &["`public_anonymous_pulls`"]);
+    check_file_refused(
+        "outbound_resolver = [\"192.0.2.53\"]",
+        &["`outbound_resolver`", "192.0.2.53"],
+    );
     check_file_refused("public_listen = [\"here\"]", &["`public_listen`", "here"]);
     check_file_refused(
         "listen = [\"127.0.0.1:1\"]\npublic_listen = [\"127.0.0.1:1\"]",

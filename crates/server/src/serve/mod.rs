@@ -88,13 +88,16 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
     };
     let mut app = opened.app;
     let client = outbound::client(&config.outbound)?;
-    app.set_documents(Arc::new(outbound::GuardedDocuments(client.clone())));
+    app.set_documents(Arc::new(outbound::GuardedDocuments::new(client.clone(), &config.outbound)));
     let downloads = downloads::GuardedDownloads::new(client.clone(), directory.layout())?;
     app.set_downloads(Arc::new(downloads));
     let registries = Arc::new(registries::GuardedRegistries::new(client, &config.outbound));
     app.set_peers(Arc::clone(&registries) as Arc<dyn Peers>);
     app.set_upstreams(registries);
     let app = Arc::new(app);
+    if let Err(error) = gallery::pulls::restore(&app).await {
+        tracing::warn!(error = chain(&error), "pulls that began before the restart count twice");
+    }
     let runtime = Runtime {
         process_id: std::process::id(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -182,6 +185,9 @@ async fn stop(lifecycle: &Lifecycle, drain: Duration, app: &App, database: &Data
     }
     if let Err(error) = gallery::pulls::flush(app).await {
         tracing::error!(error = chain(&error), "the last pulls of public repositories are lost");
+    }
+    if let Err(error) = gallery::pulls::save(app).await {
+        tracing::error!(error = chain(&error), "pulls that go on after the restart count twice");
     }
     if let Err(error) = limits::flush(app).await {
         tracing::error!(error = chain(&error), "what public registries sent last is not counted");

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use secrecy::SecretString;
 
 pub(crate) use self::key_sets::KeySets;
 use self::token::Claims;
@@ -29,6 +30,21 @@ pub trait Documents: Send + Sync {
     /// The content of `url`, of at most `bytes_max` bytes; an error is a sentence for the operator.
     /// The whole takes a few seconds at most.
     fn get<'a>(&'a self, url: &'a str, bytes_max: usize) -> BoxFuture<'a, Result<Bytes, String>>;
+
+    /// The text records that the DNS has of `name`, each as one; an error is a sentence for the
+    /// operator. It takes a few seconds at most.
+    fn texts<'a>(&'a self, _name: &'a str) -> BoxFuture<'a, Result<Vec<Vec<u8>>, String>> {
+        Box::pin(async { Err("No name server is asked here.".to_owned()) })
+    }
+
+    /// What `url` answers to a form that is sent there, whatever its status is below 500.
+    fn post<'a>(
+        &'a self,
+        url: &'a str,
+        form: SecretString,
+        authorization: Option<SecretString>,
+        bytes_max: usize,
+    ) -> BoxFuture<'a, Result<Bytes, String>>;
 }
 
 /// Reaches nobody.
@@ -37,6 +53,16 @@ pub(crate) struct NoDocuments;
 impl Documents for NoDocuments {
     fn get<'a>(&'a self, _url: &'a str, _bytes_max: usize) -> BoxFuture<'a, Result<Bytes, String>> {
         Box::pin(async { Err("requests to identity providers are not set up".to_owned()) })
+    }
+
+    fn post<'a>(
+        &'a self,
+        url: &'a str,
+        _form: SecretString,
+        _authorization: Option<SecretString>,
+        bytes_max: usize,
+    ) -> BoxFuture<'a, Result<Bytes, String>> {
+        self.get(url, bytes_max)
     }
 }
 
@@ -79,6 +105,7 @@ pub async fn authenticate(
         unique_id: format!("{}:{}", provider.entity.name, identity.subject),
         access_key_id: None,
         session: None,
+        share: None,
     };
     Ok((principal, identity))
 }

@@ -1,4 +1,4 @@
-//! The job that looks for the proof of a domain, and again every day.
+//! The job that looks for the proof of a domain, in a file and in the DNS, and again every day.
 
 use serde::{Deserialize, Serialize};
 
@@ -117,8 +117,20 @@ impl DomainProof {
     }
 }
 
-/// Whether the file has the line; otherwise what its owner can do about it.
+/// Whether the file has the line or the DNS the text; otherwise what the owner can do about it.
 async fn look(app: &App, proof: &DomainProof) -> Result<(), String> {
+    let Err(file) = look_for_file(app, proof).await else { return Ok(()) };
+    look_for_record(app, proof).await.map_err(|record| format!("{file} {record}"))
+}
+
+async fn look_for_record(app: &App, proof: &DomainProof) -> Result<(), String> {
+    let (name, text) = (proof.domain.record(), proof.text());
+    let texts = app.documents.texts(&name).await?;
+    let is_there = texts.iter().any(|found| found.trim_ascii() == text.as_bytes());
+    is_there.then_some(()).ok_or_else(|| format!("{name} has no text record {text}."))
+}
+
+async fn look_for_file(app: &App, proof: &DomainProof) -> Result<(), String> {
     let url = proof.domain.file();
     let file = app.documents.get(&url, FILE_BYTES_MAX).await?;
     let line = proof.line();

@@ -1,6 +1,6 @@
 //! Domains that owners of public registries prove to be theirs, which the gallery shows beside
-//! their name. AWS verifies accounts by its support; here a file under the domain does it, and the
-//! operator can take it back.
+//! their name. AWS verifies accounts by its support; here a file under the domain or a text
+//! record of the DNS does it, and the operator can take it back.
 //!
 //! A proof is looked at again every day and is lost after [`GRACE_SECONDS`] without it. Domains are
 //! kept and shown in ASCII, so that `xn--…` is never shown as the name that it looks like.
@@ -8,6 +8,7 @@
 pub mod check;
 pub mod operations;
 
+use std::collections::HashMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,10 @@ pub const GRACE_SECONDS: i64 = 3 * 24 * 3600;
 const FILE: &str = "/.well-known/tonnage-challenge.txt";
 /// What the line begins with.
 const PREFIX: &str = "tonnage-challenge=";
+/// The label before the domain under which the DNS may have a text record instead.
+const LABEL: &str = "_tonnage";
+/// What its text begins with.
+const TEXT_PREFIX: &str = "tonnage-domain=";
 /// Registries whose domains are read at a time.
 const REGISTRIES: usize = 500;
 
@@ -70,6 +75,11 @@ impl DomainName {
     /// What names share that people take for each other, label by label.
     fn skeleton(&self) -> String {
         self.0.split('.').map(super::aliases::skeleton_of).collect::<Vec<_>>().join(".")
+    }
+
+    /// The name whose text record is looked for where there is no file.
+    pub fn record(&self) -> String {
+        format!("{LABEL}.{self}")
     }
 
     /// Where the proof is looked for.
@@ -129,6 +139,11 @@ pub struct DomainProof {
 }
 
 impl DomainProof {
+    /// The text record that the DNS may have instead of the file.
+    pub fn text(&self) -> String {
+        format!("{TEXT_PREFIX}{}", self.token)
+    }
+
     /// The line that the file has to have.
     pub fn line(&self) -> String {
         format!("{PREFIX}{}", self.token)
@@ -167,11 +182,30 @@ pub struct Known {
     pub domain: Option<DomainName>,
 }
 
+impl Known {
+    fn new(by_operator: Verification, domains: PublicDomains) -> Self {
+        let domain = domains.proven();
+        Self { verified: by_operator.verified || domain.is_some(), domain }
+    }
+}
+
 /// Who the owner of a registry is known to be.
 pub(crate) async fn known(tx: &mut Tx, registry_id: Option<i64>) -> Result<Known> {
-    let by_operator = Verification::load(tx, registry_id).await?.verified;
-    let domain = PublicDomains::load(tx, registry_id).await?.proven();
-    Ok(Known { verified: by_operator || domain.is_some(), domain })
+    let by_operator = Verification::load(tx, registry_id).await?;
+    Ok(Known::new(by_operator, PublicDomains::load(tx, registry_id).await?))
+}
+
+/// The same of several registries; those of which nothing is known are left out.
+pub(crate) async fn known_of_all(tx: &mut Tx, registries: &[i64]) -> Result<HashMap<i64, Known>> {
+    let mut by_operator = Verification::of_all(tx, registries).await?;
+    let mut domains = PublicDomains::of_all(tx, registries).await?;
+    let mut known = HashMap::new();
+    for &id in registries {
+        let verification = by_operator.remove(&id).unwrap_or_default();
+        let domains = domains.remove(&id).unwrap_or_default();
+        known.insert(id, Known::new(verification, domains));
+    }
+    Ok(known)
 }
 
 /// The proven domain of another registry that people would take for this one.

@@ -111,7 +111,10 @@ fn repositories(table: &mut Table) {
     table.add("", &settings);
     let statistics = page(None, 10);
     let (repository_of, days) = (repository.clone(), 30);
-    table.add("", &GetPullStatistics { repository: repository_of, days, page: statistics });
+    table.add(
+        "",
+        &GetPullStatistics { repository: repository_of, days, by: None, page: statistics },
+    );
     table.add("", &BrowseGallery);
     table.add("", &SearchGallery { text: "app".to_owned(), ..SearchGallery::default() });
     table.add("", &ViewPublisher { page: page(None, 10) });

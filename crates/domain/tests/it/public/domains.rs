@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use secrecy::SecretString;
 use tonnage_domain::context::Principal;
 use tonnage_domain::error::ErrorKind;
 use tonnage_domain::gallery::index;
@@ -34,6 +35,11 @@ impl Files {
         self.0.lock().unwrap().insert(proof.domain.file(), content.to_owned());
     }
 
+    /// As the DNS has it.
+    fn record(&self, proof: &DomainProof, text: &str) {
+        self.0.lock().unwrap().insert(proof.domain.record(), text.to_owned());
+    }
+
     fn clear(&self) {
         self.0.lock().unwrap().clear();
     }
@@ -43,6 +49,22 @@ impl Documents for Files {
     fn get<'a>(&'a self, url: &'a str, _bytes_max: usize) -> BoxFuture<'a, Result<Bytes, String>> {
         let found = self.0.lock().unwrap().get(url).cloned();
         Box::pin(async move { found.map(Bytes::from).ok_or_else(|| "Nobody is there.".to_owned()) })
+    }
+
+    fn texts<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<Vec<u8>>, String>> {
+        let found = self.0.lock().unwrap().get(name).cloned();
+        let texts = vec![b"v=spf1 -all".to_vec(), found.unwrap_or_default().into_bytes()];
+        Box::pin(async move { Ok(texts) })
+    }
+
+    fn post<'a>(
+        &'a self,
+        url: &'a str,
+        _form: SecretString,
+        _authorization: Option<SecretString>,
+        bytes_max: usize,
+    ) -> BoxFuture<'a, Result<Bytes, String>> {
+        self.get(url, bytes_max)
     }
 }
 
@@ -81,7 +103,9 @@ async fn a_domain_is_shown_while_its_file_is_there() {
     assert_eq!(proof.domain.as_str(), "harbour.example");
     drain(&registry).await;
     let [pending] = &run(&registry, ListPublicDomains).await.unwrap()[..] else { panic!() };
-    assert_eq!((pending.status, &*pending.problem), (DomainStatus::Pending, "Nobody is there."));
+    let nowhere =
+        format!("Nobody is there. _tonnage.harbour.example has no text record {}.", proof.text());
+    assert_eq!((pending.status, &pending.problem), (DomainStatus::Pending, &nowhere));
     assert_eq!(shown(&registry).await, None);
 
     // Whoever asks again at once waits a minute; the line is the same.
@@ -104,7 +128,7 @@ async fn a_domain_is_shown_while_its_file_is_there() {
     registry.clock.advance_seconds(DAY);
     drain(&registry).await;
     assert_eq!(shown(&registry).await.as_deref(), Some("harbour.example"));
-    assert_eq!(run(&registry, ListPublicDomains).await.unwrap()[0].problem, "Nobody is there.");
+    assert_eq!(run(&registry, ListPublicDomains).await.unwrap()[0].problem, nowhere);
     registry.clock.advance_seconds(2 * DAY + 1);
     drain(&registry).await;
     assert_eq!(shown(&registry).await, None);
@@ -112,6 +136,18 @@ async fn a_domain_is_shown_while_its_file_is_there() {
     registry.clock.advance_seconds(3600);
     drain(&registry).await;
     assert_eq!(shown(&registry).await.as_deref(), Some("harbour.example"));
+
+    // A text record does as well as the file.
+    files.clear();
+    registry.clock.advance_seconds(4 * DAY);
+    drain(&registry).await;
+    assert_eq!(shown(&registry).await, None);
+    for (text, expected) in [(proof.line(), None), (proof.text(), Some("harbour.example"))] {
+        files.record(&proof, &text);
+        registry.clock.advance_seconds(3600);
+        drain(&registry).await;
+        assert_eq!(shown(&registry).await.as_deref(), expected, "{text}");
+    }
 
     // The operator is stronger.
     let management_account = registry.app.management_account;

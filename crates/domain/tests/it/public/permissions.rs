@@ -40,6 +40,7 @@ pub(super) async fn other_root(registry: &Registry) -> Principal {
         unique_id: row[2].clone(),
         access_key_id: None,
         session: None,
+        share: None,
     }
 }
 

@@ -19,6 +19,7 @@ pub(super) enum Class {
     Identity,
     /// Manifests, their edges and their tags.
     Image,
+    ImageShare,
     Job,
     LifecyclePolicy,
     PullThroughRule,
@@ -55,6 +56,7 @@ impl Class {
         Self::FindingFilter,
         Self::Identity,
         Self::Image,
+        Self::ImageShare,
         Self::Job,
         Self::LifecyclePolicy,
         Self::PullThroughRule,
@@ -112,6 +114,7 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "GetSessionToken"
         | "GetAuthorizationToken"
         | "GetDownloadUrlForLayer" => Class::TokenKey,
+        "CreateImageShare" | "RevokeImageShare" => Class::ImageShare,
         "CreateAccount" | "SetAccountState" => Class::Account,
         "DeleteAccountLimit" | "PutAccountLimit" => Class::AccountLimit,
         "PutAccountSetting" => Class::AccountSetting,
@@ -200,10 +203,13 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "DescribeRepositories"
         | "DescribeRepositoryCreationTemplates"
         | "DescribeScrub"
+        | "DescribeStorage"
         | "DescribeUpload"
         | "BrowseGallery"
         | "ExplainPolicy"
         | "DescribeImageContent"
+        | "LookupEvents"
+        | "SearchEvents"
         | "SearchGallery"
         | "SearchImages"
         | "SearchRepositories"
@@ -221,6 +227,7 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "GetLifecyclePolicyPreview"
         | "GetManifest"
         | "GetPublicRepositorySettings"
+        | "ListImageShares"
         | "ListPublicDomains"
         | "GetPullStatistics"
         | "GetRegistryCatalogData"

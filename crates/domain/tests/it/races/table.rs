@@ -7,6 +7,7 @@ use tonnage_domain::blobs::get_download_url_for_layer::GetDownloadUrlForLayer;
 use tonnage_domain::context::{Principal, RequestContext};
 use tonnage_domain::gc::operations::RunGarbageCollection;
 use tonnage_domain::identities::get_authorization_token::GetAuthorizationToken;
+use tonnage_domain::image_shares::operations::CreateImageShare;
 use tonnage_domain::images::ImageIdentifier;
 use tonnage_domain::images::batch_delete_image::BatchDeleteImage;
 use tonnage_domain::images::delete_manifest::DeleteManifest;
@@ -65,6 +66,7 @@ fn repositories() -> Vec<Race> {
         race(create("new"), create("new")),
         race(create("app"), delete("app", true)),
         race(delete("app", true), delete("app", true)),
+        race(share(), delete("app", true)),
         race(delete("locked", false), put(locked, first, Some("v1"))),
         race(delete("app", true), put(app, second, Some("v2"))),
         race(delete("tagged", false), tag_resource("new")),
@@ -194,6 +196,15 @@ pub(super) fn create(name: &'static str) -> Act {
 
 pub(super) fn delete(name: &'static str, force: bool) -> Act {
     act(move |_| DeleteRepository { registry_id: None, name: create_repository(name).name, force })
+}
+
+fn share() -> Act {
+    act(|world| CreateImageShare {
+        repository: world.app.clone(),
+        id: by_tag("v1"),
+        seconds: 3600,
+        uses_max: None,
+    })
 }
 
 pub(super) fn mutability(name: &'static str) -> Act {

@@ -76,7 +76,8 @@ pub(super) struct World {
 impl World {
     pub(super) async fn new() -> Self {
         let [one, two] = empty_database_twice().await;
-        let registry = Registry::on(one, Settings::default()).await;
+        let registry =
+            Registry::on(one, Settings { image_shares: true, ..Settings::default() }).await;
         let (config, layer) = (Blob::new("config", 100), Blob::new("layer", 2000));
         let (old, large) = (Blob::new("old", 1000), Blob::new("large", 100_000));
         let image = |label: &str| Pushed::annotated_image(&config, &[&layer], label);
@@ -182,6 +183,7 @@ async fn other_root(registry: &Registry, management_account: AccountId) -> Princ
         unique_id: row[2].clone(),
         access_key_id: None,
         session: None,
+        share: None,
     }
 }
 
@@ -190,6 +192,7 @@ const STORED: &[&str] = &[
     "SELECT account_id, kind, name FROM principals",
     "SELECT principals.arn, access_keys.state FROM access_keys
      JOIN principals ON principals.id = access_keys.principal_id",
+    "SELECT digest, uses FROM image_shares",
     "SELECT name, version FROM versions",
     "SELECT kind, account_id, region FROM registries",
     "SELECT signs_until, verifies_until FROM token_keys",
