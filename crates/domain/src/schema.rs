@@ -118,19 +118,14 @@ pub const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../migrations/0100_console_sessions.sql"),
     },
     Migration {
-        version: 110,
-        name: "image_shares",
-        sql: include_str!("../migrations/0110_image_shares.sql"),
+        version: 104,
+        name: "records_by_account",
+        sql: include_str!("../migrations/0104_records_by_account.sql"),
     },
     Migration {
-        version: 111,
-        name: "recent_public_pulls",
-        sql: include_str!("../migrations/0111_recent_public_pulls.sql"),
-    },
-    Migration {
-        version: 112,
-        name: "public_pull_networks",
-        sql: include_str!("../migrations/0112_public_pull_networks.sql"),
+        version: 105,
+        name: "federated_sessions",
+        sql: include_str!("../migrations/0105_federated_sessions.sql"),
     },
     Migration {
         version: 107,
@@ -148,13 +143,18 @@ pub const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../migrations/0109_tag_history_pages.sql"),
     },
     Migration {
-        version: 104,
-        name: "records_by_account",
-        sql: include_str!("../migrations/0104_records_by_account.sql"),
+        version: 110,
+        name: "image_shares",
+        sql: include_str!("../migrations/0110_image_shares.sql"),
     },
     Migration {
-        version: 105,
-        name: "federated_sessions",
-        sql: include_str!("../migrations/0105_federated_sessions.sql"),
+        version: 111,
+        name: "recent_public_pulls",
+        sql: include_str!("../migrations/0111_recent_public_pulls.sql"),
+    },
+    Migration {
+        version: 112,
+        name: "public_pull_networks",
+        sql: include_str!("../migrations/0112_public_pull_networks.sql"),
     },
 ];

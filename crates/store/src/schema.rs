@@ -48,7 +48,7 @@ pub(crate) fn pending<'a>(
     applied: &[(i64, String)],
     migrations: &'a [Migration],
 ) -> Result<Vec<&'a Migration>, SchemaError> {
-    let newest = migrations.last().map_or(0, |migration| migration.version);
+    let newest = migrations.iter().map(|migration| migration.version).max().unwrap_or(0);
     if let Some((version, _)) = applied.iter().find(|(version, _)| *version > newest) {
         return Err(SchemaError::TooNew { found: *version, known: newest });
     }
