@@ -13,9 +13,9 @@ use super::policy::LifecyclePolicy;
 use crate::error::Result;
 use crate::execute::Tx;
 use crate::metadata::Value;
-use crate::params;
+use crate::some::{self, some_ids};
 
-/// Rows looked for in one statement.
+/// Blobs that are known at a time.
 const BATCH: usize = 500;
 
 /// What a policy would come to.
@@ -82,27 +82,37 @@ pub(super) async fn sum_up(
     let mut blobs: Vec<(i64, Need)> = needs(tx, &gone).await?.into_iter().collect();
     blobs.sort_unstable_by_key(|(blob, _)| *blob);
     for batch in blobs.chunks(BATCH) {
-        let ids = || Value::list(batch.iter().map(|(blob, _)| *blob));
-        let all = tx
-            .all(
-                "SELECT blob_id, COUNT(*) FROM image_blobs \
-                 WHERE repository_id = $1 AND blob_id IN_LIST($2) GROUP BY blob_id",
-                params![repository_id, ids()],
-            )
-            .await?;
-        let all = all.iter().map(|row| Ok((row.get(0)?, row.get(1)?)));
-        let all = all.collect::<Result<HashMap<i64, u64>>>()?;
-        let known = tx
-            .all(
-                "SELECT id, size, CASE WHEN EXISTS (SELECT 1 FROM repository_blobs \
-                 WHERE repository_blobs.blob_id = blobs.id \
-                 AND repository_blobs.repository_id <> $1) THEN 1 ELSE 0 END \
-                 FROM blobs WHERE id IN_LIST($2)",
-                params![repository_id, ids()],
-            )
-            .await?;
-        let known = known.iter().map(|row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))));
-        let known = known.collect::<Result<HashMap<i64, (u64, bool)>>>()?;
+        let ids: Vec<i64> = batch.iter().map(|(blob, _)| *blob).collect();
+        let (mut all, mut known) = (HashMap::new(), HashMap::new());
+        for mut params in some::chunks(&ids) {
+            params.push(Value::Int(repository_id));
+            let edges = tx
+                .all(
+                    some_ids!(
+                        "SELECT blob_id, COUNT(*) FROM image_blobs WHERE blob_id IN "
+                        " AND repository_id = $26 GROUP BY blob_id"
+                    ),
+                    &params,
+                )
+                .await?;
+            for row in &edges {
+                all.insert(row.get::<i64>(0)?, row.get::<u64>(1)?);
+            }
+            let blobs = tx
+                .all(
+                    some_ids!(
+                        "SELECT id, size, CASE WHEN EXISTS (SELECT 1 FROM repository_blobs \
+                         WHERE repository_blobs.blob_id = blobs.id \
+                         AND repository_blobs.repository_id <> $26) THEN 1 ELSE 0 END \
+                         FROM blobs WHERE id IN " ""
+                    ),
+                    &params,
+                )
+                .await?;
+            for row in &blobs {
+                known.insert(row.get::<i64>(0)?, (row.get::<u64>(1)?, row.get::<bool>(2)?));
+            }
+        }
         for (blob, need) in batch {
             let is_free = all.get(blob).is_none_or(|all| *all <= need.edges);
             let (Some((size, elsewhere)), true) = (known.get(blob), is_free) else { continue };
@@ -140,15 +150,18 @@ async fn add_referrers(
     let mut subjects = sorted(gone);
     while !subjects.is_empty() {
         let mut found = Vec::new();
-        for batch in subjects.chunks(BATCH) {
+        for params in some::chunks(&subjects) {
             let rows = tx
                 .all(
-                    "SELECT referrers.id, subjects.id FROM images AS subjects \
-                     JOIN images AS referrers ON referrers.repository_id = subjects.repository_id \
-                     AND referrers.subject_digest = subjects.digest \
-                     WHERE subjects.id IN_LIST($1) AND NOT EXISTS (SELECT 1 FROM image_children \
-                     WHERE image_children.child_image_id = referrers.id)",
-                    params![Value::list(batch)],
+                    some_ids!(
+                        "SELECT referrers.id, subjects.id FROM images AS subjects \
+                         JOIN images AS referrers \
+                         ON referrers.repository_id = subjects.repository_id \
+                         AND referrers.subject_digest = subjects.digest WHERE subjects.id IN "
+                        " AND NOT EXISTS (SELECT 1 FROM image_children \
+                         WHERE image_children.child_image_id = referrers.id)"
+                    ),
+                    &params,
                 )
                 .await?;
             for row in &rows {
@@ -168,12 +181,14 @@ async fn add_referrers(
 /// Images of indexes that go, which no index has then.
 async fn left_behind(tx: &mut Tx, gone: &HashMap<i64, usize>) -> Result<u64> {
     let mut children = HashSet::new();
-    for batch in sorted(gone).chunks(BATCH) {
+    for params in some::chunks(&sorted(gone)) {
         let rows = tx
             .all(
-                "SELECT child_image_id FROM image_children \
-                 WHERE image_id IN_LIST($1) AND child_image_id IS NOT NULL",
-                params![Value::list(batch)],
+                some_ids!(
+                    "SELECT child_image_id FROM image_children WHERE image_id IN "
+                    " AND child_image_id IS NOT NULL"
+                ),
+                &params,
             )
             .await?;
         for row in &rows {
@@ -184,12 +199,14 @@ async fn left_behind(tx: &mut Tx, gone: &HashMap<i64, usize>) -> Result<u64> {
         }
     }
     let all: Vec<i64> = children.iter().copied().collect();
-    for batch in all.chunks(BATCH) {
+    for params in some::chunks(&all) {
         let rows = tx
             .all(
-                "SELECT child_image_id, image_id FROM image_children \
-                 WHERE child_image_id IN_LIST($1)",
-                params![Value::list(batch)],
+                some_ids!(
+                    "SELECT child_image_id, image_id FROM image_children WHERE child_image_id IN "
+                    ""
+                ),
+                &params,
             )
             .await?;
         for row in &rows {
@@ -204,12 +221,14 @@ async fn left_behind(tx: &mut Tx, gone: &HashMap<i64, usize>) -> Result<u64> {
 
 async fn needs(tx: &mut Tx, gone: &HashMap<i64, usize>) -> Result<HashMap<i64, Need>> {
     let mut needs: HashMap<i64, Need> = HashMap::new();
-    for batch in sorted(gone).chunks(BATCH) {
+    for params in some::chunks(&sorted(gone)) {
         let rows = tx
             .all(
-                "SELECT image_id, blob_id FROM image_blobs \
-                 WHERE image_id IN_LIST($1) AND blob_id IS NOT NULL",
-                params![Value::list(batch)],
+                some_ids!(
+                    "SELECT image_id, blob_id FROM image_blobs WHERE image_id IN "
+                    " AND blob_id IS NOT NULL"
+                ),
+                &params,
             )
             .await?;
         for row in &rows {

@@ -8,7 +8,7 @@ use crate::execute::{Call, Demand, Entry, Operation, Resource, Service, Tx, regi
 use crate::gallery::pulls::{DAYS_SHOWN, day_of};
 use crate::images::{ImageIdentifier, ImageRecord};
 use crate::images::{find_by_digest, not_found, tags};
-use crate::metadata::{Row, Value};
+use crate::metadata::Row;
 use crate::names::{Digest, RepositoryName, Tag};
 use crate::params;
 use crate::repositories::{self, RepositoryAddress};
@@ -249,11 +249,14 @@ async fn of_repository(tx: &mut Tx, repository_id: i64, now: Millis) -> Result<A
     let top = tx
         .all(
             "SELECT images.id, images.digest, images.image_size, images.pushed_at, counted.pulls \
-             FROM (SELECT image_id, CAST(SUM(pulls) AS BIGINT) AS pulls FROM image_pulls \
-             WHERE day IN_LIST($2) AND repository_id = $1 GROUP BY image_id \
-             ORDER BY 2 DESC LIMIT $3) AS counted JOIN images ON images.id = counted.image_id \
+             FROM (SELECT image_pulls.image_id, CAST(SUM(image_pulls.pulls) AS BIGINT) AS pulls \
+             FROM repository_activity JOIN image_pulls \
+             ON image_pulls.day = repository_activity.day \
+             AND image_pulls.repository_id = repository_activity.repository_id \
+             WHERE repository_activity.repository_id = $1 AND repository_activity.day >= $2 \
+             GROUP BY image_pulls.image_id ORDER BY 2 DESC LIMIT $3) AS counted JOIN images ON images.id = counted.image_id \
              ORDER BY counted.pulls DESC, images.id",
-            params![repository_id, Value::list(first..=day_of(now)), TOP],
+            params![repository_id, first, TOP],
         )
         .await?;
     let unused = tx
