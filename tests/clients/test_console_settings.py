@@ -106,6 +106,13 @@ def pages(server: Server) -> dict[str, str]:
         "create-public": f"{HERE}/public/-/create",
         "public-repository": f"{HERE}/public/repositories/shown/server",
         "public-registry": f"{HERE}/public/registry",
+        "usage": f"{HERE}/usage",
+        "no-usage": "/console/eu-north-1/usage",
+        "activity": f"{HERE}/activity",
+        "denied-activity": f"{HERE}/activity?outcome=denied&who=nobody",
+        "wrong-activity": f"{HERE}/activity?from=yesterday",
+        "events": f"{HERE}/activity/events",
+        "no-events": "/console/eu-north-1/activity/events",
         "jobs": f"{HERE}/jobs",
         "no-jobs": f"{HERE}/jobs?state=dead",
     }

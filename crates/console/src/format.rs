@@ -58,6 +58,19 @@ pub(crate) fn moment(at: Millis) -> Markup {
     html! { time datetime=(machine) title=(machine) { (text) } }
 }
 
+/// A length of time in one unit, rounded down.
+pub(crate) fn span(millis: i64) -> String {
+    let seconds = millis.max(0) / 1000;
+    let one =
+        |value: i64, unit: &str| format!("{} {unit}{}", value, if value == 1 { "" } else { "s" });
+    match seconds {
+        0..60 => one(seconds, "second"),
+        60..3600 => one(seconds / 60, "minute"),
+        3600..172_800 => one(seconds / 3600, "hour"),
+        _ => one(seconds / 86_400, "day"),
+    }
+}
+
 /// A day without its year.
 pub(crate) fn short_day(at: Millis) -> String {
     Timestamp::from_millisecond(at.0)
@@ -107,6 +120,19 @@ mod tests {
             assert_eq!(size(bytes), expected, "{bytes}");
         }
         assert!(size(u64::MAX).ends_with(" PB"));
+    }
+
+    #[test]
+    fn spans() {
+        for (millis, expected) in [
+            (-5, "0 seconds"),
+            (1000, "1 second"),
+            (61_000, "1 minute"),
+            (7_200_000, "2 hours"),
+            (200_000_000, "2 days"),
+        ] {
+            assert_eq!(span(millis), expected);
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! elsewhere. Each runs one operation of the domain, as every front end does.
 
 mod assets;
+mod chart;
 pub mod console;
 mod format;
 pub mod gallery;

@@ -14,6 +14,7 @@ use crate::gc::{Collector, Wake};
 use crate::identities::access_keys::uses::Uses;
 use crate::identities::authorization_token::KnownTokens;
 use crate::identities::console_sessions::attempts::Attempts;
+use crate::identities::console_sessions::federation::{FederationSettings, Provider};
 use crate::identities::token_keys::TokenKeys;
 use crate::identities::web_identity::{Documents, KeySets};
 use crate::ids::Ids;
@@ -98,6 +99,8 @@ pub struct Settings {
     pub console_idle_seconds: i64,
     /// Whether private images may be shared with whoever has no account, for a while.
     pub image_shares: bool,
+    /// Which identity provider lets people in to the console.
+    pub federation: Option<FederationSettings>,
     /// Where advisories come from.
     pub advisories: AdvisorySettings,
 }
@@ -129,6 +132,7 @@ impl Default for Settings {
             public_limits: PublicLimits::ECR,
             console_idle_seconds: 30 * 60,
             image_shares: false,
+            federation: None,
             advisories: AdvisorySettings::NONE,
         }
     }
@@ -165,6 +169,7 @@ pub struct App {
     pub(crate) resource_policies: ResourcePolicyCache,
     pub(crate) key_uses: Uses,
     pub(crate) sign_ins: Attempts,
+    pub(crate) federation: Provider,
     pub(crate) denials: Denials,
     pub(crate) upload_locks: UploadLocks,
     pub(crate) copying: Copying,

@@ -23,6 +23,8 @@ use crate::secrets::SecretId;
 /// Which API an operation belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Service {
+    /// AWS CloudTrail, as far as it tells of what was done.
+    CloudTrail,
     /// Amazon ECR private, AWS JSON and its Docker endpoint.
     Ecr,
     /// Amazon ECR Public, AWS JSON and its Docker endpoint.
@@ -45,6 +47,7 @@ impl Service {
     /// The prefix of its actions, and its name in a SigV4 scope.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::CloudTrail => "cloudtrail",
             Self::Ecr => "ecr",
             Self::EcrPublic => "ecr-public",
             Self::Iam => "iam",
@@ -62,6 +65,7 @@ impl Service {
     /// When the action is not of this service; in a constant, that is an error of compilation.
     pub(crate) const fn name_in(self, action: &'static str) -> &'static str {
         let prefix = match self {
+            Self::CloudTrail => "cloudtrail:",
             Self::Iam => "iam:",
             Self::Inspector2 => "inspector2:",
             Self::Ecr => "ecr:",

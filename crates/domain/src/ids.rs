@@ -47,6 +47,11 @@ impl Ids {
     }
 }
 
+/// The least id that is made at `at` or later.
+pub(crate) fn least_at(at: Millis) -> i64 {
+    at.0.saturating_sub(EPOCH_MILLIS).max(0) << (NODE_BITS + SEQUENCE_BITS)
+}
+
 impl Default for Ids {
     fn default() -> Self {
         Self::new()

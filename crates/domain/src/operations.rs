@@ -4,11 +4,13 @@ use crate::accounts::{CreateAccount, ListAccounts, SetAccountState};
 use crate::advisories::operations::{ListAdvisorySources, SyncAdvisories};
 use crate::archive::restore_image::ActivateImage;
 use crate::archive::update_image_storage_class::UpdateImageStorageClass;
+use crate::audit::lookup_events::LookupEvents;
 use crate::backup::operations::CreateBackup;
 use crate::blobs::batch_check_layer_availability::BatchCheckLayerAvailability;
 use crate::blobs::delete_blob::DeleteBlob;
 use crate::blobs::get_blob::{GetBlob, HeadBlob};
 use crate::blobs::get_download_url_for_layer::GetDownloadUrlForLayer;
+use crate::events::search_events::SearchEvents;
 use crate::execute::{Entry, Operation};
 use crate::gallery::get_pull_statistics::GetPullStatistics;
 use crate::gallery::listings::BrowseGallery;
@@ -76,6 +78,7 @@ use crate::images::describe_images::DescribeImages;
 use crate::images::get_manifest::GetManifest;
 use crate::images::list_image_referrers::ListImageReferrers;
 use crate::images::list_images::ListImages;
+use crate::images::list_tag_history::ListTagHistory;
 use crate::images::list_tags::ListTags;
 use crate::images::put_image::PutImage;
 use crate::inspector::account_status::BatchGetAccountStatus;
@@ -94,7 +97,9 @@ use crate::lifecycle::preview_operations::{
     GetLifecyclePolicyPreview, StartLifecyclePolicyPreview,
 };
 use crate::lifecycle::put_lifecycle_policy::PutLifecyclePolicy;
+use crate::overview::describe_activity::DescribeActivity;
 use crate::overview::describe_image_content::DescribeImageContent;
+use crate::overview::describe_storage::DescribeStorage;
 use crate::overview::search_images::SearchImages;
 use crate::overview::search_repositories::SearchRepositories;
 use crate::overview::summarize_registry::SummarizeRegistry;
@@ -146,6 +151,7 @@ use crate::replication::backfills::start_replication_backfill::StartReplicationB
 use crate::replication::backfills::stop_replication_backfill::StopReplicationBackfill;
 use crate::replication::describe_image_replication_status::DescribeImageReplicationStatus;
 use crate::replication::describe_replication::DescribeReplication;
+use crate::replication::describe_replication_matrix::DescribeReplicationMatrix;
 use crate::replication::list_replications::ListReplications;
 use crate::replication::put_replication_configuration::PutReplicationConfiguration;
 use crate::replication::refinements::{GetReplicationRefinements, PutReplicationRefinements};
@@ -205,6 +211,7 @@ use crate::uploads::mount::MountLayer;
 
 /// Every operation, by service and name.
 pub const OPERATIONS: &[Entry] = &[
+    LookupEvents::ENTRY,
     BatchCheckLayerAvailability::ENTRY,
     BatchDeleteImage::ENTRY,
     BatchGetImage::ENTRY,
@@ -446,10 +453,13 @@ pub const OPERATIONS: &[Entry] = &[
     DecidePublicAlias::ENTRY,
     DeleteAccountLimit::ENTRY,
     DeleteManifest::ENTRY,
+    DescribeActivity::ENTRY,
     DescribeGarbageCollection::ENTRY,
     DescribeJob::ENTRY,
     DescribeReplication::ENTRY,
+    DescribeReplicationMatrix::ENTRY,
     DescribeScrub::ENTRY,
+    DescribeStorage::ENTRY,
     DecidePublicDomain::ENTRY,
     DescribeImageContent::ENTRY,
     DescribeUpload::ENTRY,
@@ -480,6 +490,7 @@ pub const OPERATIONS: &[Entry] = &[
     ListPublicDomains::ENTRY,
     ProvePublicDomain::ENTRY,
     RemovePublicDomain::ENTRY,
+    ListTagHistory::ENTRY,
     ListTags::ENTRY,
     MarkImageComplete::ENTRY,
     RenameRepository::ENTRY,
@@ -497,6 +508,7 @@ pub const OPERATIONS: &[Entry] = &[
     PutReplicationRefinements::ENTRY,
     PutSparseManifests::ENTRY,
     RunGarbageCollection::ENTRY,
+    SearchEvents::ENTRY,
     SearchGallery::ENTRY,
     SearchImages::ENTRY,
     SearchRepositories::ENTRY,

@@ -132,4 +132,29 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "public_pull_networks",
         sql: include_str!("../migrations/0112_public_pull_networks.sql"),
     },
+    Migration {
+        version: 107,
+        name: "lifecycle_effects",
+        sql: include_str!("../migrations/0107_lifecycle_effects.sql"),
+    },
+    Migration {
+        version: 108,
+        name: "activity",
+        sql: include_str!("../migrations/0108_activity.sql"),
+    },
+    Migration {
+        version: 109,
+        name: "tag_history_pages",
+        sql: include_str!("../migrations/0109_tag_history_pages.sql"),
+    },
+    Migration {
+        version: 104,
+        name: "records_by_account",
+        sql: include_str!("../migrations/0104_records_by_account.sql"),
+    },
+    Migration {
+        version: 105,
+        name: "federated_sessions",
+        sql: include_str!("../migrations/0105_federated_sessions.sql"),
+    },
 ];

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, Response};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper_util::rt::TokioIo;
 use ipnet::IpNet;
@@ -100,14 +101,53 @@ impl Client {
     /// # Errors
     /// [`Error`].
     pub async fn get(&self, url: &str, bytes_max: usize, time: Duration) -> Result<Bytes, Error> {
+        let is_good = |status: StatusCode| status == StatusCode::OK;
+        self.ask(Request::new(Full::default()), url, is_good, bytes_max, time).await
+    }
+
+    /// The whole answer to a form, if its status is below 500, it has at most `bytes_max` bytes and
+    /// comes within `time`. `authorization` is the value of the header, which no log shows.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn post_form(
+        &self,
+        url: &str,
+        form: Bytes,
+        authorization: Option<&str>,
+        bytes_max: usize,
+        time: Duration,
+    ) -> Result<Bytes, Error> {
+        let mut request = Request::new(Full::new(form));
+        *request.method_mut() = Method::POST;
+        let headers = request.headers_mut();
+        let media_type = HeaderValue::from_static("application/x-www-form-urlencoded");
+        headers.insert(CONTENT_TYPE, media_type);
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        if let Some(text) = authorization
+            && let Ok(mut value) = HeaderValue::from_str(text)
+        {
+            value.set_sensitive(true);
+            headers.insert(AUTHORIZATION, value);
+        }
+        let is_good = |status: StatusCode| !status.is_server_error();
+        self.ask(request, url, is_good, bytes_max, time).await
+    }
+
+    async fn ask(
+        &self,
+        mut request: Request<Full<Bytes>>,
+        url: &str,
+        is_good: impl Fn(StatusCode) -> bool,
+        bytes_max: usize,
+        time: Duration,
+    ) -> Result<Bytes, Error> {
         let uri = target::parse(url)?;
         let target = Target::of(&uri)?;
+        *request.uri_mut() = uri;
         let whole = async {
-            let mut request = Request::new(Full::default());
-            *request.method_mut() = Method::GET;
-            *request.uri_mut() = uri;
             let answer = self.send(request).await?;
-            if answer.status() != http::StatusCode::OK {
+            if !is_good(answer.status()) {
                 return Err(Error::Status(target.host.clone(), answer.status().as_u16()));
             }
             let body = Limited::new(answer.into_body(), bytes_max).collect().await;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -134,6 +135,31 @@ async fn an_answer_is_a_success_of_bounded_size_that_comes_in_time() {
         listener.local_addr().unwrap().port()
     };
     check(&open, &format!("http://127.0.0.1:{port}/"), Err("cannot be reached")).await;
+}
+
+#[tokio::test]
+async fn a_form_is_answered_below_500_under_the_same_guard() {
+    let (closed, open) = (client(&[]), client(&["127.0.0.0/8"]));
+    for (answer, expected) in [
+        (FINE, Ok("fine")),
+        ("HTTP/1.1 400 Bad\r\ncontent-length: 5\r\n\r\nwrong", Ok("wrong")),
+        ("HTTP/1.1 500 Broken\r\ncontent-length: 0\r\n\r\n", Err("answered with status 500")),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\n0123456789a", Err("larger than 10 bytes")),
+    ] {
+        let url = format!("http://{}/", server(answer, None).await);
+        let form = || Bytes::from_static(b"code=x");
+        let found = open.post_form(&url, form(), Some("Basic x"), 10, PATIENCE).await;
+        match (found, expected) {
+            (Ok(found), Ok(expected)) => assert_eq!(found, expected),
+            (Err(found), Err(expected)) => assert!(found.to_string().contains(expected), "{found}"),
+            (found, expected) => panic!("{found:?}, not {expected:?}"),
+        }
+        let refused = closed.post_form(&url, form(), None, 10, PATIENCE).await.unwrap_err();
+        assert!(
+            refused.to_string().contains("over https")
+                || refused.to_string().contains("not public")
+        );
+    }
 }
 
 #[tokio::test]

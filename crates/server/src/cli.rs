@@ -2,6 +2,7 @@
 //! configuration as a flag.
 
 mod advisories;
+mod events;
 mod images;
 mod public;
 
@@ -17,6 +18,7 @@ mod pull_through;
 mod replication;
 
 pub(crate) use self::advisories::AdvisoriesCommands;
+pub(crate) use self::events::EventsCommands;
 pub(crate) use self::images::{ImagesCommands, ShareArguments};
 pub(crate) use self::public::{
     Movable, OnOff, PublicAliasArguments, PublicAliasCommands, PublicCommands,
@@ -170,6 +172,10 @@ Examples:
     /// Look at the sources of advisories, and have them read.
     #[command(subcommand, arg_required_else_help = true)]
     Advisories(AdvisoriesCommands),
+
+    /// Look at what happened in a registry.
+    #[command(subcommand, arg_required_else_help = true)]
+    Events(EventsCommands),
 
     /// Look at the jobs of the running server, cancel them or have them tried again.
     #[command(subcommand, arg_required_else_help = true)]
@@ -373,6 +379,30 @@ Examples:
             value_parser = ["cyclonedx-1.5", "cyclonedx-1.6", "spdx-2.3"]
         )]
         format: String,
+        #[command(flatten)]
+        registry: RegistryArguments,
+    },
+    /// Print where tags pointed, since when, and who moved them: the last move first.
+    ///
+    /// Every push, deletion and copy that moved a tag is kept, also after the tag or its image is
+    /// gone.
+    #[command(after_help = "\
+Examples:
+  tonnage repository tag-history team/app
+  tonnage repository tag-history team/app latest --limit 5
+  tonnage repository tag-history team/app stable --account 111122223333 --in-region eu-west-1")]
+    TagHistory {
+        #[command(flatten)]
+        place: PlaceArguments,
+        /// The repository.
+        #[arg(value_name = "REPOSITORY")]
+        repository: String,
+        /// Of this tag only.
+        #[arg(value_name = "TAG")]
+        tag: Option<String>,
+        /// So many moves at most.
+        #[arg(long, value_name = "NUMBER", default_value_t = 100)]
+        limit: usize,
         #[command(flatten)]
         registry: RegistryArguments,
     },

@@ -5,6 +5,7 @@
 //! client's services come here when somebody sets `AWS_ENDPOINT_URL`.
 
 mod authenticate;
+mod cloudtrail;
 mod ecr;
 pub mod error;
 mod iam;
@@ -198,6 +199,9 @@ async fn json_service(
     target: &str,
 ) -> Result<Bytes> {
     let (prefix, operation) = target.rsplit_once('.').unwrap_or((target, ""));
+    if cloudtrail::is_target(prefix) {
+        return cloudtrail::handle(app, parts, body, arrival, operation).await;
+    }
     let services = [&ecr::SERVICE, &ecr::public::SERVICE, &secretsmanager::SERVICE];
     let Some(service) = services.into_iter().find(|service| service.target_prefix == prefix) else {
         let service = scope::service(parts).or_else(|| scope::printable(prefix));

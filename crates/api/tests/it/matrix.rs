@@ -11,9 +11,10 @@
 mod public;
 mod rest;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -27,6 +28,7 @@ use tonnage_domain::backup::operations::CreateBackup;
 use tonnage_domain::clock::Clock as _;
 use tonnage_domain::context::{Principal, RequestContext};
 use tonnage_domain::error::Result;
+use tonnage_domain::events::search_events::SearchEvents;
 use tonnage_domain::execute::{Operation, Service, execute};
 use tonnage_domain::gallery::get_pull_statistics::GetPullStatistics;
 use tonnage_domain::gallery::listings::BrowseGallery;
@@ -41,11 +43,14 @@ use tonnage_domain::image_shares::operations::{
     CreateImageShare, ListImageShares, RevokeImageShare,
 };
 use tonnage_domain::images::ImageIdentifier;
+use tonnage_domain::images::list_tag_history::ListTagHistory;
 use tonnage_domain::jobs::operations::{CancelJob, DescribeJob, ListJobs, RetryJob};
 use tonnage_domain::metadata::Mode;
 use tonnage_domain::names::{AccountId, Digest, Reference, RepositoryName};
 use tonnage_domain::operations::OPERATIONS;
+use tonnage_domain::overview::describe_activity::{DescribeActivity, Of};
 use tonnage_domain::overview::describe_image_content::DescribeImageContent;
+use tonnage_domain::overview::describe_storage::DescribeStorage;
 use tonnage_domain::overview::search_images::{Kind, SearchImages};
 use tonnage_domain::overview::search_repositories::{self, SearchRepositories};
 use tonnage_domain::overview::summarize_registry::SummarizeRegistry;
@@ -64,6 +69,7 @@ use tonnage_domain::pull_through::import_layer::ImportUpstreamLayer;
 use tonnage_domain::pull_through::import_referrers::ImportUpstreamReferrers;
 use tonnage_domain::replication::ReplicationDestination;
 use tonnage_domain::replication::describe_replication::DescribeReplication;
+use tonnage_domain::replication::describe_replication_matrix::DescribeReplicationMatrix;
 use tonnage_domain::replication::list_replications::ListReplications;
 use tonnage_domain::replication::refinements::{
     DestinationRefinement, GetReplicationRefinements, PutReplicationRefinements,
@@ -443,6 +449,7 @@ async fn administrate(asking: &Asking, operation: &str) -> String {
             asking.run(GetImageSbom { repository, id, format: Format::Spdx2_3 }).await
         }
         "DescribeReplication" => asking.run(DescribeReplication).await,
+        "DescribeReplicationMatrix" => asking.run(DescribeReplicationMatrix).await,
         "GetReplicationRefinements" => asking.run(GetReplicationRefinements).await,
         "PutReplicationRefinements" => {
             let refinement = DestinationRefinement::none(ReplicationDestination {
@@ -535,11 +542,25 @@ async fn administrate(asking: &Asking, operation: &str) -> String {
             let (repository, kind) = (in_management("app"), Kind::All);
             asking.run(SearchImages { repository, text: String::new(), kind, page }).await
         }
+        "SearchEvents" => {
+            let page = PageRequest { after: None, limit: 10 };
+            let (from, until, kind, repository) = (None, None, None, None);
+            asking.run(SearchEvents { from, until, kind, repository, page }).await
+        }
         "SearchRepositories" => {
             let page = PageRequest { after: None, limit: 10 };
             let (text, sort) = (String::new(), search_repositories::Sort::Name);
             asking.run(SearchRepositories { text, sort, page }).await
         }
+        "DescribeActivity" => {
+            let of = Of::Repository(in_management("app"));
+            asking.run(DescribeActivity { of }).await
+        }
+        "ListTagHistory" => {
+            let page = PageRequest { after: None, limit: 10 };
+            asking.run(ListTagHistory { repository: in_management("app"), tag: None, page }).await
+        }
+        "DescribeStorage" => asking.run(DescribeStorage).await,
         "SummarizeRegistry" => asking.run(SummarizeRegistry).await,
         "BrowseGallery" => asking.run(BrowseGallery).await,
         "SearchGallery" => {
@@ -597,52 +618,85 @@ fn check_secrecy(row: &str, existing: &Answer, missing: &Answer) {
     }
 }
 
-#[tokio::test]
-async fn who_may_do_what_is_reviewed() {
-    let mut text = String::new();
-    let mut cells = async |row: &str, ask: &dyn Ask| {
-        writeln!(text, "{row}").unwrap();
-        for (identity, name) in IDENTITIES {
-            let asking = Asking::new(identity).await;
-            let found = ask.ask(&asking, row).await;
-            writeln!(text, "    {name:38}{found}").unwrap();
-        }
-    };
+/// A row's name, and how it is asked.
+type Asked = (String, Box<dyn Ask>);
+
+fn rows() -> Vec<Asked> {
+    let mut rows: Vec<Asked> = Vec::new();
+    let mut add = |row: &str, ask: Box<dyn Ask>| rows.push((row.to_owned(), ask));
     let mut by_route = BTreeSet::new();
     for (path, methods) in ROUTES {
         for (method, operation) in *methods {
             by_route.insert(*operation);
-            cells(&format!("{method} {path}"), &Route { method, path }).await;
+            add(&format!("{method} {path}"), Box::new(Route { method, path }));
             if *operation == "InitiateLayerUpload" {
                 by_route.insert("MountLayer");
-                cells(&format!("{method} {path}?mount={{digest}}&from={{other}}"), &Mount).await;
+                let row = format!("{method} {path}?mount={{digest}}&from={{other}}");
+                add(&row, Box::new(Mount));
             }
         }
     }
     for method in ["GET", "HEAD"] {
-        cells(&format!("{method} /layers/{{token}}"), &Route { method, path: "/layers/nonsense" })
-            .await;
+        let path = "/layers/nonsense";
+        add(&format!("{method} /layers/{{token}}"), Box::new(Route { method, path }));
     }
     for (method, path, operation) in public::ROUTES {
         if let Some(operation) = operation {
             by_route.insert(operation);
         }
-        cells(&format!("public {method} {path}"), &public::Route { method, path }).await;
+        add(&format!("public {method} {path}"), Box::new(public::Route { method, path }));
     }
     for entry in OPERATIONS {
         let row = format!("{}:{}", entry.service.as_str(), entry.name);
         match entry.service {
-            Service::Ecr => cells(&row, &Json(entry.name)).await,
-            Service::EcrPublic => cells(&row, &public::Json(entry.name)).await,
-            Service::Iam => cells(&row, &Form("iam", entry.name)).await,
-            Service::Inspector2 => cells(&row, &rest::Inspector(entry.name)).await,
-            Service::SecretsManager => cells(&row, &Secrets(entry.name)).await,
-            Service::Signer => cells(&row, &rest::Signer(entry.name)).await,
-            Service::Sts => cells(&row, &Form("sts", entry.name)).await,
+            Service::CloudTrail => add(&row, Box::new(CloudTrail(entry.name))),
+            Service::Ecr => add(&row, Box::new(Json(entry.name))),
+            Service::EcrPublic => add(&row, Box::new(public::Json(entry.name))),
+            Service::Iam => add(&row, Box::new(Form("iam", entry.name))),
+            Service::Inspector2 => add(&row, Box::new(rest::Inspector(entry.name))),
+            Service::SecretsManager => add(&row, Box::new(Secrets(entry.name))),
+            Service::Signer => add(&row, Box::new(rest::Signer(entry.name))),
+            Service::Sts => add(&row, Box::new(Form("sts", entry.name))),
             Service::Tonnage if by_route.contains(entry.name) => {}
-            Service::Tonnage => cells(&row, &Admin(entry.name)).await,
+            Service::Tonnage => add(&row, Box::new(Admin(entry.name))),
         }
     }
+    rows
+}
+
+/// What everybody gets for one row, each of a registry of their own.
+async fn cells((row, ask): &Asked) -> String {
+    let mut text = format!("{row}\n");
+    for (identity, name) in IDENTITIES {
+        let asking = Asking::new(identity).await;
+        let found = ask.ask(&asking, row).await;
+        writeln!(text, "    {name:38}{found}").unwrap();
+    }
+    text
+}
+
+#[test]
+fn who_may_do_what_is_reviewed() {
+    let rows = rows();
+    let found = Mutex::new(BTreeMap::new());
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        while let Some((number, row)) = {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            rows.get(number).map(|row| (number, row))
+        } {
+            let text = runtime.block_on(cells(row));
+            found.lock().unwrap().insert(number, text);
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(work);
+        }
+        work();
+    });
+    let text: String = found.into_inner().unwrap().into_values().collect();
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/matrix.txt");
     if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
         std::fs::write(path, &text).unwrap();
@@ -657,7 +711,7 @@ async fn who_may_do_what_is_reviewed() {
 type Told<'a> = std::pin::Pin<Box<dyn Future<Output = String> + 'a>>;
 
 /// How a row is asked.
-trait Ask {
+trait Ask: Sync {
     fn ask<'a>(&'a self, asking: &'a Asking, row: &'a str) -> Told<'a>;
 }
 
@@ -829,6 +883,18 @@ impl Ask for Secrets {
             assert!(!existing.body.contains("validation error"), "{}", existing.body);
             outcome(&existing)
         })
+    }
+}
+
+/// An operation of AWS CloudTrail.
+struct CloudTrail(&'static str);
+
+impl Ask for CloudTrail {
+    fn ask<'a>(&'a self, asking: &'a Asking, _row: &'a str) -> Told<'a> {
+        let target = format!("com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.{}", self.0);
+        let service = "cloudtrail".to_owned();
+        let plain = Plain { service, ..Plain::json(&target, "{}".to_owned()) };
+        Box::pin(async move { outcome(&asking.signed(&plain).await) })
     }
 }
 

@@ -22,6 +22,7 @@ pub(crate) async fn show(asked: &Asked<'_>) -> Result<Reply, Error> {
             ("Signed in as", html! { code { (principal.arn) } }),
             ("With", html! {
                 @match &principal.access_key_id {
+                    _ if asked.session.federated => "an identity provider",
                     Some(id) => { "access key " code { (id) } }
                     None => "a password",
                 }
@@ -37,12 +38,13 @@ pub(crate) async fn show(asked: &Asked<'_>) -> Result<Reply, Error> {
                     th scope="row" { @if session.id == asked.session.id { "This one" } @else { "Another" } }
                     td { (format::moment(session.created_at)) }
                     td { (format::moment(session.last_used_at)) }
-                    td { @match &session.access_key_id { Some(id) => code { (id) }, None => "password" } }
+                    td { @match &session.access_key_id { _ if asked.session.federated => "an identity provider", Some(id) => code { (id) }, None => "password" } }
                 } }
             }))
             p.quiet {
                 "A session ends after twelve hours, or when it was not used for a while; at once when its key is \
-                 switched off, its password is changed or its user is deleted."
+                 switched off, its password is changed or its user is deleted. One that an identity provider began \
+                 ends after an hour, when its session of the role does."
             }
             div.submit { (parts::button(asked, "/console/sign-out-everywhere", "Sign out everywhere", &[])) }
         }

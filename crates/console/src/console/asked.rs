@@ -6,7 +6,7 @@ use tonnage_domain::context::RequestContext;
 use tonnage_domain::error::{Error, ErrorKind};
 use tonnage_domain::execute::{Operation, execute};
 use tonnage_domain::identities::console_sessions::ConsoleSession;
-use tonnage_domain::names::RepositoryName;
+use tonnage_domain::names::{Region, RepositoryName};
 use tonnage_domain::pages::PageRequest;
 use tonnage_domain::repositories::RepositoryAddress;
 
@@ -49,6 +49,20 @@ impl Asked<'_> {
     /// As the operation; the page is then one that says so.
     pub(crate) async fn run<O: Operation>(&self, operation: O) -> Result<O::Output, Error> {
         execute(self.app, &self.context, operation).await
+    }
+
+    /// Runs an operation in another region.
+    ///
+    /// # Errors
+    /// As the operation.
+    pub(crate) async fn run_in<O: Operation>(
+        &self,
+        region: Region,
+        operation: O,
+    ) -> Result<O::Output, Error> {
+        let mut context = self.context.clone();
+        context.region = region;
+        execute(self.app, &context, operation).await
     }
 
     /// Runs an operation without which the rest of the page still makes sense: a denial stays

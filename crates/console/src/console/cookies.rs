@@ -12,6 +12,8 @@ pub(crate) enum Cookie {
     Session,
     /// What the form of signing in must carry.
     SignIn,
+    /// What a sign-in with an identity provider began with.
+    Provider,
     /// What the next page says.
     Flash,
 }
@@ -21,6 +23,7 @@ impl Cookie {
         match self {
             Self::Session => "tonnage-session",
             Self::SignIn => "tonnage-sign-in",
+            Self::Provider => "tonnage-provider",
             Self::Flash => "tonnage-flash",
         }
     }
@@ -30,6 +33,7 @@ impl Cookie {
         match self {
             Self::Session => None,
             Self::SignIn => Some(3600),
+            Self::Provider => Some(600),
             Self::Flash => Some(60),
         }
     }

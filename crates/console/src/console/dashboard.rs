@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 use tonnage_domain::error::Error;
 use tonnage_domain::jobs::operations::{JobState, ListJobs};
+use tonnage_domain::overview::describe_activity::{Activity, DescribeActivity, Of};
 use tonnage_domain::overview::summarize_registry::{RegistrySummary, SummarizeRegistry};
 use tonnage_domain::pages::PageRequest;
 use tonnage_domain::scanning::state::SeverityCounts;
@@ -10,14 +11,20 @@ use tonnage_domain::scanning::state::SeverityCounts;
 use super::asked::{Asked, Part};
 use super::parts;
 use super::reply::{Page, Reply};
-use super::repositories::severity_badges;
-use crate::format;
+use super::repositories::{activity, severity_badges};
+use crate::{chart, format};
 
 /// Jobs that failed for good, as many as are shown.
 const JOBS: u32 = 5;
 
 pub(crate) async fn show(asked: &Asked<'_>) -> Result<Reply, Error> {
     let summary = asked.part(SummarizeRegistry).await?;
+    let is_empty = summary.as_ref().map_or(true, |summary| summary.images == 0);
+    let activity = match is_empty {
+        true => None,
+        // It takes what the sums take.
+        false => asked.part(DescribeActivity { of: Of::Registry }).await?.ok(),
+    };
     let jobs = ListJobs {
         management_account: asked.app.management_account,
         kind: None,
@@ -25,18 +32,23 @@ pub(crate) async fn show(asked: &Asked<'_>) -> Result<Reply, Error> {
         page: PageRequest { after: None, limit: JOBS },
     };
     let jobs = asked.part(jobs).await?.ok().map(|page| page.items);
-    Ok(page(asked, &summary, jobs.as_deref()).into())
+    Ok(page(asked, &summary, activity.as_ref(), jobs.as_deref()).into())
 }
 
 pub(crate) fn page(
     asked: &Asked<'_>,
     summary: &Part<RegistrySummary>,
+    activity: Option<&Activity>,
     jobs: Option<&[tonnage_domain::jobs::operations::JobDetail]>,
 ) -> Page {
     let content = html! {
         @match summary {
             Ok(summary) if summary.repositories == 0 => (welcome(asked)),
-            Ok(summary) => (sums(asked, summary)),
+            Ok(summary) => {
+                (sums(asked, summary, activity))
+                @if let Some(activity) = activity { (use_of(asked, activity)) }
+                (recent(asked, summary))
+            }
             Err(error) => {
                 (parts::denied("The sum of the registry", error))
                 (open_by_name(asked))
@@ -62,7 +74,7 @@ pub(crate) fn page(
     Page::new("Overview", content)
 }
 
-fn sums(asked: &Asked<'_>, summary: &RegistrySummary) -> Markup {
+fn sums(asked: &Asked<'_>, summary: &RegistrySummary, activity: Option<&Activity>) -> Markup {
     html! {
         dl.numbers {
             div {
@@ -82,6 +94,10 @@ fn sums(asked: &Asked<'_>, summary: &RegistrySummary) -> Markup {
                 dd { (format::number(summary.findings.values().sum())) }
                 dd.small { "in " (format::count(summary.scanned, "scanned image", "scanned images")) }
             }
+            @if let Some(found) = activity { div {
+                dt { "Never pulled" } dd { (activity::counted(found.never_pulled)) }
+                dd.small { "images that nobody has used yet" }
+            } }
         }
         @if !summary.findings.is_empty() {
             section aria-labelledby="findings" {
@@ -89,6 +105,38 @@ fn sums(asked: &Asked<'_>, summary: &RegistrySummary) -> Markup {
                 (severities(&summary.findings))
             }
         }
+    }
+}
+
+/// What is pulled and pushed, and how old things are.
+fn use_of(asked: &Asked<'_>, activity: &Activity) -> Markup {
+    let most: Vec<_> = activity
+        .repositories
+        .iter()
+        .map(|(name, pulls)| {
+            let path = asked.repository_path(name, "activity");
+            (html! { a href=(path) { (name) } }, *pulls, format::number(*pulls))
+        })
+        .collect();
+    html! {
+        (activity::pulls_and_pushes(asked, activity))
+        div.side-by-side {
+            section aria-labelledby="most" {
+                h2 #most { "Pulled most" }
+                @if most.is_empty() {
+                    p.quiet { "Nothing was pulled in the last 30 days. What is pulled from now on is counted here." }
+                } @else {
+                    p.quiet { "Pulls of repositories in the last 30 days." }
+                    (chart::ranks(&most))
+                }
+            }
+            (activity::ages(activity))
+        }
+    }
+}
+
+fn recent(asked: &Asked<'_>, summary: &RegistrySummary) -> Markup {
+    html! {
         section aria-labelledby="recent" {
             h2 #recent { "Pushed last" }
             @if summary.recent.is_empty() {

@@ -1,16 +1,39 @@
 //! What a form or a query says.
 
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderMap};
+
+use super::multipart;
+
 /// Fields that are looked at; a page has far fewer.
 const FIELDS_MAX: usize = 1000;
 
-/// Names and values, in their order.
+/// Names and values, in their order, and files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Form(Vec<(String, String)>);
+pub(crate) struct Form(Vec<(String, String)>, Vec<(String, Bytes)>);
 
 impl Form {
     pub(crate) fn parse(bytes: &[u8]) -> Self {
         let fields = form_urlencoded::parse(bytes).take(FIELDS_MAX);
-        Self(fields.map(|(name, value)| (name.into_owned(), value.into_owned())).collect())
+        let fields = fields.map(|(name, value)| (name.into_owned(), value.into_owned()));
+        Self(fields.collect(), Vec::new())
+    }
+
+    /// A form that was sent, with files where its type says so.
+    pub(super) fn sent(headers: &HeaderMap, body: &Bytes) -> Self {
+        let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        match content_type.and_then(multipart::boundary_of) {
+            None => Self::parse(body),
+            Some(boundary) => {
+                let multipart::Parts { fields, files } = multipart::parse(body, boundary);
+                Self(fields, files)
+            }
+        }
+    }
+
+    /// A file that was chosen.
+    pub(crate) fn file(&self, name: &str) -> Option<&Bytes> {
+        self.1.iter().rfind(|(known, _)| known == name).map(|(_, bytes)| bytes)
     }
 
     /// The value of a field as it was sent; nothing for one that was not.

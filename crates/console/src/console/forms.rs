@@ -7,6 +7,7 @@ use tonnage_domain::error::{Error, ErrorKind};
 use super::asked::Asked;
 use super::parts;
 use super::reply::{Page, Reply};
+use super::statements;
 use super::{Mistake, PolicyOf};
 
 /// What came of a button: the page at `path` says it.
@@ -53,6 +54,14 @@ impl Draft {
                 let error = Error::new(ErrorKind::InvalidParameter, wrong);
                 Self { text, error: Some(error), mistakes: None }
             }
+        }
+    }
+
+    /// A text with the statement of the form at its end, or why none was added.
+    pub(crate) fn added(asked: &Asked<'_>, kind: PolicyOf, text: &str) -> Self {
+        match statements::added(&asked.form, kind, text) {
+            Ok(text) => Self { text, error: None, mistakes: None },
+            Err(error) => Self { text: text.to_owned(), error: Some(error), mistakes: None },
         }
     }
 

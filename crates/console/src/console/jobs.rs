@@ -9,7 +9,7 @@ use tonnage_domain::pages::Page as Items;
 
 use super::asked::{Asked, Part};
 use super::forms;
-use super::parts::{self, Field};
+use super::parts;
 use super::reply::{Page, Reply};
 use crate::format;
 
@@ -29,6 +29,36 @@ const TABS: [(Option<JobState>, &str, &str, &str); 6] = [
     (Some(JobState::Done), "done", "Done", "No job that ended is kept."),
     (None, "", "All", "There is no job."),
 ];
+
+/// What each kind does.
+const TOLD: [(&str, &str); 22] = [
+    ("archive-blobs", "Moves layers that only archived images need to the archive, and back."),
+    ("check-public-domain", "Looks whether a domain still proves whose public registry it is."),
+    ("complete-images", "Fetches the layers of an image that came through the cache."),
+    ("enrol-images", "Has images scanned that a change of the scanning settings is for."),
+    ("expire-finding-filters", "Ends rules that suppress findings for a time."),
+    ("expire-images", "Carries out the lifecycle policy of a repository."),
+    ("forget-backfills", "Forgets results of replication backfills that are old."),
+    ("forget-jobs", "Forgets jobs that ended long ago."),
+    ("forget-packages", "Forgets packages of layers that nobody has any more."),
+    ("lifecycle-turns", "Gives repositories with a lifecycle policy their daily turn."),
+    ("prepare-backfill", "Finds the images that a replication backfill copies."),
+    ("preview-lifecycle-policy", "Makes the preview of a lifecycle policy."),
+    ("purge-secrets", "Deletes secrets whose time to be restored is over."),
+    ("rematch-packages", "Compares what is in images with advisories that changed."),
+    ("replicate", "Copies images and settings of a repository to another registry."),
+    ("restore-image", "Brings an archived image back."),
+    ("review-findings", "Applies changed rules of suppression to findings that are known."),
+    ("scan-image", "Scans an image."),
+    ("scan-public-images", "Has images of public repositories scanned."),
+    ("sign-image", "Signs an image."),
+    ("sync-advisories", "Looks which sources of advisories are due."),
+    ("sync-advisory-source", "Reads a source of advisories."),
+];
+
+fn told(kind: &str) -> Option<&'static str> {
+    TOLD.iter().find(|(known, _)| *known == kind).map(|(_, told)| *told)
+}
 
 pub(crate) async fn list(asked: &Asked<'_>) -> Result<Reply, Error> {
     let state = asked.query.text("state");
@@ -58,7 +88,8 @@ pub(crate) fn list_page(asked: &Asked<'_>, jobs: &Part<Items<JobDetail>>) -> Pag
             Ok(jobs) => {
                 form.filters action=(asked.path("jobs")) method="get" {
                     input type="hidden" name="state" value=(state);
-                    (Field { name: "kind", label: "Kind", value: kind, ..Field::default() }.render())
+                    @let options: Vec<(&str, &str)> = std::iter::once(("", "Every kind")).chain(TOLD.map(|(name, _)| (name, name))).collect();
+                    (parts::select("kind", "Kind", kind, &options))
                     button.plain type="submit" { "Show" }
                 }
                 @if jobs.items.is_empty() {
@@ -98,6 +129,9 @@ fn row(asked: &Asked<'_>, job: &JobDetail) -> Markup {
             td { (format::moment(job.run_at)) }
             td { (buttons(asked, job)) }
         }
+        @if let Some(error) = job.last_error.as_deref().filter(|_| job.state != JobState::Done) {
+            tr.why { td colspan="7" { span.quiet { "Failed last: " } (error) } }
+        }
     }
 }
 
@@ -118,7 +152,10 @@ fn progress(job: &JobDetail) -> Markup {
         @match (job.progress.done, job.progress.total) {
             (0, None) => span.quiet { "–" },
             (done, None) => (format::number(done)),
-            (done, Some(total)) => { (format::number(done)) " of " (format::number(total)) },
+            (done, Some(total)) => {
+                progress max=(total.max(1)) value=(done.min(total)) aria-label="How far it has come" {}
+                " " (format::number(done)) " of " (format::number(total))
+            },
         }
     }
 }
@@ -157,6 +194,7 @@ pub(crate) async fn show(asked: &Asked<'_>) -> Result<Reply, Error> {
 pub(crate) fn page(asked: &Asked<'_>, job: &JobDetail) -> Page {
     let id = job.id.to_string();
     let content = html! {
+        @if let Some(told) = told(&job.kind) { p { (told) } }
         (parts::facts(&[
             ("State", state(job)),
             ("Of", html! { @if job.key.is_empty() { span.quiet { "–" } } @else { code { (job.key) } } }),
@@ -203,5 +241,19 @@ pub(crate) async fn act(asked: &Asked<'_>) -> Result<Reply, Error> {
             ),
         },
         _ => Ok(Reply::Missing),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tonnage_domain::jobs::KINDS;
+
+    use super::*;
+
+    #[test]
+    fn every_kind_is_told() {
+        let mut known: Vec<&str> = KINDS.iter().map(|kind| kind.name()).collect();
+        known.sort_unstable();
+        assert_eq!(TOLD.map(|(name, _)| name).as_slice(), known);
     }
 }

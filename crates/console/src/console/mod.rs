@@ -7,6 +7,7 @@
 //! with a redirect that says what came of it.
 
 mod account;
+mod activity;
 mod asked;
 mod cookies;
 mod dashboard;
@@ -15,6 +16,7 @@ mod forms;
 mod frame;
 mod iam;
 mod jobs;
+mod multipart;
 mod parts;
 mod public;
 mod registry;
@@ -23,6 +25,8 @@ mod repositories;
 mod routes;
 mod sign_in;
 mod simulator;
+mod statements;
+mod usage;
 
 use bytes::Bytes;
 use http::header::{
@@ -33,6 +37,7 @@ use http::header::{
 use http::{Method, Response, StatusCode, Uri};
 use percent_encoding::percent_decode_str;
 use secrecy::ExposeSecret as _;
+use subtle::ConstantTimeEq as _;
 use tonnage_domain::app::App;
 use tonnage_domain::context::RequestContext;
 use tonnage_domain::error::{Error, ErrorKind, chain};
@@ -94,6 +99,8 @@ pub struct Visit<'v> {
         &'v (dyn Fn(&tonnage_domain::names::AccountId, &Region) -> String + Sync),
     /// What is probably wrong with a policy, or why it is none.
     pub lint: &'v Lint<'v>,
+    /// The actions that policies can speak of, by service and name.
+    pub actions: &'v (dyn Fn() -> Vec<(&'static str, &'static str)> + Sync),
     /// What they sent, at most [`FORM_BYTES_MAX`].
     pub body: Bytes,
     /// Whether passwords and sessions may travel over plain HTTP from other machines.
@@ -126,6 +133,11 @@ impl Visit<'_> {
         let origin_fits = origin.as_ref().is_none_or(|origin| *origin == own);
         (site.is_some() || origin.is_some()) && site_fits && origin_fits
     }
+}
+
+/// The addresses of all pages for people who are signed in, as the table has them.
+pub fn pages() -> impl Iterator<Item = &'static str> {
+    routes::ROUTES.iter().filter(|route| route.get.is_some()).map(|route| route.pattern)
 }
 
 /// Answers with a page, a file, or an error for people.
@@ -167,9 +179,12 @@ async fn route(app: &App, visit: &Visit<'_>, cookies: &Cookies<'_>) -> Response<
     if sends && !visit.is_from_here() {
         return bare_page(visit, StatusCode::FORBIDDEN);
     }
-    let form = Form::parse(if sends { &visit.body } else { b"" });
+    let form = if sends { Form::sent(visit.headers, &visit.body) } else { Form::default() };
     if rest == "sign-in" {
         return sign_in::answer(app, visit, cookies, &form).await;
+    }
+    if matches!(rest, sign_in::provider::BEGIN | sign_in::provider::BACK) {
+        return sign_in::provider::answer(app, visit, cookies, rest).await;
     }
     let token = cookies.get(Cookie::Session).unwrap_or_default();
     let session = match console_sessions::find(app, token, visit.context.now).await {
@@ -181,7 +196,7 @@ async fn route(app: &App, visit: &Visit<'_>, cookies: &Cookies<'_>) -> Response<
         let wanted = if sends { String::new() } else { visit.uri.to_string() };
         return redirect(&sign_in::path_to(&wanted), &cookies.forget(Cookie::Session));
     };
-    if sends && form.text("csrf") != csrf_of(token) {
+    if sends && !is_same(form.text("csrf"), &csrf_of(token)) {
         return bare_page(visit, StatusCode::FORBIDDEN);
     }
     let must_change = session.must_change_password && !matches!(rest, "password" | "sign-out");
@@ -249,6 +264,7 @@ async fn signed_in(
             ];
             redirect(&path, &set)
         }
+        Ok(Reply::Image { media_type, bytes }) => with_body(StatusCode::OK, media_type, bytes),
         Ok(Reply::SignedOut) => redirect(&sign_in::path_to(""), &cookies.forget(Cookie::Session)),
         Ok(Reply::Missing) => html(StatusCode::NOT_FOUND, frame::render(&asked, &missing_page())),
         Err(error) => {
@@ -276,6 +292,11 @@ fn missing_page() -> Page {
 /// nothing of the token.
 fn csrf_of(token: &str) -> String {
     assets::fingerprint_long(format!("csrf {token}").as_bytes())
+}
+
+/// Compares what was sent with what should have been, in a time that tells nothing of either.
+fn is_same(sent: &str, expected: &str) -> bool {
+    sent.as_bytes().ct_eq(expected.as_bytes()).into()
 }
 
 fn html(status: StatusCode, text: String) -> Response<Bytes> {

@@ -1,5 +1,6 @@
 //! What a page answers with.
 
+use bytes::Bytes;
 use http::StatusCode;
 use maud::Markup;
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
@@ -21,6 +22,8 @@ pub(crate) enum Reply {
     },
     /// The same, under another session.
     SignedIn { path: String, token: SecretString, flash: Flash },
+    /// A picture of a page.
+    Image { media_type: &'static str, bytes: Bytes },
     /// Nobody is signed in any more.
     SignedOut,
     /// There is no such thing.

@@ -9,8 +9,14 @@ use tonnage_domain::names::Region;
 
 use super::asked::Asked;
 use super::reply::Reply;
-use super::repositories::{create, image, images, lifecycle, permissions, settings};
-use super::{account, dashboard, iam, jobs, public, registry, repositories, sign_in, simulator};
+use super::repositories::{
+    activity as repository_activity, create, history, image, images, lifecycle, permissions,
+    settings,
+};
+use super::{
+    account, activity, dashboard, iam, jobs, public, registry, repositories, sign_in, simulator,
+    usage,
+};
 
 /// A page on its way.
 pub(crate) type Answering<'a> = Pin<Box<dyn Future<Output = Result<Reply, Error>> + Send + 'a>>;
@@ -52,7 +58,9 @@ pub(crate) const ROUTES: &[Route] = &[
     route!("open", get repositories::open),
     route!("repositories", get repositories::list),
     route!("repositories/{repository}", get images::show),
+    route!("repositories/{repository}/-/activity", get repository_activity::show),
     route!("repositories/{repository}/-/delete", post settings::delete),
+    route!("repositories/{repository}/-/history", get history::show),
     route!("repositories/{repository}/-/images/{digest}", get image::show, post image::act),
     route!("repositories/{repository}/-/lifecycle", get lifecycle::show, post lifecycle::act),
     route!("repositories/{repository}/-/permissions", get permissions::show, post permissions::act),
@@ -102,7 +110,12 @@ pub(crate) const ROUTES: &[Route] = &[
     route!("public/-/create", get public::show_create, post public::create),
     route!("public/registry", get public::registry::show, post public::registry::act),
     route!("public/repositories/{repository}", get public::catalog::show, post public::catalog::act),
+    route!("public/repositories/{repository}/-/logo", get public::catalog::show_logo),
     route!("public/repositories/{repository}/-/delete", post public::delete),
+    route!("activity", get activity::list),
+    route!("activity/events", get activity::events::list),
+    route!("activity/{id}", get activity::show),
+    route!("usage", get usage::show),
     route!("jobs", get jobs::list),
     route!("jobs/{id}", get jobs::show, post jobs::act),
     route!("/account", get account::show),
@@ -126,7 +139,10 @@ pub(crate) const MENU: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     ("Public", &[("public", "Public repositories"), ("public/registry", "Public registry")]),
-    ("Operation", &[("jobs", "Jobs")]),
+    (
+        "Operation",
+        &[("activity", "Events and audit"), ("usage", "Storage and usage"), ("jobs", "Jobs")],
+    ),
     ("You", &[("/account", "Account and sessions")]),
 ];
 

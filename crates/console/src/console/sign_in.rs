@@ -1,6 +1,7 @@
 //! Signing in.
 
 pub(crate) mod password;
+pub(crate) mod provider;
 
 use bytes::Bytes;
 use http::{Method, Response, StatusCode};
@@ -14,7 +15,7 @@ use super::cookies::{Cookie, Cookies};
 use super::form::Form;
 use super::parts::{self, Field};
 use super::{
-    PREFIX, Visit, append, bare_page, broken, csrf_of, frame, html as with_html, redirect,
+    PREFIX, Visit, append, bare_page, broken, csrf_of, frame, html as with_html, is_same, redirect,
 };
 
 /// Of what the form of signing in carries.
@@ -55,13 +56,14 @@ pub(crate) async fn answer(
         let query = Form::parse(visit.uri.query().unwrap_or_default().as_bytes());
         let tab = query.text("with").to_owned();
         return show(
+            app,
             visit,
             cookies,
             &Shown { tab: &tab, next: query.text("next"), form, error: None },
         );
     }
     let nonce = cookies.get(Cookie::SignIn).unwrap_or_default();
-    if nonce.is_empty() || form.text("csrf") != csrf_of(nonce) {
+    if nonce.is_empty() || !is_same(form.text("csrf"), &csrf_of(nonce)) {
         return bare_page(visit, StatusCode::FORBIDDEN);
     }
     let tab = form.text("with");
@@ -88,7 +90,12 @@ pub(crate) async fn answer(
             response
         }
         Err(error) if matches!(error.kind(), ErrorKind::Unauthenticated | ErrorKind::Throttled) => {
-            show(visit, cookies, &Shown { tab, next: form.text("next"), form, error: Some(&error) })
+            show(
+                app,
+                visit,
+                cookies,
+                &Shown { tab, next: form.text("next"), form, error: Some(&error) },
+            )
         }
         Err(error) => broken(visit, &error),
     }
@@ -101,7 +108,7 @@ struct Shown<'s> {
     error: Option<&'s Error>,
 }
 
-fn show(visit: &Visit<'_>, cookies: &Cookies<'_>, shown: &Shown<'_>) -> Response<Bytes> {
+fn show(app: &App, visit: &Visit<'_>, cookies: &Cookies<'_>, shown: &Shown<'_>) -> Response<Bytes> {
     // A browser that has one keeps it, so that two windows do not shut each other out.
     let known = cookies.get(Cookie::SignIn).filter(|nonce| nonce.len() == NONCE_CHARS);
     let nonce = match known {
@@ -112,12 +119,12 @@ fn show(visit: &Visit<'_>, cookies: &Cookies<'_>, shown: &Shown<'_>) -> Response
         },
     };
     let status = shown.error.map_or(StatusCode::OK, parts::status_of);
-    let mut response = with_html(status, page(visit, &csrf_of(&nonce), shown));
+    let mut response = with_html(status, page(app, visit, &csrf_of(&nonce), shown));
     append(response.headers_mut(), &[cookies.set(Cookie::SignIn, &nonce)]);
     response
 }
 
-fn page(visit: &Visit<'_>, csrf: &str, shown: &Shown<'_>) -> String {
+fn page(app: &App, visit: &Visit<'_>, csrf: &str, shown: &Shown<'_>) -> String {
     let with_password = shown.tab == "password";
     let own = visit.uri.path();
     let tab = |name: &str, title: &str, current: bool| {
@@ -134,6 +141,10 @@ fn page(visit: &Visit<'_>, csrf: &str, shown: &Shown<'_>) -> String {
     let content = html! {
         div.panel {
             h1 { "Sign in" }
+            @if let Some(name) = provider::name(app) {
+                a.button.wide href=(provider::begin_path(shown.next)) { "Sign in with " (name) }
+                p.quiet.small.center { "or with what this registry gave you" }
+            }
             nav.tabs aria-label="Ways to sign in" {
                 (tab("key", "Access key", !with_password))
                 (tab("password", "User and password", with_password))

@@ -70,8 +70,12 @@ pub(crate) fn page(asked: &Asked<'_>, answer: Option<&Answer>) -> Page {
         form action=(asked.path("simulator")) method="get" {
             (Field { name: "principal", label: "Who", value: principal, required: true,
                 help: "The ARN of a user, a role, or the root of an account.", ..Field::default() }.render())
-            (Field { name: "action", label: "Does what", value: action, required: true,
-                help: "Such as ecr:PutImage or ecr:DeleteRepository.", ..Field::default() }.render())
+            div.row {
+                label for="field-action" { "Does what" }
+                p.help id="field-action-help" { "Such as ecr:PutImage or ecr:DeleteRepository; typing a part of it offers what there is." }
+                input #field-action name="action" value=(action) list="actions" autocomplete="off" spellcheck="false" autocapitalize="none" required aria-describedby="field-action-help";
+                datalist #actions { @for (service, name) in (asked.visit.actions)() { option value={ (service) ":" (name) } {} } }
+            }
             (Field { name: "resource", label: "With what", value: resource, required: true,
                 help: "The ARN of a repository, or *.", ..Field::default() }.render())
             div.submit { button type="submit" { "Ask" } }

@@ -2,7 +2,6 @@
 //!
 //! The address of a page is the reference by which its image is pulled: `/alias/repository:tag`.
 
-mod chart;
 mod image;
 mod lists;
 mod repository;

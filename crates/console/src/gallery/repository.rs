@@ -5,7 +5,8 @@ use tonnage_domain::gallery::view_repository::{RepositoryView, TagView};
 use tonnage_domain::repositories::{TagMutability, TagMutabilityRule};
 
 use super::lists::{after, badges, logo, shown_name};
-use super::{Visit, chart, publisher_path, pulls, repository_path, scans};
+use super::{Visit, publisher_path, pulls, repository_path, scans};
+use crate::chart;
 use crate::layout::{self, Page, crumbs, verified};
 use crate::{format, markdown};
 

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is not as it is set up")]
 
+mod all_pages;
 mod browser;
 mod pages;
 mod sessions;

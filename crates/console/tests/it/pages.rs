@@ -14,7 +14,7 @@ use tonnage_domain::uploads::initiate::InitiateLayerUpload;
 use crate::browser::{Browser, Registry, check_page};
 use crate::sessions::{PASSWORD, allow, user};
 
-const HOSTILE: &str = "<script>alert(1)</script>";
+pub(crate) const HOSTILE: &str = "<script>alert(1)</script>";
 const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
@@ -56,7 +56,10 @@ async fn push(
 }
 
 /// An index with one image, and a signature.
-async fn push_all(registry: &Registry, repository: &RepositoryAddress) -> (Digest, Digest) {
+pub(crate) async fn push_all(
+    registry: &Registry,
+    repository: &RepositoryAddress,
+) -> (Digest, Digest) {
     let config = format!(
         r#"{{"os":"linux","architecture":"amd64","config":{{"Cmd":["{HOSTILE}"],"Labels":{{"{HOSTILE}":"{HOSTILE}"}}}},
            "history":[{{"created_by":"COPY {HOSTILE} /"}}],"rootfs":{{"type":"layers","diff_ids":[]}}}}"#
@@ -142,6 +145,14 @@ async fn every_page_is_made_of_nothing_but_text() {
         (format!("{own}/-/lifecycle"), &["every image stays", "rulePriority"]),
         (format!("{own}/-/permissions"), &["no policy of its own"]),
         (format!("{own}/-/images/{index}"), &["Platforms", "linux/amd64", "Signature", "v1"]),
+        (
+            format!("{own}/-/activity"),
+            &["No image was pulled", "Never pulled", ">v1<", "Up to a day"],
+        ),
+        (format!("{own}/-/history"), &[">v1<", ">set<", "root"]),
+        (format!("{own}/-/history?tag={hostile}"), &["No tag of this name"]),
+        (format!("{region}/repositories?sort=pushed"), &["Last push first"]),
+        (format!("{region}/registry/replication"), &["Nothing is copied anywhere"]),
         (format!("{own}/-/images/{child}"), &["COPY &lt;script", "Part of", "under way"]),
         (format!("{region}/create-repository"), &["May a tag move"]),
         (format!("{region}/simulator"), &["May somebody"]),
@@ -227,6 +238,33 @@ async fn a_repository_from_its_first_image_to_its_end() {
     let preview = [("do", "preview"), ("policy", policy)];
     browser.submit(&lifecycle, &lifecycle, &preview).await.check(303, &[]);
     browser.get(&lifecycle).await.check(200, &["The preview is being made"]);
+    // The form and JSON are one document.
+    let edit = [("do", "edit"), ("policy", policy)];
+    let shown = browser.submit(&lifecycle, &lifecycle, &edit).await;
+    shown.check(200, &["Deletes images, all but the newest.", "Remove rule 1"]);
+    check_page("rules as a form", &shown.body);
+    let mut rule = vec![
+        ("editor", "form"),
+        ("rules", "1"),
+        ("priority-0", "1"),
+        ("tags-0", "prefixes"),
+        ("list-0", "dev\r\ntmp"),
+        ("count-0", "sinceImagePushed"),
+        ("number-0", "0"),
+        ("action-0", "expire"),
+        ("do", "put"),
+    ];
+    let refused = browser.submit(&lifecycle, &lifecycle, &rule).await;
+    refused.check(400, &["Rule 1: the number is a whole one", "dev\r\ntmp"]);
+    rule[6].1 = "14";
+    rule[8].1 = "add";
+    let more = browser.submit(&lifecycle, &lifecycle, &rule).await;
+    more.check(
+        200,
+        &["begins with dev and tmp 14 days after the push", "Rule 2", "Move rule 2 up"],
+    );
+    rule[8].1 = "put";
+    browser.submit(&lifecycle, &lifecycle, &rule).await.check(303, &[]);
     let away = [("do", "delete"), ("policy", policy)];
     browser.submit(&lifecycle, &lifecycle, &away).await.check(303, &[]);
 
@@ -236,6 +274,21 @@ async fn a_repository_from_its_first_image_to_its_end() {
     check.check(200, &["too &lt;broad&gt;", "Nothing is saved yet"]);
     let check = [("do", "check"), ("policy", "no policy")];
     browser.submit(&permissions, &permissions, &check).await.check(400, &["it is no policy"]);
+    let mut statement = vec![
+        ("do", "add-statement"),
+        ("policy", text),
+        ("st-effect", "Deny"),
+        ("st-principals", "111122223333"),
+        ("st-action", "ecr:PutImage"),
+        ("st-key-0", "aws:SourceIp"),
+    ];
+    let refused = browser.submit(&permissions, &permissions, &statement).await;
+    refused.check(400, &["Condition 1", "value=\"ecr:PutImage\" checked"]);
+    check_page("refused statement", &refused.body);
+    statement.truncate(5);
+    let added = browser.submit(&permissions, &permissions, &statement).await;
+    added.check(200, &["&quot;111122223333&quot;", "&quot;Effect&quot;: &quot;Deny&quot;"]);
+    check_page("added statement", &added.body);
     let set = [("do", "set"), ("policy", text)];
     browser.submit(&permissions, &permissions, &set).await.check(303, &[]);
     browser.get(&permissions).await.check(200, &["Take the policy away"]);

@@ -250,6 +250,7 @@ pub async fn open(parts: Parts) -> Result<Opened, OpenError> {
         resource_policies: crate::policies::governing::ResourcePolicyCache::default(),
         key_uses: crate::identities::access_keys::uses::Uses::default(),
         sign_ins: crate::identities::console_sessions::attempts::Attempts::default(),
+        federation: crate::identities::console_sessions::federation::Provider::default(),
         denials: crate::audit::Denials::default(),
         copying: crate::archive::copying::Copying::new(garbage.clone()),
         upload_locks: crate::uploads::UploadLocks::new(garbage.clone()),

@@ -1,6 +1,9 @@
 //! The access record: one line in the log per operation, one row per change, written in the
 //! transaction of the change, and one row per denial, written with others soon after.
 
+pub mod lookup_events;
+pub mod record;
+
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Mutex, PoisonError};

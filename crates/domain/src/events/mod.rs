@@ -1,6 +1,8 @@
 //! The outbox: what changed, written in the transaction of the change, for consumers that come
 //! later. Payloads follow the `detail` of ECR's EventBridge events.
 
+pub mod search_events;
+
 use serde::Serialize;
 
 use crate::app::App;

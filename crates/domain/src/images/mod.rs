@@ -8,6 +8,7 @@ pub mod describe_images;
 pub mod get_manifest;
 pub mod list_image_referrers;
 pub mod list_images;
+pub mod list_tag_history;
 pub mod list_tags;
 pub mod manifest;
 pub mod precondition;

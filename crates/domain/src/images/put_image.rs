@@ -137,6 +137,7 @@ impl Operation for PutImage {
         if !changes.is_empty() {
             signing::note(&mut tx, &call, &repository, (image_id, &manifest)).await?;
         }
+        let tags_moved = changes.iter().flatten().count() as u64;
         for image_tag in changes {
             let event = Event::ImagePushed {
                 repository_name: self.repository.name.to_string(),
@@ -152,6 +153,9 @@ impl Operation for PutImage {
             warnings::of(&mut tx, &repository, &manifest, image_id, &self.tags, may_miss).await?;
         // Also when nothing changed: what was found may be of a commit that is still under way.
         call.commit(tx).await?;
+        if tags_moved > 0 {
+            call.app.pulls.note_push(repository.id, tags_moved, call.now());
+        }
         Ok(PutImageOutput {
             digest,
             media_type,

@@ -258,6 +258,11 @@ impl Kind {
     pub const fn of<J: Job>() -> Self {
         Self { name: J::KIND, limits: J::LIMITS, concurrency: J::concurrency, run: run_stored::<J> }
     }
+
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
 }
 
 fn run_stored<'a, J: Job>(stored: Stored, run: &'a Run<'a>) -> BoxFuture<'a, Result<Ended>> {

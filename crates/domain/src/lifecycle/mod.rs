@@ -5,6 +5,7 @@
 //! repository its daily turn. `docs/lifecycle.md` says what is decided where ECR leaves it open.
 
 pub mod delete_lifecycle_policy;
+pub mod effects;
 pub mod evaluate;
 pub mod expire;
 mod facts;

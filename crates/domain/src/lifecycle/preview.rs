@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::effects;
 use super::facts::evaluate;
 use super::policy::Rule;
 use super::validate;
@@ -54,6 +55,9 @@ impl Job for MakePreview {
         };
         let policy = validate::parse(&text).map_err(Error::internal)?;
         let evaluated = evaluate(&mut tx, self.repository_id, &policy, run.app.clock.now()).await?;
+        let effects =
+            effects::sum_up(&mut tx, self.repository_id, &policy, &evaluated.verdicts).await?;
+        let effects = serde_json::to_string(&effects).map_err(Error::internal)?;
         drop(tx);
         // What an earlier run wrote, which saw other images.
         loop {
@@ -81,13 +85,14 @@ impl Job for MakePreview {
         let mut tx = run.write().await?;
         tx.execute(
             "UPDATE lifecycle_previews SET state = 'COMPLETE', expiring = $3, transitioning = $5, \
-             completed_at = $4 WHERE repository_id = $1 AND preview_id = $2",
+             completed_at = $4, effects = $6 WHERE repository_id = $1 AND preview_id = $2",
             params![
                 self.repository_id,
                 self.preview_id,
                 position - transitioning,
                 run.app.clock.now(),
                 transitioning,
+                effects,
             ],
         )
         .await?;

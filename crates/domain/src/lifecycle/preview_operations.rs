@@ -1,5 +1,6 @@
 //! `StartLifecyclePolicyPreview` and `GetLifecyclePolicyPreview`.
 
+use super::effects::Effects;
 use super::policy::StorageClass;
 use super::preview::{MakePreview, RESULT_SECONDS};
 use super::validate;
@@ -129,6 +130,8 @@ pub struct PreviewOfRepository {
     pub expiring: u64,
     /// How many would be archived.
     pub transitioning: u64,
+    /// What that comes to, rule by rule; nothing unless it is complete. ECR does not tell it.
+    pub effects: Effects,
     /// These.
     pub images: Page<PreviewedImage>,
 }
@@ -184,6 +187,7 @@ impl Operation for GetLifecyclePolicyPreview {
             status: preview.status,
             expiring: preview.expiring,
             transitioning: preview.transitioning,
+            effects: preview.effects,
             images,
         })
     }
@@ -195,13 +199,14 @@ struct StoredPreview {
     status: PreviewStatus,
     expiring: u64,
     transitioning: u64,
+    effects: Effects,
 }
 
 async fn find(tx: &mut Tx, repository: &Repository, now: Millis) -> Result<Option<StoredPreview>> {
     let row = tx
         .optional(
-            "SELECT preview_id, policy_text, state, expiring, completed_at, transitioning \
-             FROM lifecycle_previews WHERE repository_id = $1",
+            "SELECT preview_id, policy_text, state, expiring, completed_at, transitioning, \
+             effects FROM lifecycle_previews WHERE repository_id = $1",
             params![repository.id],
         )
         .await?;
@@ -221,6 +226,12 @@ async fn find(tx: &mut Tx, repository: &Repository, now: Millis) -> Result<Optio
         status,
         expiring: if is_complete { row.get(3)? } else { 0 },
         transitioning: if is_complete { row.get(5)? } else { 0 },
+        effects: match row.get::<String>(6)?.as_str() {
+            text if is_complete && text != "{}" => {
+                serde_json::from_str(text).map_err(Error::internal)?
+            }
+            _ => Effects::default(),
+        },
     }))
 }
 

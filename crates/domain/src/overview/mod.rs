@@ -4,7 +4,9 @@
 //! Each takes the permission of the AWS operation that tells the same one by one, so that nobody
 //! needs a policy for the console.
 
+pub mod describe_activity;
 pub mod describe_image_content;
+pub mod describe_storage;
 pub mod search_images;
 pub mod search_repositories;
 pub mod summarize_registry;

@@ -20,6 +20,8 @@ pub enum Sort {
     Newest,
     /// The oldest first.
     Oldest,
+    /// Those first that an image was pushed to last.
+    Pushed,
 }
 
 /// Finds repositories of the registry of the context. It takes what a listing of them takes.
@@ -91,6 +93,10 @@ impl Operation for SearchRepositories {
             Sort::Name => search!("repositories.name"),
             Sort::Newest => search!("repositories.created_at DESC, repositories.name"),
             Sort::Oldest => search!("repositories.created_at, repositories.name"),
+            Sort::Pushed => search!(
+                "COALESCE((SELECT MAX(images.pushed_at) FROM images \
+                 WHERE images.repository_id = repositories.id), 0) DESC, repositories.name"
+            ),
         };
         let mut tx = call.read().await?;
         let rows = tx

@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 
 use super::carry::{Carrier, Source, side_by_side};
-use super::peer::PeerError;
+use super::peer::{PeerError, TagCondition};
 use super::peers::{self, Session, error_of};
 use super::queue::{self, Outcome, QueuedChange};
 use super::replicate_layer::spans;
@@ -23,7 +23,7 @@ use crate::images::manifest::Manifest;
 use crate::images::{self, ImageRecord};
 use crate::names::{Digest, Reference, Tag};
 use crate::params;
-use crate::pull_through::upstream::UpstreamError;
+use crate::pull_through::upstream::{ManifestHead, UpstreamError};
 use crate::repositories::Repository;
 
 /// An image as it is here.
@@ -184,40 +184,43 @@ impl Carrier<'_> {
                 held.manifest.required_blobs().map(|layer| &layer.digest).collect();
             side_by_side(layers, |digest| self.send_blob(session, held, digest)).await?;
         }
-        let put = |reference: Reference| async move {
+        let put = |reference: Reference, condition: TagCondition| async move {
             let (media_type, bytes) = (held.image.media_type.as_str(), held.bytes.clone());
-            peers.put_manifest(origin, name, &reference, media_type, bytes).await
+            peers.put_manifest(origin, name, &reference, media_type, bytes, &condition).await
         };
-        if let Some(tag) = self.tag_now(held, tag).await? {
-            let reference = Reference::Tag(tag);
+        if let Some(tag) = tag {
+            let reference = Reference::Tag(tag.clone());
             let named = peers.head_manifest(origin, name, &reference).await?;
-            let named = named.map(|head| head.digest);
-            if named == Some(Some(held.image.digest.clone())) {
+            if named.as_ref().and_then(|head| head.digest.as_ref()) == Some(&held.image.digest) {
                 return Ok(());
             }
-            match put(reference).await {
-                Ok(()) => return Ok(()),
-                // Where the tag is taken and may not move, the image comes without it, as in ECR.
-                Err(PeerError::Peer(UpstreamError::Invalid(_))) if named.is_some() => {
-                    is_there = peers.head_manifest(origin, name, &digest).await?.is_some();
+            let (is_taken, condition) = (named.is_some(), condition_on(named));
+            // Only after the peer was asked: what a younger job sends there breaks the condition.
+            if self.is_tagged_still(held, tag).await? {
+                match put(reference, condition).await {
+                    Ok(()) => return Ok(()),
+                    // Where the tag may not move, the image comes without it, as in ECR.
+                    Err(PeerError::Peer(UpstreamError::Invalid(_))) if is_taken => {
+                        is_there = peers.head_manifest(origin, name, &digest).await?.is_some();
+                    }
+                    Err(error) => return Err(error.into()),
                 }
-                Err(error) => return Err(error.into()),
             }
         }
         if !is_there {
-            put(digest).await?;
+            put(digest, TagCondition::None).await?;
         }
         Ok(())
     }
 
-    /// The tag, while it names the image. Where it went it arrives with what it names now. The job
-    /// must be the one that carries still: the younger one may have sent a younger image.
-    async fn tag_now(&self, held: &Held, tag: Option<&Tag>) -> Result<Option<Tag>> {
-        let Some(tag) = tag else { return Ok(None) };
+    /// Whether the tag names the image. Where it went it arrives with what it names now.
+    ///
+    /// # Errors
+    /// Where another job carries by now: it may have sent a younger image.
+    async fn is_tagged_still(&self, held: &Held, tag: &Tag) -> Result<bool> {
         let mut tx = self.run.write().await?;
         let named = images::find_by_tag(&mut tx, &held.repository, tag).await?;
-        drop(tx);
-        Ok(named.filter(|named| named.id == held.image.id).map(|_| tag.clone()))
+        Ok(named.is_some_and(|named| named.id == held.image.id))
     }
 
     /// A layer, unless it is there. What is not held here either is not for this to judge.
@@ -329,7 +332,11 @@ impl Carrier<'_> {
                 _ => return Ok(false),
             },
         };
-        match peers.delete_manifest(origin, name, &reference).await {
+        let condition = match &item.tag {
+            Some(_) => TagCondition::Names(item.digest.clone()),
+            None => TagCondition::None,
+        };
+        match peers.delete_manifest(origin, name, &reference, &condition).await {
             // A child of an index stays while the index does.
             Err(PeerError::Peer(UpstreamError::Invalid(_))) if item.tag.is_none() => Ok(false),
             removed => removed,
@@ -357,5 +364,15 @@ impl Carrier<'_> {
             true => settings::Outcome::Complete { carried },
             false => settings::Outcome::Dropped,
         })
+    }
+}
+
+/// That a tag still names what it named when the peer was asked.
+fn condition_on(named: Option<ManifestHead>) -> TagCondition {
+    match named {
+        None => TagCondition::Absent,
+        Some(ManifestHead { digest: Some(digest), .. }) => TagCondition::Names(digest),
+        // Only some registries say it with a head.
+        Some(ManifestHead { digest: None, .. }) => TagCondition::None,
     }
 }

@@ -57,21 +57,30 @@ impl Operation for DescribeReplication {
         let Some(registry_id) = registries::find_addressed(&mut tx, &call).await? else {
             return Ok(Vec::new());
         };
-        let configuration = ReplicationConfiguration::load(&mut tx, Some(registry_id)).await?;
-        let of_rules = configuration.rules.iter().flat_map(|rule| &rule.destinations);
-        let mut destinations: BTreeSet<ReplicationDestination> = of_rules.cloned().collect();
-        destinations.extend(waited_for(&mut tx).await?);
-        let since = call.app.clock.now().plus_seconds(-DAY_SECONDS);
-        let mut statuses = Vec::new();
-        for destination in destinations {
-            let is_configured = configuration.has(&destination);
-            let status = status(&mut tx, registry_id, destination, is_configured, since).await?;
-            if is_configured || status.waiting > 0 {
-                statuses.push(status);
-            }
-        }
-        Ok(statuses)
+        statuses_of(&mut tx, registry_id, call.app.clock.now()).await
     }
+}
+
+/// Every destination of a registry that a rule has or that changes wait for.
+pub(super) async fn statuses_of(
+    tx: &mut Tx,
+    registry_id: i64,
+    now: Millis,
+) -> Result<Vec<DestinationStatus>> {
+    let configuration = ReplicationConfiguration::load(tx, Some(registry_id)).await?;
+    let of_rules = configuration.rules.iter().flat_map(|rule| &rule.destinations);
+    let mut destinations: BTreeSet<ReplicationDestination> = of_rules.cloned().collect();
+    destinations.extend(waited_for(tx).await?);
+    let since = now.plus_seconds(-DAY_SECONDS);
+    let mut statuses = Vec::new();
+    for destination in destinations {
+        let is_configured = configuration.has(&destination);
+        let status = status(tx, registry_id, destination, is_configured, since).await?;
+        if is_configured || status.waiting > 0 {
+            statuses.push(status);
+        }
+    }
+    Ok(statuses)
 }
 
 /// The destinations that any change of the deployment waits for, each found by a step in an index.

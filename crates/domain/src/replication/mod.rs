@@ -22,6 +22,7 @@ pub mod carry;
 mod carry_to_peer;
 pub mod describe_image_replication_status;
 pub mod describe_replication;
+pub mod describe_replication_matrix;
 pub mod list_replications;
 pub mod measure;
 pub(crate) mod pace;

@@ -80,6 +80,17 @@ impl PeerError {
     }
 }
 
+/// What a reference is to name at a peer before a change, held against it there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TagCondition {
+    /// Anything.
+    None,
+    /// Nothing.
+    Absent,
+    /// This image.
+    Names(Digest),
+}
+
 /// A blob on its way to a peer, as it is read here.
 pub type Outgoing = BoxStream<'static, Result<Bytes, Error>>;
 
@@ -154,8 +165,8 @@ pub trait Peers: Send + Sync {
         blob: Outgoing,
     ) -> BoxFuture<'a, Result<(), PeerError>>;
 
-    /// Puts a manifest under a tag or its digest. A tag that is there moves, unless the peer does
-    /// not let it.
+    /// Puts a manifest under a tag or its digest while the condition holds of that; a transient error
+    /// where it does not. A tag that is there moves, unless the peer does not let it.
     fn put_manifest<'a>(
         &'a self,
         peer: &'a Origin,
@@ -163,14 +174,17 @@ pub trait Peers: Send + Sync {
         reference: &'a Reference,
         media_type: &'a str,
         bytes: Bytes,
+        condition: &'a TagCondition,
     ) -> BoxFuture<'a, Result<(), PeerError>>;
 
-    /// Removes a manifest by its digest, or a tag. False when it was not there.
+    /// Removes a manifest by its digest, or a tag, as [`Self::put_manifest`] puts one. False when it
+    /// was not there.
     fn delete_manifest<'a>(
         &'a self,
         peer: &'a Origin,
         repository: &'a str,
         reference: &'a Reference,
+        condition: &'a TagCondition,
     ) -> BoxFuture<'a, Result<bool, PeerError>>;
 }
 

@@ -31,7 +31,7 @@ const QUEUE_GARBAGE: [&str; 2] = [
 ];
 
 /// What refers to a repository, referrers before what they refer to.
-const DELETE_IN_ORDER: [&str; 28] = [
+const DELETE_IN_ORDER: [&str; 29] = [
     "DELETE FROM closed_findings WHERE image_id IN \
      (SELECT id FROM images WHERE repository_id = $1)",
     "DELETE FROM image_findings WHERE image_id IN (SELECT id FROM images WHERE repository_id = $1)",
@@ -59,6 +59,7 @@ const DELETE_IN_ORDER: [&str; 28] = [
     "DELETE FROM lifecycle_policies WHERE repository_id = $1",
     "DELETE FROM image_shares WHERE repository_id = $1",
     "DELETE FROM public_catalog_data WHERE repository_id = $1",
+    "DELETE FROM repository_activity WHERE repository_id = $1",
     "DELETE FROM public_pulls WHERE repository_id = $1",
     "DELETE FROM public_pull_networks WHERE repository_id = $1",
     "DELETE FROM gallery_words WHERE repository_id = $1",

@@ -14,12 +14,14 @@ use tonnage_domain::accounts::{CreateAccount, ListAccounts, SetAccountState};
 use tonnage_domain::advisories::operations::{ListAdvisorySources, SyncAdvisories};
 use tonnage_domain::archive::restore_image::ActivateImage;
 use tonnage_domain::archive::update_image_storage_class::{StorageClass, UpdateImageStorageClass};
+use tonnage_domain::audit::lookup_events::{Criteria as LookedUp, LookupEvents};
 use tonnage_domain::backup::operations::CreateBackup;
 use tonnage_domain::blobs::batch_check_layer_availability::BatchCheckLayerAvailability;
 use tonnage_domain::blobs::delete_blob::DeleteBlob;
 use tonnage_domain::blobs::get_blob::{GetBlob, HeadBlob};
 use tonnage_domain::blobs::get_download_url_for_layer::GetDownloadUrlForLayer;
 use tonnage_domain::context::{Principal, PrincipalKind, RequestContext};
+use tonnage_domain::events::search_events::SearchEvents;
 use tonnage_domain::execute::{Operation, Service};
 use tonnage_domain::gc::operations::{DescribeGarbageCollection, RunGarbageCollection};
 use tonnage_domain::identities::get_authorization_token::GetAuthorizationToken;
@@ -35,6 +37,7 @@ use tonnage_domain::images::describe_images::DescribeImages;
 use tonnage_domain::images::get_manifest::GetManifest;
 use tonnage_domain::images::list_image_referrers::ListImageReferrers;
 use tonnage_domain::images::list_images::{ListImages, TagStatus};
+use tonnage_domain::images::list_tag_history::ListTagHistory;
 use tonnage_domain::images::list_tags::ListTags;
 use tonnage_domain::images::precondition::Precondition;
 use tonnage_domain::images::put_image::PutImage;
@@ -59,7 +62,9 @@ use tonnage_domain::lifecycle::preview_operations::{
 use tonnage_domain::lifecycle::put_lifecycle_policy::PutLifecyclePolicy;
 use tonnage_domain::names::{AccountId, Digest, Reference, RepositoryName, Tag};
 use tonnage_domain::operations::OPERATIONS;
+use tonnage_domain::overview::describe_activity::{DescribeActivity, Of};
 use tonnage_domain::overview::describe_image_content::DescribeImageContent;
+use tonnage_domain::overview::describe_storage::DescribeStorage;
 use tonnage_domain::overview::search_images::{self, SearchImages};
 use tonnage_domain::overview::search_repositories::{self, SearchRepositories};
 use tonnage_domain::overview::summarize_registry::SummarizeRegistry;
@@ -98,6 +103,7 @@ use tonnage_domain::replication::backfills::stop_replication_backfill::StopRepli
 use tonnage_domain::replication::carry::To;
 use tonnage_domain::replication::describe_image_replication_status::DescribeImageReplicationStatus;
 use tonnage_domain::replication::describe_replication::DescribeReplication;
+use tonnage_domain::replication::describe_replication_matrix::DescribeReplicationMatrix;
 use tonnage_domain::replication::list_replications::ListReplications;
 use tonnage_domain::replication::put_replication_configuration::PutReplicationConfiguration;
 use tonnage_domain::replication::refinements::{
@@ -406,11 +412,21 @@ fn scanning(table: &mut Table) {
 
 fn overview(table: &mut Table, repository: &RepositoryAddress) {
     table.add("", &SummarizeRegistry);
+    table.add("", &DescribeStorage);
+    table.add("", &LookupEvents { criteria: LookedUp::default(), page: page(None, 1) });
+    let (from, until, kind, of) = (None, None, None, None);
+    table.add("", &SearchEvents { from, until, kind, repository: of, page: page(None, 1) });
     let (text, sort) = ("app".to_owned(), search_repositories::Sort::Newest);
     table.add("", &SearchRepositories { text: text.clone(), sort, page: page(None, 1) });
     let (repository, kind) = (repository.clone(), search_images::Kind::Whole);
     let images = SearchImages { repository: repository.clone(), text, kind, page: page(None, 1) };
     table.add("", &images);
+    table.add("of a registry", &DescribeActivity { of: Of::Registry });
+    table.add("of a repository", &DescribeActivity { of: Of::Repository(repository.clone()) });
+    let of = Of::Image(repository.clone(), Digest::of_sha256(b"one"));
+    table.add("of an image", &DescribeActivity { of });
+    let history = ListTagHistory { repository: repository.clone(), tag: None, page: page(None, 1) };
+    table.add("", &history);
     table.add("by tag", &DescribeImageContent { repository, id: by_tag("v1") });
 }
 
@@ -530,6 +546,7 @@ fn replication(table: &mut Table) {
     table.add("", &PutReplicationRefinements { refinement });
     table.add("", &GetReplicationRefinements);
     table.add("", &DescribeReplication);
+    table.add("", &DescribeReplicationMatrix);
     let repository = address("team/app");
     table.add("", &ListReplications { repository, page: page(None, 1) });
     table.add("", &RetryReplication { repository: None, destination: None, after: None });

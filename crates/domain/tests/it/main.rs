@@ -4,6 +4,7 @@
 
 mod advisories;
 mod archive;
+mod audit;
 mod authorization;
 mod backup;
 mod bootstrap;

@@ -7,11 +7,18 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tonnage_domain::clock::Clock as _;
 use tonnage_domain::error::ErrorKind;
 use tonnage_domain::identities::console_sessions::{self, Credentials};
+use tonnage_domain::images::get_manifest::GetManifest;
+use tonnage_domain::images::list_tag_history::ListTagHistory;
+use tonnage_domain::images::pulls;
+use tonnage_domain::names::{Reference, Tag};
+use tonnage_domain::overview::describe_activity::{Activity, DescribeActivity, Of};
 use tonnage_domain::overview::describe_image_content::DescribeImageContent;
+use tonnage_domain::overview::describe_storage::DescribeStorage;
 use tonnage_domain::overview::search_images::{Kind, SearchImages};
 use tonnage_domain::overview::search_repositories::{SearchRepositories, Sort};
 use tonnage_domain::overview::summarize_registry::SummarizeRegistry;
 
+use crate::content::Pushed;
 use crate::registry::{Registry, address, by_digest, by_tag, check_kind, page};
 
 #[tokio::test]
@@ -38,6 +45,7 @@ async fn what_people_look_for_is_found() {
         ("", Sort::Newest, None, 10, "tools/x team/data_base team/web", None),
         ("", Sort::Oldest, None, 2, "team/web team/data_base", Some("2")),
         ("", Sort::Oldest, Some("2"), 2, "tools/x", None),
+        ("", Sort::Pushed, None, 10, "team/web team/data_base tools/x", None),
         ("TEAM", Sort::Name, None, 10, "team/data_base team/web", None),
         ("a_b", Sort::Name, None, 10, "team/data_base", None),
         ("%", Sort::Name, None, 10, "", None),
@@ -78,11 +86,124 @@ async fn what_people_look_for_is_found() {
     let missing = DescribeImageContent { repository: web, id: by_tag("none") };
     check_kind(registry.run(missing).await, ErrorKind::ImageNotFound);
 
+    // The image is pushed to another repository too: its layers are kept once.
+    registry.push_image(&address("tools/x"), "first", &[]).await;
+    let storage = registry.run(DescribeStorage).await.unwrap();
+    assert_eq!((storage.unique_bytes, storage.logical_bytes), (2200, 4300));
+    assert_eq!((storage.unique_archived_bytes, storage.images, storage.unused_images), (0, 3, 0));
+    let largest: Vec<_> =
+        storage.repositories.iter().map(|it| (it.name.as_str(), it.blobs, it.bytes)).collect();
+    assert_eq!(largest, [("team/web", 3, 2200), ("tools/x", 2, 2100)]);
+    let today = storage.days.last().unwrap();
+    assert_eq!((storage.days.len(), today.pushes, today.new_bytes), (30, 3, 2200));
+    assert!(today.begins_at <= registry.clock.now() && !storage.is_partial);
+
     let sums = registry.run(SummarizeRegistry).await.unwrap();
-    assert_eq!((sums.repositories, sums.images, sums.tags, sums.bytes), (3, 2, 2, 2200));
-    assert_eq!(sums.recent.iter().map(|push| push.tags.len()).collect::<Vec<_>>(), [0, 2]);
+    assert_eq!((sums.repositories, sums.images, sums.tags, sums.bytes), (3, 3, 2, 4300));
+    assert_eq!(sums.recent.iter().map(|push| push.tags.len()).collect::<Vec<_>>(), [0, 0, 2]);
     let wrong =
         SearchRepositories { text: String::new(), sort: Sort::Name, page: page(Some("100001"), 1) };
+    check_kind(registry.run(wrong).await, ErrorKind::InvalidParameter);
+}
+
+#[tokio::test]
+async fn use_is_counted_by_day() {
+    let registry = Registry::new().await;
+    let app = registry.create("app").await;
+    let part = registry.push_image(&app, "part", &[]).await;
+    let index = Pushed::index(&[&part]);
+    registry.put(&app, &index, Some("v1")).await.unwrap();
+    registry.put(&app, &index, Some("v1")).await.unwrap();
+    registry.push_image(&app, "unused", &["old"]).await;
+    let pull = async |reference: &str| {
+        let (repository, reference) = (app.clone(), Reference::parse(reference).unwrap());
+        registry.run(GetManifest { repository, reference, counts_as_pull: true }).await.unwrap();
+    };
+    let describe = async |of: Of| registry.run(DescribeActivity { of }).await.unwrap();
+    // As docker pulls: the index, then the part of it that fits.
+    for reference in ["v1", part.digest.as_str()] {
+        pull(reference).await;
+    }
+    pulls::flush(&registry.app).await.unwrap();
+    registry.clock.advance_seconds(24 * 3600);
+    for reference in ["v1", part.digest.as_str(), "v1"] {
+        pull(reference).await;
+    }
+    pulls::flush(&registry.app).await.unwrap();
+    let days = |activity: &Activity| {
+        let first = activity.days.first().map_or(0, |day| day.day);
+        let days = activity.days.iter().map(|day| (day.day - first, day.pulls, day.pushes));
+        days.collect::<Vec<_>>()
+    };
+    let image = Of::Image(app.clone(), index.digest.clone());
+    for (of, expected) in [
+        (Of::Registry, vec![(0, 1, 2), (1, 2, 0)]),
+        (Of::Repository(app.clone()), vec![(0, 1, 2), (1, 2, 0)]),
+        (image, vec![(0, 1, 0), (1, 2, 0)]),
+        (Of::Image(app.clone(), part.digest.clone()), vec![(0, 1, 0), (1, 1, 0)]),
+    ] {
+        let activity = describe(of.clone()).await;
+        assert_eq!(days(&activity), expected, "{of:?}");
+    }
+    let of_registry = describe(Of::Registry).await;
+    assert_eq!(of_registry.repositories, [(app.name.clone(), 3)]);
+    assert_eq!((of_registry.ages, of_registry.never_pulled), (vec![0, 3, 0, 0, 0, 0], 1));
+    let of_app = describe(Of::Repository(app.clone())).await;
+    let most = of_app.pulled_most.iter().map(|image| (&image.digest, image.pulls));
+    assert_eq!(most.collect::<Vec<_>>(), [(&index.digest, 3), (&part.digest, 2)]);
+    let unused = of_app.unused.iter().map(|image| image.tags[0].as_str()).collect::<Vec<_>>();
+    assert_eq!(unused, ["old"]);
+    check_kind(
+        registry.run(DescribeActivity { of: Of::Repository(address("none")) }).await,
+        ErrorKind::RepositoryNotFound,
+    );
+
+    // Old counts go with what is written later.
+    registry.clock.advance_seconds(40 * 24 * 3600);
+    pull("v1").await;
+    pulls::flush(&registry.app).await.unwrap();
+    assert_eq!(days(&describe(Of::Registry).await), [(0, 1, 0)]);
+    for table in ["SELECT day FROM image_pulls", "SELECT day FROM repository_activity"] {
+        assert_eq!(registry.rows(table).await.len(), 1, "{table}");
+    }
+}
+
+#[tokio::test]
+async fn where_tags_pointed_is_known() {
+    let registry = Registry::new().await;
+    let app = registry.create("app").await;
+    let one = registry.push_image(&app, "one", &["v1", "latest"]).await;
+    registry.clock.advance_seconds(1);
+    let two = registry.push_image(&app, "two", &["latest"]).await;
+    registry.batch_delete(&app, vec![by_tag("v1")]).await.unwrap();
+    let list = async |tag: Option<&str>, after: Option<&str>, limit| {
+        let tag = tag.map(|tag| Tag::parse(tag).unwrap());
+        let list = ListTagHistory { repository: app.clone(), tag, page: page(after, limit) };
+        registry.run(list).await.unwrap()
+    };
+    let all = list(None, None, 10).await;
+    let told: Vec<_> = all
+        .items
+        .iter()
+        .map(|moved| (moved.tag.as_str(), moved.digest.as_ref(), moved.previous.as_ref()))
+        .collect();
+    let (one, two) = (&one.digest, &two.digest);
+    let expected = [
+        ("v1", None, Some(one)),
+        ("latest", Some(two), Some(one)),
+        ("latest", Some(one), None),
+        ("v1", Some(one), None),
+    ];
+    assert_eq!(told, expected);
+    // With its last tag the image went.
+    assert_eq!((all.items[1].is_there, all.items[1].previous_is_there), (true, false));
+    assert!(all.items[0].principal_arn.ends_with(":root"));
+    let first = list(Some("latest"), None, 1).await;
+    let second = list(Some("latest"), first.next.as_deref(), 1).await;
+    assert_eq!([&first.items[..], &second.items[..]].concat(), all.items[1..3]);
+    assert_eq!(second.next, None);
+    assert_eq!(list(Some("none"), None, 1).await.items, []);
+    let wrong = ListTagHistory { repository: app.clone(), tag: None, page: page(Some("x"), 1) };
     check_kind(registry.run(wrong).await, ErrorKind::InvalidParameter);
 }
 

@@ -44,6 +44,7 @@ const FAST: Settings = Settings {
     public_limits: PublicLimits::ECR,
     console_idle_seconds: 1800,
     image_shares: false,
+    federation: None,
     advisories: AdvisorySettings::NONE,
 };
 

@@ -9,9 +9,15 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
+use tonnage_domain::clock::Clock as _;
 use tonnage_domain::context::Principal;
 use tonnage_domain::error::{ErrorKind, Result};
+use tonnage_domain::identities::console_sessions::federation::{
+    self, Back, FederationSettings, RoleRule,
+};
+use tonnage_domain::identities::console_sessions::{self, NewSession};
 use tonnage_domain::identities::get_caller_identity::GetCallerIdentity;
 use tonnage_domain::identities::oidc_providers::CreateOpenIdConnectProvider;
 use tonnage_domain::identities::roles::CreateRole;
@@ -51,6 +57,16 @@ impl Documents for Servers {
         self.asked.lock().unwrap().push(url.to_owned());
         let found = self.documents.lock().unwrap().get(url).cloned();
         Box::pin(async move { found.map(Bytes::from).ok_or_else(|| "nobody answers".to_owned()) })
+    }
+
+    fn post<'a>(
+        &'a self,
+        url: &'a str,
+        _form: SecretString,
+        _authorization: Option<SecretString>,
+        bytes_max: usize,
+    ) -> BoxFuture<'a, Result<Bytes, String>> {
+        self.get(url, bytes_max)
     }
 }
 
@@ -276,4 +292,101 @@ async fn keys_are_fetched_once_and_again_when_they_change() {
     let unreachable = ErrorKind::IdentityProviderUnreachable;
     let later = second.sign(&fixture.claims(&json!({})));
     check_kind(fixture.assume(ROLE, &later).await, unreachable);
+}
+
+/// A console that this provider lets people in to.
+async fn federated() -> Fixture {
+    let mut fixture = Fixture::new().await;
+    let settings = FederationSettings {
+        issuer: ISSUER.to_owned(),
+        client_id: "sts.amazonaws.com".to_owned(),
+        client_secret: Some(SecretString::from("secret")),
+        scopes: "openid".to_owned(),
+        roles: vec![RoleRule::parse(&format!("groups=staff={ROLE}")).unwrap()],
+    };
+    fixture.registry.app_mut().settings.federation = Some(settings);
+    fixture.servers.serve(
+        &format!("{ISSUER}/.well-known/openid-configuration"),
+        &json!({
+            "issuer": ISSUER, "jwks_uri": format!("{ISSUER}/keys"),
+            "authorization_endpoint": format!("{ISSUER}/authorize?tenant=1"),
+            "token_endpoint": format!("{ISSUER}/token"),
+        }),
+    );
+    fixture
+}
+
+impl Fixture {
+    /// Signs in, with claims of the ID token changed, and the answer of the browser.
+    async fn sign_in(&self, changes: &Value, state: Option<&str>) -> Result<NewSession> {
+        let begun = federation::begin(&self.registry.app, "https://c.example/back").await?;
+        assert!(
+            begun.address.starts_with(&format!("{ISSUER}/authorize?tenant=1&response_type=code"))
+        );
+        assert!(!begun.address.contains(&begun.secret));
+        let sent = |name: &str| {
+            let rest = begun.address.split(&format!("&{name}=")).nth(1).unwrap();
+            rest.split('&').next().unwrap().to_owned()
+        };
+        let mut claims = self.claims(&json!({"nonce": sent("nonce"), "groups": ["staff"]}));
+        for (name, value) in changes.as_object().unwrap() {
+            claims[name] = value.clone();
+        }
+        let answer = json!({"id_token": self.key.sign(&claims)});
+        self.servers.serve(&format!("{ISSUER}/token"), &answer);
+        let expected = sent("state");
+        let back = Back {
+            secret: &begun.secret,
+            state: state.unwrap_or(&expected),
+            code: "code",
+            issuer: None,
+            redirect_uri: "https://c.example/back",
+        };
+        federation::finish(&self.registry.app, &self.registry.context(), &back).await
+    }
+}
+
+#[tokio::test]
+async fn a_provider_lets_people_in_to_the_console() {
+    let fixture = federated().await;
+    let (app, now) = (&fixture.registry.app, || fixture.registry.clock.now());
+    let email = json!({"email": "ada@example.com", "email_verified": true});
+    let new = fixture.sign_in(&email, None).await.unwrap();
+    let arn = "arn:aws:sts::123456789012:assumed-role/deploy/ada@example.com";
+    assert_eq!((new.session.principal.arn.as_str(), new.session.federated), (arn, true));
+    let found =
+        console_sessions::find(app, new.token.expose_secret(), now()).await.unwrap().unwrap();
+    assert_eq!(found.principal, new.session.principal);
+    fixture.registry.run_as(&found.principal, GetCallerIdentity).await.unwrap();
+    // Whoever else has the role has sessions of their own.
+    let other = fixture.sign_in(&json!({"sub": "repo:team/other"}), None).await.unwrap();
+    assert!(other.session.principal.arn.ends_with("/repo-team-other"));
+    assert_eq!(console_sessions::list(app, &found, now()).await.unwrap().len(), 1);
+    assert_eq!(console_sessions::end_all(app, &found).await.unwrap(), 1);
+    let gone = console_sessions::find(app, new.token.expose_secret(), now()).await.unwrap();
+    assert!(gone.is_none());
+    let token = other.token.expose_secret();
+    assert!(console_sessions::find(app, token, now()).await.unwrap().is_some());
+
+    let kind = async |changes: Value, state: Option<&str>| {
+        fixture.sign_in(&changes, state).await.err().map(|error| error.kind())
+    };
+    let (invalid, denied) = (Some(ErrorKind::InvalidIdentityToken), Some(ErrorKind::AccessDenied));
+    assert_eq!(kind(json!({}), Some("other")).await, Some(ErrorKind::Unauthenticated));
+    assert_eq!(kind(json!({}), Some("")).await, Some(ErrorKind::Unauthenticated));
+    assert_eq!(kind(json!({"nonce": "other"}), None).await, invalid);
+    assert_eq!(kind(json!({"nonce": null}), None).await, invalid);
+    assert_eq!(kind(json!({"aud": "other"}), None).await, invalid);
+    assert_eq!(kind(json!({"iss": "https://other.example"}), None).await, invalid);
+    assert_eq!(kind(json!({"groups": "guests"}), None).await, denied);
+    assert_eq!(kind(json!({"sub": "stranger"}), None).await, denied);
+    assert_eq!(kind(json!({"groups": "staff"}), None).await, None);
+
+    // It ends with its session of the role, which lasts an hour.
+    fixture.registry.clock.advance_seconds(1700);
+    assert!(console_sessions::find(app, token, now()).await.unwrap().is_some());
+    fixture.registry.clock.advance_seconds(1700);
+    assert!(console_sessions::find(app, token, now()).await.unwrap().is_some());
+    fixture.registry.clock.advance_seconds(200);
+    assert!(console_sessions::find(app, token, now()).await.unwrap().is_none());
 }

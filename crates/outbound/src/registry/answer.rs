@@ -69,6 +69,7 @@ impl Answer {
                 let retry_after = headers::retry_after(self.headers(), SystemTime::now());
                 Error::TooManyRequests { host, retry_after }
             }
+            StatusCode::PRECONDITION_FAILED => Error::Changed(host),
             _ if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT => {
                 Error::Unavailable(format!("{host} answered with status {}", status.as_u16()))
             }

@@ -6,7 +6,8 @@
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, USER_AGENT,
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, IF_MATCH,
+    IF_NONE_MATCH, LOCATION, USER_AGENT,
 };
 use http::{Method, StatusCode, Uri};
 use tokio::time::timeout;
@@ -15,6 +16,7 @@ use super::answer::Answer;
 use super::challenge::challenges;
 use super::error::Error;
 use super::place::Place;
+use super::push::Condition;
 use super::scope::Scope;
 use super::{Registries, USER_AGENT as AGENT};
 use crate::connection::Payload;
@@ -28,6 +30,8 @@ pub(super) struct Question<'a> {
     pub(super) method: Method,
     pub(super) uri: Uri,
     pub(super) accept: Option<&'static str>,
+    /// What makes the registry refuse.
+    pub(super) condition: Option<(HeaderName, HeaderValue)>,
     pub(super) body: Body,
 }
 
@@ -47,12 +51,27 @@ pub(super) enum Body {
 
 impl<'a> Question<'a> {
     pub(super) fn new(place: &'a Place, scope: &'a Scope, method: Method, uri: Uri) -> Self {
-        Self { place, scope, method, uri, accept: None, body: Body::Nothing }
+        Self { place, scope, method, uri, accept: None, condition: None, body: Body::Nothing }
     }
 
     pub(super) fn accepting(mut self, media_types: &'static str) -> Self {
         self.accept = Some(media_types);
         self
+    }
+
+    /// # Errors
+    /// [`Error::Invalid`] for what is no entity tag.
+    pub(super) fn only(mut self, condition: Condition<'_>) -> Result<Self, Error> {
+        self.condition = match condition {
+            Condition::None => None,
+            Condition::Absent => Some((IF_NONE_MATCH, HeaderValue::from_static("*"))),
+            Condition::Names(digest) => {
+                let wrong = |_| Error::Invalid("a digest is no entity tag".to_owned());
+                let entity = HeaderValue::from_str(&format!("\"{digest}\"")).map_err(wrong)?;
+                Some((IF_MATCH, entity))
+            }
+        };
+        Ok(self)
     }
 
     pub(super) fn with(mut self, body: Body) -> Self {
@@ -64,12 +83,13 @@ impl<'a> Question<'a> {
 impl Registries {
     /// Asks; what is denied without a login is asked once more with one.
     pub(super) async fn ask(&self, question: Question<'_>) -> Result<Answer, Error> {
-        let Question { place, scope, method, uri, accept, body } = question;
+        let Question { place, scope, method, uri, accept, condition, body } = question;
         let mut headers = HeaderMap::new();
         headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
         if let Some(accept) = accept {
             headers.insert(ACCEPT, HeaderValue::from_static(accept));
         }
+        headers.extend(condition);
         let (content, again) = match body {
             Body::Nothing => (Content::Whole(Bytes::new()), Some(Bytes::new())),
             Body::Whole { media_type, bytes } => {

@@ -16,6 +16,9 @@ pub enum Error {
     /// It wants other credentials (401 or 403).
     #[error("{0} refuses these credentials, or wants some")]
     Denied(String),
+    /// A condition of the request does not hold (412).
+    #[error("what {0} has was changed meanwhile")]
+    Changed(String),
     /// Too much was asked (429).
     #[error("{host} says that too much was asked of it")]
     TooManyRequests {

@@ -35,7 +35,7 @@ pub use self::error::Error;
 pub use self::headers::Quota;
 pub use self::place::{Credentials, Origin};
 pub use self::pull::{Manifest, ManifestHead};
-pub use self::push::{Mounted, Upload};
+pub use self::push::{Condition, Mounted, Upload};
 pub use crate::pool::PoolLimits;
 
 /// What these requests call themselves.

@@ -16,6 +16,17 @@ use super::{Registries, digest, headers};
 use crate::connection::BoxError;
 use crate::target::{self, Target, resolve};
 
+/// What a tag or a digest is to name before a change (`If-None-Match`, `If-Match`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition<'a> {
+    /// Anything.
+    None,
+    /// Nothing.
+    Absent,
+    /// The manifest of this digest.
+    Names(&'a str),
+}
+
 /// An upload that was begun and is not finished. It goes on at the origin where it was begun.
 #[derive(Debug)]
 pub struct Upload {
@@ -226,10 +237,11 @@ impl Registries {
         self.in_time(origin, work).await
     }
 
-    /// Puts a manifest under a tag or its digest. Repeating it changes nothing.
+    /// Puts a manifest under a tag or its digest, while the condition holds of that; registries that
+    /// know no conditions put it in any case. Repeating it changes nothing.
     ///
     /// # Errors
-    /// [`Error`]; [`Error::Invalid`] when the bytes do not have the digest that they are to be put
+    /// [`Error`]; [`Error::Changed`] where the condition does not hold, [`Error::Invalid`] when the bytes do not have the digest that they are to be put
     /// under, or the registry says that they have another one.
     pub async fn put_manifest(
         &self,
@@ -238,6 +250,7 @@ impl Registries {
         reference: &str,
         media_type: &str,
         bytes: Bytes,
+        condition: Condition<'_>,
     ) -> Result<(), Error> {
         let work = async {
             let place = Place::of(origin)?;
@@ -251,7 +264,8 @@ impl Registries {
             let uri = place.url(&format!("{name}/manifests/{reference}"))?;
             let body = Body::Whole { media_type, bytes: bytes.clone() };
             let question = Question::new(&place, &scope, Method::PUT, uri).with(body);
-            let answer = expect(self.ask(question).await?, StatusCode::CREATED).await?;
+            let answer = self.ask(question.only(condition)?).await?;
+            let answer = expect(answer, StatusCode::CREATED).await?;
             if headers::digest(answer.headers()).is_some_and(|said| !digest::is_of(said, &bytes)) {
                 return Err(answer.invalid("took a manifest under another digest"));
             }
@@ -261,23 +275,24 @@ impl Registries {
         self.in_time(origin, work).await
     }
 
-    /// Removes a manifest by its digest, or a tag where the registry allows that. False when it was
-    /// not there.
+    /// Removes a manifest by its digest, or a tag where the registry allows that, while the condition
+    /// holds of it, as in [`Self::put_manifest`]. False when it was not there.
     ///
     /// # Errors
-    /// [`Error`].
+    /// [`Error`]; [`Error::Changed`] where the condition does not hold.
     pub async fn delete_manifest(
         &self,
         origin: &Origin,
         repository: &str,
         reference: &str,
+        condition: Condition<'_>,
     ) -> Result<bool, Error> {
         let work = async {
             let place = Place::of(origin)?;
             let (name, reference) = (place::repository(repository)?, place::reference(reference)?);
             let scope = Scope::of(name, Rights::Delete);
             let uri = place.url(&format!("{name}/manifests/{reference}"))?;
-            let question = Question::new(&place, &scope, Method::DELETE, uri);
+            let question = Question::new(&place, &scope, Method::DELETE, uri).only(condition)?;
             let answer = self.ask(question).await?;
             let removed = match answer.status() {
                 StatusCode::ACCEPTED => true,

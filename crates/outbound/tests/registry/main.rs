@@ -55,6 +55,7 @@ const EMPTY: &str = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c0
 fn kind(error: &Error) -> String {
     let kind = match error {
         Error::NotFound(_) => "not found",
+        Error::Changed(_) => "changed",
         Error::Denied(_) => "denied",
         Error::TooManyRequests { retry_after: None, .. } => "too many",
         Error::TooManyRequests { retry_after: Some(time), .. } => {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream};
-use tonnage_outbound::registry::Mounted;
+use tonnage_outbound::registry::{Condition, Mounted};
 
 use super::*;
 
@@ -147,7 +147,9 @@ async fn manifests_are_put_and_removed() {
     let (registries, origin) = (registries(), named(&server.url(), "a"));
     let check = async |reference: &str, media_type: &str, bytes: &'static str, expected: &str| {
         let bytes = Bytes::from(bytes);
-        let put = registries.put_manifest(&origin, "a", reference, media_type, bytes).await;
+        let put = registries
+            .put_manifest(&origin, "a", reference, media_type, bytes, Condition::None)
+            .await;
         assert_says(&shown(put), expected, reference);
     };
     check("latest", "a/b", "{}", "()").await;
@@ -156,10 +158,16 @@ async fn manifests_are_put_and_removed() {
     check("latest", "a/c", "{}", "answered with status 400").await;
     check("latest", "a\nb", "{}", "no such media type").await;
     check("latest", "a/b", "[]", "took a manifest under another digest").await;
-    assert_eq!(shown(registries.delete_manifest(&origin, "a", EMPTY).await), "true");
-    assert_eq!(shown(registries.delete_manifest(&origin, "a", &other).await), "false");
+    assert_eq!(
+        shown(registries.delete_manifest(&origin, "a", EMPTY, Condition::None).await),
+        "true"
+    );
+    assert_eq!(
+        shown(registries.delete_manifest(&origin, "a", &other, Condition::None).await),
+        "false"
+    );
     for refused in [named(&server.url(), "b"), anonymous(&server.url())] {
-        let found = shown(registries.delete_manifest(&refused, "a", EMPTY).await);
+        let found = shown(registries.delete_manifest(&refused, "a", EMPTY, Condition::None).await);
         assert_says(&found, "denied", "another login");
         let found = shown(registries.push_blob(&refused, "a", EMPTY, 2, chunks(&["{}"])).await);
         assert_says(&found, "denied", "another login");
@@ -186,7 +194,7 @@ async fn tokens_for_writing_are_others_than_those_for_reading() {
     let (registries, origin) = (registries(), named(&server.url(), "a"));
     registries.has_blob(&origin, "a", EMPTY).await.unwrap();
     registries.mount(&origin, "a", EMPTY, "b").await.unwrap();
-    registries.delete_manifest(&origin, "a", EMPTY).await.unwrap();
+    registries.delete_manifest(&origin, "a", EMPTY, Condition::None).await.unwrap();
     registries.check(&origin).await.unwrap();
     let log = server.log();
     let tokens: Vec<_> = log.iter().filter(|line| line.starts_with("GET /token")).collect();

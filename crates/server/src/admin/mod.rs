@@ -5,6 +5,7 @@
 pub(crate) mod advisories;
 mod backups;
 pub(crate) mod client;
+pub(crate) mod events;
 pub(crate) mod image_shares;
 mod jobs;
 mod public;
@@ -320,6 +321,30 @@ pub(crate) struct Sbom {
     pub(crate) media_type: String,
     /// The document: JSON.
     pub(crate) document: String,
+}
+
+/// A move of a tag.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct TagMove {
+    /// When, in RFC 3339.
+    pub(crate) at: String,
+    /// The tag.
+    pub(crate) tag: String,
+    /// What it names from then on; nothing when it was removed.
+    pub(crate) digest: Option<String>,
+    /// What it named before.
+    pub(crate) previous: Option<String>,
+    /// Who moved it: an ARN.
+    pub(crate) principal: String,
+}
+
+/// What `GET /repositories/tag-history` answers.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct TagMoves {
+    /// The last one first.
+    pub(crate) moves: Vec<TagMove>,
+    /// What to ask for as `after` when there are more.
+    pub(crate) next: Option<String>,
 }
 
 /// What `POST /repositories/rename` takes and answers.

@@ -6,14 +6,19 @@ use tonnage_domain::context::RequestContext;
 use tonnage_domain::error::Error;
 use tonnage_domain::execute::execute;
 use tonnage_domain::images::ImageIdentifier;
-use tonnage_domain::names::{Reference, Region, RepositoryName};
+use tonnage_domain::images::list_tag_history::ListTagHistory;
+use tonnage_domain::names::{Reference, Region, RepositoryName, Tag};
+use tonnage_domain::pages::PageRequest;
 use tonnage_domain::repositories::RepositoryAddress;
 use tonnage_domain::repositories::put_sparse_manifests::PutSparseManifests;
 use tonnage_domain::repositories::rename::RenameRepository;
 use tonnage_domain::scanning::get_image_sbom::{Format, GetImageSbom};
 
 use super::server::{Admin, Answer, json, malformed, parse_id};
-use super::{NewName, Sbom, SparseManifests, WantedSbom};
+use super::{NewName, Sbom, SparseManifests, TagMove, TagMoves, WantedSbom};
+
+/// Moves of tags of one answer.
+const MOVES: u32 = 100;
 
 impl Admin {
     /// A request of the root of an account to its registry in a region: the socket acts for whichever
@@ -73,6 +78,33 @@ impl Admin {
             document: sbom.document,
         };
         Ok(json(StatusCode::OK, &shown))
+    }
+
+    pub(super) async fn list_tag_history(&self, query: &str) -> Result<Answer, Error> {
+        let value = |key: &str| {
+            let mut pairs = form_urlencoded::parse(query.as_bytes());
+            pairs.find(|(name, _)| name == key).map(|(_, value)| value.into_owned())
+        };
+        let (account, region) = (value("account"), value("region"));
+        let context = self.context_in(account.as_deref(), region.as_deref()).await?;
+        let repository = value("repository").ok_or_else(|| malformed("a repository"))?;
+        let name = name("repository", &repository)?;
+        let tag = value("tag")
+            .map(|tag| Tag::parse(&tag).map_err(|error| Error::invalid_parameter("tag", error)));
+        let operation = ListTagHistory {
+            repository: RepositoryAddress::new(&context, None, name),
+            tag: tag.transpose()?,
+            page: PageRequest { after: value("after"), limit: MOVES },
+        };
+        let page = execute(&self.app, &context, operation).await?;
+        let moves = page.items.into_iter().map(|moved| TagMove {
+            at: moved.at.timestamp().to_string(),
+            tag: moved.tag.to_string(),
+            digest: moved.digest.map(|digest| digest.to_string()),
+            previous: moved.previous.map(|digest| digest.to_string()),
+            principal: moved.principal_arn,
+        });
+        Ok(json(StatusCode::OK, &TagMoves { moves: moves.collect(), next: page.next }))
     }
 
     pub(super) async fn rename_repository(&self, given: NewName) -> Result<Answer, Error> {

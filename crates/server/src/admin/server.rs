@@ -191,6 +191,7 @@ impl Admin {
             (&Method::PUT, ["repositories", "sparse-manifests"]) => {
                 self.put_sparse_manifests(read(request, "a repository").await?).await
             }
+            (&Method::GET, ["repositories", "tag-history"]) => self.list_tag_history(&query).await,
             (&Method::POST, ["repositories", "sbom"]) => {
                 self.get_sbom(read(request, "an image and a format").await?).await
             }
@@ -263,6 +264,7 @@ impl Admin {
             (&Method::POST, ["advisories", "sync"]) => {
                 self.sync_advisories(read(request, "what to read").await?).await
             }
+            (&Method::GET, ["events"]) => self.list_events(&query).await,
             (&Method::GET, ["jobs"]) => self.list_jobs(&query).await,
             (&Method::GET, ["jobs", id]) => self.describe_job(id).await,
             (&Method::POST, ["jobs", id, "cancel"]) => self.cancel_job(id).await,

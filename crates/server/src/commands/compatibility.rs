@@ -195,7 +195,7 @@ const DECISIONS: &[(&str, &str)] = &[
     ),
     (
         "Console",
-        "Pages of our own under `/console/` of bare hosts; `docs/console.md`. People sign in with a long-term access key or the password of `CreateLoginProfile`, and `PasswordResetRequired` is honoured. There is no federation to AWS's own console (`getSigninToken`), and nobody can have a second factor.",
+        "Pages of our own under `/console/` of bare hosts; `docs/console.md`. People sign in with a long-term access key, the password of `CreateLoginProfile` or an OpenID Connect provider that a role trusts, and `PasswordResetRequired` is honoured. There is no federation to AWS's own console (`getSigninToken`), and a second factor is the identity provider's to ask for.",
     ),
     (
         "ECR Public: limits",
@@ -229,6 +229,12 @@ pub(super) fn page(note: &str) -> String {
         "Only {}, of images of containers: `docs/scanning.md`. Criteria that such findings do not \
          have are refused with `ValidationException`, which names them.",
         names.join(", ")
+    );
+    page.push_str(
+        "\n## AWS CloudTrail\n\n\
+         Only `LookupEvents`: changes and denials of the last 90 days, `docs/console.md`. What was \
+         merely read is not kept, nor are the parameters of requests and answers. There are no trails \
+         and no Insights.\n",
     );
     page.push_str("\n## OCI distribution\n\n| request | served |\n|---|---|\n");
     for (request, served) in ROUTES {

@@ -11,6 +11,7 @@ mod docker_login;
 mod doctor;
 mod engine;
 mod env;
+mod events;
 mod fsck;
 mod gc;
 mod http_client;
@@ -31,7 +32,7 @@ mod repository;
 mod restore;
 mod scrub;
 
-pub(crate) use self::policy::lint_policy;
+pub(crate) use self::policy::{known_actions, lint_policy};
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -71,6 +72,7 @@ pub(crate) fn run(command: Subcommands) -> Result<ExitCode> {
         Subcommands::Backup(arguments) => block_on(backup::run(arguments)),
         Subcommands::Restore(arguments) => block_on(restore::run(arguments)),
         Subcommands::Fsck(arguments) => fsck::run(&arguments),
+        Subcommands::Events(command) => block_on(events::run(command)),
         Subcommands::Jobs(command) => block_on(jobs::run(command)),
         Subcommands::Keys(command) => block_on(keys::run(command)),
         Subcommands::Migrate(command) => block_on(migrate::run(command)),

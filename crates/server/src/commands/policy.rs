@@ -107,6 +107,11 @@ pub(super) fn read_document(file: &Path) -> Result<String> {
 /// The longest text of a policy of a repository or a registry.
 const ECR_BYTES_MAX: usize = 10_240;
 
+/// The actions that policies can speak of, by service and name.
+pub(crate) fn known_actions() -> Vec<(&'static str, &'static str)> {
+    policy_actions::known().into_iter().map(|action| (action.service, action.name)).collect()
+}
+
 /// What is probably wrong with a policy, or why it is none.
 pub(crate) fn lint_policy(of: PolicyOf, text: &str) -> Result<Vec<Mistake>, String> {
     let (kind, limits) = match of {

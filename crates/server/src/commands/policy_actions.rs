@@ -66,6 +66,7 @@ const TONNAGE: &[&str] = &[
     "ListReplications",
     "ListPublicAliases",
     "ListPublicDomains",
+    "ListTagHistory",
     "ProvePublicDomain",
     "PutAccountLimit",
     "PutPublicRepositorySettings",
@@ -78,6 +79,7 @@ const TONNAGE: &[&str] = &[
     "RetryReplication",
     "RevokeImageShare",
     "RunGarbageCollection",
+    "SearchEvents",
     "SetAccountState",
     "SetPrimaryPublicAlias",
     "StartScrub",
@@ -103,6 +105,9 @@ const STS: &[&str] = &[
     "SetSourceIdentity",
     "TagSession",
 ];
+
+/// Actions of AWS CloudTrail that policies of whoever reads events have; trails are none of ours.
+const CLOUDTRAIL: &[&str] = &["DescribeTrails", "GetTrailStatus", "ListTrails", "LookupEvents"];
 
 /// Operations of botocore's `inspector2`.
 const INSPECTOR2: &[&str] = &[
@@ -407,6 +412,7 @@ pub(super) fn known() -> Vec<KnownAction> {
     add("sts", &mut STS.iter().copied());
     add("iam", &mut IAM.iter().copied());
     add("secretsmanager", &mut secretsmanager::SERVICE.operation_names());
+    add("cloudtrail", &mut CLOUDTRAIL.iter().copied());
     add("inspector2", &mut INSPECTOR2.iter().copied());
     add("signer", &mut SIGNER.iter().copied());
     add("tonnage", &mut TONNAGE.iter().copied());

@@ -7,7 +7,7 @@ use http::Method;
 
 use super::place::Place;
 use crate::admin::client::call;
-use crate::admin::{NewName, Sbom, SparseManifests, WantedSbom};
+use crate::admin::{NewName, Sbom, SparseManifests, TagMoves, WantedSbom};
 use crate::cli::{PlaceArguments, RegistryArguments, RepositoryCommands, SparseChoice};
 
 /// Does what the command line says.
@@ -32,6 +32,9 @@ pub(super) async fn run(command: RepositoryCommands) -> Result<ExitCode> {
                 call(&layout, Method::POST, "/repositories/sbom", Some(&wanted)).await?;
             println!("{}", sbom.document);
         }
+        RepositoryCommands::TagHistory { place, repository, tag, limit, registry } => {
+            print_tag_history(&place, &repository, tag.as_deref(), limit, &registry).await?;
+        }
         RepositoryCommands::SparseManifests { place, choice, repository, account, in_region } => {
             let allowed = match choice {
                 SparseChoice::Allow => Some(true),
@@ -43,6 +46,46 @@ pub(super) async fn run(command: RepositoryCommands) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn print_tag_history(
+    place: &PlaceArguments,
+    repository: &str,
+    tag: Option<&str>,
+    limit: usize,
+    registry: &RegistryArguments,
+) -> Result<()> {
+    let layout = Place::find(place)?.layout;
+    println!("{:<30} {:<20} {:<71} WHO", "WHEN", "TAG", "IMAGE");
+    let (mut after, mut printed): (Option<String>, usize) = (None, 0);
+    loop {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("repository", repository);
+        for (name, value) in [
+            ("tag", tag),
+            ("account", registry.account.as_deref()),
+            ("region", registry.in_region.as_deref()),
+            ("after", after.as_deref()),
+        ] {
+            query.extend_pairs(value.map(|value| (name, value)));
+        }
+        let path = format!("/repositories/tag-history?{}", query.finish());
+        let page: TagMoves = call(&layout, Method::GET, &path, None::<&()>).await?;
+        for moved in page.moves.iter().take(limit - printed) {
+            println!(
+                "{:<30} {:<20} {:<71} {}",
+                moved.at,
+                moved.tag,
+                moved.digest.as_deref().unwrap_or("(removed)"),
+                moved.principal,
+            );
+            printed += 1;
+        }
+        after = page.next;
+        if after.is_none() || printed >= limit {
+            return Ok(());
+        }
+    }
 }
 
 async fn put_sparse_manifests(place: &PlaceArguments, wanted: &SparseManifests) -> Result<()> {

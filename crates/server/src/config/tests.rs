@@ -145,6 +145,11 @@ fn a_whole_file_and_its_defaults() {
         console = false
         console_idle = "5m"
         console_plain_http = true
+        console_oidc_issuer = "https://login.example.com"
+        console_oidc_client_id = "tonnage"
+        console_oidc_client_secret_file = "/oidc"
+        console_oidc_scopes = "openid groups"
+        console_oidc_role = ["groups=admins=arn:aws:iam::123456789012:role/admin", "arn:aws:iam::123456789012:role/reader"]
         drain_seconds = 0
         outbound_network = ["10.0.0.0/8"]
         outbound_resolver = ["192.0.2.53:53", "[::1]:5353"]
@@ -210,6 +215,10 @@ fn a_whole_file_and_its_defaults() {
     assert_eq!(config.public.repositories, 40);
     let console = &config.console;
     assert!(!console.enabled && console.plain_http);
+    let federation = console.federation.as_ref().unwrap();
+    assert_eq!((federation.client_id.as_str(), federation.roles.len()), ("tonnage", 2));
+    assert_eq!(federation.client_secret_file, Some(PathBuf::from("/oidc")));
+    assert_eq!(federation.scopes, "openid groups");
     assert_eq!(console.idle_seconds, 300);
     let limits = config.public.limits;
     assert!(limits.loopback);

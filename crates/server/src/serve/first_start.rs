@@ -8,15 +8,17 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
+use secrecy::SecretString;
 use tonnage_domain::accounts::bootstrap::{self, Parts};
 use tonnage_domain::app::{App, Settings};
 use tonnage_domain::clock::SystemClock;
 use tonnage_domain::identities::access_keys::AccessKey;
+use tonnage_domain::identities::console_sessions::federation::FederationSettings;
 use tonnage_domain::quotas::Quotas;
 use tonnage_store::disk;
 
-use crate::config::Config;
+use crate::config::{Config, Console};
 use crate::data_directory::{
     DataDirectory, KeySource, Layout, credentials, rotation, sync_directory,
 };
@@ -80,6 +82,7 @@ pub(super) async fn open(directory: &DataDirectory, config: &Config) -> Result<O
             scan_interval_seconds: config.registry.scan_interval_seconds,
             scan_concurrency: config.registry.scan_concurrency,
             console_idle_seconds: config.console.idle_seconds,
+            federation: federation(&config.console)?,
             scan_scratch: layout.scratch(),
             public_limits: config.public.limits,
             throttling: config.registry.throttling,
@@ -105,6 +108,31 @@ pub(super) async fn open(directory: &DataDirectory, config: &Config) -> Result<O
         key_source,
         first_start: opened.first_access_key.is_some(),
     })
+}
+
+/// Which identity provider lets people in to the console, with the secret that the console has there.
+fn federation(config: &Console) -> Result<Option<FederationSettings>> {
+    let Some(config) = config.federation.clone() else { return Ok(None) };
+    let client_secret = match &config.client_secret_file {
+        None => None,
+        Some(path) => {
+            let text = std::fs::read_to_string(path).with_context(|| {
+                format!("`console_oidc_client_secret_file` {} cannot be read", path.display())
+            })?;
+            let text = text.trim();
+            if text.is_empty() {
+                bail!("`console_oidc_client_secret_file` {} is empty", path.display());
+            }
+            Some(SecretString::from(text))
+        }
+    };
+    Ok(Some(FederationSettings {
+        issuer: config.issuer,
+        client_id: config.client_id,
+        client_secret,
+        scopes: config.scopes,
+        roles: config.roles,
+    }))
 }
 
 /// The key of a first start that committed but did not rename the file.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use secrecy::{ExposeSecret as _, SecretString};
 use tonnage_domain::identities::web_identity::Documents;
 use tonnage_outbound::dns::Resolver;
 use tonnage_outbound::{Client, Rules};
@@ -55,6 +56,22 @@ impl Documents for GuardedDocuments {
         Box::pin(async move {
             let texts = self.resolver.txt(name).await;
             texts.map_err(|error| format!("{name}: {:#}.", anyhow::Error::from(error)))
+        })
+    }
+
+    fn post<'a>(
+        &'a self,
+        url: &'a str,
+        form: SecretString,
+        authorization: Option<SecretString>,
+        bytes_max: usize,
+    ) -> BoxFuture<'a, Result<Bytes, String>> {
+        Box::pin(async move {
+            let form = Bytes::from(form.expose_secret().to_owned());
+            let authorization = authorization.as_ref().map(|secret| secret.expose_secret());
+            let got =
+                self.client.post_form(url, form, authorization, bytes_max, DOCUMENT_TIME).await;
+            got.map_err(|error| format!("{:#}", anyhow::Error::from(error)))
         })
     }
 }

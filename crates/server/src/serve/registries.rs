@@ -9,7 +9,9 @@ use tonnage_domain::names::{Digest, Reference, Tag};
 use tonnage_domain::pull_through::upstream::{
     Blob, Manifest, ManifestHead, Origin, Quota, UpstreamError, Upstreams,
 };
-use tonnage_domain::replication::peer::{Outgoing, PeerAccess, PeerError, PeerLogin, Peers};
+use tonnage_domain::replication::peer::{
+    Outgoing, PeerAccess, PeerError, PeerLogin, Peers, TagCondition,
+};
 use tonnage_domain::replication::replicate_setting::Plan;
 use tonnage_outbound::registry::{self, Mounted, Registries};
 use tonnage_outbound::{Client, Limits};
@@ -205,10 +207,13 @@ impl Peers for GuardedRegistries {
         reference: &'a Reference,
         media_type: &'a str,
         bytes: Bytes,
+        condition: &'a TagCondition,
     ) -> BoxFuture<'a, Result<(), PeerError>> {
         Box::pin(async move {
             let (origin, reference) = (origin_of(peer), reference.as_str());
-            let put = self.0.put_manifest(&origin, repository, reference, media_type, bytes);
+            let condition = condition_of(condition);
+            let put =
+                self.0.put_manifest(&origin, repository, reference, media_type, bytes, condition);
             put.await.map_err(peer_error_of)
         })
     }
@@ -218,12 +223,22 @@ impl Peers for GuardedRegistries {
         peer: &'a Origin,
         repository: &'a str,
         reference: &'a Reference,
+        condition: &'a TagCondition,
     ) -> BoxFuture<'a, Result<bool, PeerError>> {
         Box::pin(async move {
-            let origin = origin_of(peer);
-            let removed = self.0.delete_manifest(&origin, repository, reference.as_str());
+            let (origin, condition) = (origin_of(peer), condition_of(condition));
+            let removed =
+                self.0.delete_manifest(&origin, repository, reference.as_str(), condition);
             removed.await.map_err(peer_error_of)
         })
+    }
+}
+
+fn condition_of(condition: &TagCondition) -> registry::Condition<'_> {
+    match condition {
+        TagCondition::None => registry::Condition::None,
+        TagCondition::Absent => registry::Condition::Absent,
+        TagCondition::Names(digest) => registry::Condition::Names(digest.as_str()),
     }
 }
 
@@ -258,6 +273,8 @@ pub(super) fn error_of(error: registry::Error) -> UpstreamError {
             UpstreamError::TooManyRequests { host, retry_after }
         }
         registry::Error::Unavailable(text) => UpstreamError::Unavailable(text),
+        // Asked again, it is another question.
+        error @ registry::Error::Changed(_) => UpstreamError::Unavailable(error.to_string()),
         registry::Error::Forbidden(text) => UpstreamError::Forbidden(text),
         registry::Error::Invalid(text) => UpstreamError::Invalid(text),
         // Only what is sent has a source.

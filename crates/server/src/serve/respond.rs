@@ -221,6 +221,7 @@ impl Parts {
             authority: arrival.host.authority(),
             registry_authority: &registry,
             lint: &crate::commands::lint_policy,
+            actions: &crate::commands::known_actions,
             body: sent.unwrap_or_default().freeze(),
             plain_http: self.console.plain_http,
             context: arrival.context(&request.headers, principal, account, region),

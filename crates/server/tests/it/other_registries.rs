@@ -6,7 +6,9 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use tonnage_domain::names::Digest;
-use tonnage_outbound::registry::{Credentials, Error, Limits, Mounted, Origin, Registries};
+use tonnage_outbound::registry::{
+    Condition, Credentials, Error, Limits, Mounted, Origin, Registries,
+};
 use tonnage_outbound::{Client, Rules};
 
 use crate::support::{Place, Server};
@@ -72,8 +74,26 @@ fn what_is_written_to_another_registry_is_read_from_it() {
 
         let bytes = image(None, &layer_digest, layer.len());
         let digest = Digest::of_sha256(&bytes).to_string();
-        let put = registries.put_manifest(&origin, "app", "v1", IMAGE, bytes.clone());
+        let put =
+            registries.put_manifest(&origin, "app", "v1", IMAGE, bytes.clone(), Condition::None);
         put.await.unwrap();
+        for (reference, condition, holds) in [
+            ("v1", Condition::Absent, false),
+            ("v1", Condition::Names(&lie), false),
+            ("v1", Condition::Names(&digest), true),
+            ("v2", Condition::Names(&digest), false),
+        ] {
+            let bytes = bytes.clone();
+            let put =
+                registries.put_manifest(&origin, "app", reference, IMAGE, bytes, condition).await;
+            match put {
+                Ok(()) => assert!(holds, "{reference} {condition:?}"),
+                Err(Error::Changed(_)) => assert!(!holds, "{reference} {condition:?}"),
+                Err(error) => panic!("{reference} {condition:?}: {error:?}"),
+            }
+        }
+        let removed = registries.delete_manifest(&origin, "app", "v1", Condition::Names(&lie));
+        assert!(matches!(removed.await, Err(Error::Changed(_))));
         let head = registries.head_manifest(&origin, "app", "v1").await.unwrap();
         assert_eq!(head.digest.as_deref(), Some(digest.as_str()));
         for reference in ["v1", &digest] {
@@ -96,14 +116,24 @@ fn what_is_written_to_another_registry_is_read_from_it() {
 
         let artifact = image(Some((&digest, bytes.len())), &layer_digest, layer.len());
         let artifact_digest = Digest::of_sha256(&artifact).to_string();
-        let put = registries.put_manifest(&origin, "app", &artifact_digest, IMAGE, artifact);
+        let put = registries.put_manifest(
+            &origin,
+            "app",
+            &artifact_digest,
+            IMAGE,
+            artifact,
+            Condition::None,
+        );
         put.await.unwrap();
         let index = registries.referrers(&origin, "app", &digest).await.unwrap().unwrap();
         let index: serde_json::Value = serde_json::from_slice(&index).unwrap();
         assert_eq!(index["manifests"][0]["digest"], artifact_digest.as_str());
 
         for (reference, expected) in [(&artifact_digest, true), (&digest, true), (&digest, false)] {
-            let removed = registries.delete_manifest(&origin, "app", reference).await.unwrap();
+            let removed = registries
+                .delete_manifest(&origin, "app", reference, Condition::None)
+                .await
+                .unwrap();
             assert_eq!(removed, expected, "{reference}");
         }
         let missing = registries.manifest(&origin, "app", "v1").await;

@@ -21,6 +21,7 @@ use super::asked::{Asked, Part};
 use super::forms::{self, Draft};
 use super::parts::{self, Field};
 use super::reply::{Page, Reply};
+use super::statements;
 
 /// What a page of a list shows.
 const PAGE: u32 = 50;
@@ -256,6 +257,7 @@ pub(crate) fn inline_page(
                 (Field { name: "name", label: "Name of the policy", value: name, help: "Letters, digits and +=,.@-_", required: true, ..Field::default() }.render())
             }
             (parts::text_area("document", "Statements as JSON", "What is not allowed by a statement is denied.", &draft.text, 22))
+            (statements::builder(asked, PolicyOf::Identity))
             div.submit { (forms::check_and_save("Save policy")) a href=(whose.path(asked, "")) { "Cancel" } }
         }))
         (parts::same_with_aws(&[
@@ -280,8 +282,11 @@ pub(crate) async fn change_inline<K: Identity + Copy>(
     let owner = whose.name.to_owned();
     let path = whose.path(asked, "");
     match asked.form.text("do") {
-        "check" => {
-            let draft = Draft::checked(asked, PolicyOf::Identity, text);
+        what @ ("check" | statements::ADD) => {
+            let draft = match what {
+                "check" => Draft::checked(asked, PolicyOf::Identity, text),
+                _ => Draft::added(asked, PolicyOf::Identity, text),
+            };
             let page = inline_page(asked, whose, name, &draft, is_stored);
             Ok(forms::shown(page, draft.error.as_ref()))
         }

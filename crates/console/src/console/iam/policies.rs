@@ -18,6 +18,7 @@ use super::super::asked::{Asked, Part};
 use super::super::forms::{self, Draft};
 use super::super::parts::{self, Field};
 use super::super::reply::{Page, Reply};
+use super::super::statements;
 use super::{EXAMPLE, PAGE, all, policy_path};
 use crate::format;
 
@@ -95,6 +96,7 @@ pub(crate) fn create_page(asked: &Asked<'_>, draft: &Draft) -> Page {
             (Field { name: "name", label: "Name", value: form.text("name"), help: "Letters, digits and +=,.@-_ without spaces.", required: true, ..Field::default() }.render())
             (Field { name: "description", label: "Description", value: form.text("description"), help: "It cannot be changed later.", ..Field::default() }.render())
             (parts::text_area("document", "Statements as JSON", "What is not allowed by a statement is denied.", &draft.text, 22))
+            (statements::builder(asked, PolicyOf::Identity))
             div.submit { (forms::check_and_save("Create policy")) a href=(asked.path("iam/policies")) { "Cancel" } }
         }))
         (parts::same_with_aws(&[
@@ -109,6 +111,7 @@ pub(crate) async fn create(asked: &Asked<'_>) -> Result<Reply, Error> {
     let text = asked.form.text("document");
     let draft = match asked.form.text("do") {
         "check" => Draft::checked(asked, PolicyOf::Identity, text),
+        statements::ADD => Draft::added(asked, PolicyOf::Identity, text),
         _ => match try_create(asked, text).await {
             Ok(policy) => {
                 let told =
@@ -335,6 +338,7 @@ pub(crate) fn edit_page(asked: &Asked<'_>, arn: &str, draft: &Draft) -> Page {
         (parts::form(asked, &asked.path("iam/policies/-/edit"), &html! {
             input type="hidden" name="arn" value=(arn);
             (parts::text_area("document", "Statements as JSON", "Saving makes a new version and puts it in force. The last five are kept.", &draft.text, 24))
+            (statements::builder(asked, PolicyOf::Identity))
             div.submit { (forms::check_and_save("Save as new version")) a href=(policy_path(asked, arn)) { "Cancel" } }
         }))
         (parts::same_with_aws(&[
@@ -351,6 +355,7 @@ pub(crate) async fn edit(asked: &Asked<'_>) -> Result<Reply, Error> {
     let (arn, text) = (asked.form.text("arn").to_owned(), asked.form.text("document"));
     let draft = match asked.form.text("do") {
         "check" => Draft::checked(asked, PolicyOf::Identity, text),
+        statements::ADD => Draft::added(asked, PolicyOf::Identity, text),
         _ => match save(asked, &arn, text).await {
             Ok(version) => {
                 let told = format!("Version {} is in force.", version.version);

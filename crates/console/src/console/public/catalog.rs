@@ -85,7 +85,7 @@ pub(crate) fn page(
     refused: Option<&Error>,
 ) -> Page {
     let name = &address.name;
-    let is_sent = asked.form.checked("do");
+    let is_sent = matches!(asked.form.text("do"), "save" | "preview");
     let fields = match (is_sent, data) {
         (true, _) => Some(Fields::sent(asked)),
         (false, Ok(data)) => Some(Fields::of(data)),
@@ -93,20 +93,19 @@ pub(crate) fn page(
     };
     let alias = registry.as_ref().ok().and_then(super::alias);
     let uri = format!("{}/{name}", alias.unwrap_or("ALIAS"));
-    let has_logo = data.as_ref().is_ok_and(|data| data.logo_id.is_some());
     let content = html! {
         (parts::refusal(refused))
         (parts::facts(&[
             ("In URIs", html! { code { (uri) } }),
             ("ARN", html! { code { (address.arn()) } }),
-            ("Logo", html! { @if has_logo { "there is one" } @else { span.quiet { "none" } } }),
         ]))
         @if let Some(fields) = &fields {
             @if asked.form.text("do") == "preview" { (preview(fields)) }
             section aria-labelledby="texts" {
                 h2 #texts { "What the gallery shows" }
-                (editor(asked, address, fields, has_logo))
+                (editor(asked, address, fields))
             }
+            @if let Ok(data) = data { (logo_section(asked, address, data.logo_id.is_some())) }
         } @else if let Err(error) = data { (parts::denied("What the gallery shows", error)) }
         (super::deletion(asked, name))
         (parts::same_with_aws(&[
@@ -118,12 +117,7 @@ pub(crate) fn page(
     Page::new(name.as_str(), content).under("Public repositories", asked.path("public"))
 }
 
-fn editor(
-    asked: &Asked<'_>,
-    address: &RepositoryAddress,
-    fields: &Fields,
-    has_logo: bool,
-) -> Markup {
+fn editor(asked: &Asked<'_>, address: &RepositoryAddress, fields: &Fields) -> Markup {
     let boxes = |name: &str, options: &[&'static str], chosen: &[String]| {
         html! {
             @for (index, option) in options.iter().enumerate() {
@@ -142,14 +136,66 @@ fn editor(
             fieldset { legend { "Architectures" } (boxes("architecture", &ARCHITECTURES, &fields.architectures)) }
             (parts::text_area("about", "About", "Markdown: what it is, for whom, under which licence.", &fields.about, 12))
             (parts::text_area("usage", "Usage", "Markdown: how to run it.", &fields.usage, 10))
-            @if has_logo { (parts::check("drop-logo", "Take the logo away", "", false)) }
-            @else { p.quiet { "A logo comes with the command below: " code { "logoImageBlob" } ", a PNG of at most 500 kB." } }
             div.submit {
                 button type="submit" name="do" value="save" { "Save" }
                 button.plain type="submit" name="do" value="preview" { "Preview" }
             }
         }))
     }
+}
+
+/// The logo, and a form for another one.
+fn logo_section(asked: &Asked<'_>, address: &RepositoryAddress, is_there: bool) -> Markup {
+    let path = super::path(asked, &address.name, "");
+    html! {
+        section aria-labelledby="logo" {
+            h2 #logo { "Logo" }
+            @match is_there {
+                true => div.logo {
+                    img src={ (super::path(asked, &address.name, "logo")) } alt={ "The logo of " (address.name) } width="96" height="96";
+                    (parts::button(asked, &path, "Take the logo away", &[("do", "drop-logo")]))
+                },
+                false => p.quiet { "There is none: the gallery shows the first letter of the name." },
+            }
+            form method="post" action=(path) enctype="multipart/form-data" {
+                input type="hidden" name="csrf" value=(asked.csrf);
+                div.row {
+                    label for="field-logo" { @if is_there { "Another logo" } @else { "A logo" } }
+                    p.help id="field-logo-help" { "A PNG image of at most 500 kB, 60 to 2,048 pixels on each side. A square with a transparent ground looks best." }
+                    input #field-logo type="file" name="logo" accept="image/png,.png" required aria-describedby="field-logo-help";
+                }
+                div.submit { button.plain type="submit" name="do" value="logo" { "Upload" } }
+            }
+        }
+    }
+}
+
+/// The logo itself, as the page shows it.
+pub(crate) async fn show_logo(asked: &Asked<'_>) -> Result<Reply, Error> {
+    let Some(address) = super::address(asked) else { return Ok(Reply::Missing) };
+    match logo(asked, &address).await? {
+        Some(bytes) => Ok(Reply::Image { media_type: "image/png", bytes: bytes.into() }),
+        None => Ok(Reply::Missing),
+    }
+}
+
+/// Puts another logo, or none, and leaves the texts as they are.
+async fn save_logo(
+    asked: &Asked<'_>,
+    repository: RepositoryAddress,
+    logo: Option<Vec<u8>>,
+) -> Result<(), Error> {
+    let get = GetRepositoryCatalogData { repository: repository.clone() };
+    let stored = super::run(asked, get).await?;
+    let data = CatalogDataInput {
+        description: stored.description,
+        architectures: stored.architectures,
+        operating_systems: stored.operating_systems,
+        logo,
+        about_text: stored.about_text,
+        usage_text: stored.usage_text,
+    };
+    super::run(asked, PutRepositoryCatalogData { repository, data }).await.map(drop)
 }
 
 fn preview(fields: &Fields) -> Markup {
@@ -175,11 +221,19 @@ pub(crate) async fn act(asked: &Asked<'_>) -> Result<Reply, Error> {
     let Some(address) = super::address(asked) else { return Ok(Reply::Missing) };
     match asked.form.text("do") {
         "preview" => return respond(asked, None).await,
-        "save" => {}
+        "save" | "logo" | "drop-logo" => {}
         _ => return Ok(Reply::Missing),
     }
     let path = super::path(asked, &address.name, "");
-    match save(asked, address).await {
+    let saved = match asked.form.text("do") {
+        "logo" => match asked.form.file("logo").filter(|file| !file.is_empty()) {
+            Some(file) => save_logo(asked, address, Some(file.to_vec())).await,
+            None => Err(Error::new(ErrorKind::InvalidParameter, "Choose a PNG image first.")),
+        },
+        "drop-logo" => save_logo(asked, address, None).await,
+        _ => save(asked, address).await,
+    };
+    match saved {
         Ok(()) => Ok(Reply::done(path, "Saved. The gallery shows it within a second.")),
         Err(error) if parts::is_mendable(&error) => respond(asked, Some(&error)).await,
         Err(error) => Err(error),
@@ -194,10 +248,7 @@ async fn save(asked: &Asked<'_>, repository: RepositoryAddress) -> Result<(), Er
         forms::require(fits, format!("{title} has at most 25,600 characters."))?;
     }
     // What is put takes the place of all there was, the logo too.
-    let logo = match asked.form.checked("drop-logo") {
-        true => None,
-        false => logo(asked, &repository).await?,
-    };
+    let logo = logo(asked, &repository).await?;
     let known = |chosen: Vec<String>, options: &[&str]| {
         chosen.into_iter().filter(|chosen| options.contains(&chosen.as_str())).collect()
     };

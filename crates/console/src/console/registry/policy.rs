@@ -11,6 +11,7 @@ use super::super::asked::{Asked, Part};
 use super::super::forms::{self, Draft};
 use super::super::parts;
 use super::super::reply::{Page, Reply};
+use super::super::statements;
 
 /// A policy to begin with: another account may copy its images here.
 fn example(asked: &Asked<'_>) -> String {
@@ -64,6 +65,7 @@ pub(crate) fn page(
         }
         (parts::form(asked, &asked.path("registry/policy"), &html! {
             (parts::text_area("policy", "Statements as JSON", "A Deny here holds for all repositories of the region, whoever asks.", &text, 20))
+            (statements::builder(asked, PolicyOf::Resource))
             div.submit {
                 (forms::check_and_save("Save policy"))
                 @if stored.is_some() { button.plain type="submit" name="do" value="delete" { "Take the policy away" } }
@@ -84,6 +86,7 @@ pub(crate) async fn act(asked: &Asked<'_>) -> Result<Reply, Error> {
     let path = asked.path("registry/policy");
     let draft = match asked.form.text("do") {
         "check" => Draft::checked(asked, PolicyOf::Resource, text),
+        statements::ADD => Draft::added(asked, PolicyOf::Resource, text),
         "save" => match asked.run(PutRegistryPolicy { text: text.to_owned() }).await {
             Ok(_) => return Ok(Reply::done(path, "The policy is in force.")),
             Err(error) if parts::is_mendable(&error) => {

@@ -3,9 +3,12 @@
 use maud::{Markup, html};
 use serde_json::{Value, json};
 use tonnage_domain::error::{Error, ErrorKind};
-use tonnage_domain::names::AccountId;
+use tonnage_domain::names::{AccountId, Region};
 use tonnage_domain::registries::describe::{DescribeRegistry, RegistryDescription};
-use tonnage_domain::replication::describe_replication::{DescribeReplication, DestinationStatus};
+use tonnage_domain::replication::describe_replication::DestinationStatus;
+use tonnage_domain::replication::describe_replication_matrix::{
+    DescribeReplicationMatrix, FailedCopy, ReplicationMatrix,
+};
 use tonnage_domain::replication::put_replication_configuration::PutReplicationConfiguration;
 use tonnage_domain::replication::retry::{Retried, RetryReplication};
 use tonnage_domain::replication::{
@@ -30,8 +33,8 @@ pub(crate) async fn show(asked: &Asked<'_>) -> Result<Reply, Error> {
 
 async fn respond(asked: &Asked<'_>, refused: Option<&Error>) -> Result<Reply, Error> {
     let registry = asked.part(DescribeRegistry).await?;
-    let status = asked.part(DescribeReplication).await?;
-    Ok(forms::shown(page(asked, &registry, &status, refused), refused))
+    let matrix = asked.part(DescribeReplicationMatrix).await?;
+    Ok(forms::shown(page(asked, &registry, &matrix, refused), refused))
 }
 
 /// A rule as the form has it.
@@ -71,12 +74,13 @@ impl Written {
 pub(crate) fn page(
     asked: &Asked<'_>,
     registry: &Part<RegistryDescription>,
-    status: &Part<Vec<DestinationStatus>>,
+    matrix: &Part<ReplicationMatrix>,
     refused: Option<&Error>,
 ) -> Page {
     let content = html! {
         (parts::refusal(refused))
-        (status_section(asked, status))
+        (matrix_section(asked, matrix))
+        @if let Ok(matrix) = matrix { (failed_section(asked, &matrix.failed)) }
         section aria-labelledby="rules" {
             h2 #rules { "Rules" }
             @match registry {
@@ -94,30 +98,96 @@ pub(crate) fn page(
     super::page(asked, "Replication", content)
 }
 
-fn status_section(asked: &Asked<'_>, status: &Part<Vec<DestinationStatus>>) -> Markup {
+/// Registries of the account by destinations, each pair with its state and a way to try again.
+fn matrix_section(asked: &Asked<'_>, matrix: &Part<ReplicationMatrix>) -> Markup {
     html! {
         section aria-labelledby="status" {
-            h2 #status { "Destinations" }
-            @match status {
+            h2 #status { "From where to where" }
+            @match matrix {
                 Err(error) => (parts::denied("How far behind copies are", error)),
-                Ok(status) if status.is_empty() => p.quiet {
+                Ok(matrix) if matrix.sources.is_empty() => p.quiet {
                     "Nothing is copied anywhere. With a rule below, whatever is pushed after it is; "
                     code { "tonnage replication" } " can bring what is there already."
                 },
-                Ok(status) => {
-                    (parts::table("Destinations", &["Region", "Account", "State", "#Waiting", "Oldest since", "Last copy", "#Failed in a day"], &html! {
-                        @for row in status { tr {
-                            th scope="row" { (row.destination.region) }
-                            td { (row.destination.account) }
-                            td { (state(row)) }
-                            td.number { (counted(row.waiting)) }
-                            td { @match row.oldest_at { Some(at) => (format::moment(at)), None => span.quiet { "–" } } }
-                            td { @match row.last_completed_at { Some(at) => (format::moment(at)), None => span.quiet { "never" } } }
-                            td.number { (counted(row.failed_in_last_day)) }
-                        } }
-                    }))
-                    div.submit { (parts::button(asked, &asked.path("registry/replication"), "Try again what failed", &[("do", "retry")])) }
-                }
+                Ok(matrix) => (matrix_table(asked, matrix)),
+            }
+        }
+    }
+}
+
+fn matrix_table(asked: &Asked<'_>, matrix: &ReplicationMatrix) -> Markup {
+    let all = matrix.sources.iter().flat_map(|(_, statuses)| statuses);
+    let mut columns: Vec<&ReplicationDestination> = all.map(|status| &status.destination).collect();
+    columns.sort();
+    columns.dedup();
+    html! {
+        p.quiet { "Regions of this account on the left, destinations above. Other pages show only " (asked.context.region) "." }
+        div."box"."scroll" tabindex="0" role="group" aria-label="Replication" {
+            table.matrix {
+                thead { tr {
+                    th scope="col" { "From" }
+                    @for destination in &columns { th scope="col" {
+                        (destination.region)
+                        @if destination.account != asked.context.account.as_str() { br; span.light { (destination.account) } }
+                    } }
+                } }
+                tbody { @for (region, statuses) in &matrix.sources { tr {
+                    th scope="row" {
+                        (region)
+                        @if *region == asked.context.region { " " (parts::badge("", "this page")) }
+                    }
+                    @for destination in &columns {
+                        @match statuses.iter().find(|status| status.destination == **destination) {
+                            None => td { span.quiet { "–" } },
+                            Some(status) => (cell(asked, region, status)),
+                        }
+                    }
+                } } }
+            }
+        }
+        div.submit { (parts::button(asked, &asked.path("registry/replication"), "Try again what failed here", &[("do", "retry")])) }
+    }
+}
+
+fn cell(asked: &Asked<'_>, source: &Region, status: &DestinationStatus) -> Markup {
+    let now = asked.context.now;
+    let ReplicationDestination { region, account } = &status.destination;
+    html! { td {
+        (state(status))
+        ul.lines {
+            @if status.waiting > 0 { li {
+                (counted(status.waiting)) " waiting"
+                @if let Some(at) = status.oldest_at { ", behind by " strong { (format::span(now.0.saturating_sub(at.0))) } }
+            } }
+            @if status.failed_in_last_day > 0 { li { (counted(status.failed_in_last_day)) " failed in a day" } }
+            li.quiet { @match status.last_completed_at { Some(at) => { "last copy " (format::moment(at)) } None => "no copy yet" } }
+        }
+        @if status.failed_in_last_day > 0 && status.is_configured {
+            (parts::button(asked, &asked.path("registry/replication"), "Try again", &[
+                ("do", "retry"), ("source", source.as_str()), ("region", region), ("account", account),
+            ]))
+        }
+    } }
+}
+
+fn failed_section(asked: &Asked<'_>, failed: &[FailedCopy]) -> Markup {
+    html! {
+        @if !failed.is_empty() {
+            section aria-labelledby="failed" {
+                h2 #failed { "Copies that failed" }
+                p.quiet { "Of images of " (asked.context.region) ", the last ones first." }
+                (parts::table("Copies that failed", &["Repository", "Image", "To", "When", "Why"], &html! {
+                    @for copy in failed { tr {
+                        th scope="row" { a href=(asked.repository_path(&copy.repository, "")) { (copy.repository) } }
+                        td {
+                            a.mono href=(asked.repository_path(&copy.repository, &format!("images/{}", copy.digest))) { (format::short(copy.digest.as_str())) }
+                            @for tag in copy.tags.iter().take(3) { " " (parts::badge("", tag.as_str())) }
+                        }
+                        td { (copy.destination.region) @if copy.destination.account != asked.context.account.as_str() { " of " (copy.destination.account) } }
+                        td { @if let Some(at) = copy.ended_at { (format::moment(at)) } }
+                        td { @match &copy.failure_code { Some(code) => code { (code) }, None => span.quiet { "not said" } } }
+                    } }
+                }))
             }
         }
     }
@@ -204,10 +274,20 @@ pub(crate) async fn act(asked: &Asked<'_>) -> Result<Reply, Error> {
 }
 
 async fn retry(asked: &Asked<'_>, path: String) -> Result<Reply, Error> {
+    let source = match asked.form.optional("source").map(Region::parse) {
+        None => asked.context.region.clone(),
+        Some(Ok(region)) => region,
+        Some(Err(error)) => return Err(Error::invalid_parameter("source", error)),
+    };
+    let destination = asked.form.optional("region").map(|region| ReplicationDestination {
+        region: region.to_owned(),
+        account: asked.form.text("account").to_owned(),
+    });
     let mut all = Retried::default();
     for _ in 0..RETRIES_MAX {
-        let retry = RetryReplication { repository: None, destination: None, after: all.next };
-        match asked.run(retry).await {
+        let destination = destination.clone();
+        let retry = RetryReplication { repository: None, destination, after: all.next };
+        match asked.run_in(source.clone(), retry).await {
             Ok(retried) => {
                 all.images += retried.images;
                 all.settings += retried.settings;

@@ -12,6 +12,7 @@ use tonnage_domain::images::{
     ImageFailure, ImageIdentifier, ImageStatus, ImageStatusFilter, not_found,
 };
 use tonnage_domain::names::{Digest, Tag};
+use tonnage_domain::overview::describe_activity::{Activity, DescribeActivity, Of};
 use tonnage_domain::overview::describe_image_content::{
     DescribeImageContent, ImageConfig, ImageContent, Part as Piece,
 };
@@ -25,6 +26,7 @@ use tonnage_domain::scanning::describe_image_scan_findings::{
 };
 use tonnage_domain::scanning::findings::StoredFinding;
 use tonnage_domain::scanning::start_image_scan::StartImageScan;
+use tonnage_domain::scanning::state::Scan;
 use tonnage_domain::signing::describe_image_signing_status::{
     DescribeImageSigningStatus, ImageSigningStatus,
 };
@@ -32,11 +34,13 @@ use tonnage_domain::signing::describe_image_signing_status::{
 use super::super::asked::{Asked, Part};
 use super::super::parts;
 use super::super::reply::{Page, Reply};
-use super::{scan_words, severity_kind};
+use super::{activity, scan_words, severity_kind};
 use crate::format;
 
 /// Findings of a page.
 const FINDINGS: u32 = 50;
+/// Images of an index whose scans are looked at.
+const PLATFORMS: usize = 20;
 /// Characters of a description in a table.
 const DESCRIPTION_MAX: usize = 300;
 
@@ -46,8 +50,11 @@ pub(crate) struct Shown {
     /// Why nothing is known of what is in it.
     pub(crate) denied: Option<Error>,
     pub(crate) scan: Part<Option<ScanFindings>>,
+    /// The scans of images of an index, in their order, as far as they are looked at.
+    pub(crate) scans: Vec<Option<Scan>>,
     pub(crate) signing: Part<Vec<ImageSigningStatus>>,
     pub(crate) replication: Part<Vec<ImageReplicationStatus>>,
+    pub(crate) activity: Part<Activity>,
 }
 
 fn id_of(asked: &Asked<'_>) -> Option<ImageIdentifier> {
@@ -70,11 +77,14 @@ pub(crate) async fn show(asked: &Asked<'_>) -> Result<Reply, Error> {
         page: asked.page(FINDINGS),
     };
     let scan = asked.part_or_none(findings, ErrorKind::ScanNotFound).await?;
+    let scans = scans_of(asked, &repository, &content).await?;
     let signing = DescribeImageSigningStatus { repository: repository.clone(), id: id.clone() };
     let signing = asked.part(signing).await?.map(|(_, statuses)| statuses);
     let replication = DescribeImageReplicationStatus { repository: repository.clone(), id };
     let replication = asked.part(replication).await?;
-    let shown = Shown { content, denied, scan, signing, replication };
+    let of = Of::Image(repository.clone(), content.digest.clone());
+    let activity = asked.part(DescribeActivity { of }).await?;
+    let shown = Shown { content, denied, scan, scans, signing, replication, activity };
     Ok(page(asked, &repository, &shown).into())
 }
 
@@ -145,8 +155,9 @@ pub(crate) fn page(asked: &Asked<'_>, repository: &RepositoryAddress, shown: &Sh
             ("Part of", html! { @if shown.denied.is_some() { span.quiet { "unknown" } } @else if image.parents.is_empty() { span.quiet { "no index" } } @for parent in &image.parents { (link(parent)) " " } }),
         ])) }
         @if let Some(error) = &shown.denied { div.part { (parts::denied("What is in the image", error)) } }
-        (tree(image, &link))
+        (tree(image, &shown.scans, &link))
         (scan_section(asked, repository, image, &shown.scan))
+        (activity::of_image(asked, &shown.activity))
         @if let Some(config) = &image.config { (configuration(config)) }
         (layers(image))
         (pairs("annotations", "Annotations", &image.annotations))
@@ -171,7 +182,7 @@ pub(crate) fn page(asked: &Asked<'_>, repository: &RepositoryAddress, shown: &Sh
 }
 
 /// The images of an index, and what refers to the image.
-fn tree(image: &ImageContent, link: &dyn Fn(&Digest) -> Markup) -> Markup {
+fn tree(image: &ImageContent, scans: &[Option<Scan>], link: &dyn Fn(&Digest) -> Markup) -> Markup {
     let row = |piece: &Piece, what: &str| {
         html! { tr {
             th scope="row" { (what) }
@@ -188,8 +199,18 @@ fn tree(image: &ImageContent, link: &dyn Fn(&Digest) -> Markup) -> Markup {
         @if !image.children.is_empty() {
             section aria-labelledby="platforms" {
                 h2 #platforms { "Platforms" }
-                (parts::table("Platforms", &["Platform", "Media type", "#Size", "Digest"], &html! {
-                    @for child in &image.children { (row(child, &platform(child))) }
+                (parts::table("Platforms", &["Platform", "Scan", "#Size", "Digest", "Media type"], &html! {
+                    @for (index, child) in image.children.iter().enumerate() { tr {
+                        th scope="row" { (platform(child)) }
+                        td { @match scans.get(index) {
+                            _ if !is_platform(child) => span.quiet { "no packages" },
+                            Some(scan) => (scan_words(scan.as_ref())),
+                            None => span.quiet { "on its page" },
+                        } }
+                        td.number { (format::size(child.size)) }
+                        td { (link(&child.digest)) }
+                        td { code { (child.media_type) } }
+                    } }
                 }))
             }
         }
@@ -202,6 +223,39 @@ fn tree(image: &ImageContent, link: &dyn Fn(&Digest) -> Markup) -> Markup {
             }
         }
     }
+}
+
+/// Whether a part of an index is an image that runs somewhere.
+fn is_platform(child: &Piece) -> bool {
+    !matches!(child.platform.as_str(), "" | "unknown/unknown")
+}
+
+/// The scans of images of an index; none where they may not be seen, and of what is none.
+async fn scans_of(
+    asked: &Asked<'_>,
+    repository: &RepositoryAddress,
+    content: &ImageContent,
+) -> Result<Vec<Option<Scan>>, Error> {
+    let mut scans = Vec::new();
+    for child in content.children.iter().take(PLATFORMS) {
+        if !is_platform(child) {
+            scans.push(None);
+            continue;
+        }
+        let findings = DescribeImageScanFindings {
+            repository: repository.clone(),
+            id: ImageIdentifier { digest: Some(child.digest.clone()), tag: None },
+            page: PageRequest { after: None, limit: 1 },
+        };
+        match asked.run(findings).await {
+            Ok(found) => scans.push(Some(found.scan)),
+            Err(error) if error.kind() == ErrorKind::AccessDenied => return Ok(Vec::new()),
+            // One that is not held here, or was not scanned.
+            Err(error) if parts::is_mendable(&error) => scans.push(None),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(scans)
 }
 
 /// What people call an artifact.

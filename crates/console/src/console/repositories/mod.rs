@@ -1,9 +1,12 @@
 //! Repositories: their list, how one is made, and its pages.
 
+pub(crate) mod activity;
 pub(crate) mod create;
+pub(crate) mod history;
 pub(crate) mod image;
 pub(crate) mod images;
 pub(crate) mod lifecycle;
+mod lifecycle_form;
 pub(crate) mod permissions;
 pub(crate) mod settings;
 
@@ -29,6 +32,7 @@ pub(crate) async fn list(asked: &Asked<'_>) -> Result<Reply, Error> {
     let sort = match asked.query.text("sort") {
         "newest" => Sort::Newest,
         "oldest" => Sort::Oldest,
+        "pushed" => Sort::Pushed,
         _ => Sort::Name,
     };
     let text = asked.query.text("q").to_owned();
@@ -48,7 +52,7 @@ pub(crate) fn list_page(asked: &Asked<'_>, found: &Part<Items<RepositorySummary>
                         label for="q" { "Part of the name" }
                         input #q type="search" name="q" value=(text) maxlength="200" autocomplete="off" spellcheck="false";
                     }
-                    (parts::select("sort", "Order", sort, &[("", "By name"), ("newest", "Newest first"), ("oldest", "Oldest first")]))
+                    (parts::select("sort", "Order", sort, &[("", "By name"), ("pushed", "Last push first"), ("newest", "Newest first"), ("oldest", "Oldest first")]))
                     button.plain type="submit" { "Show" }
                 }
                 @if found.items.is_empty() { (no_repository(asked, text)) } @else {
@@ -127,8 +131,10 @@ pub(crate) fn page(
     tab: &str,
     content: &Markup,
 ) -> Page {
-    const TABS: [(&str, &str); 4] = [
+    const TABS: [(&str, &str); 6] = [
         ("", "Images"),
+        ("activity", "Activity"),
+        ("history", "Tag history"),
         ("lifecycle", "Lifecycle"),
         ("permissions", "Permissions"),
         ("settings", "Settings"),

@@ -1,5 +1,7 @@
 //! The policy of a repository.
 
+use std::borrow::Cow;
+
 use maud::html;
 use tonnage_domain::error::{Error, ErrorKind};
 use tonnage_domain::policies::repository_policy::{
@@ -10,6 +12,7 @@ use tonnage_domain::repositories::RepositoryAddress;
 use super::super::asked::{Asked, Part};
 use super::super::parts;
 use super::super::reply::{Page, Reply};
+use super::super::statements;
 use super::super::{Mistake, PolicyOf};
 use super::lifecycle::readable;
 
@@ -32,7 +35,7 @@ const EXAMPLE: &str = r#"{
 
 /// What was tried, and what came of it.
 pub(crate) struct Tried<'t> {
-    pub(crate) text: &'t str,
+    pub(crate) text: Cow<'t, str>,
     pub(crate) error: Option<Error>,
     /// What is probably wrong; nothing when it was not looked for.
     pub(crate) mistakes: Option<Vec<Mistake>>,
@@ -62,7 +65,7 @@ pub(crate) fn page(
     let name = &repository.name;
     let stored = policy.as_ref().ok().and_then(Option::as_ref);
     let text = match (tried, stored) {
-        (Some(tried), _) => tried.text.to_owned(),
+        (Some(tried), _) => tried.text.as_ref().to_owned(),
         (None, Some(policy)) => readable(&policy.text),
         (None, None) => EXAMPLE.to_owned(),
     };
@@ -90,6 +93,7 @@ pub(crate) fn page(
             h2 #policy { "Policy" }
             (parts::form(asked, &asked.repository_path(name, "permissions"), &html! {
                 (parts::text_area("policy", "Statements as JSON", "Who may do what with this repository, beside what their own policies say.", &text, 20))
+                (statements::builder(asked, PolicyOf::Resource))
                 (parts::check("force", "Save it even if it locks me out", "Without this, a policy under which you could not set it again is refused.", false))
                 div.submit {
                     button type="submit" name="do" value="check" { "Check" }
@@ -115,11 +119,18 @@ pub(crate) async fn act(asked: &Asked<'_>) -> Result<Reply, Error> {
     let done = match asked.form.text("do") {
         "check" => {
             let tried = match (asked.visit.lint)(PolicyOf::Resource, text) {
-                Ok(mistakes) => Tried { text, error: None, mistakes: Some(mistakes) },
+                Ok(mistakes) => Tried { text: text.into(), error: None, mistakes: Some(mistakes) },
                 Err(wrong) => {
                     let error = Error::new(ErrorKind::InvalidParameter, wrong);
-                    Tried { text, error: Some(error), mistakes: None }
+                    Tried { text: text.into(), error: Some(error), mistakes: None }
                 }
+            };
+            return respond(asked, Some(tried)).await;
+        }
+        statements::ADD => {
+            let tried = match statements::added(&asked.form, PolicyOf::Resource, text) {
+                Ok(text) => Tried { text: text.into(), error: None, mistakes: None },
+                Err(error) => Tried { text: text.into(), error: Some(error), mistakes: None },
             };
             return respond(asked, Some(tried)).await;
         }
@@ -137,7 +148,8 @@ pub(crate) async fn act(asked: &Asked<'_>) -> Result<Reply, Error> {
     match done {
         Ok(text) => Ok(Reply::done(own, text)),
         Err(error) if parts::is_mendable(&error) => {
-            respond(asked, Some(Tried { text, error: Some(error), mistakes: None })).await
+            respond(asked, Some(Tried { text: text.into(), error: Some(error), mistakes: None }))
+                .await
         }
         Err(error) => Err(error),
     }

@@ -2,10 +2,12 @@
 //!
 //! A session is a row; the browser has a random token of which the row keeps a hash. It ends when
 //! nothing was asked for a while, after twelve hours, on signing out, and at once when the access key
-//! that began it is switched off, the password that began it is changed, or its user is deleted. What
-//! it may do is decided anew at every operation.
+//! that began it is switched off, the password that began it is changed, or its user is deleted. One
+//! that an identity provider began ends with its session of a role. What it may do is decided anew at
+//! every operation.
 
 pub(crate) mod attempts;
+pub mod federation;
 
 use std::net::IpAddr;
 
@@ -15,7 +17,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use subtle::ConstantTimeEq as _;
 
 use super::access_keys::{self, uses};
-use super::{begin, entities, login_profiles, principal_from};
+use super::{begin, entities, login_profiles, principal_from, sessions};
 use crate::app::App;
 use crate::authorize::Permit;
 use crate::clock::Millis;
@@ -72,6 +74,10 @@ pub struct ConsoleSession {
     pub must_change_password: bool,
     /// Whether they signed in with a password.
     pub with_password: bool,
+    /// Whether an identity provider let them in.
+    pub federated: bool,
+    /// Who they are at the identity provider; nothing of everybody else.
+    subject_mark: String,
     /// What tells this session from others, and is no secret.
     pub id: String,
 }
@@ -140,6 +146,8 @@ struct Found {
     principal: Principal,
     password_mark: Option<String>,
     must_change_password: bool,
+    /// The token of a session of a role, and who it is at the identity provider.
+    federated: Option<(String, String)>,
 }
 
 async fn of_key(
@@ -155,7 +163,12 @@ async fn of_key(
         return Ok(None);
     }
     uses::note(app, &key.principal, "signin", app.default_region.as_str(), now);
-    Ok(Some(Found { principal: key.principal, password_mark: None, must_change_password: false }))
+    Ok(Some(Found {
+        principal: key.principal,
+        password_mark: None,
+        must_change_password: false,
+        federated: None,
+    }))
 }
 
 async fn of_password(
@@ -200,6 +213,7 @@ async fn of_password(
         principal: principal_from(&row, None)?,
         password_mark: Some(mark(&hash)),
         must_change_password: row.get(6)?,
+        federated: None,
     }))
 }
 
@@ -215,6 +229,7 @@ async fn write(app: &App) -> Result<Tx> {
 async fn insert(app: &App, found: Found, now: Millis) -> Result<NewSession> {
     let token = URL_SAFE_NO_PAD.encode(random::<32>()?);
     let id = mark(&token);
+    let (session_token, subject_mark) = found.federated.unzip();
     let mut tx = write(app).await?;
     tx.execute(
         "DELETE FROM console_sessions WHERE token_hash IN (SELECT token_hash \
@@ -224,20 +239,28 @@ async fn insert(app: &App, found: Found, now: Millis) -> Result<NewSession> {
     .await?;
     tx.execute(
         "DELETE FROM console_sessions WHERE token_hash IN (SELECT token_hash \
-         FROM console_sessions WHERE principal_id = $1 ORDER BY created_at DESC \
-         LIMIT $2 OFFSET $3)",
-        params![found.principal.id, PURGED, PER_PRINCIPAL_MAX - 1],
+         FROM console_sessions WHERE principal_id = $1 AND COALESCE(subject_mark, '') = $4 \
+         ORDER BY created_at DESC LIMIT $2 OFFSET $3)",
+        params![
+            found.principal.id,
+            PURGED,
+            PER_PRINCIPAL_MAX - 1,
+            subject_mark.as_deref().unwrap_or_default()
+        ],
     )
     .await?;
     tx.execute(
         "INSERT INTO console_sessions (token_hash, principal_id, access_key_id, password_mark, \
-         created_at, last_used_at) VALUES ($1, $2, $3, $4, $5, $5)",
+         created_at, last_used_at, session_token, subject_mark) \
+         VALUES ($1, $2, $3, $4, $5, $5, $6, $7)",
         params![
             &id,
             found.principal.id,
             found.principal.access_key_id.clone(),
             found.password_mark.clone(),
-            now
+            now,
+            session_token.clone(),
+            subject_mark.clone()
         ],
     )
     .await?;
@@ -248,6 +271,8 @@ async fn insert(app: &App, found: Found, now: Millis) -> Result<NewSession> {
         last_used_at: now,
         must_change_password: found.must_change_password,
         with_password: found.password_mark.is_some(),
+        federated: session_token.is_some(),
+        subject_mark: subject_mark.unwrap_or_default(),
         id,
     };
     Ok(NewSession { token: SecretString::from(token), session })
@@ -269,7 +294,8 @@ pub async fn find(app: &App, token: &str, now: Millis) -> Result<Option<ConsoleS
              principals.unique_id, console_sessions.access_key_id, \
              console_sessions.password_mark, console_sessions.created_at, \
              console_sessions.last_used_at, access_keys.state, \
-             iam_login_profiles.password_hash, iam_login_profiles.reset_required \
+             iam_login_profiles.password_hash, iam_login_profiles.reset_required, \
+             console_sessions.session_token, console_sessions.subject_mark \
              FROM console_sessions \
              JOIN principals ON principals.id = console_sessions.principal_id \
              JOIN accounts ON accounts.id = principals.account_id \
@@ -287,9 +313,15 @@ pub async fn find(app: &App, token: &str, now: Millis) -> Result<Option<ConsoleS
     let (created_at, last_used_at): (Millis, Millis) = (row.get(7)?, row.get(8)?);
     let has_key = row.get::<Option<String>>(9)?.as_deref() == Some("ACTIVE");
     let password_now = row.get::<Option<String>>(10)?.map(|hash| mark(&hash));
-    let is_good = match (&key, &password_mark) {
-        (Some(_), None) => has_key,
-        (None, Some(_)) => password_now == password_mark,
+    let session_token: Option<String> = row.get(12)?;
+    let mut principal = None;
+    let is_good = match (&key, &password_mark, &session_token) {
+        (Some(key), None, Some(token)) => {
+            principal = of_session(app, key, token, now).await?;
+            principal.is_some()
+        }
+        (Some(_), None, None) => has_key,
+        (None, Some(_), None) => password_now == password_mark,
         _ => false,
     };
     let is_over = created_at.plus_seconds(LONGEST_SECONDS) <= now
@@ -308,14 +340,32 @@ pub async fn find(app: &App, token: &str, now: Millis) -> Result<Option<ConsoleS
         tx.commit().await?;
     }
     Ok(Some(ConsoleSession {
-        principal: principal_from(&row, key)?,
+        principal: match principal {
+            Some(principal) => principal,
+            None => principal_from(&row, key)?,
+        },
         created_at,
         last_used_at,
         must_change_password: password_mark.is_some()
             && row.get::<Option<bool>>(11)?.unwrap_or(false),
         with_password: password_mark.is_some(),
+        federated: session_token.is_some(),
+        subject_mark: row.get::<Option<String>>(13)?.unwrap_or_default(),
         id,
     }))
+}
+
+/// Who a session of a role is now; nobody when it is over, or its role is gone.
+async fn of_session(app: &App, key: &str, token: &str, now: Millis) -> Result<Option<Principal>> {
+    match sessions::authenticate(app, key, Some(token), now).await {
+        Ok(active) => Ok(active.map(|active| active.principal)),
+        Err(error)
+            if matches!(error.kind(), ErrorKind::TokenExpired | ErrorKind::Unauthenticated) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Ends a session.
@@ -337,8 +387,9 @@ pub async fn end_all(app: &App, session: &ConsoleSession) -> Result<u64> {
     let mut tx = write(app).await?;
     let ended = tx
         .execute(
-            "DELETE FROM console_sessions WHERE principal_id = $1",
-            params![session.principal.id],
+            "DELETE FROM console_sessions \
+             WHERE principal_id = $1 AND COALESCE(subject_mark, '') = $2",
+            params![session.principal.id, &session.subject_mark],
         )
         .await?;
     tx.commit().await?;
@@ -368,12 +419,13 @@ pub async fn list(app: &App, session: &ConsoleSession, now: Millis) -> Result<Ve
         .all(
             "SELECT token_hash, access_key_id, created_at, last_used_at FROM console_sessions \
              WHERE principal_id = $1 AND created_at > $2 AND last_used_at > $3 \
-             ORDER BY created_at DESC LIMIT $4",
+             AND COALESCE(subject_mark, '') = $5 ORDER BY created_at DESC LIMIT $4",
             params![
                 session.principal.id,
                 now.plus_seconds(-LONGEST_SECONDS),
                 now.plus_seconds(-app.settings.console_idle_seconds),
-                PER_PRINCIPAL_MAX
+                PER_PRINCIPAL_MAX,
+                &session.subject_mark
             ],
         )
         .await?;

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use secrecy::SecretString;
 
 pub(crate) use self::key_sets::KeySets;
 use self::token::Claims;
@@ -35,6 +36,15 @@ pub trait Documents: Send + Sync {
     fn texts<'a>(&'a self, _name: &'a str) -> BoxFuture<'a, Result<Vec<Vec<u8>>, String>> {
         Box::pin(async { Err("No name server is asked here.".to_owned()) })
     }
+
+    /// What `url` answers to a form that is sent there, whatever its status is below 500.
+    fn post<'a>(
+        &'a self,
+        url: &'a str,
+        form: SecretString,
+        authorization: Option<SecretString>,
+        bytes_max: usize,
+    ) -> BoxFuture<'a, Result<Bytes, String>>;
 }
 
 /// Reaches nobody.
@@ -43,6 +53,16 @@ pub(crate) struct NoDocuments;
 impl Documents for NoDocuments {
     fn get<'a>(&'a self, _url: &'a str, _bytes_max: usize) -> BoxFuture<'a, Result<Bytes, String>> {
         Box::pin(async { Err("requests to identity providers are not set up".to_owned()) })
+    }
+
+    fn post<'a>(
+        &'a self,
+        url: &'a str,
+        _form: SecretString,
+        _authorization: Option<SecretString>,
+        bytes_max: usize,
+    ) -> BoxFuture<'a, Result<Bytes, String>> {
+        self.get(url, bytes_max)
     }
 }
 

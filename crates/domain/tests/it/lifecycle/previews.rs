@@ -10,6 +10,7 @@ use tonnage_domain::lifecycle::put_lifecycle_policy::PutLifecyclePolicy;
 use tonnage_domain::repositories::RepositoryAddress;
 
 use super::{drain, policy};
+use crate::content::{Blob, Pushed};
 use crate::registry::{Registry, by_digest, by_tag, check_error, check_kind, page};
 
 const DAY: i64 = 24 * 3600;
@@ -140,4 +141,74 @@ async fn a_preview_whose_job_is_dead_has_failed_and_can_be_started_again() {
     drain(&registry).await;
     let preview = get(&registry, &app, vec![], TagStatus::Any, None).await.unwrap();
     assert_eq!(preview.status, PreviewStatus::Complete);
+}
+
+#[tokio::test]
+async fn bytes_are_those_that_nothing_else_needs() {
+    let registry = Registry::new().await;
+    let (app, other) = (registry.create("app").await, registry.create("other").await);
+    let [a, b, c, d] = [("a", 100), ("b", 1_000), ("c", 3_000), ("d", 20_000)]
+        .map(|(label, size)| Blob::new(label, size));
+    let rows: [(&RepositoryAddress, &str, &[&Blob]); 5] = [
+        (&app, "dev-1", &[&a, &b]),
+        (&app, "dev-2", &[&a, &c, &c]),
+        (&app, "old-1", &[&a, &d]),
+        (&app, "keep", &[&b]),
+        (&other, "copy", &[&d]),
+    ];
+    for (repository, tag, layers) in rows {
+        let config = Blob::new(tag, 10);
+        for blob in layers.iter().chain([&&config]) {
+            registry.push_blob(repository, blob).await.unwrap();
+        }
+        registry.put(repository, &Pushed::image(&config, layers), Some(tag)).await.unwrap();
+    }
+    let text = policy(&[
+        r#""tagStatus":"tagged","tagPrefixList":["dev"],"countType":"sinceImagePushed","countUnit":"days","countNumber":1"#,
+        r#""tagStatus":"tagged","tagPrefixList":["old"],"countType":"sinceImagePushed","countUnit":"days","countNumber":1"#,
+    ]);
+    registry.clock.advance_seconds(DAY + 10);
+    start(&registry, &app, Some(&text)).await.unwrap();
+    drain(&registry).await;
+    let preview = get(&registry, &app, vec![], TagStatus::Any, None).await.unwrap();
+    let found: Vec<_> = preview
+        .effects
+        .rules
+        .iter()
+        .map(|rule| (rule.rule_priority, rule.expiring, rule.freed_bytes, rule.shared_bytes))
+        .collect();
+    // The second rule takes the last image that needs "a"; "b" stays with the image that stays, and
+    // "d" with the other repository.
+    assert_eq!(found, [(1, 2, 3_020, 0), (2, 1, 110, 20_000)]);
+    assert_eq!((preview.effects.freed_bytes(), preview.effects.shared_bytes()), (3_130, 20_000));
+    assert_eq!(preview.effects.left_behind, 0);
+
+    // What was told is what the collector then frees.
+    registry.sweep().await;
+    registry.run(PutLifecyclePolicy { repository: app.clone(), text }).await.unwrap();
+    drain(&registry).await;
+    registry.clock.advance_seconds(DAY);
+    assert_eq!(registry.sweep().await.bytes, preview.effects.freed_bytes());
+}
+
+#[tokio::test]
+async fn what_refers_to_an_image_is_freed_with_it_and_platforms_are_left_behind() {
+    let registry = Registry::new().await;
+    let app = registry.create("app").await;
+    let child = registry.push_image(&app, "child", &[]).await;
+    let index = Pushed::index(&[&child]);
+    registry.put(&app, &index, Some("v1")).await.unwrap();
+    let empty = Blob::new("signature", 30);
+    registry.push_blob(&app, &empty).await.unwrap();
+    registry.put(&app, &Pushed::referrer(&empty, &index, "s"), None).await.unwrap();
+    let text = policy(&[
+        r#""tagStatus":"any","countType":"sinceImagePushed","countUnit":"days","countNumber":1"#,
+    ]);
+    registry.clock.advance_seconds(DAY + 10);
+    start(&registry, &app, Some(&text)).await.unwrap();
+    drain(&registry).await;
+    let effects = get(&registry, &app, vec![], TagStatus::Any, None).await.unwrap().effects;
+    let rule = &effects.rules[0];
+    assert_eq!((rule.expiring, rule.attached, rule.freed_bytes), (1, 1, 30));
+    assert_eq!(effects.left_behind, 1);
 }

@@ -165,7 +165,7 @@ impl Race {
         let serial = [self.serially(0).await, self.serially(1).await];
         for first in [0, 1] {
             // Before its first transaction nothing has been read: that is a serial order.
-            for nth in sampled(2..=serial[first].points, 4) {
+            for nth in sampled(2..=serial[first].points, 2) {
                 let outcome = self.interleaved(first, nth).await;
                 let as_if_alone = |act: usize| {
                     let refused = self.refusals.contains(&outcome.answers[1 - act].as_str());

@@ -4,6 +4,7 @@ use tonnage_domain::app::Settings;
 use tonnage_domain::error::ErrorKind;
 use tonnage_domain::pages::PageRequest;
 use tonnage_domain::replication::describe_replication::DescribeReplication;
+use tonnage_domain::replication::describe_replication_matrix::DescribeReplicationMatrix;
 use tonnage_domain::replication::list_replications::ListReplications;
 use tonnage_domain::replication::measure::measure;
 use tonnage_domain::replication::retry::{Retried, RetryReplication};
@@ -67,6 +68,13 @@ async fn destinations_tell_what_waits_and_what_ended() {
     // Three copies arrived: after 10 s, and twice after 5 s.
     assert_eq!(world.registry.metric("replication_lag_seconds_count"), "3");
     assert_eq!(world.registry.metric("replication_lag_seconds_sum"), "20.0");
+    let matrix = registry.run(DescribeReplicationMatrix).await.unwrap();
+    let sources = matrix.sources.iter().map(|(region, all)| (region.as_str(), all.len()));
+    let sources: Vec<_> = sources.collect();
+    assert_eq!(sources, [(EAST, 2)]);
+    let failed: Vec<_> = matrix.failed.iter().map(|copy| copy.repository.as_str()).collect();
+    assert_eq!(failed, ["other", "app"]);
+    assert!(matrix.failed.iter().all(|copy| copy.destination == to(AWAY, EAST)));
     registry.clock.advance_seconds(DAY + 1);
     let later = [format!("{WEST} {ACCOUNT} 0 - 20 0"), format!("{EAST} {AWAY} 0 - - 0")];
     assert_eq!(described(&world).await, later);

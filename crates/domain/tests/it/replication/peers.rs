@@ -1,8 +1,8 @@
 //! Destinations that are registries of another deployment: a second registry stands in for it, behind
 //! a way that breaks when a test says so.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -25,7 +25,7 @@ use tonnage_domain::lifecycle::put_lifecycle_policy::PutLifecyclePolicy;
 use tonnage_domain::names::{Digest, Reference, Tag};
 use tonnage_domain::pull_through::upstream::{Credentials, ManifestHead, Origin, UpstreamError};
 use tonnage_domain::replication::peer::{
-    Outgoing, PeerAccess, PeerError, PeerLogin, PeerSettings, Peers,
+    Outgoing, PeerAccess, PeerError, PeerLogin, PeerSettings, Peers, TagCondition,
 };
 use tonnage_domain::replication::put_replication_configuration::PutReplicationConfiguration;
 use tonnage_domain::replication::replicate_setting::Plan;
@@ -56,6 +56,10 @@ struct Away {
     broken: AtomicU64,
     pushed: AtomicU64,
     mounted: AtomicU64,
+    /// What somebody else puts under a tag just before the next manifest.
+    meanwhile: Mutex<Option<(Tag, Pushed)>>,
+    /// How often a tag was not as it had been.
+    moved: AtomicU64,
 }
 
 impl Away {
@@ -70,6 +74,8 @@ impl Away {
             broken: AtomicU64::new(0),
             pushed: AtomicU64::new(0),
             mounted: AtomicU64::new(0),
+            meanwhile: Mutex::new(None),
+            moved: AtomicU64::new(0),
         })
     }
 
@@ -106,6 +112,10 @@ impl Away {
                 | ErrorKind::LayersNotFound
                 | ErrorKind::ReferencedImagesNotFound => UpstreamError::NotFound(host),
                 ErrorKind::AccessDenied => UpstreamError::Denied(host),
+                ErrorKind::TagMoved => {
+                    self.moved.fetch_add(1, Ordering::SeqCst);
+                    UpstreamError::Unavailable(host)
+                }
                 _ => UpstreamError::Invalid(error.to_string()),
             })
         })
@@ -113,6 +123,14 @@ impl Away {
 
     fn address(&self, name: &str) -> RepositoryAddress {
         at(ACCOUNT, WEST, name)
+    }
+}
+
+fn precondition(condition: &TagCondition) -> Precondition {
+    match condition {
+        TagCondition::None => Precondition::None,
+        TagCondition::Absent => Precondition::Absent,
+        TagCondition::Names(digest) => Precondition::Present(vec![digest.clone()]),
     }
 }
 
@@ -260,6 +278,7 @@ impl Peers for Away {
         reference: &'a Reference,
         media_type: &'a str,
         bytes: Bytes,
+        condition: &'a TagCondition,
     ) -> BoxFuture<'a, Result<(), PeerError>> {
         Box::pin(async move {
             let put = PutImage {
@@ -268,9 +287,16 @@ impl Peers for Away {
                 media_type: Some(media_type.to_owned()),
                 tags: reference.tag().cloned().into_iter().collect(),
                 digest: reference.digest().cloned(),
-                condition: Precondition::default(),
+                condition: precondition(condition),
                 rules: UploadRules::Distribution,
             };
+            let meanwhile = self.meanwhile.lock().unwrap().take();
+            if let Some((tag, image)) = meanwhile {
+                let (manifest, condition) = (image.bytes, Precondition::None);
+                let (digest, tags) = (Some(image.digest), vec![tag]);
+                let first = PutImage { manifest, tags, digest, condition, ..put.clone() };
+                self.ask(first).await.unwrap();
+            }
             self.ask(put).await.map(drop)
         })
     }
@@ -280,10 +306,11 @@ impl Peers for Away {
         _: &'a Origin,
         repository: &'a str,
         reference: &'a Reference,
+        condition: &'a TagCondition,
     ) -> BoxFuture<'a, Result<bool, PeerError>> {
         Box::pin(async move {
             let (repository, reference) = (self.address(repository), reference.clone());
-            let condition = Precondition::default();
+            let condition = precondition(condition);
             let delete = DeleteManifest { repository, reference, condition };
             Ok(unless_missing(self.ask(delete).await)?.is_some())
         })
@@ -409,6 +436,29 @@ async fn a_peer_gets_what_changes_however_often_the_way_breaks() {
     both.drain().await;
     both.check_equal("app/one", "another tag").await;
     assert_eq!(both.away.pushed.load(Ordering::SeqCst), pushed);
+}
+
+#[tokio::test]
+async fn a_tag_that_moves_between_looking_and_putting_is_looked_at_again() {
+    let both = Both::with_key().await;
+    let repository = both.here.create("app").await;
+    let mut images = Vec::new();
+    for label in ["first", "second", "third"] {
+        let image = push(&both.here, &repository, label).await;
+        both.here.put(&repository, &image, Some(label)).await.unwrap();
+        images.push(image);
+    }
+    both.drain().await;
+    // A tag that was not there, and one that was.
+    for (image, other) in [(0, 1), (2, 1)] {
+        let meanwhile = (Tag::parse("v1").unwrap(), images[other].clone());
+        *both.away.meanwhile.lock().unwrap() = Some(meanwhile);
+        both.here.put(&repository, &images[image], Some("v1")).await.unwrap();
+        let moved = both.away.moved.load(Ordering::SeqCst);
+        both.drain().await;
+        assert_eq!(both.away.moved.load(Ordering::SeqCst), moved + 1);
+        both.check_equal("app", "v1").await;
+    }
 }
 
 #[tokio::test]

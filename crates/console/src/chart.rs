@@ -1,9 +1,8 @@
-//! Pulls by day: a picture for those who see it, and a table for everybody.
+//! Counts by day: a picture for those who see it, and a table for everybody.
 
 use maud::{Markup, html};
 use tonnage_domain::gallery::pulls::{DAYS_SHOWN, DailyPulls, start_of};
 
-use super::pulls;
 use crate::format;
 
 const WIDTH: i64 = 900;
@@ -12,21 +11,50 @@ const HEIGHT: i64 = 160;
 const LEFT: i64 = 56;
 const BELOW: i64 = 24;
 
-/// The last days, those without a pull too.
-pub(super) fn daily_pulls(daily: &[DailyPulls], today: i64) -> Markup {
-    let total: u64 = daily.iter().map(|one| one.pulls).sum();
-    let on = |day: i64| daily.iter().find(|one| one.day == day).map_or(0, |one| one.pulls);
+/// What is counted.
+#[derive(Clone, Copy)]
+pub(crate) struct Counted {
+    /// `Pulls`
+    pub(crate) title: &'static str,
+    /// `pull`
+    pub(crate) one: &'static str,
+    /// `pulls`
+    pub(crate) many: &'static str,
+    /// What one is.
+    pub(crate) told: &'static str,
+}
+
+/// Pulls of images.
+pub(crate) const PULLS: Counted = Counted {
+    title: "Pulls",
+    one: "pull",
+    many: "pulls",
+    told: "A pull is one fetch of an image by a client; days are of UTC.",
+};
+
+/// The last days of pulls, those without one too.
+pub(crate) fn daily_pulls(daily: &[DailyPulls], today: i64) -> Markup {
+    let daily: Vec<(i64, u64)> = daily.iter().map(|one| (one.day, one.pulls)).collect();
+    by_day(PULLS, &daily, today)
+}
+
+/// The last days, those on which nothing was counted too.
+pub(crate) fn by_day(counted: Counted, daily: &[(i64, u64)], today: i64) -> Markup {
+    let Counted { title, one, many, told } = counted;
+    let total: u64 = daily.iter().map(|(_, count)| *count).sum();
+    let on =
+        |wanted: i64| daily.iter().find(|(day, _)| *day == wanted).map_or(0, |(_, count)| *count);
     let days: Vec<(i64, u64)> =
         (today - DAYS_SHOWN + 1..=today).map(|day| (day, on(day))).collect();
     html! {
-        p.quiet { (pulls(total)) " in the last " (DAYS_SHOWN) " days. A pull is one fetch of an image by a client; days are of UTC." }
+        p.quiet { (format::count(total, one, many)) " in the last " (DAYS_SHOWN) " days. " (told) }
         @if total > 0 {
-            div."box"."figure" tabindex="0" { (bars(&days)) }
+            div."box"."figure" tabindex="0" role="group" aria-label={ (title) " by day, as a picture" } { (bars(title, &days)) }
             details {
                 summary { "The same as a table" }
-                div."box"."scroll" tabindex="0" role="group" aria-label="Pulls by day" {
+                div."box"."scroll" tabindex="0" role="group" aria-label={ (title) " by day" } {
                     table {
-                        thead { tr { th scope="col" { "Day" } th scope="col" class="number" { "Pulls" } } }
+                        thead { tr { th scope="col" { "Day" } th scope="col" class="number" { (title) } } }
                         tbody { @for (day, count) in days.iter().rev() { tr {
                             th scope="row" { (format::day(start_of(*day))) }
                             td.number { (format::number(*count)) }
@@ -38,7 +66,25 @@ pub(super) fn daily_pulls(daily: &[DailyPulls], today: i64) -> Markup {
     }
 }
 
-fn bars(days: &[(i64, u64)]) -> Markup {
+/// Counts of a few kinds, one bar below the other, each with its number.
+pub(crate) fn ranks(rows: &[(Markup, u64, String)]) -> Markup {
+    let highest = rows.iter().map(|(_, count, _)| *count).max().unwrap_or(0).max(1);
+    let wide = |count: u64| {
+        let share = u128::from(count) * 1000 / u128::from(highest);
+        u64::try_from(share).unwrap_or(1000).max(if count > 0 { 6 } else { 0 })
+    };
+    html! {
+        dl.ranks { @for (name, count, told) in rows { div {
+            dt { (name) }
+            dd {
+                svg viewBox="0 0 1000 10" preserveAspectRatio="none" aria-hidden="true" { rect width=(wide(*count)) height="10" rx="2" {} }
+                span { (told) }
+            }
+        } } }
+    }
+}
+
+fn bars(title: &str, days: &[(i64, u64)]) -> Markup {
     let highest = days.iter().map(|(_, count)| *count).max().unwrap_or(0).max(1);
     let step = (WIDTH - LEFT) / i64::try_from(days.len()).unwrap_or(1).max(1);
     let bottom = HEIGHT - BELOW;
@@ -51,7 +97,7 @@ fn bars(days: &[(i64, u64)]) -> Markup {
     let columns = || (0_i64..).zip(days);
     html! {
         svg.chart viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img"
-            aria-label={ "Pulls by day, at most " (format::number(highest)) " on one day; the table below has the numbers" } {
+            aria-label={ (title) " by day, at most " (format::number(highest)) " on one day; the table below has the numbers" } {
             line x1=(LEFT) x2=(WIDTH) y1=(bottom) y2=(bottom) {}
             line x1=(LEFT) x2=(WIDTH) y1=(bottom - room) y2=(bottom - room) {}
             text x=(LEFT - 8) y=(bottom - room + 4) text-anchor="end" { (format::number(highest)) }
