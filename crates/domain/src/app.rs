@@ -34,6 +34,7 @@ use crate::replication::pace::Pace;
 use crate::replication::peer::{PeerSettings, Peers};
 use crate::replication::peers::Sessions;
 use crate::root_key::RootKey;
+use crate::scanning::external::{Adapters, ScannerSettings};
 use crate::scanning::scan_image::ScanImage;
 use crate::throttle::Throttling;
 use crate::uploads::UploadLocks;
@@ -98,6 +99,8 @@ pub struct Settings {
     pub console_idle_seconds: i64,
     /// Where advisories come from.
     pub advisories: AdvisorySettings,
+    /// Which other scanners there are, and what they scan.
+    pub scanners: ScannerSettings,
 }
 
 impl Default for Settings {
@@ -127,6 +130,7 @@ impl Default for Settings {
             public_limits: PublicLimits::ECR,
             console_idle_seconds: 30 * 60,
             advisories: AdvisorySettings::NONE,
+            scanners: ScannerSettings::default(),
         }
     }
 }
@@ -155,6 +159,7 @@ pub struct App {
     pub(crate) known_tokens: KnownTokens,
     pub(crate) documents: Arc<dyn Documents>,
     pub(crate) downloads: Arc<dyn Downloads>,
+    pub(crate) adapters: Arc<dyn Adapters>,
     pub(crate) upstreams: Arc<dyn Upstreams>,
     pub(crate) imports: Imports,
     pub(crate) key_sets: KeySets,

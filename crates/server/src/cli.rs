@@ -3,6 +3,7 @@
 
 mod advisories;
 mod public;
+mod scanners;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ pub(crate) use self::public::{
 };
 pub(crate) use self::pull_through::PullThroughCommands;
 pub(crate) use self::replication::{ReplicatedSetting, ReplicationCommands};
+pub(crate) use self::scanners::ScannersCommands;
 use crate::config::{CONCERNS, Flags, Kind, Setting, settings};
 use crate::shell::Shell;
 
@@ -164,6 +166,10 @@ Examples:
     /// Look at the sources of advisories, and have them read.
     #[command(subcommand, arg_required_else_help = true)]
     Advisories(AdvisoriesCommands),
+
+    /// Look at the scanners of others that the server is configured with, and try them.
+    #[command(subcommand, arg_required_else_help = true)]
+    Scanners(ScannersCommands),
 
     /// Look at the jobs of the running server, cancel them or have them tried again.
     #[command(subcommand, arg_required_else_help = true)]

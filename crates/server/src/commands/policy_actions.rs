@@ -60,6 +60,7 @@ const TONNAGE: &[&str] = &[
     "GetReplicationRefinements",
     "ListAccounts",
     "ListAdvisorySources",
+    "ListScanners",
     "ListJobs",
     "ListReplications",
     "ListPublicAliases",
@@ -79,6 +80,7 @@ const TONNAGE: &[&str] = &[
     "SetPrimaryPublicAlias",
     "StartScrub",
     "SyncAdvisories",
+    "TestScanner",
     "VerifyPublicRegistry",
 ];
 

@@ -233,6 +233,8 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "HeadBlob"
         | "ListAccounts"
         | "ListAdvisorySources"
+        | "ListScanners"
+        | "TestScanner"
         | "ListCatalog"
         | "GetImageSbom"
         | "ListImageReferrers"
