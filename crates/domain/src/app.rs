@@ -35,6 +35,7 @@ use crate::replication::pace::Pace;
 use crate::replication::peer::{PeerSettings, Peers};
 use crate::replication::peers::Sessions;
 use crate::root_key::RootKey;
+use crate::scanning::external::{Adapters, ScannerSettings};
 use crate::scanning::scan_image::ScanImage;
 use crate::throttle::Throttling;
 use crate::uploads::UploadLocks;
@@ -103,6 +104,8 @@ pub struct Settings {
     pub federation: Option<FederationSettings>,
     /// Where advisories come from.
     pub advisories: AdvisorySettings,
+    /// Which other scanners there are, and what they scan.
+    pub scanners: ScannerSettings,
 }
 
 impl Default for Settings {
@@ -134,6 +137,7 @@ impl Default for Settings {
             image_shares: false,
             federation: None,
             advisories: AdvisorySettings::NONE,
+            scanners: ScannerSettings::default(),
         }
     }
 }
@@ -162,6 +166,7 @@ pub struct App {
     pub(crate) known_tokens: KnownTokens,
     pub(crate) documents: Arc<dyn Documents>,
     pub(crate) downloads: Arc<dyn Downloads>,
+    pub(crate) adapters: Arc<dyn Adapters>,
     pub(crate) upstreams: Arc<dyn Upstreams>,
     pub(crate) imports: Imports,
     pub(crate) key_sets: KeySets,

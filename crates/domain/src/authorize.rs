@@ -280,12 +280,9 @@ impl OwnPolicies {
         if matches!(principal.kind, PrincipalKind::Service | PrincipalKind::ServiceLinkedRole) {
             let document = services::policy_of(principal)?;
             let identity = Arc::new(Effective::built_in("service", document)?);
-            return Ok(Self {
-                identity,
-                session: SessionPolicies::default(),
-                limit: None,
-                share: None,
-            });
+            // Whoever acts for a service by a session of it may do less.
+            let session = sessions::policies::load(tx, principal).await?;
+            return Ok(Self { identity, session, limit: None, share: None });
         }
         if principal.kind == PrincipalKind::Anonymous {
             let session = SessionPolicies::default();

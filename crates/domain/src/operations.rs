@@ -170,6 +170,7 @@ use crate::repositories::rename::RenameRepository;
 use crate::resource_tags::{ListTagsForResource, TagResource, UntagResource};
 use crate::scanning::batch_get_repository_scanning_configuration::BatchGetRepositoryScanningConfiguration;
 use crate::scanning::describe_image_scan_findings::DescribeImageScanFindings;
+use crate::scanning::external::operations::{ListScanners, TestScanner};
 use crate::scanning::get_image_sbom::GetImageSbom;
 use crate::scanning::index_image_layers::IndexImageLayers;
 use crate::scanning::put_image_scanning_configuration::PutImageScanningConfiguration;
@@ -482,6 +483,7 @@ pub const OPERATIONS: &[Entry] = &[
     ImportUpstreamReferrers::ENTRY,
     ListAccounts::ENTRY,
     ListAdvisorySources::ENTRY,
+    ListScanners::ENTRY,
     ListCatalog::ENTRY,
     ListJobs::ENTRY,
     ListReplications::ENTRY,
@@ -517,6 +519,7 @@ pub const OPERATIONS: &[Entry] = &[
     StartScrub::ENTRY,
     SummarizeRegistry::ENTRY,
     SyncAdvisories::ENTRY,
+    TestScanner::ENTRY,
     VerifyPublicRegistry::ENTRY,
     ViewImage::ENTRY,
     ViewPublisher::ENTRY,

@@ -106,6 +106,11 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "finding_filters",
         sql: include_str!("../migrations/0094_finding_filters.sql"),
     },
+    Migration {
+        version: 95,
+        name: "advisory_changes_seen",
+        sql: include_str!("../migrations/0095_advisory_changes_seen.sql"),
+    },
     Migration { version: 98, name: "gallery", sql: include_str!("../migrations/0098_gallery.sql") },
     Migration {
         version: 99,

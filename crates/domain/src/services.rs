@@ -2,10 +2,12 @@
 //! images. What a service may do is a policy like any other, and `execute` decides by it.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 use crate::app::App;
 use crate::context::{Principal, PrincipalKind, RequestContext};
 use crate::error::{Error, Result};
+use crate::identities::sessions::{Session, SessionPrincipal};
 use crate::names::{AccountId, Partition, Region};
 
 /// A service with the policy that is built in for it.
@@ -23,7 +25,7 @@ pub struct ServicePrincipal {
 pub const ECR: ServicePrincipal = ServicePrincipal {
     name: "ecr.amazonaws.com",
     linked_role: None,
-    policy: r#"{"Version":"2012-10-17","Statement":[{"Sid":"LifecyclePolicies","Effect":"Allow","Action":["ecr:BatchDeleteImage","ecr:UpdateImageStorageClass","ecr:PutImage","ecr:BatchGetImage","ecr:GetDownloadUrlForLayer"],"Resource":"arn:*:ecr:*:*:repository/*"}]}"#,
+    policy: r#"{"Version":"2012-10-17","Statement":[{"Sid":"LifecyclePolicies","Effect":"Allow","Action":["ecr:BatchDeleteImage","ecr:UpdateImageStorageClass","ecr:PutImage","ecr:BatchGetImage","ecr:BatchCheckLayerAvailability","ecr:GetDownloadUrlForLayer"],"Resource":"arn:*:ecr:*:*:repository/*"}]}"#,
 };
 
 /// What copies images to other registries. Source: Amazon ECR user guide, "Amazon ECR
@@ -92,6 +94,15 @@ impl ServicePrincipal {
         );
         let principal = self.principal(PrincipalKind::ServiceLinkedRole, of, arn);
         self.request(app, principal, account, region, request_id)
+    }
+
+    /// This service as far as a session of it may go.
+    pub(crate) fn session(self, account: AccountId, session: Session) -> Principal {
+        let mut principal = self.principal(PrincipalKind::Service, account, self.name.to_owned());
+        let base_arn = principal.arn.clone();
+        let base_unique_id = principal.unique_id.clone();
+        principal.session = Some(Arc::new(SessionPrincipal { session, base_arn, base_unique_id }));
+        principal
     }
 
     fn principal(self, kind: PrincipalKind, account: AccountId, arn: String) -> Principal {

@@ -35,11 +35,13 @@ pub enum PackageType {
     Composer,
     /// .NET.
     NuGet,
+    /// Nobody said: another scanner named the package, and it was not found in the image.
+    Generic,
 }
 
 impl PackageType {
     /// Every type, in the order of the enum.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Deb,
         Self::Apk,
         Self::Rpm,
@@ -51,6 +53,7 @@ impl PackageType {
         Self::Gem,
         Self::Composer,
         Self::NuGet,
+        Self::Generic,
     ];
 
     /// The type's name in a package URL (purl specification, "Known purl types").
@@ -67,6 +70,7 @@ impl PackageType {
             Self::Gem => "gem",
             Self::Composer => "composer",
             Self::NuGet => "nuget",
+            Self::Generic => "generic",
         }
     }
 
@@ -230,7 +234,8 @@ impl Package {
             | PackageType::Cargo
             | PackageType::Maven
             | PackageType::Gem
-            | PackageType::NuGet => Cow::Borrowed(self.name.as_str()),
+            | PackageType::NuGet
+            | PackageType::Generic => Cow::Borrowed(self.name.as_str()),
         };
         let namespace = match self.package_type {
             PackageType::Deb | PackageType::Apk | PackageType::Rpm => {

@@ -5,6 +5,7 @@ mod advisories;
 mod events;
 mod images;
 mod public;
+mod scanners;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -26,6 +27,7 @@ pub(crate) use self::public::{
 };
 pub(crate) use self::pull_through::PullThroughCommands;
 pub(crate) use self::replication::{ReplicatedSetting, ReplicationCommands};
+pub(crate) use self::scanners::ScannersCommands;
 use crate::config::{CONCERNS, Flags, Kind, Setting, settings};
 use crate::shell::Shell;
 
@@ -176,6 +178,10 @@ Examples:
     /// Look at what happened in a registry.
     #[command(subcommand, arg_required_else_help = true)]
     Events(EventsCommands),
+
+    /// Look at the scanners of others that the server is configured with, and try them.
+    #[command(subcommand, arg_required_else_help = true)]
+    Scanners(ScannersCommands),
 
     /// Look at the jobs of the running server, cancel them or have them tried again.
     #[command(subcommand, arg_required_else_help = true)]

@@ -78,6 +78,7 @@ use tonnage_domain::replication::retry::RetryReplication;
 use tonnage_domain::repositories::RepositoryAddress;
 use tonnage_domain::repositories::put_sparse_manifests::PutSparseManifests;
 use tonnage_domain::repositories::rename::RenameRepository;
+use tonnage_domain::scanning::external::operations::{ListScanners, TestScanner};
 use tonnage_domain::scanning::get_image_sbom::{Format, GetImageSbom};
 
 use tonnage_domain::advisories::operations::{ListAdvisorySources, SyncAdvisories};
@@ -581,6 +582,10 @@ async fn administrate(asking: &Asking, operation: &str) -> String {
         }
         "DescribeScrub" => asking.run(DescribeScrub { management_account }).await,
         "ListAdvisorySources" => asking.run(ListAdvisorySources { management_account }).await,
+        "ListScanners" => asking.run(ListScanners { management_account }).await,
+        "TestScanner" => {
+            asking.run(TestScanner { management_account, name: "trivy".to_owned() }).await
+        }
         "SyncAdvisories" => {
             let source = None;
             asking.run(SyncAdvisories { management_account, source, force: false }).await

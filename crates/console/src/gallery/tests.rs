@@ -112,6 +112,7 @@ fn scan(status: ScanStatus) -> ImageScan {
         modified: None,
         epss_millionths: None,
         is_exploited: false,
+        scanner: None,
         packages: vec![VulnerablePackage {
             purls: Vec::new(),
             package_type: PackageType::Deb,

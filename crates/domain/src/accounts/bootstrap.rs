@@ -242,6 +242,7 @@ pub async fn open(parts: Parts) -> Result<Opened, OpenError> {
         token_keys: crate::identities::token_keys::TokenKeys::default(),
         documents: Arc::new(crate::identities::web_identity::NoDocuments),
         downloads: Arc::new(crate::advisories::source::NoDownloads),
+        adapters: Arc::new(crate::scanning::external::NoAdapters),
         upstreams: Arc::new(crate::pull_through::upstream::NoUpstreams),
         imports: crate::pull_through::imports::Imports::default(),
         key_sets: crate::identities::web_identity::KeySets::default(),

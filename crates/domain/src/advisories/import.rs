@@ -1,7 +1,7 @@
 //! From a source into metadata. A source is read to its end and judged before anything of it is
 //! stored; then only what has changed is. An import that was interrupted is completed by the next.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
 use tokio::sync::mpsc;
@@ -43,6 +43,15 @@ impl From<Error> for Failure {
 /// A package of an ecosystem.
 type PackageName = (String, String);
 
+/// What is known of a source that lists its changes once it was read.
+#[derive(Clone, Copy)]
+pub(super) struct Since<'a> {
+    /// What to ask for the list with.
+    pub(super) known: &'a Known,
+    /// Its last change, in milliseconds.
+    pub(super) seen: i64,
+}
+
 /// Brings what is stored of a source to what `path` has.
 pub(super) async fn import(
     run: &Run<'_>,
@@ -52,6 +61,75 @@ pub(super) async fn import(
     known: &Known,
     checksum: Option<&str>,
 ) -> Result<(), Failure> {
+    let (records, summary) = replace(run, source, path, force).await?;
+    let ending = Ending { records, summary, known, checksum, changes_seen: None };
+    finish(run, source, ending).await?;
+    Ok(())
+}
+
+/// As [`import`], of the archive of a source that lists its changes, whose list was read before.
+pub(super) async fn import_whole(
+    run: &Run<'_>,
+    source: &Source,
+    path: &Path,
+    force: bool,
+    since: Since<'_>,
+) -> Result<(), Failure> {
+    let (records, summary) = replace(run, source, path, force).await?;
+    // The archive may be older than the list.
+    let seen = summary.released.map_or(since.seen, |released| released.min(since.seen));
+    let ending =
+        Ending { records, summary, known: since.known, checksum: None, changes_seen: Some(seen) };
+    finish(run, source, ending).await?;
+    Ok(())
+}
+
+/// Brings what is stored of a source to what its list has, by the records that changed.
+pub(super) async fn import_changes(
+    run: &Run<'_>,
+    source: &Source,
+    path: &Path,
+    listed: &HashSet<String>,
+    force: bool,
+    since: Since<'_>,
+) -> Result<(), Failure> {
+    let (kind, at) = (source.kind.clone(), path.to_owned());
+    let read = blocking(move || survey(&kind, &at)).await?;
+    let (mut changed, summary) = read.map_err(Failure::Refused)?;
+    // What the list does not have is not what was asked for.
+    changed.retain(|key, _| listed.contains(key));
+    let stored = stored(run, source).await?;
+    refuse_loss(source, listed.len(), stored.len(), force)?;
+    let gone: Vec<String> = stored.keys().filter(|name| !listed.contains(*name)).cloned().collect();
+    let new = changed.keys().filter(|key| !stored.contains_key(*key)).count();
+    let records = stored.len() + new - gone.len();
+    changed.retain(|key, hash| stored.get(key).is_none_or(|stored| stored != hash));
+    drop(stored);
+    store_changed(run, source, path, changed).await?;
+    remove_gone(run, source, gone).await?;
+    let (known, changes_seen) = (since.known, Some(since.seen));
+    finish(run, source, Ending { records, summary, known, checksum: None, changes_seen }).await?;
+    Ok(())
+}
+
+fn refuse_loss(source: &Source, records: usize, had: usize, force: bool) -> Result<(), Failure> {
+    if force || records >= had.div_ceil(SHRINKS_TO) {
+        return Ok(());
+    }
+    Err(Failure::Refused(format!(
+        "it has {records} records and had {had}; if that is right, `tonnage advisories sync {} \
+         --force` takes it all the same",
+        source.name
+    )))
+}
+
+/// How many records it has now, and what came of reading them.
+async fn replace(
+    run: &Run<'_>,
+    source: &Source,
+    path: &Path,
+    force: bool,
+) -> Result<(usize, Summary), Failure> {
     let (kind, at) = (source.kind.clone(), path.to_owned());
     let read = blocking(move || survey(&kind, &at)).await?;
     let (found, summary) = read.map_err(Failure::Refused)?;
@@ -64,14 +142,7 @@ pub(super) async fn import(
             summary.skipped
         )));
     }
-    if !force && records < stored.len().div_ceil(SHRINKS_TO) {
-        return Err(Failure::Refused(format!(
-            "it has {records} records and had {}; if that is right, `tonnage advisories sync {} \
-             --force` takes it all the same",
-            stored.len(),
-            source.name
-        )));
-    }
+    refuse_loss(source, records, stored.len(), force)?;
     let mut gone: Vec<String> = Vec::new();
     for name in stored.keys() {
         if !found.contains_key(name) {
@@ -82,13 +153,18 @@ pub(super) async fn import(
     changed.retain(|key, hash| stored.get(key).is_none_or(|stored| stored != hash));
     drop(stored);
     store_changed(run, source, path, changed).await?;
+    remove_gone(run, source, gone).await?;
+    Ok((records, summary))
+}
+
+/// Removes records that a source has no more, in small transactions.
+async fn remove_gone(run: &Run<'_>, source: &Source, mut gone: Vec<String>) -> Result<()> {
     gone.sort();
     for batch in gone.chunks(BATCH) {
         let mut tx = run.write().await?;
         remove(&mut tx, source, batch).await?;
         run.commit(tx).await?;
     }
-    finish(run, source, records, summary, known, checksum).await?;
     Ok(())
 }
 
@@ -371,22 +447,27 @@ async fn touch(tx: &mut Tx, packages: &BTreeSet<PackageName>) -> Result<()> {
     Ok(())
 }
 
-async fn finish(
-    run: &Run<'_>,
-    source: &Source,
+/// What a source is known by once it was read.
+struct Ending<'a> {
     records: usize,
     summary: Summary,
-    known: &Known,
-    checksum: Option<&str>,
-) -> Result<()> {
+    known: &'a Known,
+    checksum: Option<&'a str>,
+    changes_seen: Option<i64>,
+}
+
+async fn finish(run: &Run<'_>, source: &Source, ending: Ending<'_>) -> Result<()> {
+    let Ending { records, summary, known, checksum, changes_seen } = ending;
     let now = run.app.clock.now();
     // Some publishers write the year 1 where they know no time.
     let released = summary.released.filter(|&time| time > 0).map(|time| time.min(now.0));
     let mut tx = run.write().await?;
     tx.execute(
         "UPDATE advisory_sources SET location = $2, form = $3, etag = $4, last_modified = $5, \
-         checksum = $6, records = $7, skipped = $8, released_at = $9, checked_at = $10, \
-         imported_at = $10, failed_at = NULL, last_error = NULL WHERE name = $1",
+         checksum = $6, records = $7, skipped = $8, \
+         released_at = COALESCE(CAST($9 AS BIGINT), released_at), checked_at = $10, \
+         imported_at = $10, changes_seen = $11, failed_at = NULL, last_error = NULL \
+         WHERE name = $1",
         params![
             &source.name,
             source.location.to_string(),
@@ -398,6 +479,7 @@ async fn finish(
             summary.skipped,
             released,
             now,
+            changes_seen,
         ],
     )
     .await?;

@@ -6,6 +6,8 @@
 //! affect which package, and [`describe`]s them when somebody asks for findings. [`changes`] says
 //! which packages have to be matched again.
 
+mod artifact;
+mod changes_list;
 mod import;
 pub mod operations;
 pub mod settings;

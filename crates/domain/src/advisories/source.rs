@@ -13,7 +13,9 @@ use tonnage_scanner::PackageType;
 use tonnage_scanner::advisories::bundle::{self, Limits};
 use tonnage_scanner::advisories::{Advisory, Ecosystem, feeds, osv, updateinfo};
 
-use super::{CveRecord, Epss, KnownExploited};
+use super::{CveRecord, Epss, KnownExploited, changes_list};
+use crate::names::{Reference, RepositoryName};
+use crate::pull_through::registries::is_host;
 
 /// Longest name of a source, in bytes.
 const NAME_BYTES_MAX: usize = 64;
@@ -21,6 +23,9 @@ const NAME_BYTES_MAX: usize = 64;
 const FIELD_BYTES_MAX: usize = 2_048;
 /// Most bytes of a list, uncompressed.
 const LIST_BYTES_MAX: u64 = 2 << 30;
+
+const FIELDS: [&str; 7] =
+    ["name", "kind", "location", "ecosystem", "sha256", "licence", "credential_file"];
 
 /// A source of advisories, or of what is known of flaws.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,11 +45,11 @@ pub struct Source {
 /// What a source has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SourceKind {
-    /// Records of the OSV schema: a directory, or a zip file.
+    /// Records of the OSV schema: a directory, a zip file or a tar archive.
     Osv,
     /// `updateinfo.xml`, plain or compressed with gzip, for this ecosystem.
     Updateinfo(String),
-    /// Records of the CVE list, format 5: a directory, or a zip file.
+    /// Records of the CVE list, format 5: a directory, a zip file or a tar archive.
     Cve,
     /// EPSS scores: a CSV file, plain or compressed with gzip.
     Epss,
@@ -77,6 +82,21 @@ pub enum Location {
     Path(PathBuf),
     /// A file that is fetched.
     Url(String),
+    /// An artifact of a registry, whose only layer is the file.
+    Artifact(Artifact),
+}
+
+/// An artifact of a registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Artifact {
+    /// Scheme, host and perhaps a port of the registry.
+    pub url: String,
+    /// The repository.
+    pub repository: RepositoryName,
+    /// The tag or the digest.
+    pub reference: Reference,
+    /// A file with `USER:PASSWORD`; an anonymous request otherwise.
+    pub credential_file: Option<PathBuf>,
 }
 
 impl fmt::Display for Location {
@@ -84,6 +104,11 @@ impl fmt::Display for Location {
         match self {
             Self::Path(path) => path.display().fmt(formatter),
             Self::Url(url) => formatter.write_str(url),
+            Self::Artifact(Artifact { url, repository, reference, .. }) => {
+                let host = url.split_once("://").map_or(url.as_str(), |(_, host)| host);
+                let separator = if reference.digest().is_some() { '@' } else { ':' };
+                write!(formatter, "oci://{host}/{repository}{separator}{reference}")
+            }
         }
     }
 }
@@ -107,10 +132,8 @@ impl Source {
                 wrong(format!("{field:?} is not `KEY=VALUE`; values have no commas"))
             })?;
             let (key, value) = (key.trim(), value.trim());
-            if !["name", "kind", "location", "ecosystem", "sha256", "licence"].contains(&key) {
-                return Err(wrong(format!(
-                    "{key:?} is none of name, kind, location, ecosystem, sha256, licence"
-                )));
+            if !FIELDS.contains(&key) {
+                return Err(wrong(format!("{key:?} is none of {}", FIELDS.join(", "))));
             }
             if value.is_empty() || value.len() > FIELD_BYTES_MAX {
                 return Err(wrong(format!(
@@ -161,11 +184,31 @@ impl Source {
         let location = needed("location")?;
         let location = match location.split_once("://") {
             Some(("https" | "http", _)) => Location::Url(location.to_owned()),
+            Some(("oci", rest)) => {
+                let credential_file = wanted("credential_file").map(PathBuf::from);
+                Location::Artifact(artifact(rest, credential_file).map_err(wrong)?)
+            }
             Some((scheme, _)) => {
                 return Err(wrong(format!("the location has the scheme {scheme:?}, not https")));
             }
             None => Location::Path(PathBuf::from(location)),
         };
+        if wanted("credential_file").is_some() && !matches!(location, Location::Artifact(_)) {
+            return Err(wrong("only a location of the form oci:// takes a credential".to_owned()));
+        }
+        let is_list = match &location {
+            Location::Url(url) => changes_list::is_list(url),
+            Location::Path(path) => changes_list::is_list_path(path),
+            Location::Artifact(_) => false,
+        };
+        let can_list = matches!(location, Location::Url(_)) && kind == SourceKind::Osv;
+        if is_list && (!can_list || wanted("sha256").is_some()) {
+            return Err(wrong(
+                "a list of changes (modified_id.csv) is an https URL of the kind osv, and has no \
+                 checksum"
+                    .to_owned(),
+            ));
+        }
         let sha256 = wanted("sha256").map(str::to_ascii_lowercase);
         if let Some(sha256) = &sha256
             && (sha256.len() != 64 || !sha256.bytes().all(|byte| byte.is_ascii_hexdigit()))
@@ -180,6 +223,31 @@ impl Source {
             licence: wanted("licence").map(str::to_owned),
         })
     }
+}
+
+/// Reads `HOST/REPOSITORY:TAG` or `HOST/REPOSITORY@DIGEST`. This machine is asked without TLS.
+fn artifact(text: &str, credential_file: Option<PathBuf>) -> Result<Artifact, String> {
+    let wrong =
+        || format!("the location \"oci://{text}\" is not oci://HOST/REPOSITORY:TAG or …@DIGEST");
+    let (host, rest) = text.split_once('/').ok_or_else(wrong)?;
+    let (repository, reference) =
+        rest.split_once('@').or_else(|| rest.rsplit_once(':')).ok_or_else(wrong)?;
+    let port = host.strip_prefix("[::1]");
+    let is_port = |port: &str| {
+        port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok())
+    };
+    let is_host = port.map_or_else(|| is_host(host), is_port);
+    let name = host.split(':').next().unwrap_or_default();
+    let is_here = port.is_some() || name == "localhost" || name.starts_with("127.");
+    if !is_host {
+        return Err(wrong());
+    }
+    Ok(Artifact {
+        url: format!("{}://{host}", if is_here { "http" } else { "https" }),
+        repository: RepositoryName::parse(repository).map_err(|_| wrong())?,
+        reference: Reference::parse(reference).map_err(|_| wrong())?,
+        credential_file,
+    })
 }
 
 /// What is known of a file that was fetched before.
@@ -206,12 +274,13 @@ pub enum Fetched {
 
 /// How files of advisories are fetched.
 pub trait Downloads: Send + Sync {
-    /// The file at `url`, unless it is the one that is known; an error is a sentence for the
-    /// operator.
+    /// The file at `url` of at most `bytes_max` bytes, unless it is the one that is known; an error is
+    /// a sentence for the operator.
     fn fetch<'a>(
         &'a self,
         url: &'a str,
         known: &'a Known,
+        bytes_max: u64,
     ) -> BoxFuture<'a, Result<Fetched, String>>;
 }
 
@@ -223,6 +292,7 @@ impl Downloads for NoDownloads {
         &'a self,
         _url: &'a str,
         _known: &'a Known,
+        _bytes_max: u64,
     ) -> BoxFuture<'a, Result<Fetched, String>> {
         Box::pin(async { Err("fetching advisories is not set up".to_owned()) })
     }
@@ -412,6 +482,20 @@ mod tests {
                 Some("a system with RPMs"),
             ),
             ("name=a,kind=osv,ecosystem=npm,location=x".to_owned(), Some("only updateinfo")),
+            ("name=a,kind=osv,location=oci://a.example/osv/debian:latest".to_owned(), None),
+            (format!("name=a,kind=osv,location=oci://[::1]:5000/osv@sha256:{sha}"), None),
+            ("name=a,kind=osv,location=oci://a.example/osv".to_owned(), Some("is not oci://")),
+            ("name=a,kind=osv,location=oci://a.example".to_owned(), Some("is not oci://")),
+            ("name=a,kind=osv,location=oci://u@a.example/b:c".to_owned(), Some("is not oci://")),
+            ("name=a,kind=osv,location=oci://a.example/B:c".to_owned(), Some("is not oci://")),
+            ("name=a,kind=osv,location=x,credential_file=/c".to_owned(), Some("form oci://")),
+            ("name=a,kind=osv,location=https://a/npm/modified_id.csv".to_owned(), None),
+            ("name=a,kind=cve,location=https://a/modified_id.csv".to_owned(), Some("kind osv")),
+            ("name=a,kind=osv,location=/a/modified_id.csv".to_owned(), Some("kind osv")),
+            (
+                format!("name=a,kind=osv,location=https://a/modified_id.csv,sha256={sha}"),
+                Some("no checksum"),
+            ),
         ] {
             match (Source::parse(&text), wrong) {
                 (Ok(_), None) => {}

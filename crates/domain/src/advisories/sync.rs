@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use tonnage_scanner::advisories::FORM;
 
+use super::artifact;
+use super::changes_list;
 use super::import::{self, Failure};
 use super::source::{self, Fetched, Known, Location, Source};
 use crate::app::App;
@@ -12,6 +14,8 @@ use crate::execute::Tx;
 use crate::jobs::{Job, Limits, Next, Run, enqueue};
 use crate::params;
 
+/// Bytes of a file that is fetched. The dump of all of OSV has about 1 GiB.
+const FILE_BYTES_MAX: u64 = 16 << 30;
 /// Longest error that is kept, in bytes.
 const ERROR_BYTES_MAX: usize = 1_000;
 
@@ -104,17 +108,19 @@ impl Job for SyncSource {
 }
 
 /// What is stored of a source.
-struct Stored {
+pub(super) struct Stored {
     location: String,
     form: i64,
-    known: Known,
+    pub(super) known: Known,
     checksum: Option<String>,
+    /// Up to which change it was read, where it lists them.
+    pub(super) changes_seen: Option<i64>,
 }
 
 async fn stored(tx: &mut Tx, name: &str) -> Result<Option<Stored>> {
     let row = tx
         .optional(
-            "SELECT location, form, etag, last_modified, checksum FROM advisory_sources \
+            "SELECT location, form, etag, last_modified, checksum, changes_seen FROM advisory_sources \
              WHERE name = $1 AND imported_at IS NOT NULL",
             params![name],
         )
@@ -125,6 +131,7 @@ async fn stored(tx: &mut Tx, name: &str) -> Result<Option<Stored>> {
             form: row.get(1)?,
             known: Known { etag: row.get(2)?, last_modified: row.get(3)? },
             checksum: row.get(4)?,
+            changes_seen: row.get(5)?,
         })
     })
     .transpose()
@@ -139,15 +146,23 @@ async fn sync(run: &Run<'_>, source: &Source, force: bool) -> Result<(), Failure
     let stored = stored.filter(|stored| {
         stored.form == i64::from(FORM) && stored.location == source.location.to_string() && !force
     });
-    let (path, _file, known) = match &source.location {
-        Location::Path(path) => (path.clone(), None, Known::default()),
-        Location::Url(url) => {
-            let before = stored.as_ref().map(|stored| stored.known.clone()).unwrap_or_default();
-            match run.app.downloads.fetch(url, &before).await.map_err(Failure::Passing)? {
-                Fetched::Unchanged => return Ok(unchanged(run, source).await?),
-                Fetched::File { file, known } => (file.to_path_buf(), Some(file), known),
-            }
+    let before = stored.as_ref().map(|stored| stored.known.clone()).unwrap_or_default();
+    let fetched = match &source.location {
+        Location::Path(_) => None,
+        Location::Url(url) if changes_list::is_list(url) => {
+            return changes_list::sync(run, source, url, stored, force).await;
         }
+        Location::Url(url) => {
+            let fetched = run.app.downloads.fetch(url, &before, FILE_BYTES_MAX).await;
+            Some(fetched.map_err(Failure::Passing)?)
+        }
+        Location::Artifact(artifact) => Some(artifact::fetch(run.app, artifact, &before).await?),
+    };
+    let (path, _file, known) = match (fetched, &source.location) {
+        (Some(Fetched::Unchanged), _) => return Ok(unchanged(run, source).await?),
+        (Some(Fetched::File { file, known }), _) => (file.to_path_buf(), Some(file), known),
+        (None, Location::Path(path)) => (path.clone(), None, Known::default()),
+        (None, _) => return Err(Failure::Passing("nothing was fetched".to_owned())),
     };
     let at = path.clone();
     let checksum = blocking(move || source::checksum(&at)).await?.map_err(Failure::Refused)?;
@@ -204,7 +219,7 @@ async fn begin(run: &Run<'_>, source: &Source) -> Result<()> {
     Ok(())
 }
 
-async fn unchanged(run: &Run<'_>, source: &Source) -> Result<()> {
+pub(super) async fn unchanged(run: &Run<'_>, source: &Source) -> Result<()> {
     let mut tx = run.write().await?;
     tx.execute(
         "UPDATE advisory_sources SET checked_at = $2, failed_at = NULL, last_error = NULL \

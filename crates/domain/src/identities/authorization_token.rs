@@ -14,7 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use foldhash::fast::RandomState;
 use serde::{Deserialize, Serialize};
 
-use super::sessions::{Session, refuse_expired};
+use super::sessions::{Session, SessionKind, refuse_expired};
 use super::token_keys::{self, Signature};
 use super::{begin_remembered, get_principal, recall};
 use crate::app::App;
@@ -23,6 +23,7 @@ use crate::context::Principal;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::Tx;
 use crate::names::{AccountId, Region};
+use crate::services;
 
 const PURPOSE: &str = "authorization-token";
 const CLAIMS_VERSION: u32 = 1;
@@ -144,6 +145,11 @@ pub async fn verify_basic(app: &App, credentials: &str, now: Millis) -> Result<T
     identity_of(app, &opened, now).await
 }
 
+/// What HTTP's Basic scheme carries for a password.
+pub(crate) fn credentials(password: &str) -> String {
+    STANDARD.encode(format!("AWS:{password}"))
+}
+
 /// The password in what HTTP's Basic scheme carries.
 pub fn password_in(credentials: &str) -> Option<String> {
     let decoded = String::from_utf8(STANDARD.decode(credentials).ok()?).ok()?;
@@ -207,6 +213,10 @@ async fn principal_of(app: &App, claims: &Claims) -> Result<Principal> {
 async fn principal_in(tx: &mut Tx, claims: &Claims) -> Result<Principal> {
     let access_key = claims.access_key.clone();
     match claims.session.clone() {
+        Some(session) if session.kind == SessionKind::Service => {
+            let account = AccountId::parse(&claims.account).map_err(|_| invalid())?;
+            Ok(services::ECR.session(account, session))
+        }
         Some(session) => session.principal(tx, access_key).await,
         None => get_principal(tx, claims.principal, access_key).await,
     }

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::app::App;
 use crate::authorize::Permit;
 use crate::clock::Millis;
-use crate::context::Principal;
+use crate::context::{Principal, PrincipalKind};
 use crate::error::Result;
 use crate::execute::Tx;
 use crate::gallery::pulls::day_of;
@@ -51,6 +51,10 @@ struct Counted {
 
 impl Pulls {
     pub(crate) fn note(&self, image_id: i64, principal: &Principal, now: Millis) {
+        if principal.kind == PrincipalKind::Service {
+            // Nobody uses an image because it is scanned.
+            return;
+        }
         let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (image_id, principal.id);
         if let Some(pull) = noted.pulls.get_mut(&key) {

@@ -64,6 +64,9 @@ pub struct Finding {
     pub is_exploited: bool,
     /// The packages that have it.
     pub packages: Vec<VulnerablePackage>,
+    /// The scanner that found it, where it is not this one: `Trivy 0.50.1`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scanner: Option<String>,
 }
 
 /// A CVSS vector, and who says so.
@@ -265,7 +268,7 @@ pub(super) fn count<'f>(findings: impl IntoIterator<Item = &'f Finding>) -> Seve
     counts
 }
 
-/// Puts what a scan found in the place of what the one before it found; what changed, in the order
+/// Puts what a scan found in the place of what the one before it found, by the rows that differ; what changed, in the order
 /// of the findings, those that are no more last; and how many there are that count.
 pub(super) async fn replace(
     tx: &mut Tx,
@@ -275,15 +278,10 @@ pub(super) async fn replace(
     now: Millis,
 ) -> Result<(Vec<Change>, SeverityCounts)> {
     let mut before = before(tx, image_id, scan_type).await?;
-    tx.execute(
-        "DELETE FROM image_findings WHERE image_id = $1 AND scan_type = $2",
-        params![image_id, scan_type.as_str()],
-    )
-    .await?;
     let mut changes = Vec::new();
     let mut counting = Vec::new();
     for (position, finding) in ended.findings.iter().enumerate() {
-        let old = before.remove(&identity(scan_type, finding));
+        let (place, old) = before.remove(&identity(scan_type, finding)).unzip();
         let first_observed_at = old.as_ref().map_or(now, |old| old.first_observed_at);
         let mut stored = StoredFinding {
             finding: finding.clone(),
@@ -309,15 +307,19 @@ pub(super) async fn replace(
             }
             Some(_) => Some(Changed::Updated),
         };
-        insert(tx, image_id, scan_type, (position, &stored)).await?;
+        // When one advisory changes, most rows of an image stay as they are.
+        if changed.is_some() || place != Some(position) {
+            put(tx, image_id, scan_type, (position, &stored)).await?;
+        }
         if let Some(changed) = changed {
             changes.push(Change { changed, finding: finding.clone(), is_suppressed });
         }
     }
+    keep(tx, image_id, scan_type, ended.findings.len(), now).await?;
     if scan_type == ScanType::Enhanced {
-        close(tx, image_id, (&changes, before.values()), now).await?;
+        close(tx, image_id, (&changes, before.values().map(|(_, old)| old)), now).await?;
     }
-    changes.extend(before.into_values().map(|old| Change {
+    changes.extend(before.into_values().map(|(_, old)| Change {
         changed: Changed::Closed,
         finding: old.finding,
         is_suppressed: false,
@@ -344,7 +346,26 @@ pub(super) async fn replace(
     Ok((changes, counts))
 }
 
-async fn insert(
+/// Removes what stands behind the last of so many findings, and notes that the others were found.
+async fn keep(
+    tx: &mut Tx,
+    image_id: i64,
+    scan_type: ScanType,
+    count: usize,
+    now: Millis,
+) -> Result<()> {
+    let params = params![image_id, scan_type.as_str(), count];
+    let behind = "DELETE FROM image_findings \
+                  WHERE image_id = $1 AND scan_type = $2 AND position >= $3";
+    tx.execute(behind, params).await?;
+    let params = params![image_id, scan_type.as_str(), now];
+    let found = "UPDATE image_findings SET last_observed_at = $3 \
+                 WHERE image_id = $1 AND scan_type = $2 AND last_observed_at <> $3";
+    tx.execute(found, params).await?;
+    Ok(())
+}
+
+async fn put(
     tx: &mut Tx,
     image_id: i64,
     scan_type: ScanType,
@@ -353,7 +374,12 @@ async fn insert(
     tx.execute(
         "INSERT INTO image_findings (image_id, scan_type, position, name, severity, document, \
          first_observed_at, last_observed_at, updated_at, suppression) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
+         ON CONFLICT (image_id, scan_type, position) DO UPDATE SET name = excluded.name, \
+         severity = excluded.severity, document = excluded.document, \
+         first_observed_at = excluded.first_observed_at, \
+         last_observed_at = excluded.last_observed_at, updated_at = excluded.updated_at, \
+         suppression = excluded.suppression",
         params![
             image_id,
             scan_type.as_str(),
@@ -419,13 +445,14 @@ async fn before(
     tx: &mut Tx,
     image_id: i64,
     scan_type: ScanType,
-) -> Result<BTreeMap<(String, String), StoredFinding>> {
+) -> Result<BTreeMap<(String, String), (usize, StoredFinding)>> {
     let everything = PageRequest { after: None, limit: u32::MAX };
     let found = page(tx, image_id, scan_type, &everything).await?;
     Ok(found
         .items
         .into_iter()
-        .map(|stored| (identity(scan_type, &stored.finding), stored))
+        .enumerate()
+        .map(|(place, stored)| (identity(scan_type, &stored.finding), (place, stored)))
         .collect())
 }
 

@@ -23,11 +23,11 @@ const NAMES: usize = 200;
 /// Advisories that are read at a time.
 const ADVISORIES: usize = 200;
 /// Longest description of a finding, in bytes.
-const DESCRIPTION_BYTES_MAX: usize = 4_096;
+pub(super) const DESCRIPTION_BYTES_MAX: usize = 4_096;
 /// What stands for what advisories say where none were loaded.
 const NOTHING_LOADED: &str = "none loaded";
 /// Addresses that a finding names.
-const REFERENCES_MAX: usize = 20;
+pub(super) const REFERENCES_MAX: usize = 20;
 
 /// What was found, the worst first, and by what packages were looked up.
 pub(super) struct Matched {
@@ -252,6 +252,7 @@ impl Found {
             epss_millionths: None,
             is_exploited: false,
             packages: Vec::new(),
+            scanner: None,
         };
         Self { finding, layers: Vec::new(), word: None }
     }
@@ -419,7 +420,7 @@ fn shortened(text: &str) -> &str {
 
 /// Where a flaw is described: by the makers of the operating system for its packages, else by those
 /// who named it.
-fn uri(name: &str, os: Option<&OsRelease>) -> String {
+pub(super) fn uri(name: &str, os: Option<&OsRelease>) -> String {
     if name.starts_with("CVE-") {
         let id = os.map_or("", |os| os.id.as_str());
         return match id {

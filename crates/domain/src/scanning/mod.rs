@@ -11,6 +11,7 @@
 pub mod batch_get_repository_scanning_configuration;
 pub mod describe_image_scan_findings;
 pub mod enrol_images;
+pub mod external;
 mod filter;
 pub mod findings;
 pub mod forget_packages;
@@ -221,8 +222,9 @@ pub fn related(finding: &Finding) -> Vec<&str> {
     names
 }
 
-/// Who tells of a flaw, in Inspector's words: the makers of the system for its packages.
-pub fn source(finding: &Finding, platform: &str) -> &'static str {
+/// Who tells of a flaw, in Inspector's words: the makers of the system for its packages; another
+/// scanner for what it found.
+pub fn source<'a>(finding: &'a Finding, platform: &str) -> &'a str {
     const SYSTEMS: [(&str, &str); 9] = [
         ("DEBIAN", "DEBIAN_CVE"),
         ("UBUNTU", "UBUNTU_CVE"),
@@ -234,6 +236,9 @@ pub fn source(finding: &Finding, platform: &str) -> &'static str {
         ("ROCKY", "ROCKY_CVE"),
         ("SUSE", "SUSE_CVE"),
     ];
+    if let Some(scanner) = &finding.scanner {
+        return scanner;
+    }
     let is_of_system = finding.packages.iter().any(|package| package.package_type.is_os());
     let system = SYSTEMS.iter().find(|(name, _)| platform.starts_with(name));
     match system {

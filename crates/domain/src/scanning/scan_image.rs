@@ -1,12 +1,13 @@
 //! The job that scans one image.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 use tonnage_scanner::advisories::{Ecosystem, Subject};
 use tonnage_scanner::layers::Inventory;
 
 use super::describe_image_scan_findings::ScannedImage;
+use super::external::{self, Adapter, Asked, Step};
 use super::findings::{self, Change, Ended, Finding};
 use super::index_image_layers::{IndexImageLayers, Indexed};
 use super::state::{self, Scan, ScanStatus, SeverityCounts};
@@ -15,11 +16,12 @@ use super::vex::Vex;
 use super::{RegistryScanningConfiguration, ScanFrequency, ScanType, matching, rematch};
 use crate::advisories::{self, Sequence};
 use crate::app::{App, Settings};
+use crate::clock::Millis;
 use crate::error::{Error, Result};
 use crate::events::{self, Event};
 use crate::execute::{Tx, execute};
 use crate::images::ImageStatus;
-use crate::jobs::{Job, Limits, Next, Run};
+use crate::jobs::{self, Job, Limits, Next, Run};
 use crate::names::{AccountId, Digest};
 use crate::registries::Document as _;
 use crate::repositories::{self, Repository};
@@ -33,17 +35,23 @@ pub(super) const COMPLETE: &str = "The scan was completed successfully.";
 /// What ECR says of an image that is scanned again whenever advisories change.
 pub(super) const CONTINUOUS: &str = "Continuous scan is selected for image.";
 
+/// Packages of an image that are read at a time.
+const PACKAGES: usize = 2_000;
+
 /// Scans an image that waits for it, or that is scanned continuously.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ScanImage {
     account: String,
     image_id: i64,
     scan_type: ScanType,
+    /// What another scanner was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    asked: Option<Asked>,
 }
 
 impl ScanImage {
     pub(super) fn new(account: AccountId, image_id: i64, scan_type: ScanType) -> Self {
-        Self { account: account.to_string(), image_id, scan_type }
+        Self { account: account.to_string(), image_id, scan_type, asked: None }
     }
 
     /// The key of the job for an image.
@@ -56,6 +64,7 @@ impl ScanImage {
 struct Subjected {
     repository: Repository,
     digest: Digest,
+    media_type: String,
     status: ImageStatus,
     scan: Scan,
 }
@@ -69,6 +78,12 @@ struct Outcome {
     subjects: BTreeMap<Subject<'static>, String>,
     /// How new the advisories were, where they were asked.
     newest: Option<Sequence>,
+    /// Whether another scanner looked.
+    is_others: bool,
+    /// When its advisories were made, where it said so.
+    updated_at: Option<Millis>,
+    /// When the image is scanned again all the same: nobody says when another scanner learns more.
+    again_at: Option<Millis>,
 }
 
 impl Outcome {
@@ -80,6 +95,9 @@ impl Outcome {
             findings: Vec::new(),
             subjects: BTreeMap::new(),
             newest: None,
+            is_others: false,
+            updated_at: None,
+            again_at: None,
         }
     }
 }
@@ -109,7 +127,14 @@ impl Job for ScanImage {
             // Whoever restores it has it scanned then.
             return Ok(Next::Done);
         }
-        let outcome = self.look(run, &image).await?;
+        let settings = &run.app.settings.scanners;
+        let outcome = match settings.of(&image.repository.address) {
+            None => self.look(run, &image).await?,
+            Some(adapter) => match self.have_looked(run, &image, adapter).await? {
+                Some(outcome) => outcome,
+                None => return Ok(Next::Done),
+            },
+        };
         let vex = Vex::read(run, &image.repository, self.image_id).await?;
         let is_recorded = self.record(run, outcome, vex).await?;
         Ok(if is_recorded { Next::Done } else { Next::Continue(self) })
@@ -121,7 +146,7 @@ impl ScanImage {
     async fn image(&self, tx: &mut Tx) -> Result<Option<Subjected>> {
         let row = tx
             .optional(
-                "SELECT repository_id, digest, status FROM images WHERE id = $1",
+                "SELECT repository_id, digest, status, media_type FROM images WHERE id = $1",
                 params![self.image_id],
             )
             .await?;
@@ -146,11 +171,67 @@ impl ScanImage {
             repository,
             digest: Digest::parse(&row.get::<String>(1)?).map_err(Error::internal)?,
             status: ImageStatus::from_stored(&row.get::<String>(2)?)?,
+            media_type: row.get(3)?,
             scan,
         }))
     }
 
-    async fn look(&self, run: &Run<'_>, image: &Subjected) -> Result<Outcome> {
+    /// Has another scanner look at the image. None while it does: the job is enqueued for later.
+    async fn have_looked(
+        &self,
+        run: &Run<'_>,
+        image: &Subjected,
+        adapter: &Adapter,
+    ) -> Result<Option<Outcome>> {
+        let repository = &image.repository;
+        let subject = external::Image {
+            address: &repository.address,
+            digest: &image.digest,
+            media_type: &image.media_type,
+        };
+        let step = external::step(run, adapter, &subject, self.asked.clone()).await?;
+        let mut outcome = match step {
+            Step::Later(asked, at) => {
+                let later = Self { account: self.account.clone(), asked: Some(asked), ..*self };
+                let mut tx = run.write().await?;
+                jobs::enqueue(&mut tx, run.app, &later, at).await?;
+                run.commit(tx).await?;
+                return Ok(None);
+            }
+            Step::Failed(reason) => Outcome::without_findings(ScanStatus::Failed, reason),
+            Step::Unsupported(reason) => self.unsupported(&reason),
+            Step::Report(report) => {
+                // Of an image that cannot be read here the report still counts.
+                let (inventory, layers) = match self.index(run, image).await? {
+                    Indexed::Inventory(inventory, layers) => (Some(inventory), layers),
+                    Indexed::Unsupported(_) | Indexed::Failed(_) => (None, Vec::new()),
+                };
+                let inventory = inventory.as_deref();
+                Outcome {
+                    platform: matching::platform(inventory.and_then(|it| it.os.as_ref())),
+                    findings: report.findings(inventory, &layers, self.scan_type),
+                    updated_at: report.updated_at,
+                    ..Outcome::without_findings(ScanStatus::Complete, COMPLETE)
+                }
+            }
+        };
+        outcome.is_others = true;
+        let mut tx = run.read().await?;
+        let is_continuous = is_continuous(&mut tx, repository).await?;
+        drop(tx);
+        if self.scan_type == ScanType::Enhanced && is_continuous {
+            let now = run.app.clock.now();
+            outcome.again_at = Some(now.plus_seconds(adapter.rescan_seconds));
+            if outcome.status == ScanStatus::Complete {
+                outcome.status = ScanStatus::Active;
+                CONTINUOUS.clone_into(&mut outcome.description);
+            }
+        }
+        Ok(Some(outcome))
+    }
+
+    /// What is in the image.
+    async fn index(&self, run: &Run<'_>, image: &Subjected) -> Result<Indexed> {
         let operation = IndexImageLayers {
             repository: image.repository.address.clone(),
             image_id: self.image_id,
@@ -159,16 +240,20 @@ impl ScanImage {
         };
         let address = &image.repository.address;
         let context = run.context(services::ECR, address.account, address.region.clone());
-        let (inventory, layers) = match execute(run.app, &context, operation).await {
-            Ok(Indexed::Inventory(inventory, layers)) => (inventory, layers),
-            Ok(Indexed::Unsupported(reason)) => return Ok(self.unsupported(&reason)),
-            Ok(Indexed::Failed(reason)) => {
-                return Ok(Outcome::without_findings(ScanStatus::Failed, reason));
-            }
-            Err(error) if error.is_fault() => return Err(error),
+        match execute(run.app, &context, operation).await {
+            Ok(indexed) => Ok(indexed),
+            Err(error) if error.is_fault() => Err(error),
             // A policy forbids to read it.
-            Err(error) => {
-                return Ok(Outcome::without_findings(ScanStatus::Failed, error.message()));
+            Err(error) => Ok(Indexed::Failed(error.message().to_owned())),
+        }
+    }
+
+    async fn look(&self, run: &Run<'_>, image: &Subjected) -> Result<Outcome> {
+        let (inventory, layers) = match self.index(run, image).await? {
+            Indexed::Inventory(inventory, layers) => (inventory, layers),
+            Indexed::Unsupported(reason) => return Ok(self.unsupported(&reason)),
+            Indexed::Failed(reason) => {
+                return Ok(Outcome::without_findings(ScanStatus::Failed, reason));
             }
         };
         if let Some(unsupported) = self.unsupported_inventory(&inventory) {
@@ -178,12 +263,7 @@ impl ScanImage {
         let matched =
             matching::match_inventory(&mut tx, &inventory, &layers, self.scan_type).await?;
         let newest = advisories::newest(&mut tx).await?;
-        let repository = &image.repository;
-        let configuration =
-            RegistryScanningConfiguration::load(&mut tx, Some(repository.registry_id)).await?;
-        let wanted =
-            configuration.effective(repository.address.name.as_str(), repository.scan_on_push);
-        let is_continuous = wanted.frequency == ScanFrequency::ContinuousScan;
+        let is_continuous = is_continuous(&mut tx, &image.repository).await?;
         drop(tx);
         let platform = matching::platform(inventory.os.as_ref());
         if !matched.unknown.is_empty() && matched.findings.is_empty() {
@@ -211,6 +291,9 @@ impl ScanImage {
             findings: matched.findings,
             subjects: matched.subjects,
             newest: Some(newest),
+            is_others: false,
+            updated_at: None,
+            again_at: None,
         })
     }
 
@@ -271,7 +354,7 @@ impl ScanImage {
             status: outcome.status,
             description: &outcome.description,
             platform: &outcome.platform,
-            source_updated_at: advisories::updated_at(&mut tx).await?,
+            source_updated_at: source_updated_at(&mut tx, &outcome).await?,
             findings: &outcome.findings,
         };
         let address = &image.repository.address;
@@ -285,6 +368,10 @@ impl ScanImage {
         let (changes, counts) =
             findings::replace(&mut tx, self.image_id, self.scan_type, (&ended, &judge), now)
                 .await?;
+        if let Some(at) = outcome.again_at {
+            let again = Self::new(image.repository.address.account, self.image_id, self.scan_type);
+            jobs::enqueue(&mut tx, app, &again, at).await?;
+        }
         self.publish(&mut tx, app, (&image, outcome.status, counts), judge.image()).await?;
         if self.scan_type == ScanType::Enhanced {
             let registry_id = image.repository.registry_id;
@@ -329,6 +416,23 @@ impl ScanImage {
     }
 }
 
+/// How new what is known of flaws was.
+async fn source_updated_at(tx: &mut Tx, outcome: &Outcome) -> Result<Option<Millis>> {
+    // Those of this program say nothing about what another scanner knew.
+    if outcome.is_others {
+        return Ok(outcome.updated_at);
+    }
+    advisories::updated_at(tx).await
+}
+
+/// Whether images of a repository follow what becomes known.
+async fn is_continuous(tx: &mut Tx, repository: &Repository) -> Result<bool> {
+    let configuration =
+        RegistryScanningConfiguration::load(tx, Some(repository.registry_id)).await?;
+    let wanted = configuration.effective(repository.address.name.as_str(), repository.scan_on_push);
+    Ok(wanted.frequency == ScanFrequency::ContinuousScan)
+}
+
 /// What is told of a scan that is done, with a remark that may be empty.
 pub(super) fn described(status: ScanStatus, remark: &str) -> String {
     let text = if status == ScanStatus::Active { CONTINUOUS } else { COMPLETE };
@@ -358,6 +462,31 @@ pub(super) async fn publish_changes(
     Ok(())
 }
 
+/// What packages an image was last said to have: ecosystem, name, version, module and architecture.
+async fn packages_of(tx: &mut Tx, image_id: i64) -> Result<HashSet<[String; 5]>> {
+    let mut packages = HashSet::new();
+    let mut after = 0_i64;
+    loop {
+        let rows = tx
+            .all(
+                "SELECT package_versions.id, ecosystem, name, version, module, architecture \
+                 FROM image_packages JOIN package_versions \
+                 ON package_versions.id = image_packages.package_version_id \
+                 WHERE image_packages.image_id = $1 AND image_packages.package_version_id > $2 \
+                 ORDER BY image_packages.package_version_id LIMIT $3",
+                params![image_id, after, PACKAGES],
+            )
+            .await?;
+        for row in &rows {
+            after = row.get(0)?;
+            packages.insert([row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?]);
+        }
+        if rows.len() < PACKAGES {
+            return Ok(packages);
+        }
+    }
+}
+
 /// Notes what packages an image has, so that a new advisory finds the image.
 async fn put_packages(
     tx: &mut Tx,
@@ -365,7 +494,19 @@ async fn put_packages(
     image_id: i64,
     subjects: &BTreeMap<Subject<'static>, String>,
 ) -> Result<()> {
+    let known = packages_of(tx, image_id).await?;
     for (subject, matches) in subjects {
+        let key = [
+            subject.ecosystem.as_str(),
+            &*subject.name,
+            &*subject.version,
+            subject.module.as_deref().unwrap_or_default(),
+            subject.architecture.as_deref().unwrap_or_default(),
+        ];
+        // Of an image that is looked at again all are known.
+        if known.contains(&key.map(str::to_owned)) {
+            continue;
+        }
         let now = app.clock.now();
         tx.execute(
             "INSERT INTO package_versions (id, ecosystem, name, version, module, architecture, \

@@ -130,6 +130,7 @@ use tonnage_domain::resource_tags::{ListTagsForResource, TagResource, UntagResou
 use tonnage_domain::scanning::RegistryScanningConfiguration;
 use tonnage_domain::scanning::batch_get_repository_scanning_configuration::BatchGetRepositoryScanningConfiguration;
 use tonnage_domain::scanning::describe_image_scan_findings::DescribeImageScanFindings;
+use tonnage_domain::scanning::external::operations::{ListScanners, TestScanner};
 use tonnage_domain::scanning::get_image_sbom::{Format, GetImageSbom};
 use tonnage_domain::scanning::index_image_layers::IndexImageLayers;
 use tonnage_domain::scanning::put_image_scanning_configuration::PutImageScanningConfiguration;
@@ -716,6 +717,8 @@ fn accounts_and_identities(table: &mut Table, management_account: AccountId) {
     table.add("", &DescribeScrub { management_account });
     table.add("", &StartScrub { management_account });
     table.add("", &ListAdvisorySources { management_account });
+    table.add("", &ListScanners { management_account });
+    table.add("", &TestScanner { management_account, name: "trivy".to_owned() });
     table.add("", &SyncAdvisories { management_account, source: None, force: false });
     let (kind, state) = (None, None);
     table.add("", &ListJobs { management_account, kind, state, page: page(None, 100) });

@@ -10,6 +10,7 @@ use tonnage_domain::error::ErrorKind;
 use tonnage_domain::params;
 use tonnage_domain::public::limits::PublicLimits;
 use tonnage_domain::pull_through::settings::{UpstreamSettings, Validity};
+use tonnage_domain::scanning::external::ScannerSettings;
 use tonnage_domain::scrub::operations::{DescribeScrub, StartScrub};
 use tonnage_domain::scrub::{self, Pass, Scrubbed, Status};
 use tonnage_domain::throttle::Throttling;
@@ -46,6 +47,7 @@ const FAST: Settings = Settings {
     image_shares: false,
     federation: None,
     advisories: AdvisorySettings::NONE,
+    scanners: ScannerSettings { adapters: Vec::new(), choices: Vec::new() },
 };
 
 /// Runs the scrub until it waits; what it did.

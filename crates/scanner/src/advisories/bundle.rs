@@ -1,5 +1,5 @@
-//! Where advisories come from: a directory of JSON files, or a zip of them as osv.dev distributes
-//! one for each ecosystem. Also what compressed feeds and checksums need.
+//! Where advisories come from: a directory of JSON files, a zip of them as osv.dev distributes one for
+//! each ecosystem, or a tar archive, plain or compressed with gzip or zstd. Also what compressed feeds and checksums need.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
@@ -7,6 +7,11 @@ use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest, Sha256};
+
+use crate::layers::{self, LayerError};
+
+/// What an entry of a tar archive takes beside its data: a header, extensions of it, and padding.
+const TAR_ENTRY_BYTES: u64 = 4_096;
 
 /// What is read of a bundle at most.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +55,9 @@ pub enum BundleError {
     /// The file is no zip, or a damaged one.
     #[error("the bundle is no readable zip file: {0}")]
     Zip(String),
+    /// The archive is damaged, or breaks off.
+    #[error("the bundle is no readable archive: {0}")]
+    Tar(String),
     /// There is more than is read.
     #[error("the bundle has more than {max} {what}")]
     TooMuch {
@@ -71,9 +79,9 @@ pub enum BundleError {
     NoChecksum(String),
 }
 
-/// Reads a bundle from a path: a directory, or else a zip file. `each` gets every file whose name
-/// ends in `.json`, in the order of names for a directory and of the archive for a zip; it may stop
-/// early with `false`. Returns how many files it got.
+/// Reads a bundle from a path: a directory, a tar archive (plain, gzip or zstd), or else a zip file.
+/// `each` gets every file whose name ends in `.json`, in the order of names for a directory and of the
+/// archive for others; it may stop early with `false`. Returns how many files it got.
 pub fn read(
     path: &Path,
     limits: Limits,
@@ -83,7 +91,66 @@ pub fn read(
     if std::fs::metadata(path).map_err(at)?.is_dir() {
         return read_directory(path, limits, each);
     }
-    read_zip(BufReader::new(File::open(path).map_err(at)?), limits, each)
+    let mut file = BufReader::new(File::open(path).map_err(at)?);
+    if is_tar(file.fill_buf().map_err(at)?) {
+        return read_tar(file, limits, each);
+    }
+    read_zip(file, limits, each)
+}
+
+/// Whether a file begins as compressed data or as an archive of tar (POSIX.1 pax, `magic`).
+fn is_tar(start: &[u8]) -> bool {
+    const MAGIC: std::ops::Range<usize> = 257..262;
+    let is_compressed = start.starts_with(b"\x1f\x8b") || start.starts_with(b"\x28\xb5\x2f\xfd");
+    is_compressed || start.get(MAGIC) == Some(b"ustar")
+}
+
+/// Reads the JSON files of a tar archive. See [`read`].
+///
+/// Other than in a zip, a damaged part spoils what follows it: the archive is refused as a whole, and
+/// whoever stores what was read must not have done so before its end.
+pub fn read_tar(
+    reader: impl Read,
+    limits: Limits,
+    mut each: impl FnMut(BundleFile) -> bool,
+) -> Result<usize, BundleError> {
+    let total = limits.total_bytes.saturating_add(limits.files as u64 * TAR_ENTRY_BYTES);
+    let archive_limits = layers::Limits {
+        layer_bytes_max: total,
+        work_bytes_max: total,
+        entries_max: limits.files as u64,
+        ..layers::Limits::default()
+    };
+    let mut budget = Budget::new(limits);
+    let mut handed = 0;
+    let mut failed = None;
+    layers::read_files(reader, &archive_limits, &mut |name, data| {
+        let name = String::from_utf8_lossy(name).into_owned();
+        if !is_json(&name) {
+            return true;
+        }
+        match budget.read(data) {
+            Ok(bytes) => {
+                handed += 1;
+                each(BundleFile { name, bytes })
+            }
+            Err(error) => {
+                failed = Some(error);
+                false
+            }
+        }
+    })
+    .map_err(|error| match error {
+        LayerError::LimitExceeded { limit, maximum } => {
+            BundleError::TooMuch { what: limit, max: maximum }
+        }
+        LayerError::Failed(reason) | LayerError::Unsupported(reason) => BundleError::Tar(reason),
+        other => BundleError::Tar(other.to_string()),
+    })?;
+    match failed {
+        Some(error) => Err(error),
+        None => Ok(handed),
+    }
 }
 
 /// What is left of the limits.

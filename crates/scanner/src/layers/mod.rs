@@ -26,6 +26,7 @@ mod compression;
 mod dpkg;
 mod elf;
 mod error;
+mod files;
 mod index;
 mod languages;
 mod limits;
@@ -40,6 +41,7 @@ mod walk;
 mod zip;
 
 pub use error::LayerError;
+pub(crate) use files::read_files;
 pub use index::{INDEXER_VERSION, IndexDecodeError, LayerIndex, WARNINGS_MAX, Warning};
 pub use limits::Limits;
 pub use scratch::{MemoryFiles, Scratch, ScratchFile, TemporaryFiles};

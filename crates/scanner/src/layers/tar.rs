@@ -75,6 +75,11 @@ impl<'a, R: Read> Tar<'a, R> {
         self.reader.get_mut()
     }
 
+    /// What follows the archive.
+    pub(super) fn rest(&mut self) -> &mut impl Read {
+        &mut self.reader
+    }
+
     /// Skips what is left of the entry before, and reads the next. None at the end of the archive:
     /// at a block of zeros, or where the data ends between two entries.
     pub(super) fn next_entry(&mut self) -> Result<Option<Entry>, LayerError> {

@@ -18,7 +18,7 @@ fn records() -> Vec<Advisory> {
         records.push(osv::parse(&bytes).expect(&file.name));
         true
     });
-    assert_eq!(read.expect("a bundle"), 25);
+    assert_eq!(read.expect("a bundle"), 26);
     records
 }
 
@@ -124,7 +124,17 @@ fn matches() {
         (Maven, protobuf, "3.21.0-rc-2", "CVE-2022-3171 < 3.21.7"),
         (Maven, protobuf, "3.19.5", "CVE-2022-3171 < 3.19.6"),
         (Maven, protobuf, "3.19.6", ""),
-        (Maven, protobuf, "2.5.0", "CVE-2022-3171 < 3.16.3"),
+        // Two records speak of it, each with a range that begins before the first version.
+        (Maven, protobuf, "2.5.0", "CVE-2021-22570 < 3.15.0, CVE-2022-3171 < 3.16.3"),
+        // NuGet: names in any case, and what comes before a release is older than it.
+        (NuGet, "Google.Protobuf", "3.14.0", "CVE-2021-22570 < 3.15.0"),
+        (NuGet, "google.protobuf", "3.9.0-rc1", "CVE-2021-22570 < 3.15.0"),
+        (NuGet, "Google.Protobuf", "3.15.0-rc1", "CVE-2021-22570 < 3.15.0"),
+        (NuGet, "Google.Protobuf", "3.15.0", ""),
+        // Composer: the `v` of a version is no part of it.
+        (Composer, "google/protobuf", "v3.14.0", "CVE-2021-22570 < 3.15.0"),
+        (Composer, "google/protobuf", "3.9.0RC1", "CVE-2021-22570 < 3.15.0"),
+        (Composer, "google/protobuf", "v3.15.0", ""),
         (Gem, "google-protobuf", "3.20.2", "CVE-2022-3171 < 3.20.3"),
         (Gem, "google-protobuf", "3.20.3", ""),
         (Maven, "google-protobuf", "3.20.2", ""),

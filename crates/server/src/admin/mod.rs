@@ -12,6 +12,7 @@ mod public;
 pub(crate) mod pull_through;
 pub(crate) mod replication;
 mod repositories;
+pub(crate) mod scanners;
 pub(crate) mod server;
 
 use std::io;

@@ -265,6 +265,8 @@ impl Admin {
                 self.sync_advisories(read(request, "what to read").await?).await
             }
             (&Method::GET, ["events"]) => self.list_events(&query).await,
+            (&Method::GET, ["scanners"]) => self.list_scanners().await,
+            (&Method::POST, ["scanners", name, "test"]) => self.test_scanner(name).await,
             (&Method::GET, ["jobs"]) => self.list_jobs(&query).await,
             (&Method::GET, ["jobs", id]) => self.describe_job(id).await,
             (&Method::POST, ["jobs", id, "cancel"]) => self.cancel_job(id).await,

@@ -30,6 +30,7 @@ mod reference;
 mod replication;
 mod repository;
 mod restore;
+mod scanners;
 mod scrub;
 
 pub(crate) use self::policy::{known_actions, lint_policy};
@@ -67,6 +68,7 @@ pub(crate) fn run(command: Subcommands) -> Result<ExitCode> {
         Subcommands::PullThrough(command) => block_on(pull_through::run(command)),
         Subcommands::Replication(command) => block_on(replication::run(command)),
         Subcommands::Gc(arguments) => block_on(gc::run(arguments)),
+        Subcommands::Scanners(command) => block_on(scanners::run(command)),
         Subcommands::Advisories(command) => block_on(advisories::run(command)),
         Subcommands::Scrub(arguments) => block_on(scrub::run(arguments)),
         Subcommands::Backup(arguments) => block_on(backup::run(arguments)),

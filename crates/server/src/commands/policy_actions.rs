@@ -62,6 +62,7 @@ const TONNAGE: &[&str] = &[
     "ListAccounts",
     "ListAdvisorySources",
     "ListImageShares",
+    "ListScanners",
     "ListJobs",
     "ListReplications",
     "ListPublicAliases",
@@ -84,6 +85,7 @@ const TONNAGE: &[&str] = &[
     "SetPrimaryPublicAlias",
     "StartScrub",
     "SyncAdvisories",
+    "TestScanner",
     "VerifyPublicRegistry",
 ];
 

@@ -17,10 +17,12 @@ pub(super) const SETTINGS: &[Setting] = &[
         value_name: "FIELDS",
         default: "none",
         help: "Where advisories come from: `name=debian,kind=osv,location=URL`. The kinds are `osv` \
-               (a zip file or a directory of records of the OSV schema), `updateinfo` (the list of \
+               (a zip file, a tar archive or a directory of records of the OSV schema), `updateinfo` (the list of \
                updates of a repository of RPMs, with `ecosystem=Amazon Linux:2023`), `cve` (records \
-               of the CVE list), `epss` and `kev`; the location is an https URL, or a path of the \
-               server's machine. `sha256=` names the checksum that the file must have, `licence=` \
+               of the CVE list), `epss` and `kev`; the location is an https URL, for `osv` \
+               also that of a list of changes (`modified_id.csv`), an artifact of a registry \
+               (`oci://HOST/REPOSITORY:TAG`, with `credential_file=` if it needs one), or a path of \
+               the server's machine. `sha256=` names the checksum that the file must have, `licence=` \
                the licence of its data; more than one source may be given.",
     },
     Setting {

@@ -14,6 +14,7 @@ mod outbound;
 mod peers;
 mod public;
 mod registry;
+mod scanners;
 mod secrets;
 mod sources;
 mod storage;
@@ -28,6 +29,7 @@ use anyhow::Result;
 use tonnage_domain::replication::peer::PeerSettings;
 
 use tonnage_domain::advisories::settings::AdvisorySettings;
+use tonnage_domain::scanning::external::ScannerSettings;
 
 pub(crate) use self::console::Console;
 pub(crate) use self::listeners::{DEFAULT_PORT, Listeners, Tls, TrustedProxies};
@@ -87,6 +89,7 @@ pub(crate) const CONCERNS: &[(&str, &[Setting])] = &[
     ("Registry", registry::SETTINGS),
     ("Pull-through cache", upstreams::SETTINGS),
     ("Vulnerabilities", advisories::SETTINGS),
+    ("Other scanners", scanners::SETTINGS),
     ("Replication to other deployments", peers::SETTINGS),
     ("Listeners", listeners::SETTINGS),
     ("Public registries", public::SETTINGS),
@@ -112,6 +115,8 @@ pub(crate) struct Config {
     pub(crate) upstreams: Upstreams,
     /// Where advisories come from.
     pub(crate) advisories: AdvisorySettings,
+    /// Which other scanners there are.
+    pub(crate) scanners: ScannerSettings,
     /// Which destinations of replication other deployments have.
     pub(crate) peers: PeerSettings,
     /// Where it listens.
@@ -147,6 +152,7 @@ impl Config {
             registry: Registry::read(&values)?,
             upstreams: Upstreams::read(&values)?,
             advisories: advisories::read(&values)?,
+            scanners: scanners::read(&values)?,
             peers: peers::read(&values)?,
             public: Public::read(&values, &listeners)?,
             console: Console::read(&values)?,

@@ -118,6 +118,8 @@ fn a_whole_file_and_its_defaults() {
         scan_concurrency = 3
         advisory_source = ["name=debian,kind=osv,location=/advisories,licence=CC0-1.0"]
         advisory_interval = "2h"
+        scanner = ["name=trivy,url=https://trivy.example,registry=http://localhost:80,timeout=5m"]
+        scanner_for = ["*=trivy", "111122223333:team=builtin"]
         repositories_per_registry = 20
         images_per_repository = 30
         api_throttling = "20"
@@ -184,6 +186,8 @@ fn a_whole_file_and_its_defaults() {
     let sources: Vec<&str> = config.advisories.sources.iter().map(|source| &*source.name).collect();
     assert_eq!(sources, ["debian"]);
     assert_eq!(config.advisories.interval_seconds, 2 * 3600);
+    assert_eq!(config.scanners.adapters[0].timeout_seconds, 300);
+    assert_eq!(config.scanners.choices.len(), 2);
     assert_eq!(config.registry.quotas.repositories_per_registry, 20);
     assert_eq!(config.registry.quotas.images_per_repository, 30);
     assert_eq!(config.registry.throttling, Throttling::Times(20));
@@ -268,6 +272,7 @@ fn a_whole_file_and_its_defaults() {
     assert_eq!(config.registry.scan_concurrency, 2);
     assert_eq!(config.advisories.sources, []);
     assert_eq!(config.advisories.interval_seconds, 6 * 3600);
+    assert_eq!(config.scanners, tonnage_domain::scanning::external::ScannerSettings::default());
     assert_eq!(config.registry.quotas, tonnage_domain::quotas::Quotas::ECR);
     assert_eq!(config.registry.throttling, Throttling::Off);
     assert_eq!(config.upstreams.registries, UpstreamSettings::default());
@@ -445,6 +450,13 @@ fn endpoints_are_names_of_listeners() {
     for text in ["127.0.0.1:1", "=127.0.0.1:1", "a/=127.0.0.1:1", "a b=127.0.0.1:1", "a=here"] {
         check_endpoints(listen, &[text], Err("is not an endpoint"));
     }
+}
+
+#[test]
+fn scanners_are_named_before_they_are_chosen() {
+    check_file_refused("scanner = [\"name=a\"]", &["`scanner`", "url is missing"]);
+    check_file_refused("scanner_for = [\"*=a\"]", &["`scanner_for`", "no scanner named a"]);
+    check_file_refused("scanner_for = [\"a\"]", &["`scanner_for`", "is not a registry"]);
 }
 
 #[test]

@@ -22,8 +22,6 @@ const LIMITS: Limits = Limits { connect: Duration::from_secs(10), head: Duration
 const SILENCE: Duration = Duration::from_secs(60);
 /// How long the whole may take.
 const TIME: Duration = Duration::from_secs(3 * 3600);
-/// Bytes of a file. The dump of all of OSV has about 1 GiB.
-const BYTES_MAX: u64 = 16 << 30;
 /// Redirects that are followed; each passes the guard again.
 const REDIRECTS_MAX: u32 = 5;
 /// Bytes of a header that is kept.
@@ -47,7 +45,7 @@ impl GuardedDownloads {
         Ok(Self { client: client.with_limits(LIMITS), directory })
     }
 
-    async fn get(&self, url: &str, known: &Known) -> Result<Fetched> {
+    async fn get(&self, url: &str, known: &Known, bytes_max: u64) -> Result<Fetched> {
         let mut uri: Uri = url.parse().context("the location is no URL")?;
         for _ in 0..=REDIRECTS_MAX {
             let mut request = Request::get(uri.clone()).header(USER_AGENT, "tonnage");
@@ -81,8 +79,8 @@ impl GuardedDownloads {
             {
                 let Ok(data) = frame?.into_data() else { continue };
                 bytes += data.len() as u64;
-                if bytes > BYTES_MAX {
-                    bail!("it has more than {BYTES_MAX} bytes");
+                if bytes > bytes_max {
+                    bail!("it has more than {bytes_max} bytes");
                 }
                 file = tokio::task::spawn_blocking(move || file.write_all(&data).map(|()| file))
                     .await??;
@@ -98,9 +96,10 @@ impl Downloads for GuardedDownloads {
         &'a self,
         url: &'a str,
         known: &'a Known,
+        bytes_max: u64,
     ) -> BoxFuture<'a, Result<Fetched, String>> {
         Box::pin(async move {
-            let fetched = timeout(TIME, self.get(url, known)).await;
+            let fetched = timeout(TIME, self.get(url, known, bytes_max)).await;
             fetched
                 .unwrap_or_else(|_| Err(anyhow!("it takes more than three hours")))
                 .map_err(|error| format!("{url} cannot be fetched: {error:#}"))

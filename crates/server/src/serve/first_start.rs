@@ -91,6 +91,7 @@ pub(super) async fn open(directory: &DataDirectory, config: &Config) -> Result<O
             pull_through_validity: config.upstreams.validity.clone(),
             pull_through_whole_images: config.upstreams.whole_images,
             advisories: config.advisories.clone(),
+            scanners: config.scanners.clone(),
             ..Settings::default()
         },
         account: config.registry.account,

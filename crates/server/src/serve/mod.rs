@@ -17,6 +17,7 @@ mod outbound;
 mod peers;
 mod registries;
 mod respond;
+mod scanners;
 mod signals;
 pub(crate) mod tls;
 
@@ -91,6 +92,7 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
     app.set_documents(Arc::new(outbound::GuardedDocuments::new(client.clone(), &config.outbound)));
     let downloads = downloads::GuardedDownloads::new(client.clone(), directory.layout())?;
     app.set_downloads(Arc::new(downloads));
+    app.set_adapters(Arc::new(scanners::GuardedAdapters::new(client.clone())));
     let registries = Arc::new(registries::GuardedRegistries::new(client, &config.outbound));
     app.set_peers(Arc::clone(&registries) as Arc<dyn Peers>);
     app.set_upstreams(registries);

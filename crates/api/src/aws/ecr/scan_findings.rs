@@ -195,6 +195,9 @@ impl BasicFinding {
                 add(&format!("CVSS{major}_SCORE"), format!("{:.1}", vector.score()));
             }
         }
+        if let Some(scanner) = &finding.scanner {
+            add("tonnage:scanner", scanner.clone());
+        }
         // The model has no status of basic findings.
         for (key, value) in remarks(stored.suppression.as_ref()) {
             add(&key, value);
@@ -241,7 +244,7 @@ struct Details {
     cvss: Vec<Cvss>,
     reference_urls: Vec<String>,
     related_vulnerabilities: Vec<String>,
-    source: &'static str,
+    source: String,
     source_url: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     vendor_created_at: Option<f64>,
@@ -283,7 +286,8 @@ struct Package {
     #[serde(skip_serializing_if = "String::is_empty")]
     file_path: String,
     name: String,
-    package_manager: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    package_manager: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     release: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -313,8 +317,8 @@ impl Package {
 }
 
 /// botocore `inspector2`, shape `PackageManager`.
-fn manager(package_type: PackageType) -> &'static str {
-    match package_type {
+fn manager(package_type: PackageType) -> Option<&'static str> {
+    Some(match package_type {
         PackageType::Deb | PackageType::Apk | PackageType::Rpm => "OS",
         PackageType::Npm => "NODEPKG",
         PackageType::PyPi => "PYTHONPKG",
@@ -324,7 +328,8 @@ fn manager(package_type: PackageType) -> &'static str {
         PackageType::Gem => "GEMSPEC",
         PackageType::Composer => "COMPOSER",
         PackageType::NuGet => "DOTNET_CORE",
-    }
+        PackageType::Generic => return None,
+    })
 }
 
 #[derive(Serialize)]
@@ -427,7 +432,7 @@ fn details(finding: &Finding, platform: &str) -> Details {
         cvss: finding.vectors.iter().map(Cvss::new).collect(),
         reference_urls: finding.references.clone(),
         related_vulnerabilities: related.into_iter().map(str::to_owned).collect(),
-        source: scanning::source(finding, platform),
+        source: scanning::source(finding, platform).to_owned(),
         source_url: finding.uri.clone(),
         vendor_created_at: seconds(finding.published),
         vendor_severity: finding.vendor_severity.map(Severity::as_str),

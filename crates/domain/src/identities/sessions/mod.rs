@@ -55,6 +55,10 @@ pub enum SessionKind {
     /// The user or root itself.
     #[serde(rename = "c")]
     Caller,
+    /// Whoever a service lets do a part of what it may do itself: a scanner that reads one image.
+    /// Only authorization tokens carry it; it has no row and is no credential of STS.
+    #[serde(rename = "x")]
+    Service,
 }
 
 /// What a session is. The names are short because they travel in every request.
@@ -161,6 +165,24 @@ impl Session {
         }
     }
 
+    /// A part of what a service may do, by this policy.
+    pub(crate) fn of_service(policy: String, issued_at: Millis, expires_at: Millis) -> Self {
+        Self {
+            kind: SessionKind::Service,
+            principal_id: 0,
+            name: String::new(),
+            issued_at: issued_at.0,
+            expires_at: expires_at.0,
+            policy: Some(policy),
+            policy_arns: Vec::new(),
+            tags: Vec::new(),
+            transitive: Vec::new(),
+            source_key: None,
+            source_identity: None,
+            provider: None,
+        }
+    }
+
     /// How much of what a session may carry it carries, in percent.
     ///
     /// # Errors
@@ -201,6 +223,9 @@ impl Session {
         tx: &mut Tx,
         access_key_id: Option<String>,
     ) -> Result<Principal> {
+        if self.kind == SessionKind::Service {
+            return Err(invalid_token());
+        }
         let mut principal = get_principal(tx, self.principal_id, access_key_id).await?;
         let base_arn = principal.arn.clone();
         let base_unique_id = principal.unique_id.clone();
@@ -223,7 +248,7 @@ impl Session {
                     format!("arn:{partition}:sts::{account}:federated-user/{}", self.name);
                 principal.unique_id = format!("{account}:{}", self.name);
             }
-            SessionKind::Caller => {}
+            SessionKind::Caller | SessionKind::Service => {}
         }
         principal.session =
             Some(Arc::new(SessionPrincipal { session: self, base_arn, base_unique_id }));

@@ -242,6 +242,8 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "HeadBlob"
         | "ListAccounts"
         | "ListAdvisorySources"
+        | "ListScanners"
+        | "TestScanner"
         | "ListCatalog"
         | "GetImageSbom"
         | "ListImageReferrers"

@@ -1,5 +1,6 @@
 //! Scanning of images: which are scanned when, what is found, and what is told of it.
 
+mod external;
 mod public;
 mod suppression;
 mod world;

@@ -203,3 +203,89 @@ proptest! {
         let _ = read_all(&archive, LIMITS);
     }
 }
+
+/// A tar archive of these files.
+fn tarred(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut writer = tar::Builder::new(Vec::new());
+    for (name, bytes) in files {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o644);
+        writer.append_data(&mut header, name, *bytes).expect("a file");
+    }
+    writer.into_inner().expect("an archive")
+}
+
+fn gzipped(bytes: &[u8]) -> Vec<u8> {
+    let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    writer.write_all(bytes).expect("bytes");
+    writer.finish().expect("gzip")
+}
+
+fn zstandard(bytes: &[u8]) -> Vec<u8> {
+    zstd::encode_all(bytes, 1).expect("zstd")
+}
+
+/// What a file with these bytes comes to.
+fn read_file(bytes: &[u8], limits: Limits) -> Result<Vec<Named>, String> {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), bytes).expect("its bytes");
+    let mut files = Vec::new();
+    let each = |file: BundleFile| {
+        files.push((file.name, file.bytes));
+        true
+    };
+    let handed = read(file.path(), limits, each).map_err(|error| error.to_string())?;
+    assert_eq!(handed, files.len());
+    Ok(files)
+}
+
+#[test]
+fn archives_are_read_like_zips() {
+    let (small, large) = ([b'a'; 10], [b'b'; 101]);
+    let files: [(&str, &[u8]); 4] =
+        [("A-1.json", &small), ("README", &small), ("x/B:2.JSON", &large), ("c.json", &small)];
+    let plain = tarred(&files);
+    let expected = [("A-1.json", true), ("x/B:2.JSON", false), ("c.json", true)];
+    for archive in [plain.clone(), gzipped(&plain), zstandard(&plain), zipped(&files)] {
+        assert_eq!(names(&read_file(&archive, LIMITS).expect("files")), expected);
+    }
+    let mut stopped = 0;
+    let each = |_: BundleFile| {
+        stopped += 1;
+        false
+    };
+    assert_eq!(read_tar(&plain[..], LIMITS, each).expect("one file"), 1);
+    assert_eq!(stopped, 1);
+}
+
+#[test]
+fn hostile_archives() {
+    let small: &[u8] = &[b'a'; 90];
+    let plain = tarred(&[("a.json", small), ("b.json", small)]);
+    let many: Vec<(String, &[u8])> = (0..6).map(|n| (format!("{n}.json"), small)).collect();
+    let many: Vec<(&str, &[u8])> = many.iter().map(|(name, bytes)| (&**name, *bytes)).collect();
+    let zipped_bomb = gzipped(&tarred(&[("zeros", &vec![0; 4 << 20])]));
+    let mut header = tarred(&[("a.json", small)]);
+    header[130] ^= 0xff;
+    let mut damaged = gzipped(&plain);
+    let end = damaged.len() - 8;
+    damaged[end] ^= 0xff;
+    let cut = |bytes: Vec<u8>| bytes[..bytes.len() - 20].to_vec();
+    for (what, bytes, expected) in [
+        ("too many", tarred(&many), "more than 5 entries"),
+        ("too much", plain.clone(), "more than 100 bytes"),
+        ("a bomb", zipped_bomb, "more than"),
+        ("a damaged header", header, "no readable archive"),
+        ("a wrong checksum", damaged, "no readable archive"),
+        ("a cut gzip", cut(gzipped(&plain)), "no readable archive"),
+        ("a cut zstd", cut(zstandard(&plain)), "no readable archive"),
+        ("a cut archive", plain[..600].to_vec(), "no readable archive"),
+        ("something else in gzip", gzipped(b"hello"), "no readable archive"),
+        ("something else", b"hello".to_vec(), "no readable zip"),
+    ] {
+        let limits = Limits { total_bytes: if what == "too much" { 100 } else { 1_000 }, ..LIMITS };
+        let error = read_file(&bytes, limits).expect_err(what);
+        assert!(error.contains(expected), "{what}: {error}");
+    }
+}

@@ -85,7 +85,8 @@ impl Scheme {
             PackageType::Deb => Self::Debian,
             PackageType::Apk => Self::Apk,
             PackageType::Rpm => Self::Rpm,
-            PackageType::Npm | PackageType::Cargo => Self::SemVer,
+            // Of a package of no ecosystem no advisory speaks.
+            PackageType::Npm | PackageType::Cargo | PackageType::Generic => Self::SemVer,
             PackageType::PyPi => Self::Pep440,
             PackageType::Go => Self::Go,
             PackageType::Maven => Self::Maven,
