@@ -15,9 +15,10 @@ use super::vex::Vex;
 use super::{RegistryScanningConfiguration, ScanFrequency, ScanType, matching, rematch};
 use crate::advisories::{self, Sequence};
 use crate::app::{App, Settings};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, chain};
 use crate::events::{self, Event};
 use crate::execute::{Tx, execute};
+use crate::gallery::config;
 use crate::images::ImageStatus;
 use crate::jobs::{Job, Limits, Next, Run};
 use crate::names::{AccountId, Digest};
@@ -65,6 +66,8 @@ struct Outcome {
     status: ScanStatus,
     description: String,
     platform: String,
+    /// The architecture that the image's configuration names; may be empty.
+    architecture: String,
     findings: Vec<Finding>,
     subjects: BTreeMap<Subject<'static>, String>,
     /// How new the advisories were, where they were asked.
@@ -77,6 +80,7 @@ impl Outcome {
             status,
             description: description.into(),
             platform: String::new(),
+            architecture: String::new(),
             findings: Vec::new(),
             subjects: BTreeMap::new(),
             newest: None,
@@ -184,6 +188,7 @@ impl ScanImage {
         let wanted =
             configuration.effective(repository.address.name.as_str(), repository.scan_on_push);
         let is_continuous = wanted.frequency == ScanFrequency::ContinuousScan;
+        let architecture = architecture(run.app, &mut tx, repository, self.image_id).await;
         drop(tx);
         let platform = matching::platform(inventory.os.as_ref());
         if !matched.unknown.is_empty() && matched.findings.is_empty() {
@@ -208,6 +213,7 @@ impl ScanImage {
             status,
             description: description.to_owned(),
             platform,
+            architecture,
             findings: matched.findings,
             subjects: matched.subjects,
             newest: Some(newest),
@@ -274,6 +280,13 @@ impl ScanImage {
             source_updated_at: advisories::updated_at(&mut tx).await?,
             findings: &outcome.findings,
         };
+        if !outcome.architecture.is_empty() {
+            tx.execute(
+                "UPDATE image_scans SET architecture = $3 WHERE image_id = $1 AND scan_type = $2",
+                params![self.image_id, self.scan_type.as_str(), outcome.architecture.as_str()],
+            )
+            .await?;
+        }
         let address = &image.repository.address;
         let Some(scanned) = ScannedImage::load(&mut tx, address, self.image_id).await? else {
             run.commit(tx).await?;
@@ -327,6 +340,24 @@ impl ScanImage {
         };
         events::publish_now(tx, app, image.repository.registry_id, &event).await
     }
+}
+
+/// The architecture that the configuration of an image names; nothing of it is so important that a
+/// scan should fail for it.
+async fn architecture(app: &App, tx: &mut Tx, repository: &Repository, image_id: i64) -> String {
+    /// Bytes of one; the longest of Go's has eight.
+    const BYTES_MAX: usize = 64;
+    let config = match config::read(app, tx, repository, image_id).await {
+        Ok(config) => config.unwrap_or_default(),
+        Err(error) => {
+            let error = chain(&error);
+            tracing::warn!(image_id, error, "the configuration of an image cannot be read");
+            return String::new();
+        }
+    };
+    let named = config.platform.split('/').nth(1).unwrap_or_default();
+    let is_name = named.len() <= BYTES_MAX && named.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_name { named.to_owned() } else { String::new() }
 }
 
 /// What is told of a scan that is done, with a remark that may be empty.

@@ -7,12 +7,14 @@ mod backups;
 pub(crate) mod client;
 pub(crate) mod events;
 pub(crate) mod image_shares;
+pub(crate) mod images;
 mod jobs;
 mod public;
 pub(crate) mod pull_through;
 pub(crate) mod replication;
 mod repositories;
 pub(crate) mod server;
+pub(crate) mod vex;
 
 use std::io;
 use std::os::fd::AsRawFd as _;
