@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -9,11 +10,14 @@ from botocore.exceptions import ClientError
 
 from harness import aws
 from harness.aws import CommandLine, failure
+from harness.http import MANIFEST_TYPE, digest_of
 from harness.server import ACCOUNT, REGION
-from harness.tools import wait_until
+from harness.tools import run, wait_until
 from test_scanning import DEBIAN_FILES, NPM_FILES, PATIENCE, ScanningServer, layer, push, scanning, wait_for
 
 __all__ = ["scanning"]
+
+OPENVEX = "application/vnd.openvex+json"
 
 
 def equals(name: str, value: str) -> dict[str, Any]:
@@ -124,3 +128,99 @@ def test_the_command_line(scanning: ScanningServer, cli: CommandLine) -> None:
     prepared(scanning)
     told = cli.json(scanning, "inspector2", "list-findings", "--max-results", "1")
     assert len(told["findings"]) == 1
+
+
+def test_a_vex_document_beside_an_image(scanning: ScanningServer) -> None:
+    ecr, inspector = prepared(scanning)
+    registry = aws.registry(scanning, ecr)
+    (image,) = ecr.describe_images(repositoryName="app")["imageDetails"]
+    digest, size = image["imageDigest"], len(registry.get_manifest("app", "v1").expect(200).body)
+    document = json.dumps(
+        {
+            "@context": "https://openvex.dev/ns/v0.2.0",
+            "@id": "https://example.com/vex/1",
+            "author": "the makers",
+            "timestamp": "2026-01-01T00:00:00Z",
+            "version": 1,
+            "statements": [
+                {
+                    "vulnerability": {"name": "CVE-2026-0003"},
+                    "products": [{"@id": f"pkg:oci/app@{digest}", "subcomponents": [{"@id": "pkg:npm/left-pad"}]}],
+                    "status": "not_affected",
+                    "justification": "vulnerable_code_not_present",
+                }
+            ],
+        }
+    ).encode()
+    registry.push_blob("app", b"{}").expect(201)
+    registry.push_blob("app", document).expect(201)
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST_TYPE,
+        "artifactType": OPENVEX,
+        "config": {"mediaType": "application/vnd.oci.empty.v1+json", "digest": digest_of(b"{}"), "size": 2},
+        "layers": [{"mediaType": OPENVEX, "digest": digest_of(document), "size": len(document)}],
+        "subject": {"mediaType": MANIFEST_TYPE, "digest": digest, "size": size},
+    }
+    content = json.dumps(manifest).encode()
+    registry.push_manifest("app", digest_of(content), content).expect(201)
+
+    def suppressed() -> list[dict[str, Any]]:
+        told: list[dict[str, Any]] = inspector.list_findings(filterCriteria=equals("findingStatus", "SUPPRESSED"))[
+            "findings"
+        ]
+        return told
+
+    wait_until(lambda: bool(suppressed()), PATIENCE, "the finding is suppressed")
+    (finding,) = suppressed()
+    assert finding["packageVulnerabilityDetails"]["vulnerabilityId"] == "CVE-2026-0003"
+    tags = finding["resources"][0]["tags"]
+    assert tags["tonnage:vex-status"] == "not_affected"
+    assert tags["tonnage:suppression-reason"] == "vulnerable_code_not_present"
+    assert tags["tonnage:suppressed-by"].endswith(digest_of(content))
+
+
+def test_a_vex_document_of_the_registry(scanning: ScanningServer) -> None:
+    ecr, inspector = prepared(scanning)
+    here = ("--data-dir", scanning.data)
+    product = {"@id": "pkg:oci/app?repository_url=any.example.com/app", "subcomponents": [{"@id": "pkg:npm/left-pad"}]}
+    document = {
+        "@context": "https://openvex.dev/ns/v0.2.0",
+        "@id": "https://example.com/vex/2",
+        "author": "the makers",
+        "timestamp": "2026-01-01T00:00:00Z",
+        "version": 1,
+        "statements": [
+            {
+                "vulnerability": {"name": "CVE-2026-0003"},
+                "products": [product],
+                "status": "not_affected",
+                "justification": "vulnerable_code_not_present",
+            }
+        ],
+    }
+    file = scanning.directory / "known.openvex.json"
+    file.write_text(json.dumps(document))
+    assert "1 statements" in run(scanning.binary, "vex", "put", file, *here).stdout
+
+    def suppressed() -> list[str]:
+        found = inspector.list_findings(filterCriteria=equals("findingStatus", "SUPPRESSED"))["findings"]
+        return [finding["packageVulnerabilityDetails"]["vulnerabilityId"] for finding in found]
+
+    wait_until(lambda: suppressed() == ["CVE-2026-0003"], PATIENCE, "the finding is suppressed")
+    [finding] = inspector.list_findings(filterCriteria=equals("findingStatus", "SUPPRESSED"))["findings"]
+    [resource] = finding["resources"]
+    assert resource["tags"]["tonnage:suppressed-by"].endswith(":vex-document/known.openvex.json")
+    assert resource["details"]["awsEcrContainerImage"]["architecture"] == "amd64"
+    [listed] = inspector.list_findings(
+        filterCriteria={**equals("ecrImageArchitecture", "amd64"), **equals("vulnerabilityId", "CVE-2026-0003")}
+    )["findings"]
+    assert listed["findingArn"] == finding["findingArn"]
+    assert "known.openvex.json" in run(scanning.binary, "vex", "list", *here).stdout
+    assert json.loads(run(scanning.binary, "vex", "show", "known.openvex.json", *here).stdout) == document
+    told = json.loads(run(scanning.binary, "images", "findings", "app", "v1", "--json", *here).stdout)
+    assert {found["name"]: found["status"] for found in told["findings"]}["CVE-2026-0003"] == "SUPPRESSED"
+    assert [package["layer"] for found in told["findings"] for package in found["packages"]] == [1, 0]
+    run(scanning.binary, "vex", "delete", "known.openvex.json", *here)
+    wait_until(lambda: suppressed() == [], PATIENCE, "it counts again")
+    assert ecr.describe_images(repositoryName="app")["imageDetails"]

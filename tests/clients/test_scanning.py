@@ -226,3 +226,69 @@ def test_enhanced_scans_follow_the_advisories(scanning: ScanningServer) -> None:
         return "CVE-2026-0009 - bash" in names and len(names) == 3
 
     wait_until(is_found, 90, "the new advisory is a finding")
+
+
+def referrers(registry: Registry, name: str, digest: str, query: str = "") -> list[dict[str, Any]]:
+    """What refers to an image, as the referrers API tells it."""
+    answer = registry.send("GET", f"/v2/{name}/referrers/{digest}{query}").expect(200)
+    return answer.json()["manifests"]
+
+
+def test_images_by_package_and_bills_beside_them(scanning: ScanningServer) -> None:
+    ecr = aws.client(scanning)
+    registry = aws.registry(scanning, ecr)
+    here = ("--data-dir", scanning.data)
+
+    def tonnage(*arguments: str) -> str:
+        return run(scanning.binary, "images", *arguments, *here).stdout
+
+    def found(*arguments: str) -> list[tuple[str, list[str], str]]:
+        lines = tonnage("find", "--json", *arguments).splitlines()
+        images = [json.loads(line) for line in lines]
+        return [(image["repository"], image["tags"], image["packages"][0]["version"]) for image in images]
+
+    rule = {"scanFrequency": "SCAN_ON_PUSH", "repositoryFilters": [{"filter": "*", "filterType": "WILDCARD"}]}
+    ecr.put_registry_scanning_configuration(scanType="ENHANCED", rules=[rule])
+    assert "No bills" in tonnage("sbom-on-push")
+    assert "cyclonedx-1.6 (prod/*)" in tonnage("sbom-on-push", "--format", "cyclonedx-1.6", "--repository", "prod/*")
+    for name in ("prod/web", "test/web"):
+        ecr.create_repository(repositoryName=name)
+    digest = push(scanning, ecr, "prod/web", "v1", layer(DEBIAN_FILES), layer(NPM_FILES))
+    other = push(scanning, ecr, "test/web", "v2", layer(DEBIAN_FILES))
+    for name, tag in (("prod/web", "v1"), ("test/web", "v2")):
+        wait_for(ecr, name, tag, "COMPLETE")
+
+    assert found("--package", "openssl", "--below", "3.0.15") == [
+        ("test/web", ["v2"], "3.0.9-1"),
+        ("prod/web", ["v1"], "3.0.9-1"),
+    ]
+    assert found("--package", "openssl", "--below", "3.0.9") == []
+    assert found("--package", "left-pad", "--ecosystem", "npm") == [("prod/web", ["v1"], "1.3.0")]
+    assert found("--package", "openssl", "--pulled-since", "7d") == []
+    registry.get_manifest("prod/web", "v1").expect(200)
+    wait_until(
+        lambda: found("--package", "openssl", "--pulled-since", "7d") == [("prod/web", ["v1"], "3.0.9-1")],
+        PATIENCE,
+        "the pull is recorded",
+    )
+    assert "prod/web@sha256:" in tonnage("find", "--package", "openssl", "--tag", "v1")
+    refused = run(scanning.binary, "images", "find", "--package", "x", "--ecosystem", "deb", *here, status=-1)
+    assert "is no ecosystem" in refused.stderr
+
+    wait_until(lambda: referrers(registry, "prod/web", digest), PATIENCE, "the bill is attached")
+    [referrer] = referrers(registry, "prod/web", digest, "?artifactType=application/vnd.cyclonedx%2Bjson")
+    manifest = registry.get_manifest("prod/web", referrer["digest"]).expect(200).json()
+    assert manifest["artifactType"] == referrer["artifactType"] == "application/vnd.cyclonedx+json"
+    assert manifest["subject"]["digest"] == digest
+    [blob] = manifest["layers"]
+    bill = json.loads(registry.get_blob("prod/web", blob["digest"]).expect(200).body)
+    assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
+    assert {"libssl3", "bash", "left-pad"} <= {component["name"] for component in bill["components"]}
+    assert json.loads(tonnage("sbom", "prod/web", "v1")) == bill
+    assert "is attached already" in tonnage("sbom", "prod/web", "v1", "--attach")
+
+    assert referrers(registry, "test/web", other) == []
+    assert "was attached" in tonnage("sbom", "test/web", "v2", "--format", "spdx-2.3", "--attach")
+    [referrer] = referrers(registry, "test/web", other)
+    assert referrer["artifactType"] == "application/spdx+json"
+    assert "No bills" in tonnage("sbom-on-push", "--off")

@@ -169,15 +169,22 @@ use crate::repositories::put_sparse_manifests::PutSparseManifests;
 use crate::repositories::rename::RenameRepository;
 use crate::resource_tags::{ListTagsForResource, TagResource, UntagResource};
 use crate::scanning::batch_get_repository_scanning_configuration::BatchGetRepositoryScanningConfiguration;
+use crate::scanning::describe_finding_origins::DescribeFindingOrigins;
 use crate::scanning::describe_image_scan_findings::DescribeImageScanFindings;
 use crate::scanning::external::operations::{ListScanners, TestScanner};
-use crate::scanning::get_image_sbom::GetImageSbom;
+use crate::scanning::find_images::FindImages;
 use crate::scanning::index_image_layers::IndexImageLayers;
 use crate::scanning::put_image_scanning_configuration::PutImageScanningConfiguration;
 use crate::scanning::registry_scanning_configuration::{
     GetRegistryScanningConfiguration, PutRegistryScanningConfiguration,
 };
+use crate::scanning::sboms::attach_image_sbom::AttachImageSbom;
+use crate::scanning::sboms::configuration::{GetSbomConfiguration, PutSbomConfiguration};
+use crate::scanning::sboms::get_image_sbom::GetImageSbom;
 use crate::scanning::start_image_scan::StartImageScan;
+use crate::scanning::vex_documents::{
+    DeleteVexDocument, GetVexDocument, ListVexDocuments, PutVexDocument,
+};
 use crate::scrub::operations::{DescribeScrub, StartScrub};
 use crate::secrets::create_secret::CreateSecret;
 use crate::secrets::delete_secret::DeleteSecret;
@@ -441,6 +448,7 @@ pub const OPERATIONS: &[Entry] = &[
     GetCallerIdentity::ENTRY,
     ActivateImage::ENTRY,
     ArchiveReferrers::ENTRY,
+    AttachImageSbom::ENTRY,
     AttachSignature::ENTRY,
     BrowseGallery::ENTRY,
     CancelJob::ENTRY,
@@ -467,6 +475,7 @@ pub const OPERATIONS: &[Entry] = &[
     ExpireImages::ENTRY,
     ExpireReferrers::ENTRY,
     ExplainPolicy::ENTRY,
+    FindImages::ENTRY,
     FindMirror::ENTRY,
     GetAccountLimit::ENTRY,
     GetReplicationRefinements::ENTRY,
@@ -475,6 +484,13 @@ pub const OPERATIONS: &[Entry] = &[
     GetManifest::ENTRY,
     GetPublicRepositorySettings::ENTRY,
     GetPullStatistics::ENTRY,
+    DescribeFindingOrigins::ENTRY,
+    GetSbomConfiguration::ENTRY,
+    GetVexDocument::ENTRY,
+    ListVexDocuments::ENTRY,
+    PutVexDocument::ENTRY,
+    DeleteVexDocument::ENTRY,
+    PutSbomConfiguration::ENTRY,
     GetRepositoryLogo::ENTRY,
     HeadBlob::ENTRY,
     IndexImageLayers::ENTRY,

@@ -123,6 +123,21 @@ pub const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../migrations/0100_console_sessions.sql"),
     },
     Migration {
+        version: 101,
+        name: "packages_by_name",
+        sql: include_str!("../migrations/0101_packages_by_name.sql"),
+    },
+    Migration {
+        version: 102,
+        name: "vex_documents",
+        sql: include_str!("../migrations/0102_vex_documents.sql"),
+    },
+    Migration {
+        version: 103,
+        name: "scanned_architecture",
+        sql: include_str!("../migrations/0103_scanned_architecture.sql"),
+    },
+    Migration {
         version: 104,
         name: "records_by_account",
         sql: include_str!("../migrations/0104_records_by_account.sql"),

@@ -20,12 +20,13 @@ pub struct ServicePrincipal {
     policy: &'static str,
 }
 
-/// ECR itself, which carries out lifecycle policies, restores archived images, signs and scans. AWS has no
+/// ECR itself, which carries out lifecycle policies, restores archived images, signs, scans and
+/// attaches bills of materials. AWS has no
 /// service-linked role for this.
 pub const ECR: ServicePrincipal = ServicePrincipal {
     name: "ecr.amazonaws.com",
     linked_role: None,
-    policy: r#"{"Version":"2012-10-17","Statement":[{"Sid":"LifecyclePolicies","Effect":"Allow","Action":["ecr:BatchDeleteImage","ecr:UpdateImageStorageClass","ecr:PutImage","ecr:BatchGetImage","ecr:BatchCheckLayerAvailability","ecr:GetDownloadUrlForLayer"],"Resource":"arn:*:ecr:*:*:repository/*"}]}"#,
+    policy: r#"{"Version":"2012-10-17","Statement":[{"Sid":"LifecyclePolicies","Effect":"Allow","Action":["ecr:BatchDeleteImage","ecr:UpdateImageStorageClass","ecr:PutImage","ecr:BatchGetImage","ecr:BatchCheckLayerAvailability","ecr:GetDownloadUrlForLayer","tonnage:AttachImageSbom"],"Resource":"arn:*:ecr:*:*:repository/*"}]}"#,
 };
 
 /// What copies images to other registries. Source: Amazon ECR user guide, "Amazon ECR

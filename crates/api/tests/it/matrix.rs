@@ -78,8 +78,18 @@ use tonnage_domain::replication::retry::RetryReplication;
 use tonnage_domain::repositories::RepositoryAddress;
 use tonnage_domain::repositories::put_sparse_manifests::PutSparseManifests;
 use tonnage_domain::repositories::rename::RenameRepository;
+use tonnage_domain::scanning::describe_finding_origins::DescribeFindingOrigins;
 use tonnage_domain::scanning::external::operations::{ListScanners, TestScanner};
-use tonnage_domain::scanning::get_image_sbom::{Format, GetImageSbom};
+use tonnage_domain::scanning::find_images::FindImages;
+use tonnage_domain::scanning::sboms::Format;
+use tonnage_domain::scanning::sboms::attach_image_sbom::AttachImageSbom;
+use tonnage_domain::scanning::sboms::configuration::{
+    GetSbomConfiguration, PutSbomConfiguration, SbomConfiguration,
+};
+use tonnage_domain::scanning::sboms::get_image_sbom::GetImageSbom;
+use tonnage_domain::scanning::vex_documents::{
+    DeleteVexDocument, GetVexDocument, ListVexDocuments, PutVexDocument,
+};
 
 use tonnage_domain::advisories::operations::{ListAdvisorySources, SyncAdvisories};
 use tonnage_domain::scrub::operations::{DescribeScrub, StartScrub};
@@ -439,6 +449,53 @@ async fn administrate(asking: &Asking, operation: &str) -> String {
             };
             let page = PageRequest { after: None, limit: 1 };
             asking.run(ListReplications { repository, page }).await
+        }
+        "FindImages" => {
+            let operation = FindImages {
+                package: "openssl".to_owned(),
+                ecosystem: None,
+                below: None,
+                at_least: None,
+                repository_prefix: None,
+                tag: None,
+                pulled_since: None,
+                page: PageRequest { after: None, limit: 1 },
+            };
+            asking.run(operation).await
+        }
+        "AttachImageSbom" => {
+            let repository = RepositoryAddress {
+                account: management_account,
+                region: asking.registry.app.default_region.clone(),
+                name: RepositoryName::parse("app").unwrap(),
+            };
+            let id = ImageIdentifier { digest: Some(Digest::parse(DIGEST).unwrap()), tag: None };
+            asking.run(AttachImageSbom { repository, id, format: Format::Spdx2_3 }).await
+        }
+        "GetVexDocument" => asking.run(GetVexDocument { name: "known".to_owned() }).await,
+        "DeleteVexDocument" => asking.run(DeleteVexDocument { name: "known".to_owned() }).await,
+        "ListVexDocuments" => {
+            let page = PageRequest { after: None, limit: 1 };
+            asking.run(ListVexDocuments { page }).await
+        }
+        "PutVexDocument" => {
+            let (name, document) = ("known".to_owned(), "{}".to_owned());
+            asking.run(PutVexDocument { name, document }).await
+        }
+        "DescribeFindingOrigins" => {
+            let repository = RepositoryAddress {
+                account: management_account,
+                region: asking.registry.app.default_region.clone(),
+                name: RepositoryName::parse("app").unwrap(),
+            };
+            let id = ImageIdentifier { digest: Some(Digest::parse(DIGEST).unwrap()), tag: None };
+            let page = PageRequest { after: None, limit: 1 };
+            asking.run(DescribeFindingOrigins { repository, id, page }).await
+        }
+        "GetSbomConfiguration" => asking.run(GetSbomConfiguration).await,
+        "PutSbomConfiguration" => {
+            let configuration = SbomConfiguration::new(&[], Vec::new()).unwrap();
+            asking.run(PutSbomConfiguration { configuration }).await
         }
         "GetImageSbom" => {
             let repository = RepositoryAddress {

@@ -95,6 +95,7 @@ const REFERENCES: &[Reference] = &[
     },
     reference!("closed_findings"."image_id" => "images"."id"),
     reference!("finding_filters"."registry_id" => "registries"."id"),
+    reference!("vex_documents"."registry_id" => "registries"."id"),
     reference!("image_packages"."image_id" => "images"."id"),
     reference!("image_packages"."package_version_id" => "package_versions"."id"),
     reference!("signing_authorities"."account_id" => "accounts"."id"),

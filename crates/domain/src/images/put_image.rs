@@ -118,9 +118,8 @@ impl Operation for PutImage {
             }
         }
         let new = NewImage { manifest: &manifest, bytes: &self.manifest, digest: &digest };
-        let Stored { image_id, changes } =
-            store(&mut tx, &call, (&repository, &domain), new, movable).await?;
-        if changes.is_empty() && self.rules == UploadRules::LayerParts {
+        let stored = store(&mut tx, &call, (&repository, &domain), new, movable).await?;
+        if stored.changes.is_empty() && self.rules == UploadRules::LayerParts {
             let tag = self.tags.first().map_or("null", Tag::as_str);
             let exists = Error::new(
                 ErrorKind::ImageAlreadyExists,
@@ -133,21 +132,9 @@ impl Operation for PutImage {
             return call.refuse(tx, exists).await;
         }
         let media_type = manifest.media_type.as_str().to_owned();
-        replication::note(&mut tx, &call, &repository, Change::Push, &digest, &changes).await?;
-        if !changes.is_empty() {
-            signing::note(&mut tx, &call, &repository, (image_id, &manifest)).await?;
-        }
-        let tags_moved = changes.iter().flatten().count() as u64;
-        for image_tag in changes {
-            let event = Event::ImagePushed {
-                repository_name: self.repository.name.to_string(),
-                image_digest: digest.to_string(),
-                image_tag: image_tag.map(|tag| tag.to_string()),
-                manifest_media_type: media_type.clone(),
-                artifact_media_type: manifest.artifact_type.clone(),
-            };
-            events::publish(&mut tx, &call, repository.registry_id, &event).await?;
-        }
+        let image_id = stored.image_id;
+        let tags_moved = stored.changes.iter().flatten().count() as u64;
+        tell(&mut tx, &call, &repository, new, stored).await?;
         let may_miss = repository.may_be_sparse(call.app);
         let warnings =
             warnings::of(&mut tx, &repository, &manifest, image_id, &self.tags, may_miss).await?;
@@ -217,6 +204,31 @@ pub(crate) async fn store(
         changes.push(None);
     }
     Ok(Stored { image_id, changes })
+}
+
+/// Tells replication, signing and whoever follows events of what a push changed.
+pub(crate) async fn tell(
+    tx: &mut Tx,
+    call: &Call<'_>,
+    repository: &Repository,
+    NewImage { manifest, digest, .. }: NewImage<'_>,
+    Stored { image_id, changes }: Stored,
+) -> Result<()> {
+    replication::note(tx, call, repository, Change::Push, digest, &changes).await?;
+    if !changes.is_empty() {
+        signing::note(tx, call, repository, (image_id, manifest)).await?;
+    }
+    for image_tag in changes {
+        let event = Event::ImagePushed {
+            repository_name: repository.address.name.to_string(),
+            image_digest: digest.to_string(),
+            image_tag: image_tag.map(|tag| tag.to_string()),
+            manifest_media_type: manifest.media_type.as_str().to_owned(),
+            artifact_media_type: manifest.artifact_type.clone(),
+        };
+        events::publish(tx, call, repository.registry_id, &event).await?;
+    }
+    Ok(())
 }
 
 fn parse(bytes: &[u8], media_type: Option<&str>, rules: UploadRules) -> Result<Manifest> {

@@ -53,6 +53,7 @@ enum TextField {
     Title,
     ResourceType,
     ResourceId,
+    EcrImageArchitecture,
     EcrImageRegistry,
     EcrImageRepositoryName,
     EcrImageTags,
@@ -80,7 +81,7 @@ enum NumberField {
     EpssScore,
 }
 
-const TEXT_FIELDS: [(&str, TextField); 18] = [
+const TEXT_FIELDS: [(&str, TextField); 19] = [
     ("findingArn", TextField::FindingArn),
     ("awsAccountId", TextField::AwsAccountId),
     ("findingType", TextField::FindingType),
@@ -89,6 +90,7 @@ const TEXT_FIELDS: [(&str, TextField); 18] = [
     ("title", TextField::Title),
     ("resourceType", TextField::ResourceType),
     ("resourceId", TextField::ResourceId),
+    ("ecrImageArchitecture", TextField::EcrImageArchitecture),
     ("ecrImageRegistry", TextField::EcrImageRegistry),
     ("ecrImageRepositoryName", TextField::EcrImageRepositoryName),
     ("ecrImageTags", TextField::EcrImageTags),
@@ -390,6 +392,8 @@ fn image_texts(field: TextField, image: &ScannedImage) -> Option<Vec<Cow<'_, str
         TextField::ResourceType => vec!["AWS_ECR_CONTAINER_IMAGE".into()],
         TextField::ResourceId => vec![image.arn().into()],
         TextField::EcrImageRepositoryName => vec![image.repository.name.as_str().into()],
+        TextField::EcrImageArchitecture if image.architecture.is_empty() => Vec::new(),
+        TextField::EcrImageArchitecture => vec![image.architecture.as_str().into()],
         TextField::EcrImageTags => image.tags.iter().map(|tag| tag.as_str().into()).collect(),
         TextField::EcrImageHash => vec![image.digest.as_str().into()],
         _ => return None,

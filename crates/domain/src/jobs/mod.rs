@@ -58,6 +58,7 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<crate::public::domains::check::CheckPublicDomain>(),
     Kind::of::<scanning::enrol_images::EnrolImages>(),
     Kind::of::<scanning::scan_public_images::ScanPublicImages>(),
+    Kind::of::<scanning::sboms::attach_sboms::AttachSboms>(),
     Kind::of::<scanning::forget_packages::ForgetPackages>(),
     Kind::of::<scanning::rematch::RematchPackages>(),
     Kind::of::<scanning::review_findings::ExpireFilters>(),

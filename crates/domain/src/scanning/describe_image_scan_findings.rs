@@ -12,7 +12,7 @@ use crate::names::{Digest, Tag};
 use crate::pages::{Page, PageRequest};
 use crate::params;
 use crate::registries::Document as _;
-use crate::repositories::{self, RepositoryAddress};
+use crate::repositories::{self, Repository, RepositoryAddress};
 
 /// Tells what the newest scan of an image found, by the kind of scanning that the registry has now.
 ///
@@ -54,6 +54,8 @@ pub struct ScannedImage {
     pub pushed_at: Millis,
     /// When it was last pulled.
     pub last_pulled_at: Option<Millis>,
+    /// The architecture that it is for: `arm64`. May be empty.
+    pub architecture: String,
 }
 
 impl ScannedImage {
@@ -70,17 +72,26 @@ impl ScannedImage {
     ) -> Result<Option<Self>> {
         let row = tx
             .optional(
-                "SELECT digest, pushed_at, last_pulled_at FROM images WHERE id = $1",
+                "SELECT digest, pushed_at, last_pulled_at, \
+                 COALESCE((SELECT MAX(architecture) FROM image_scans \
+                 WHERE image_scans.image_id = images.id), ''), \
+                 COALESCE((SELECT MAX(platform) FROM image_children \
+                 WHERE image_children.child_image_id = images.id), '') \
+                 FROM images WHERE id = $1",
                 params![image_id],
             )
             .await?;
         let Some(row) = row else { return Ok(None) };
+        // What was scanned before configurations were read may be part of an index that knows.
+        let (own, platform): (String, String) = (row.get(3)?, row.get(4)?);
+        let of_index = platform.split('/').nth(1).unwrap_or_default();
         Ok(Some(Self {
             repository: repository.clone(),
             digest: Digest::parse(&row.get::<String>(0)?).map_err(Error::internal)?,
             tags: tags::of_image(tx, image_id).await?,
             pushed_at: row.get(1)?,
             last_pulled_at: row.get(2)?,
+            architecture: if own.is_empty() { of_index.to_owned() } else { own },
         }))
     }
 }
@@ -96,13 +107,21 @@ impl Operation for DescribeImageScanFindings {
 
     async fn run(self, call: Call<'_>) -> Result<ScanFindings> {
         let mut tx = call.read().await?;
-        let repository = repositories::get(&mut tx, &self.repository).await?;
-        let image = resolve(&mut tx, &repository, &self.id)
+        let (.., findings) = self.load(&mut tx).await?;
+        Ok(findings)
+    }
+}
+
+impl DescribeImageScanFindings {
+    /// The image's repository, its row, and what is told of its scan.
+    pub(super) async fn load(&self, tx: &mut Tx) -> Result<(Repository, i64, ScanFindings)> {
+        let repository = repositories::get(tx, &self.repository).await?;
+        let image = resolve(tx, &repository, &self.id)
             .await?
             .map_err(|_| not_found(&self.repository, &self.id))?;
         let configuration =
-            RegistryScanningConfiguration::load(&mut tx, Some(repository.registry_id)).await?;
-        let mut scan = state::find(&mut tx, image.id, configuration.scan_type)
+            RegistryScanningConfiguration::load(tx, Some(repository.registry_id)).await?;
+        let mut scan = state::find(tx, image.id, configuration.scan_type)
             .await?
             .ok_or_else(|| scan_not_found(&self.repository, &image.digest, self.id.tag.as_ref()))?;
         if image.status != ImageStatus::Active {
@@ -111,14 +130,15 @@ impl Operation for DescribeImageScanFindings {
                 .clone_into(&mut scan.description);
         }
         let findings = if scan.status.has_findings() {
-            findings::page(&mut tx, image.id, configuration.scan_type, &self.page).await?
+            findings::page(tx, image.id, configuration.scan_type, &self.page).await?
         } else {
             Page { items: Vec::new(), next: None }
         };
-        let image = ScannedImage::load(&mut tx, &self.repository, image.id)
+        let id = image.id;
+        let image = ScannedImage::load(tx, &self.repository, id)
             .await?
             .ok_or_else(|| Error::internal("an image row vanished inside a snapshot"))?;
-        Ok(ScanFindings { image, scan, findings })
+        Ok((repository, id, ScanFindings { image, scan, findings }))
     }
 }
 

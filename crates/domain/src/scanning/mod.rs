@@ -9,14 +9,15 @@
 //! which repositories are scanned"; botocore `ecr`, shape `RegistryScanningConfiguration`.
 
 pub mod batch_get_repository_scanning_configuration;
+pub mod describe_finding_origins;
 pub mod describe_image_scan_findings;
 pub mod enrol_images;
 pub mod external;
 mod filter;
+pub mod find_images;
 pub mod findings;
 pub mod forget_packages;
 pub(crate) mod gate;
-pub mod get_image_sbom;
 pub mod index_image_layers;
 mod layer_stream;
 mod matching;
@@ -25,12 +26,14 @@ pub mod put_image_scanning_configuration;
 pub mod registry_scanning_configuration;
 pub mod rematch;
 pub mod review_findings;
+pub mod sboms;
 pub mod scan_image;
 pub mod scan_public_images;
 pub mod start_image_scan;
 pub mod state;
 pub mod suppression;
 pub(crate) mod vex;
+pub mod vex_documents;
 
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;

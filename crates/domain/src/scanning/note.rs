@@ -2,7 +2,7 @@
 
 use super::scan_image::ScanImage;
 use super::state::{self, ScanStatus};
-use super::{RegistryScanningConfiguration, ScanType, vex};
+use super::{RegistryScanningConfiguration, ScanType, sboms, vex};
 use crate::error::Result;
 use crate::execute::{Call, Tx};
 use crate::images::manifest::Manifest;
@@ -27,6 +27,9 @@ pub(crate) async fn note(
     let is_public = repository.address.region.is_global();
     if (is_public && !repository.scan_on_push) || !manifest.is_container_image() {
         return Ok(());
+    }
+    if !is_public {
+        sboms::note(tx, call, repository, (image_id, manifest)).await?;
     }
     let configuration =
         RegistryScanningConfiguration::load(tx, Some(repository.registry_id)).await?;

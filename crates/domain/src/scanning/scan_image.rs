@@ -17,9 +17,10 @@ use super::{RegistryScanningConfiguration, ScanFrequency, ScanType, matching, re
 use crate::advisories::{self, Sequence};
 use crate::app::{App, Settings};
 use crate::clock::Millis;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, chain};
 use crate::events::{self, Event};
 use crate::execute::{Tx, execute};
+use crate::gallery::config;
 use crate::images::ImageStatus;
 use crate::jobs::{self, Job, Limits, Next, Run};
 use crate::names::{AccountId, Digest};
@@ -74,6 +75,8 @@ struct Outcome {
     status: ScanStatus,
     description: String,
     platform: String,
+    /// The architecture that the image's configuration names; may be empty.
+    architecture: String,
     findings: Vec<Finding>,
     subjects: BTreeMap<Subject<'static>, String>,
     /// How new the advisories were, where they were asked.
@@ -92,6 +95,7 @@ impl Outcome {
             status,
             description: description.into(),
             platform: String::new(),
+            architecture: String::new(),
             findings: Vec::new(),
             subjects: BTreeMap::new(),
             newest: None,
@@ -264,6 +268,7 @@ impl ScanImage {
             matching::match_inventory(&mut tx, &inventory, &layers, self.scan_type).await?;
         let newest = advisories::newest(&mut tx).await?;
         let is_continuous = is_continuous(&mut tx, &image.repository).await?;
+        let architecture = architecture(run.app, &mut tx, &image.repository, self.image_id).await;
         drop(tx);
         let platform = matching::platform(inventory.os.as_ref());
         if !matched.unknown.is_empty() && matched.findings.is_empty() {
@@ -288,6 +293,7 @@ impl ScanImage {
             status,
             description: description.to_owned(),
             platform,
+            architecture,
             findings: matched.findings,
             subjects: matched.subjects,
             newest: Some(newest),
@@ -357,6 +363,13 @@ impl ScanImage {
             source_updated_at: source_updated_at(&mut tx, &outcome).await?,
             findings: &outcome.findings,
         };
+        if !outcome.architecture.is_empty() {
+            tx.execute(
+                "UPDATE image_scans SET architecture = $3 WHERE image_id = $1 AND scan_type = $2",
+                params![self.image_id, self.scan_type.as_str(), outcome.architecture.as_str()],
+            )
+            .await?;
+        }
         let address = &image.repository.address;
         let Some(scanned) = ScannedImage::load(&mut tx, address, self.image_id).await? else {
             run.commit(tx).await?;
@@ -431,6 +444,24 @@ async fn is_continuous(tx: &mut Tx, repository: &Repository) -> Result<bool> {
         RegistryScanningConfiguration::load(tx, Some(repository.registry_id)).await?;
     let wanted = configuration.effective(repository.address.name.as_str(), repository.scan_on_push);
     Ok(wanted.frequency == ScanFrequency::ContinuousScan)
+}
+
+/// The architecture that the configuration of an image names; nothing of it is so important that a
+/// scan should fail for it.
+async fn architecture(app: &App, tx: &mut Tx, repository: &Repository, image_id: i64) -> String {
+    /// Bytes of one; the longest of Go's has eight.
+    const BYTES_MAX: usize = 64;
+    let config = match config::read(app, tx, repository, image_id).await {
+        Ok(config) => config.unwrap_or_default(),
+        Err(error) => {
+            let error = chain(&error);
+            tracing::warn!(image_id, error, "the configuration of an image cannot be read");
+            return String::new();
+        }
+    };
+    let named = config.platform.split('/').nth(1).unwrap_or_default();
+    let is_name = named.len() <= BYTES_MAX && named.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_name { named.to_owned() } else { String::new() }
 }
 
 /// What is told of a scan that is done, with a remark that may be empty.

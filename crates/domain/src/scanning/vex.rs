@@ -1,15 +1,17 @@
 //! VEX documents beside an image: artifacts that have the image, or an index that it is in, as their
-//! subject. Who may push into a repository may say what its images are affected by.
+//! subject. Who may push into a repository may say what its images are affected by. Beside them
+//! there are those that hold for the registry.
 //!
 //! Source: OpenVEX specification, "Attaching OpenVEX documents"; OCI image specification,
 //! "Guidelines for artifact usage".
 
 use tonnage_scanner::Purl;
-use tonnage_scanner::vex::{self, Document, Target};
+use tonnage_scanner::vex::{self, Decision, Document, Place, Target};
 
 use super::findings::Finding;
 use super::review_findings::ReviewFindings;
 use super::suppression::Suppression;
+use super::vex_documents;
 use crate::blobs::get_blob::GetBlob;
 use crate::error::{Error, Result};
 use crate::execute::{Call, Tx, execute};
@@ -45,7 +47,7 @@ pub(crate) fn is_artifact_type(artifact_type: &str) -> bool {
     ARTIFACT_TYPES.contains(&artifact_type)
 }
 
-/// The documents beside an image.
+/// The documents beside an image, and those of its registry.
 #[derive(Debug, Default)]
 pub(crate) struct Vex {
     /// The image's digest, and those of the indexes that it is in.
@@ -55,6 +57,9 @@ pub(crate) struct Vex {
     /// Of which artifact each document is.
     sources: Vec<String>,
     refused: Vec<String>,
+    /// Name and digest of each document of the registry.
+    registry_names: Vec<(String, String)>,
+    registry_documents: Vec<Document>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,7 +129,13 @@ impl Vex {
                 blobs.push((artifact.digest.clone(), row.get::<String>(0)?, row.get::<u64>(1)?));
             }
         }
+        read.registry_names = vex_documents::names(&mut tx, repository.registry_id).await?;
+        let texts = match read.registry_names.is_empty() {
+            true => Vec::new(),
+            false => vex_documents::texts(&mut tx, repository.registry_id).await?,
+        };
         drop(tx);
+        read.registry_documents = parsed(texts).await?;
         for (artifact, blob, size) in blobs {
             match document(run, &repository.address, &blob, size).await? {
                 Ok(document) => {
@@ -146,6 +157,7 @@ impl Vex {
     ) -> Result<bool> {
         let digests = digests(tx, image_id).await?;
         Ok(digests == self.digests
+            && vex_documents::names(tx, repository.registry_id).await? == self.registry_names
             && artifacts(tx, repository.id, &digests).await? == self.artifacts)
     }
 
@@ -166,19 +178,19 @@ impl Vex {
         repository: &RepositoryAddress,
         finding: &Finding,
     ) -> Option<Suppression> {
-        if self.documents.is_empty() {
+        if self.documents.is_empty() && self.registry_documents.is_empty() {
             return None;
         }
         let names = [&finding.name].into_iter().chain(&finding.aliases).chain(&finding.advisories);
         let names: Vec<&str> = names.map(String::as_str).collect();
         let digests: Vec<&str> = self.digests.iter().map(String::as_str).collect();
+        let place = Place::Named(repository.name.as_str());
         let decisions: Vec<_> = finding
             .packages
             .iter()
             .map(|package| {
                 let package = package.purls.iter().filter_map(|purl| Purl::parse(purl)).collect();
-                let target = Target { digests: &digests, repository: None, package };
-                vex::decide(&self.documents, &names, &target)
+                self.decide_of(&names, &digests, package, place)
             })
             .collect();
         let suppresses = decisions.iter().all(|decision| {
@@ -192,18 +204,62 @@ impl Vex {
         if !suppresses && decision.statement.status.suppresses() {
             return None;
         }
-        let at = self.documents.iter().position(|it| std::ptr::eq(it, decision.document));
-        let source = at.and_then(|at| self.sources.get(at)).map_or("", String::as_str);
+        let at = |documents: &[Document]| {
+            documents.iter().position(|it| std::ptr::eq(it, decision.document))
+        };
+        let by = match at(&self.registry_documents) {
+            Some(at) => {
+                let name = self.registry_names.get(at).map_or("", |(name, _)| name.as_str());
+                vex_documents::arn(&repository.account, &repository.region, name)
+            }
+            None => {
+                let source = at(&self.documents).and_then(|at| self.sources.get(at));
+                format!("{}/{}", repository.arn(), source.map_or("", String::as_str))
+            }
+        };
         let statement = decision.statement;
         let words = [statement.justification.as_deref().unwrap_or_default(), &statement.note];
         let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
         Some(Suppression {
             suppresses,
-            by: format!("{}/{source}", repository.arn()),
+            by,
             reason: words.join(": "),
             vex_status: Some(statement.status.as_str().to_owned()),
         })
     }
+}
+
+impl Vex {
+    /// What is said of one package: the newest statement, and of the same time the one that is beside
+    /// the image. Only what holds for the registry may name the image by its repository.
+    fn decide_of(
+        &self,
+        names: &[&str],
+        digests: &[&str],
+        package: Vec<Purl>,
+        place: Place<'_>,
+    ) -> Option<Decision<'_>> {
+        let target = Target { digests, repository: None, package };
+        let beside = vex::decide(&self.documents, names, &target);
+        let target = Target { repository: Some(place), ..target };
+        let general = vex::decide(&self.registry_documents, names, &target);
+        let time = |it: &Decision<'_>| it.statement.issued.or(it.document.issued);
+        general.into_iter().chain(beside).max_by_key(time)
+    }
+}
+
+/// The documents of these texts. They could be read when they were put.
+async fn parsed(texts: Vec<String>) -> Result<Vec<Document>> {
+    if texts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let parse = |text: String| {
+        // Another release read it; what this one cannot says nothing, and lets scans go on.
+        let parsed = vex::parse(text.as_bytes());
+        parsed.inspect_err(|error| tracing::warn!(%error, "a VEX document")).unwrap_or_default()
+    };
+    let parse_all = move || texts.into_iter().map(parse).collect();
+    tokio::task::spawn_blocking(parse_all).await.map_err(Error::internal)
 }
 
 /// Reads a document; the inner error says why nothing can be made of it.

@@ -17,7 +17,7 @@ pub(crate) enum Origin<'a> {
     /// From an upstream, while others read them: they are hashed, and the lease of the fetch has to
     /// hold at the end.
     Upstream(&'a Fetch<'a>),
-    /// From a blob of our own that is kept as it is: they are hashed.
+    /// From a blob of our own that is kept as it is, or made here: they are hashed.
     Stored,
     /// From a sealed blob of our own of so many bytes, whose key opens nothing but what was held
     /// against the digest when it was sealed (`docs/decisions/0008-copies-of-sealed-blobs.md`): they

@@ -129,15 +129,25 @@ use tonnage_domain::repositories::{RepositoryAddress, TagMutabilityRule};
 use tonnage_domain::resource_tags::{ListTagsForResource, TagResource, UntagResource};
 use tonnage_domain::scanning::RegistryScanningConfiguration;
 use tonnage_domain::scanning::batch_get_repository_scanning_configuration::BatchGetRepositoryScanningConfiguration;
+use tonnage_domain::scanning::describe_finding_origins::DescribeFindingOrigins;
 use tonnage_domain::scanning::describe_image_scan_findings::DescribeImageScanFindings;
 use tonnage_domain::scanning::external::operations::{ListScanners, TestScanner};
-use tonnage_domain::scanning::get_image_sbom::{Format, GetImageSbom};
+use tonnage_domain::scanning::find_images::FindImages;
 use tonnage_domain::scanning::index_image_layers::IndexImageLayers;
 use tonnage_domain::scanning::put_image_scanning_configuration::PutImageScanningConfiguration;
 use tonnage_domain::scanning::registry_scanning_configuration::{
     GetRegistryScanningConfiguration, PutRegistryScanningConfiguration,
 };
+use tonnage_domain::scanning::sboms::Format;
+use tonnage_domain::scanning::sboms::attach_image_sbom::AttachImageSbom;
+use tonnage_domain::scanning::sboms::configuration::{
+    GetSbomConfiguration, PutSbomConfiguration, SbomConfiguration,
+};
+use tonnage_domain::scanning::sboms::get_image_sbom::GetImageSbom;
 use tonnage_domain::scanning::start_image_scan::StartImageScan;
+use tonnage_domain::scanning::vex_documents::{
+    DeleteVexDocument, GetVexDocument, ListVexDocuments, PutVexDocument,
+};
 use tonnage_domain::scrub::operations::{DescribeScrub, StartScrub};
 use tonnage_domain::signing::configuration::SigningConfiguration;
 use tonnage_domain::signing::delete_signing_configuration::DeleteSigningConfiguration;
@@ -401,10 +411,38 @@ fn scanning(table: &mut Table) {
     table.add("", &ListImageShares { repository: repository.clone(), page: page(None, 1) });
     let share = "share-1".to_owned();
     table.add("", &RevokeImageShare { repository: repository.clone(), share });
+    table.add(
+        "",
+        &FindImages {
+            package: "openssl".to_owned(),
+            ecosystem: None,
+            below: None,
+            at_least: None,
+            repository_prefix: None,
+            tag: None,
+            pulled_since: None,
+            page: page(None, 1),
+        },
+    );
     table.add("by tag", &GetImageSbom { repository: sbom, id: by_tag("v1"), format });
+    table.add(
+        "by tag",
+        &AttachImageSbom { repository: repository.clone(), id: by_tag("v1"), format },
+    );
+    let configuration = SbomConfiguration::new(&[format], Vec::new()).unwrap();
+    table.add("", &PutSbomConfiguration { configuration });
+    table.add("", &GetSbomConfiguration);
+    let name = || "known".to_owned();
+    table.add("", &PutVexDocument { name: name(), document: "{}".to_owned() });
+    table.add("", &GetVexDocument { name: name() });
+    table.add("", &ListVexDocuments { page: page(None, 1) });
+    table.add("", &DeleteVexDocument { name: name() });
     let describe =
         |id| DescribeImageScanFindings { repository: repository.clone(), id, page: page(None, 1) };
     table.add("by tag", &describe(by_tag("v1")));
+    let (address, id) = (repository.clone(), by_tag("v1"));
+    let origins = DescribeFindingOrigins { repository: address, id, page: page(None, 1) };
+    table.add("by tag", &origins);
     table.add("by digest", &describe(by_digest(&digest)));
     overview(table, &repository);
     let (image_id, lease) = (1, Lease::new(1, 1));

@@ -188,6 +188,34 @@ impl Ecosystem {
         Self::of_advisory(&text)
     }
 
+    /// The names of all ecosystems, without releases.
+    pub fn known_names() -> impl Iterator<Item = &'static str> {
+        let languages = LANGUAGES.iter().map(|(name, _)| *name);
+        SYSTEMS.iter().map(|(name, ..)| *name).chain(languages)
+    }
+
+    /// How versions are ordered in an ecosystem that people name, in any case and with or without a
+    /// release; none for what is no ecosystem.
+    pub fn scheme_of_name(text: &str) -> Option<Scheme> {
+        let name = text.split_once(':').map_or(text, |(name, _)| name).trim();
+        let language = LANGUAGES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        if let Some((_, package_type)) = language {
+            return Some(Scheme::of(*package_type));
+        }
+        let (.., kind, _) = SYSTEMS.iter().find(|(known, ..)| known.eq_ignore_ascii_case(name))?;
+        Some(Scheme::of(kind.package_type()))
+    }
+
+    /// The ways in which ecosystems may spell a name, as [`Ecosystem::normalise`] does.
+    pub fn spellings(name: &str) -> Vec<String> {
+        let kinds = [Kind::Language(PackageType::PyPi), Kind::Language(PackageType::NuGet)];
+        let others = kinds.into_iter().map(|kind| normalise(kind, name).into_owned());
+        let mut spellings: Vec<String> = others.chain([name.to_owned()]).collect();
+        spellings.sort_unstable();
+        spellings.dedup();
+        spellings
+    }
+
     /// The name, as a database keeps it. [`Ecosystem::of_advisory`] reads it back.
     pub fn as_str(&self) -> &str {
         &self.text
@@ -200,35 +228,13 @@ impl Ecosystem {
 
     /// What kind of packages it has.
     pub fn package_type(&self) -> PackageType {
-        match self.kind {
-            Kind::Deb => PackageType::Deb,
-            Kind::Alpine | Kind::Apk => PackageType::Apk,
-            Kind::Rpm => PackageType::Rpm,
-            Kind::Language(package_type) => package_type,
-        }
+        self.kind.package_type()
     }
 
     /// A package's name in the one spelling by which the ecosystem looks it up (PEP 503 for Python;
     /// NuGet and Composer know no case).
     pub fn normalise<'a>(&self, name: &'a str) -> Cow<'a, str> {
-        match self.kind {
-            Kind::Language(PackageType::PyPi) => {
-                let mut normal = String::with_capacity(name.len());
-                for part in name.split(['-', '_', '.']).filter(|part| !part.is_empty()) {
-                    if !normal.is_empty() {
-                        normal.push('-');
-                    }
-                    normal.push_str(&part.to_ascii_lowercase());
-                }
-                if normal == name { Cow::Borrowed(name) } else { Cow::Owned(normal) }
-            }
-            Kind::Language(PackageType::NuGet | PackageType::Composer)
-                if name.chars().any(char::is_uppercase) =>
-            {
-                Cow::Owned(name.to_lowercase())
-            }
-            _ => Cow::Borrowed(name),
-        }
+        normalise(self.kind, name)
     }
 
     /// Names and versions by which advisories of this ecosystem may speak of a package.
@@ -244,6 +250,39 @@ impl Ecosystem {
             (Kind::Deb | Kind::Alpine, Some(source)) => vec![source],
             (Kind::Apk, Some(source)) if source.0 != own.0 => vec![own, source],
             _ => vec![normal(own)],
+        }
+    }
+}
+
+/// A name in the spelling of an ecosystem.
+fn normalise(kind: Kind, name: &str) -> Cow<'_, str> {
+    match kind {
+        Kind::Language(PackageType::PyPi) => {
+            let mut normal = String::with_capacity(name.len());
+            for part in name.split(['-', '_', '.']).filter(|part| !part.is_empty()) {
+                if !normal.is_empty() {
+                    normal.push('-');
+                }
+                normal.push_str(&part.to_ascii_lowercase());
+            }
+            if normal == name { Cow::Borrowed(name) } else { Cow::Owned(normal) }
+        }
+        Kind::Language(PackageType::NuGet | PackageType::Composer)
+            if name.chars().any(char::is_uppercase) =>
+        {
+            Cow::Owned(name.to_lowercase())
+        }
+        _ => Cow::Borrowed(name),
+    }
+}
+
+impl Kind {
+    fn package_type(self) -> PackageType {
+        match self {
+            Self::Deb => PackageType::Deb,
+            Self::Alpine | Self::Apk => PackageType::Apk,
+            Self::Rpm => PackageType::Rpm,
+            Self::Language(package_type) => package_type,
         }
     }
 }

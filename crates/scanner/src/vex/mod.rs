@@ -105,14 +105,24 @@ pub struct Thing {
     pub digests: Vec<String>,
 }
 
+/// Where an image is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place<'a> {
+    /// A repository with its host: `registry.example.org/team/app`.
+    At(&'a str),
+    /// A repository of a registry that is reached by any host: `team/app`. A statement that names no
+    /// host is about the repositories of its name, whatever stands before the last slash.
+    Named(&'a str),
+}
+
 /// A finding's place: a package in an image.
 #[derive(Clone, Debug)]
 pub struct Target<'a> {
     /// Digests by which the image may be named: its own, and those of the indexes it is in.
     pub digests: &'a [&'a str],
-    /// The image's repository with its host: `registry.example.org/team/app`. None if no statement
-    /// about an unnamed digest of a repository should count.
-    pub repository: Option<&'a str>,
+    /// The image's repository. None if no statement about an unnamed digest of a repository should
+    /// count.
+    pub repository: Option<Place<'a>>,
     /// Package URLs of the package, and of the source package that it was built from.
     pub package: Vec<Purl>,
 }
@@ -130,7 +140,7 @@ impl<'a> Target<'a> {
     /// The place of a package in an image.
     pub fn new(
         digests: &'a [&'a str],
-        repository: Option<&'a str>,
+        repository: Option<Place<'a>>,
         package: &Package,
         os: Option<&OsRelease>,
     ) -> Self {
@@ -158,15 +168,25 @@ impl<'a> Target<'a> {
         if let Some(version) = &purl.version {
             return self.digests.contains(&&**version);
         }
-        let Some(repository) = self.repository else { return false };
+        let Some(place) = self.repository else { return false };
+        let (Place::At(repository) | Place::Named(repository)) = place;
         let last = repository.rsplit('/').next().unwrap_or_default();
         let url = purl.qualifiers.get("repository_url").map(|url| {
             url.trim_start_matches("https://").trim_start_matches("http://").trim_end_matches('/')
         });
         // A tag moves; what was said of one is not known to be about this image.
-        !purl.qualifiers.contains_key("tag")
-            && purl.name.eq_ignore_ascii_case(last)
-            && url.is_some_and(|url| url.eq_ignore_ascii_case(repository))
+        if purl.qualifiers.contains_key("tag") || !purl.name.eq_ignore_ascii_case(last) {
+            return false;
+        }
+        match (place, url) {
+            (Place::At(_), None) => false,
+            (Place::Named(_), None) => true,
+            (Place::At(_), Some(url)) => url.eq_ignore_ascii_case(repository),
+            (Place::Named(_), Some(url)) => {
+                let path = url.split_once('/').map_or("", |(_, path)| path);
+                url.eq_ignore_ascii_case(repository) || path.eq_ignore_ascii_case(repository)
+            }
+        }
     }
 
     /// Whether a statement about a product is about this: it names the image, and the package among

@@ -34,10 +34,43 @@ fn package() -> (Package, OsRelease) {
 }
 
 fn outcome<'a>(documents: &'a [Document], flaw: &[&str]) -> Option<Decision<'a>> {
+    outcome_at(documents, flaw, Some(Place::At("registry.example.org/team/app")))
+}
+
+fn outcome_at<'a>(
+    documents: &'a [Document],
+    flaw: &[&str],
+    place: Option<Place<'_>>,
+) -> Option<Decision<'a>> {
     let (package, os) = package();
-    let digests = [DIGEST];
-    let repository = Some("registry.example.org/team/app");
-    decide(documents, flaw, &Target::new(&digests, repository, &package, Some(&os)))
+    decide(documents, flaw, &Target::new(&[DIGEST], place, &package, Some(&os)))
+}
+
+#[test]
+fn repositories() {
+    let at = Some(Place::At("registry.example.org/team/app"));
+    let named = Some(Place::Named("team/app"));
+    for (product, places) in [
+        ("pkg:oci/app", [false, true, false]),
+        ("pkg:oci/team/app", [false, true, false]),
+        ("pkg:oci/team", [false, false, false]),
+        ("pkg:oci/app?tag=v1", [false, false, false]),
+        ("pkg:oci/app?repository_url=registry.example.org/team/app", [true, true, false]),
+        ("pkg:oci/app?repository_url=https://other.example.org/team/app", [false, true, false]),
+        ("pkg:oci/app?repository_url=team/app", [false, true, false]),
+        ("pkg:oci/app?repository_url=registry.example.org/app", [false, false, false]),
+        ("pkg:oci/app?repository_url=registry.example.org/a/team/app", [false, false, false]),
+        ("pkg:deb/debian/openssl", [true, true, true]),
+    ] {
+        let documents = [openvex(&json!([{
+            "vulnerability": "CVE-2026-0001",
+            "products": [product],
+            "status": "not_affected",
+        }]))];
+        let found = [at, named, None]
+            .map(|place| outcome_at(&documents, &["CVE-2026-0001"], place).is_some());
+        assert_eq!(found, places, "{product}");
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod backups;
 pub(crate) mod client;
 pub(crate) mod events;
 pub(crate) mod image_shares;
+pub(crate) mod images;
 mod jobs;
 mod public;
 pub(crate) mod pull_through;
@@ -14,6 +15,7 @@ pub(crate) mod replication;
 mod repositories;
 pub(crate) mod scanners;
 pub(crate) mod server;
+pub(crate) mod vex;
 
 use std::io;
 use std::os::fd::AsRawFd as _;

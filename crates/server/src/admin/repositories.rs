@@ -5,17 +5,15 @@ use tonnage_domain::accounts;
 use tonnage_domain::context::RequestContext;
 use tonnage_domain::error::Error;
 use tonnage_domain::execute::execute;
-use tonnage_domain::images::ImageIdentifier;
 use tonnage_domain::images::list_tag_history::ListTagHistory;
-use tonnage_domain::names::{Reference, Region, RepositoryName, Tag};
+use tonnage_domain::names::{Region, RepositoryName, Tag};
 use tonnage_domain::pages::PageRequest;
 use tonnage_domain::repositories::RepositoryAddress;
 use tonnage_domain::repositories::put_sparse_manifests::PutSparseManifests;
 use tonnage_domain::repositories::rename::RenameRepository;
-use tonnage_domain::scanning::get_image_sbom::{Format, GetImageSbom};
 
 use super::server::{Admin, Answer, json, malformed, parse_id};
-use super::{NewName, Sbom, SparseManifests, TagMove, TagMoves, WantedSbom};
+use super::{NewName, SparseManifests, TagMove, TagMoves};
 
 /// Moves of tags of one answer.
 const MOVES: u32 = 100;
@@ -52,32 +50,6 @@ impl Admin {
         let operation = PutSparseManifests { repository, allowed: given.allowed };
         execute(&self.app, &context, operation).await?;
         Ok(json(StatusCode::OK, &given))
-    }
-
-    pub(super) async fn get_sbom(&self, given: WantedSbom) -> Result<Answer, Error> {
-        let context = self.context_in(given.account.as_deref(), given.region.as_deref()).await?;
-        let name = name("repository", &given.repository)?;
-        let repository = RepositoryAddress::new(&context, None, name);
-        let reference = Reference::parse(&given.image)
-            .map_err(|error| Error::invalid_parameter("image", error))?;
-        let format = match given.format.as_str() {
-            "cyclonedx-1.5" => Format::CycloneDx1_5,
-            "cyclonedx-1.6" => Format::CycloneDx1_6,
-            "spdx-2.3" => Format::Spdx2_3,
-            _ => return Err(malformed("cyclonedx-1.5, cyclonedx-1.6 or spdx-2.3")),
-        };
-        let id = match reference {
-            Reference::Digest(digest) => ImageIdentifier { digest: Some(digest), tag: None },
-            Reference::Tag(tag) => ImageIdentifier { digest: None, tag: Some(tag) },
-        };
-        let operation = GetImageSbom { repository, id, format };
-        let sbom = execute(&self.app, &context, operation).await?;
-        let shown = Sbom {
-            digest: sbom.digest.to_string(),
-            media_type: sbom.media_type.to_owned(),
-            document: sbom.document,
-        };
-        Ok(json(StatusCode::OK, &shown))
     }
 
     pub(super) async fn list_tag_history(&self, query: &str) -> Result<Answer, Error> {

@@ -198,6 +198,24 @@ impl Admin {
             (&Method::POST, ["repositories", "rename"]) => {
                 self.rename_repository(read(request, "a repository and its new name").await?).await
             }
+            (&Method::POST, ["images", "sbom", "attach"]) => {
+                self.attach_sbom(read(request, "an image and a format").await?).await
+            }
+            (&Method::POST, ["images", "sbom", "on-push"]) => {
+                self.get_sboms_on_push(read(request, "a registry").await?).await
+            }
+            (&Method::PUT, ["images", "sbom", "on-push"]) => {
+                self.put_sboms_on_push(read(request, "formats and filters").await?).await
+            }
+            (&Method::POST, ["vex", verb @ ("put" | "get" | "list" | "delete")]) => {
+                self.vex(verb, read(request, "a VEX document").await?).await
+            }
+            (&Method::POST, ["images", "findings"]) => {
+                self.finding_origins(read(request, "an image").await?).await
+            }
+            (&Method::POST, ["images", "find"]) => {
+                self.find_images(read(request, "what to look for").await?).await
+            }
             (&Method::POST, ["pull-through", "refresh"]) => {
                 self.refresh_cache(read(request, "what to refresh").await?).await
             }
@@ -497,9 +515,11 @@ fn status_of(kind: ErrorKind) -> StatusCode {
         }
         ErrorKind::AccountNotFound
         | ErrorKind::JobNotFound
+        | ErrorKind::ImageNotFound
+        | ErrorKind::NoSuchEntity
         | ErrorKind::RegistryNotFound
         | ErrorKind::RepositoryNotFound
-        | ErrorKind::ImageNotFound => StatusCode::NOT_FOUND,
+        | ErrorKind::ScanNotFound => StatusCode::NOT_FOUND,
         ErrorKind::AccessDenied => StatusCode::FORBIDDEN,
         ErrorKind::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
         ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,

@@ -2,11 +2,13 @@
 
 use clap::{Args, Subcommand};
 
-use super::{PlaceArguments, RegistryArguments};
+use super::{ImageContentCommands, PlaceArguments, RegistryArguments};
 
 /// What may be done with images that ECR does not have.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ImagesCommands {
+    #[command(flatten)]
+    Contents(ImageContentCommands),
     /// Let somebody without an account pull one image for a while.
     ///
     /// Prints a user name and a password that are good for this image and nothing else; a tag is

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Result, anyhow};
 use http::Method;
 
+use super::image_contents;
 use super::place::Place;
 use crate::admin::client::call;
 use crate::admin::image_shares::{
@@ -19,6 +20,7 @@ use crate::config::parse_seconds;
 /// What the server says, or that none runs.
 pub(super) async fn run(command: ImagesCommands) -> Result<ExitCode> {
     match command {
+        ImagesCommands::Contents(command) => return image_contents::run(command).await,
         ImagesCommands::Share(arguments) => share(arguments).await?,
         ImagesCommands::Shares { place, repository, json, registry } => {
             let layout = Place::find(&place)?.layout;

@@ -15,6 +15,7 @@ mod events;
 mod fsck;
 mod gc;
 mod http_client;
+mod image_contents;
 mod images;
 mod jobs;
 mod keys;
@@ -32,6 +33,7 @@ mod repository;
 mod restore;
 mod scanners;
 mod scrub;
+mod vex;
 
 pub(crate) use self::policy::{known_actions, lint_policy};
 
@@ -65,6 +67,7 @@ pub(crate) fn run(command: Subcommands) -> Result<ExitCode> {
         Subcommands::Policy(command) => policy::run(command),
         Subcommands::Images(command) => block_on(images::run(command)),
         Subcommands::Repository(command) => block_on(repository::run(command)),
+        Subcommands::Vex(command) => block_on(vex::run(command)),
         Subcommands::PullThrough(command) => block_on(pull_through::run(command)),
         Subcommands::Replication(command) => block_on(replication::run(command)),
         Subcommands::Gc(arguments) => block_on(gc::run(arguments)),

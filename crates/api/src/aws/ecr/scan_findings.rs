@@ -375,6 +375,8 @@ struct ResourceDetails {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Image {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    architecture: String,
     image_hash: String,
     image_tags: Vec<String>,
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -481,6 +483,7 @@ fn resource(image: &ScannedImage, platform: &str, suppression: Option<&Suppressi
     Resource {
         details: ResourceDetails {
             aws_ecr_container_image: Image {
+                architecture: image.architecture.clone(),
                 image_hash: image.digest.to_string(),
                 image_tags: image.tags.iter().map(ToString::to_string).collect(),
                 platform: platform.to_owned(),

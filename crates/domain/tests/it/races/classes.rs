@@ -122,6 +122,7 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         "RunGarbageCollection" => Class::Collection,
         "ActivateImage"
         | "ArchiveReferrers"
+        | "AttachImageSbom"
         | "AttachSignature"
         | "BatchDeleteImage"
         | "DeleteManifest"
@@ -153,11 +154,13 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "PutRegistryScanningConfiguration"
         | "PutReplicationConfiguration"
         | "PutReplicationRefinements"
+        | "PutSbomConfiguration"
         | "PutSigningConfiguration"
         | "DecidePublicDomain"
         | "ProvePublicDomain"
         | "RemovePublicDomain"
         | "VerifyPublicRegistry" => Class::RegistryDocument,
+        "DeleteVexDocument" | "PutVexDocument" => Class::FindingFilter,
         "DecidePublicAlias" | "RequestPublicAlias" | "SetPrimaryPublicAlias" => Class::PublicAlias,
         "PutRepositoryCatalogData" => Class::PublicCatalogData,
         "DeleteRegistryPolicy" | "PutRegistryPolicy" => Class::RegistryPolicy,
@@ -188,6 +191,7 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "DecodeAuthorizationMessage"
         | "DescribeGarbageCollection"
         | "DescribeImageReplicationStatus"
+        | "DescribeFindingOrigins"
         | "DescribeImageScanFindings"
         | "DescribeImageSigningStatus"
         | "DescribeImageTags"
@@ -217,6 +221,7 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "ViewImage"
         | "ViewPublisher"
         | "ViewRepository"
+        | "FindImages"
         | "FindMirror"
         | "GetAccessKeyInfo"
         | "GetAccountLimit"
@@ -246,6 +251,9 @@ pub(super) fn writes(entry: Entry) -> Option<Writes> {
         | "TestScanner"
         | "ListCatalog"
         | "GetImageSbom"
+        | "GetSbomConfiguration"
+        | "GetVexDocument"
+        | "ListVexDocuments"
         | "ListImageReferrers"
         | "ListImages"
         | "ListJobs"

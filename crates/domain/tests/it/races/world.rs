@@ -217,6 +217,7 @@ const STORED: &[&str] = &[
     "SELECT account_id FROM signing_authorities",
     "SELECT arn FROM signing_profiles",
     "SELECT name, action, criteria, tags FROM finding_filters",
+    "SELECT name, digest FROM vex_documents",
     "SELECT name, COALESCE(description, ''), tags, COALESCE(purge_at, 0) FROM secrets",
     "SELECT secrets.name, version_id FROM secret_versions
      JOIN secrets ON secrets.id = secret_id",

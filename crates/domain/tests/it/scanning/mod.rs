@@ -1,8 +1,12 @@
 //! Scanning of images: which are scanned when, what is found, and what is told of it.
 
 mod external;
+mod finding;
+mod origins;
 mod public;
+mod sboms;
 mod suppression;
+mod vex_documents;
 mod world;
 
 use serde_json::{Value, json};
@@ -14,7 +18,8 @@ use tonnage_domain::repositories::RepositoryAddress;
 use tonnage_domain::scanning::describe_image_scan_findings::{
     DescribeImageScanFindings, ScanFindings,
 };
-use tonnage_domain::scanning::get_image_sbom::{Format, GetImageSbom};
+use tonnage_domain::scanning::sboms::Format;
+use tonnage_domain::scanning::sboms::get_image_sbom::GetImageSbom;
 use tonnage_domain::scanning::state::ScanStatus;
 use tonnage_domain::scanning::{ScanFrequency, ScanType};
 

@@ -76,7 +76,11 @@ impl Registry {
         }
     }
 
-    async fn counts(&self, app: &RepositoryAddress, tag: &str) -> Vec<(&'static str, u64)> {
+    pub(super) async fn counts(
+        &self,
+        app: &RepositoryAddress,
+        tag: &str,
+    ) -> Vec<(&'static str, u64)> {
         let scan = self.findings(app, by_tag(tag)).await.scan;
         scan.counts.iter().map(|(severity, count)| (severity.as_str(), *count)).collect()
     }
