@@ -11,7 +11,8 @@ from typing import Iterator
 
 import pytest
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.ui import Select
+from selenium.webdriver.support import expected_conditions
+from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from harness import aws
 from harness.browser import Browser
@@ -97,9 +98,11 @@ def choose(browser: Browser, name: str, value: str) -> None:
 
 
 def press(browser: Browser, text: str) -> None:
-    """Presses the button that has this text."""
+    """Presses the button that has this text, and waits for the page that answers."""
     path = f"//main//button[not(@aria-hidden) and (normalize-space()='{text}' or @aria-label='{text}')]"
-    browser.driver.find_element(By.XPATH, path).click()
+    button = browser.driver.find_element(By.XPATH, path)
+    button.click()
+    WebDriverWait(browser.driver, 30).until(expected_conditions.staleness_of(button))
 
 
 def go(browser: Browser, server: Server, path: str) -> None:
