@@ -31,8 +31,9 @@ const TABS: [(Option<JobState>, &str, &str, &str); 6] = [
 ];
 
 /// What each kind does.
-const TOLD: [(&str, &str); 22] = [
+const TOLD: [(&str, &str); 23] = [
     ("archive-blobs", "Moves layers that only archived images need to the archive, and back."),
+    ("attach-sboms", "Attaches bills of materials to images that were pushed."),
     ("check-public-domain", "Looks whether a domain still proves whose public registry it is."),
     ("complete-images", "Fetches the layers of an image that came through the cache."),
     ("enrol-images", "Has images scanned that a change of the scanning settings is for."),

@@ -60,7 +60,7 @@ async fn fetch_patiently(
     let origin = Origin { url: artifact.url.clone(), credentials };
     let repository = artifact.repository.as_str();
     let manifest = app.upstreams.manifest(&origin, repository, &artifact.reference).await;
-    let manifest = manifest.map_err(failure)?;
+    let manifest = manifest.map_err(|error| failure(&error))?;
     let digest = manifest.digest.to_string();
     if known.etag.as_ref() == Some(&digest) {
         return Ok(Fetched::Unchanged);
@@ -79,7 +79,11 @@ async fn fetch_patiently(
     if layer.size > BYTES_MAX {
         return Err(Failure::Refused(format!("the layer has more than {BYTES_MAX} bytes")));
     }
-    let blob = app.upstreams.blob(&origin, repository, &layer_digest).await.map_err(failure)?;
+    let blob = app
+        .upstreams
+        .blob(&origin, repository, &layer_digest)
+        .await
+        .map_err(|error| failure(&error))?;
     let scratch = app.settings.scan_scratch.clone();
     let made = blocking(move || {
         std::fs::create_dir_all(&scratch)?;
@@ -92,7 +96,7 @@ async fn fetch_patiently(
     let mut hasher = Hasher::new(layer_digest.algorithm());
     let mut body = blob.body;
     while let Some(bytes) = body.next().await {
-        let bytes = bytes.map_err(failure)?;
+        let bytes = bytes.map_err(|error| failure(&error))?;
         if hasher.length() + bytes.len() as u64 > layer.size {
             return Err(Failure::Refused(format!(
                 "the layer is longer than {} bytes, which the manifest says",
@@ -112,7 +116,7 @@ async fn fetch_patiently(
     Ok(Fetched::File { file: file.into_temp_path(), known })
 }
 
-fn failure(error: UpstreamError) -> Failure {
+fn failure(error: &UpstreamError) -> Failure {
     match error.is_transient() {
         true => Failure::Passing(error.to_string()),
         false => Failure::Refused(error.to_string()),

@@ -101,7 +101,7 @@ async fn fetch_changed(
         std::fs::create_dir_all(&scratch)?;
         tempfile::TempDir::new_in(&scratch)
     });
-    let directory = made.await?.map_err(unwritten)?;
+    let directory = made.await?.map_err(|error| unwritten(&error))?;
     let wanted: Vec<(String, PathBuf)> = changed
         .iter()
         .enumerate()
@@ -122,7 +122,7 @@ async fn fetch_changed(
     Ok(Some(directory))
 }
 
-fn unwritten(error: std::io::Error) -> Failure {
+fn unwritten(error: &std::io::Error) -> Failure {
     Failure::Passing(format!("what is fetched cannot be written: {error}"))
 }
 
@@ -134,7 +134,7 @@ async fn fetch_record(app: &App, url: String, place: PathBuf) -> Result<u64, Fai
         Fetched::File { file, .. } => {
             // They may lie on different file systems.
             let copied = blocking(move || std::fs::copy(&file, &place)).await?;
-            copied.map_err(unwritten)
+            copied.map_err(|error| unwritten(&error))
         }
     }
 }

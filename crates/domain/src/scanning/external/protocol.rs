@@ -100,7 +100,7 @@ impl Metadata {
         able.filter_map(|capability| {
             let makes =
                 |wanted: &&str| capability.produces_mime_types.iter().any(|it| is_same(it, wanted));
-            Some((REPORTS.into_iter().find(|report| makes(&report))?, capability.kind.is_some()))
+            Some((REPORTS.into_iter().find(makes)?, capability.kind.is_some()))
         })
         .min_by_key(|(report, _)| *report != REPORT)
     }

@@ -306,8 +306,8 @@ mod tests {
         }
         for (text, expected) in [
             ("trivy", "is not a registry with a scanner"),
-            ("nowhere=trivy", "is not an account"),
-            ("123456789012/nowhere=trivy", "is not an account"),
+            ("No!=trivy", "is not an account"),
+            ("123456789012/No!=trivy", "is not an account"),
             ("*:Team=trivy", "is not the beginning"),
         ] {
             let error = ScannerChoice::parse(text).unwrap_err().to_string();

@@ -82,7 +82,7 @@ impl Operation for AttachImageSbom {
         let document = Bytes::from(subject.write(&self.repository, self.format)?);
         let time = jiff::Timestamp::from_second(subject.pushed_at.0.div_euclid(1000));
         let created = time.unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_string();
-        let bytes = Bytes::from(manifest(artifact_type, &document, descriptor, &created));
+        let bytes = Bytes::from(manifest(artifact_type, &document, &descriptor, &created));
         for blob in [Bytes::from_static(EMPTY), document] {
             hold(&call, &repository, blob).await?;
         }
@@ -123,7 +123,7 @@ async fn hold(call: &Call<'_>, repository: &Repository, bytes: Bytes) -> Result<
     receive::receive(call, repository, body, &digest, Origin::Stored).await
 }
 
-fn manifest(artifact_type: &str, document: &[u8], subject: Value, created: &str) -> Vec<u8> {
+fn manifest(artifact_type: &str, document: &[u8], subject: &Value, created: &str) -> Vec<u8> {
     json!({
         "schemaVersion": 2,
         "mediaType": ManifestMediaType::OciImage.as_str(),

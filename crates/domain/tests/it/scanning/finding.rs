@@ -97,7 +97,7 @@ async fn images_by_what_is_in_them() {
     }
     let found = registry.run(find("openssl")).await.unwrap();
     assert_eq!(found.items[1].last_pulled_at, Some(now));
-    assert_eq!(found.items[1].indexes, [index.digest.clone()]);
+    assert_eq!(found.items[1].indexes, std::slice::from_ref(&index.digest));
     assert_eq!(found.items[3].last_pulled_at, None);
 
     // Page by page it is the same.
