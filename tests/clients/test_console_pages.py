@@ -205,7 +205,9 @@ def test_tags_tell_where_they_pointed(server: Server, pages: dict[str, str], bro
     sign_in(browser, server)
     go(browser, server, pages["history"])
     rows = browser.driver.find_elements(By.CSS_SELECTOR, "[aria-label='Moves of tags'] tbody tr")
-    assert "removed" in rows[0].text and "stable" in rows[0].text and "root" in rows[0].text, rows[0].text
+    # What the policy of an earlier test removes comes above it.
+    stable = [row.text for row in rows if "stable" in row.text]
+    assert "removed" in stable[0] and "root" in stable[0], stable
     browser.driver.find_element(By.LINK_TEXT, "latest").click()
     wait_until(lambda: "tag=latest" in browser.driver.current_url, 30, "one tag is shown")
     rows = browser.driver.find_elements(By.CSS_SELECTOR, "[aria-label='Moves of tags'] tbody tr")
