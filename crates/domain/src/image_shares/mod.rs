@@ -39,6 +39,8 @@ use crate::repositories::RepositoryAddress;
 
 /// The user name that goes with every password.
 pub const USER: &str = "share";
+/// `share:` in Base64.
+const USER_ENCODED: &str = "c2hhcmU6";
 /// What every password begins with.
 const PREFIX: &str = "share-";
 /// How long a share may be good, in seconds: 7 days.
@@ -130,6 +132,10 @@ fn hash_of(password: &str) -> String {
 /// The password of a share in what HTTP's Basic scheme carries, or nothing where it has another
 /// user's.
 pub fn password_in(credentials: &str) -> Option<SecretString> {
+    // Nearly all are tokens, which are long: they are told by how they begin.
+    if !credentials.starts_with(USER_ENCODED) {
+        return None;
+    }
     let decoded = String::from_utf8(STANDARD.decode(credentials).ok()?).ok()?;
     let (user, password) = decoded.split_once(':')?;
     (user == USER).then(|| password.into())
@@ -402,6 +408,7 @@ mod tests {
         let text = password.expose_secret();
         assert!(text.starts_with("share-1f.") && is_password(text));
         assert_eq!(text.len(), "share-1f.".len() + 43);
+        assert_eq!(STANDARD.encode(format!("{USER}:")), USER_ENCODED);
         let basic = |text: &str| password_in(&STANDARD.encode(text));
         for (given, expected) in [
             ("share:share-1f.x", Some("share-1f.x")),
