@@ -316,7 +316,7 @@ mod tests {
         let choice = |text| ScannerChoice::parse(text).unwrap();
         for (choices, expected) in [
             (vec![choice("*=four")], "no scanner named four"),
-            (vec![choice("*:a=one"), choice("*:a/=two")], "twice"),
+            (vec![choice("*:aa=one"), choice("*:aa/=two")], "twice"),
         ] {
             let settings = ScannerSettings { choices, ..settings.clone() };
             assert!(settings.check().unwrap_err().to_string().contains(expected));
