@@ -86,7 +86,7 @@ pub(super) async fn authenticate(
         return Err(Challenge::Malformed);
     }
     let verified = match &share {
-        Some(password) => image_shares::verify(app, password, arrival.now).await,
+        Some(password) => Box::pin(image_shares::verify(app, password, arrival.now)).await,
         None => authorization_token::verify_basic(app, credentials, arrival.now).await,
     };
     let mut identity = verified.map_err(|error| match error.kind() {
