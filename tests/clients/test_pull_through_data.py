@@ -13,6 +13,7 @@ from typing import Any, Iterator
 import pytest
 
 from harness import aws
+from harness.between import Between
 from harness.engine import Containers, Docker
 from harness.http import INDEX_TYPE, Registry, SmallImage, digest_of, image_index, small_image
 from harness.server import Server, free_port
@@ -312,6 +313,60 @@ def test_an_upstream_that_stops_in_the_middle(cache: Cache, upstream: Distributi
         lambda: client.get_blob("hub/slow/app", digest_of(layer)).status == 200, PATIENCE, "the layer comes in the end"
     )
     assert client.get_blob("hub/slow/app", digest_of(layer)).expect(200).body == layer
+
+
+@pytest.fixture
+def between(upstream: Distribution) -> Iterator[Between]:
+    running = Between(upstream.host)
+    yield running
+    running.close()
+
+
+def test_a_slow_upstream_holds_up_nobody_who_has_begun(
+    binary: Path, tmp_path: Path, upstream: Distribution, between: Between
+) -> None:
+    """A client gets what has come while the rest is on its way, and everything in the end."""
+    image = small_image("slow", 1, 8 * MIB)
+    push(upstream.client(), "slow/app", image, "v1")
+    cache = caching(binary, tmp_path / "slow", between.host)
+    try:
+        rule(cache, "hub", between.host)
+        between.bytes_per_second = 4 * MIB
+        reader(cache).get_manifest("hub/slow/app", "v1").expect(200)
+        layer = image.blobs[-1]
+        connection, answer, begun = first_bytes(cache, "hub/slow/app", digest_of(layer), 64 * 1024)
+        assert sum(between.passed.get(path, 0) for path in between.passed if digest_of(layer) in path) < len(layer)
+        assert begun + answer.read() == layer
+        connection.close()
+        whole(reader(cache), "hub/slow/app", image)
+    finally:
+        cache.close()
+
+
+def test_an_upstream_of_which_too_much_was_asked(
+    binary: Path, tmp_path: Path, upstream: Distribution, between: Between
+) -> None:
+    """What is stored serves and says so; what is not is refused as the upstream refuses it, and comes later."""
+    image = small_image("busy")
+    push(upstream.client(), "busy/app", image, "v1", "v2")
+    cache = caching(binary, tmp_path / "busy", between.host, settings=("--pull-through-validity=1s",))
+    try:
+        rule(cache, "hub", between.host)
+        client = reader(cache)
+        client.get_manifest("hub/busy/app", "v1").expect(200)
+        whole(client, "hub/busy/app", image)
+        between.is_busy = True
+        wait_until(
+            lambda: client.get_manifest("hub/busy/app", "v1").expect(200).headers["Warning"] is not None,
+            PATIENCE, "the tag is stale",
+        )
+        refused = client.get_manifest("hub/busy/app", "v2").expect_error(429, "TOOMANYREQUESTS")
+        assert int(refused.headers["Retry-After"]) > 0
+        assert between.refused > 0
+        between.is_busy = False
+        wait_until(lambda: client.get_manifest("hub/busy/app", "v2").status == 200, PATIENCE, "the other tag comes")
+    finally:
+        cache.close()
 
 
 def test_the_cache_is_killed_in_the_middle(cache: Cache, upstream: Distribution) -> None:

@@ -277,7 +277,7 @@ impl OwnPolicies {
         basis: &Basis,
         remember: Remember,
     ) -> Result<Self> {
-        if matches!(principal.kind, PrincipalKind::Service | PrincipalKind::ServiceLinkedRole) {
+        if principal.kind.is_service() {
             let document = services::policy_of(principal)?;
             let identity = Arc::new(Effective::built_in("service", document)?);
             // Whoever acts for a service by a session of it may do less.

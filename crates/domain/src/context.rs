@@ -31,6 +31,11 @@ pub enum PrincipalKind {
 }
 
 impl PrincipalKind {
+    /// Whether it is a service of ours, by itself or by the role that an account gave it.
+    pub(crate) fn is_service(self) -> bool {
+        matches!(self, Self::Service | Self::ServiceLinkedRole)
+    }
+
     /// As stored.
     pub fn as_str(self) -> &'static str {
         match self {

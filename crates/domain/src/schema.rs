@@ -3,7 +3,7 @@
 /// One step of the schema. An applied migration never changes.
 #[derive(Clone, Copy, Debug)]
 pub struct Migration {
-    /// Its number; numbers grow, and may leave gaps.
+    /// Its number. No other has it; numbers may leave gaps.
     pub version: i64,
     /// Its name, as in the file name.
     pub name: &'static str,
@@ -11,7 +11,8 @@ pub struct Migration {
     pub sql: &'static str,
 }
 
-/// Every migration, oldest first.
+/// Every migration, in the order in which a new database gets them. One that is missing in a database
+/// with younger ones is applied all the same.
 pub const MIGRATIONS: &[Migration] = &[
     Migration {
         version: 1,

@@ -1,26 +1,25 @@
 //! The command line. Settings are not declared here: `serve` takes every setting of the
 //! configuration as a flag.
 
+mod accounts;
 mod advisories;
 mod events;
 mod image_contents;
 mod images;
 mod public;
+mod pull_through;
+mod replication;
+mod repository;
 mod scanners;
+mod setting_flags;
+mod vex;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use clap::builder::ValueParser;
-use clap::{
-    Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, Parser, Subcommand, ValueEnum,
-};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
-mod pull_through;
-mod replication;
-mod repository;
-mod vex;
-
+pub(crate) use self::accounts::{AccountCommands, AccountLimitCommands};
 pub(crate) use self::advisories::AdvisoriesCommands;
 pub(crate) use self::events::EventsCommands;
 pub(crate) use self::image_contents::{FindingOrigin, ImageContentCommands};
@@ -33,8 +32,9 @@ pub(crate) use self::pull_through::PullThroughCommands;
 pub(crate) use self::replication::{ReplicatedSetting, ReplicationCommands};
 pub(crate) use self::repository::{RepositoryCommands, SparseChoice};
 pub(crate) use self::scanners::ScannersCommands;
+pub(crate) use self::setting_flags::SettingFlags;
 pub(crate) use self::vex::VexCommands;
-use crate::config::{CONCERNS, Flags, Kind, Setting, settings};
+use crate::config::Flags;
 use crate::shell::Shell;
 
 /// Amazon ECR that anyone can run: a container registry with ECR's API, permissions and tokens.
@@ -360,94 +360,6 @@ pub(crate) struct RegistryArguments {
     pub(crate) in_region: Option<String>,
 }
 
-/// What may be done with accounts.
-#[derive(Debug, Subcommand)]
-pub(crate) enum AccountCommands {
-    /// Create an account, and print its root access key once.
-    #[command(after_help = "\
-Examples:
-  tonnage account create
-  tonnage account create 111122223333 --name harbour")]
-    Create {
-        #[command(flatten)]
-        place: PlaceArguments,
-        /// 12 digits. [default: random]
-        #[arg(value_name = "ID")]
-        id: Option<String>,
-        /// What people call it, 1 to 64 characters. [default: the id]
-        #[arg(long, value_name = "NAME")]
-        name: Option<String>,
-    },
-    /// List the accounts.
-    #[command(after_help = "Examples:\n  tonnage account list")]
-    List {
-        #[command(flatten)]
-        place: PlaceArguments,
-    },
-    /// Read and change what an account's principals may be allowed at most.
-    #[command(subcommand, arg_required_else_help = true)]
-    Limit(AccountLimitCommands),
-    /// Refuse everything an account's keys, tokens and links ask for; its images stay.
-    #[command(after_help = "Examples:\n  tonnage account suspend 111122223333")]
-    Suspend {
-        #[command(flatten)]
-        place: PlaceArguments,
-        /// 12 digits.
-        #[arg(value_name = "ID")]
-        id: String,
-    },
-    /// Take a suspended account back.
-    #[command(after_help = "Examples:\n  tonnage account resume 111122223333")]
-    Resume {
-        #[command(flatten)]
-        place: PlaceArguments,
-        /// 12 digits.
-        #[arg(value_name = "ID")]
-        id: String,
-    },
-}
-
-/// What may be done with the limit of an account.
-#[derive(Debug, Subcommand)]
-pub(crate) enum AccountLimitCommands {
-    /// Set the most that an account's principals may be allowed, its root included.
-    ///
-    /// The document is a policy without principals. It allows nothing by itself: what it does not
-    /// allow, no other policy of the account can. The management account cannot be limited.
-    #[command(after_help = "\
-Examples:
-  tonnage account limit put 111122223333 limit.json
-  tonnage account limit put 111122223333 - < limit.json")]
-    Put {
-        #[command(flatten)]
-        place: PlaceArguments,
-        /// 12 digits.
-        #[arg(value_name = "ID")]
-        id: String,
-        /// The document; `-` is the standard input.
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
-    },
-    /// Print the limit of an account, byte for byte; nothing when it has none.
-    #[command(after_help = "Examples:\n  tonnage account limit get 111122223333")]
-    Get {
-        #[command(flatten)]
-        place: PlaceArguments,
-        /// 12 digits.
-        #[arg(value_name = "ID")]
-        id: String,
-    },
-    /// Take the limit of an account away.
-    #[command(after_help = "Examples:\n  tonnage account limit delete 111122223333")]
-    Delete {
-        #[command(flatten)]
-        place: PlaceArguments,
-        /// 12 digits.
-        #[arg(value_name = "ID")]
-        id: String,
-    },
-}
-
 /// What may be asked of policies.
 #[derive(Debug, Subcommand)]
 pub(crate) enum PolicyCommands {
@@ -727,82 +639,6 @@ pub(crate) enum ConfigCommands {
 Examples:
   tonnage config check --config /etc/tonnage.toml")]
     Check(SettingFlags),
-}
-
-/// Every setting as a flag, and the config file.
-#[derive(Debug, Default)]
-pub(crate) struct SettingFlags {
-    /// The settings given.
-    pub(crate) flags: Flags,
-    /// The config file given.
-    pub(crate) config: Option<PathBuf>,
-}
-
-fn argument(setting: &'static Setting, heading: &'static str) -> Arg {
-    let argument = Arg::new(setting.key)
-        .long(setting.flag())
-        .value_name(setting.value_name)
-        .help(format!("{} [default: {}]", first_sentence(setting.help), setting.default))
-        .long_help(format!(
-            "{}\n[default: {}] [env: {}]",
-            setting.help,
-            setting.default,
-            setting.variable()
-        ))
-        .help_heading(heading)
-        .value_parser(ValueParser::string());
-    match setting.kind {
-        Kind::Text | Kind::Number => argument.action(ArgAction::Set),
-        Kind::List => argument.action(ArgAction::Append),
-        Kind::Switch => argument
-            .action(ArgAction::Set)
-            .num_args(0..=1)
-            .require_equals(true)
-            .default_missing_value("true"),
-    }
-}
-
-fn first_sentence(text: &str) -> &str {
-    text.find(['.', ';']).and_then(|end| text.get(..end)).unwrap_or(text)
-}
-
-fn config_argument() -> Arg {
-    Arg::new("config")
-        .long("config")
-        .value_name("FILE")
-        .help("The config file, in TOML. [default: none] [env: TONNAGE_CONFIG]")
-        .value_parser(ValueParser::path_buf())
-}
-
-impl Args for SettingFlags {
-    fn augment_args(command: Command) -> Command {
-        let arguments = CONCERNS.iter().flat_map(|(heading, settings)| {
-            settings.iter().map(|setting| argument(setting, heading))
-        });
-        command.arg(config_argument()).args(arguments)
-    }
-
-    fn augment_args_for_update(command: Command) -> Command {
-        Self::augment_args(command)
-    }
-}
-
-impl FromArgMatches for SettingFlags {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let mut given = Self::default();
-        given.update_from_arg_matches(matches)?;
-        Ok(given)
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        self.config = matches.get_one::<PathBuf>("config").cloned();
-        for setting in settings() {
-            if let Some(values) = matches.get_many::<String>(setting.key) {
-                self.flags.insert(setting.key, values.cloned().collect());
-            }
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

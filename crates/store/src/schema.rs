@@ -86,3 +86,40 @@ pub(crate) fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use tonnage_domain::schema::MIGRATIONS;
+
+    use super::*;
+
+    /// Lists are put together from several branches, so their order says nothing of what is newest.
+    #[test]
+    fn what_is_missing_is_applied_and_what_is_too_new_is_refused() {
+        let made = |version| Migration { version, name: "a", sql: "SELECT 1" };
+        let known = [1, 4, 2].map(made);
+        for (applied, expected) in [
+            (&[][..], Some(&[1, 4, 2][..])),
+            (&[1, 4], Some(&[2])),
+            (&[1, 2], Some(&[4])),
+            (&[1, 2, 4], Some(&[])),
+            (&[1, 2, 4, 5], None),
+        ] {
+            let rows: Vec<(i64, String)> =
+                applied.iter().map(|version| (*version, checksum_of(&known[0]))).collect();
+            let found = pending(&rows, &known).ok();
+            let found = found.map(|found| found.iter().map(|it| it.version).collect::<Vec<_>>());
+            assert_eq!(found.as_deref(), expected, "{applied:?}");
+        }
+        let other = [(1, "other".to_owned())];
+        assert!(matches!(pending(&other, &known), Err(SchemaError::Changed { version: 1, .. })));
+    }
+
+    #[test]
+    fn no_two_migrations_have_a_number() {
+        let numbers: BTreeSet<i64> = MIGRATIONS.iter().map(|migration| migration.version).collect();
+        assert_eq!(numbers.len(), MIGRATIONS.len());
+    }
+}

@@ -56,7 +56,7 @@ pub(crate) fn version_names(principal: &Principal) -> Vec<String> {
 /// nothing; nor may a session whose time is over or whose first key is off.
 pub(super) async fn refuse_inactive(tx: &mut Tx, context: &RequestContext) -> Result<()> {
     let principal = &context.principal;
-    if matches!(principal.kind, PrincipalKind::Service | PrincipalKind::ServiceLinkedRole) {
+    if principal.kind.is_service() {
         // Whoever is suspended has nothing done for them either, nor to them.
         for account in [&principal.account, &context.account] {
             let active = tx

@@ -275,37 +275,40 @@ pub(crate) async fn admit(
     if grant.is_limited { grant.require_use(&mut tx, context.now).await } else { Ok(()) }
 }
 
+/// A statement that begins with the images of a share as `shared`: its own, and those of an index.
+macro_rules! of_shared {
+    ($rest:literal) => {
+        concat!(
+            "WITH RECURSIVE shared (id) AS ( \
+             SELECT id FROM images WHERE repository_id = $1 AND digest = $2 \
+             UNION SELECT image_children.child_image_id FROM image_children \
+             JOIN shared ON shared.id = image_children.image_id \
+             WHERE image_children.child_image_id IS NOT NULL) ",
+            $rest
+        )
+    };
+}
+
 impl Grant {
     async fn has_manifest(&self, tx: &mut Tx, digest: &Digest) -> Result<bool> {
-        let row = tx
-            .optional(
-                "WITH RECURSIVE shared (id) AS ( \
-                 SELECT id FROM images WHERE repository_id = $1 AND digest = $2 \
-                 UNION SELECT image_children.child_image_id FROM image_children \
-                 JOIN shared ON shared.id = image_children.image_id \
-                 WHERE image_children.child_image_id IS NOT NULL) \
-                 SELECT 1 FROM images JOIN shared ON shared.id = images.id \
-                 WHERE images.digest = $3 LIMIT 1",
-                params![self.repository_id, self.digest.as_str(), digest.as_str()],
-            )
-            .await?;
-        Ok(row.is_some())
+        let of_images = of_shared!(
+            "SELECT 1 FROM images JOIN shared ON shared.id = images.id \
+             WHERE images.digest = $3 LIMIT 1"
+        );
+        self.has(tx, of_images, digest).await
     }
 
     async fn has_blob(&self, tx: &mut Tx, digest: &Digest) -> Result<bool> {
-        let row = tx
-            .optional(
-                "WITH RECURSIVE shared (id) AS ( \
-                 SELECT id FROM images WHERE repository_id = $1 AND digest = $2 \
-                 UNION SELECT image_children.child_image_id FROM image_children \
-                 JOIN shared ON shared.id = image_children.image_id \
-                 WHERE image_children.child_image_id IS NOT NULL) \
-                 SELECT 1 FROM image_blobs JOIN shared ON shared.id = image_blobs.image_id \
-                 WHERE image_blobs.digest = $3 LIMIT 1",
-                params![self.repository_id, self.digest.as_str(), digest.as_str()],
-            )
-            .await?;
-        Ok(row.is_some())
+        let of_blobs = of_shared!(
+            "SELECT 1 FROM image_blobs JOIN shared ON shared.id = image_blobs.image_id \
+             WHERE image_blobs.digest = $3 LIMIT 1"
+        );
+        self.has(tx, of_blobs, digest).await
+    }
+
+    async fn has(&self, tx: &mut Tx, statement: &'static str, digest: &Digest) -> Result<bool> {
+        let of = params![self.repository_id, self.digest.as_str(), digest.as_str()];
+        Ok(tx.optional(statement, of).await?.is_some())
     }
 
     /// Counts a use, unless the same address began it a moment ago: clients that look at a manifest

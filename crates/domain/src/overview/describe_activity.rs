@@ -11,6 +11,7 @@ use crate::images::{find_by_digest, not_found, tags};
 use crate::metadata::Row;
 use crate::names::{Digest, RepositoryName, Tag};
 use crate::params;
+use crate::registries;
 use crate::repositories::{self, RepositoryAddress};
 
 /// Images that are counted of an age, at most.
@@ -153,14 +154,9 @@ fn spans(now: Millis) -> impl Iterator<Item = (Millis, Millis)> {
 }
 
 async fn of_registry(tx: &mut Tx, call: &Call<'_>) -> Result<Activity> {
-    let registry = tx
-        .optional(
-            "SELECT id FROM registries WHERE account_id = $1 AND region = $2",
-            params![call.context.account.as_str(), call.context.region.as_str()],
-        )
-        .await?;
-    let Some(registry) = registry else { return Ok(Activity::default()) };
-    let registry_id: i64 = registry.get(0)?;
+    let Some(registry_id) = registries::find_addressed(tx, call).await? else {
+        return Ok(Activity::default());
+    };
     let first = first_day(call.now());
     let days = tx
         .all(

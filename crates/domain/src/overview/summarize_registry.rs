@@ -7,7 +7,7 @@ use crate::execute::{Call, Demand, Entry, Operation, Resource, Service};
 use crate::images::tags;
 use crate::names::{Digest, RepositoryName, Tag};
 use crate::params;
-use crate::registries::Document as _;
+use crate::registries::{self, Document as _};
 use crate::scanning::RegistryScanningConfiguration;
 use crate::scanning::state::SeverityCounts;
 
@@ -70,15 +70,9 @@ impl Operation for SummarizeRegistry {
 
     async fn run(self, call: Call<'_>) -> Result<RegistrySummary> {
         let mut tx = call.read().await?;
-        let (account, region) = (call.context.account.as_str(), call.context.region.as_str());
-        let registry = tx
-            .optional(
-                "SELECT id FROM registries WHERE account_id = $1 AND region = $2",
-                params![account, region],
-            )
-            .await?;
-        let Some(registry) = registry else { return Ok(RegistrySummary::default()) };
-        let registry_id: i64 = registry.get(0)?;
+        let Some(registry_id) = registries::find_addressed(&mut tx, &call).await? else {
+            return Ok(RegistrySummary::default());
+        };
         let sums = tx
             .optional(
                 "SELECT (SELECT COUNT(*) FROM repositories WHERE registry_id = $1), \

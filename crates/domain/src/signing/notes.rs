@@ -3,7 +3,6 @@
 use super::configuration::SigningConfiguration;
 use super::sign_image::SignImage;
 use crate::authorize;
-use crate::context::PrincipalKind;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Call, Demand, Resource, Tx};
 use crate::images::manifest::{Manifest, ManifestKind};
@@ -24,11 +23,7 @@ pub(crate) async fn note(
     repository: &Repository,
     (image_id, manifest): (i64, &Manifest),
 ) -> Result<()> {
-    let by_service = matches!(
-        call.context.principal.kind,
-        PrincipalKind::Service | PrincipalKind::ServiceLinkedRole
-    );
-    if by_service || !is_signed(manifest) {
+    if call.context.principal.kind.is_service() || !is_signed(manifest) {
         return Ok(());
     }
     let configuration = SigningConfiguration::load(tx, Some(repository.registry_id)).await?;

@@ -28,31 +28,6 @@ Examples:
         #[command(flatten)]
         registry: RegistryArguments,
     },
-    /// Print the bill of materials of an image that was scanned: the packages in it.
-    #[command(after_help = "\
-Examples:
-  tonnage repository sbom team/app v1
-  tonnage repository sbom team/app sha256:… --format spdx-2.3 > app.spdx.json")]
-    Sbom {
-        #[command(flatten)]
-        place: PlaceArguments,
-        /// The repository.
-        #[arg(value_name = "REPOSITORY")]
-        repository: String,
-        /// The image: a tag or a digest.
-        #[arg(value_name = "IMAGE")]
-        image: String,
-        /// How it is written.
-        #[arg(
-            long,
-            value_name = "FORMAT",
-            default_value = "cyclonedx-1.6",
-            value_parser = ["cyclonedx-1.5", "cyclonedx-1.6", "spdx-2.3"]
-        )]
-        format: String,
-        #[command(flatten)]
-        registry: RegistryArguments,
-    },
     /// Print where tags pointed, since when, and who moved them: the last move first.
     ///
     /// Every push, deletion and copy that moved a tag is kept, also after the tag or its image is

@@ -7,7 +7,7 @@ use http::Method;
 
 use super::place::Place;
 use crate::admin::client::call;
-use crate::admin::{NewName, Sbom, SparseManifests, TagMoves, WantedSbom};
+use crate::admin::{NewName, SparseManifests, TagMoves};
 use crate::cli::{PlaceArguments, RegistryArguments, RepositoryCommands, SparseChoice};
 
 /// Does what the command line says.
@@ -23,14 +23,6 @@ pub(super) async fn run(command: RepositoryCommands) -> Result<ExitCode> {
             let set: NewName =
                 call(&layout, Method::POST, "/repositories/rename", Some(&wanted)).await?;
             println!("The repository {} is {} now.", set.repository, set.new_name);
-        }
-        RepositoryCommands::Sbom { place, repository, image, format, registry } => {
-            let RegistryArguments { account, in_region } = registry;
-            let wanted = WantedSbom { account, region: in_region, repository, image, format };
-            let layout = Place::find(&place)?.layout;
-            let sbom: Sbom =
-                call(&layout, Method::POST, "/repositories/sbom", Some(&wanted)).await?;
-            println!("{}", sbom.document);
         }
         RepositoryCommands::TagHistory { place, repository, tag, limit, registry } => {
             print_tag_history(&place, &repository, tag.as_deref(), limit, &registry).await?;

@@ -14,7 +14,6 @@ use self::attach_sboms::AttachSboms;
 use self::configuration::SbomConfiguration;
 use super::index_image_layers;
 use crate::clock::Millis;
-use crate::context::PrincipalKind;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Call, Tx};
 use crate::images::manifest::Manifest;
@@ -124,11 +123,7 @@ pub(super) async fn note(
     repository: &Repository,
     (image_id, manifest): (i64, &Manifest),
 ) -> Result<()> {
-    let by_service = matches!(
-        call.context.principal.kind,
-        PrincipalKind::Service | PrincipalKind::ServiceLinkedRole
-    );
-    if by_service || !manifest.is_container_image() {
+    if call.context.principal.kind.is_service() || !manifest.is_container_image() {
         return Ok(());
     }
     let configuration = SbomConfiguration::load(tx, Some(repository.registry_id)).await?;

@@ -4,6 +4,7 @@ mod backfills;
 mod copies;
 mod failures;
 mod lag;
+mod ordering;
 mod peers;
 mod refinements;
 mod renames;
