@@ -9,7 +9,7 @@ use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Call, Demand, Entry, Operation, Resource, Service, Tx};
 use crate::metadata::Row;
-use crate::names::{AccountId, Digest, Region};
+use crate::names::{AccountId, Digest, Partition, Region};
 use crate::pages::{Page, PageRequest};
 use crate::{params, registries};
 
@@ -44,7 +44,8 @@ fn from_row(row: &Row) -> Result<VexDocument> {
 
 /// The ARN by which findings name a document.
 pub(super) fn arn(account: &AccountId, region: &Region, name: &str) -> String {
-    format!("arn:aws:tonnage:{region}:{account}:vex-document/{name}")
+    let partition = Partition::of(region).as_str();
+    format!("arn:{partition}:tonnage:{region}:{account}:vex-document/{name}")
 }
 
 /// Name and digest of each document of a registry, by name.
