@@ -47,7 +47,7 @@ use tonnage_domain::uploads::initiate::InitiateLayerUpload;
 use tonnage_domain::uploads::{BodyError, BodyStream, UploadId, UploadRules};
 use tonnage_store::faulty::{FaultPlan, FaultyMetadata, FaultyObjects};
 use tonnage_store::files::{FileObjects, OpenError as OpenObjectsError};
-use tonnage_store::postgres::{PostgresMetadata, PostgresOptions, testing};
+use tonnage_store::postgres::{PostgresOptions, testing};
 use tonnage_store::sqlite::SqliteMetadata;
 
 use crate::content::{self, Blob, Pushed};
@@ -114,11 +114,10 @@ pub(crate) async fn empty_database_twice() -> [Arc<dyn Metadata>; 2] {
         return [Arc::clone(&one), one];
     }
     let server = testing::server("two processes").unwrap();
-    let url = testing::empty_schema(&server).await;
+    let database = testing::borrow(&server).await.unwrap();
     let options = || PostgresOptions { connections: 4, ..PostgresOptions::default() };
-    let first = PostgresMetadata::open(&url, options()).await.unwrap();
-    let second = PostgresMetadata::open(&url, options()).await.unwrap();
-    [Arc::new(first), Arc::new(second)]
+    let [first, second] = [database.open(options()).await, database.open(options()).await];
+    [Arc::new(first.unwrap()), Arc::new(second.unwrap())]
 }
 
 /// Whether this run is on PostgreSQL.

@@ -1,7 +1,13 @@
 //! Empty databases for tests, on the server that the environment names.
 
+mod schemas;
+
+use std::sync::Arc;
+
+use tokio_postgres::Client;
 use tokio_postgres::config::SslMode;
 
+pub use self::schemas::{Borrowed, BorrowedMetadata};
 use super::{OpenError, PostgresMetadata, PostgresOptions, PostgresUrl};
 
 /// The variable with the URL of a database in which tests may make schemas. The server is the
@@ -68,14 +74,16 @@ pub async fn empty_database_behind(
 }
 
 async fn run(server: &PostgresUrl, statement: &str) {
+    connected(server).await.batch_execute(statement).await.expect("the tests' server obeys");
+}
+
+/// A connection that ends with the client.
+async fn connected(server: &PostgresUrl) -> Client {
     let mut config = server.config();
     let connected = config.ssl_mode(SslMode::Disable).connect(tokio_postgres::NoTls).await;
     let (client, connection) = connected.expect("the tests' server answers");
-    let connection = tokio::spawn(connection);
-    client.batch_execute(statement).await.expect("the tests' server obeys");
-    drop(client);
-    // Its end is the end of the connection.
-    let _ = connection.await;
+    tokio::spawn(connection);
+    client
 }
 
 /// A new, empty schema on `server`, as a database of its own.
@@ -106,11 +114,18 @@ pub async fn empty_schema_text() -> Option<String> {
     Some(format!("{text}{separator}options={}", options.replace('=', "%3D")))
 }
 
-/// An empty database with the domain's schema.
+/// An empty database with the domain's schema, which another test of this process may have used.
 ///
 /// # Errors
 /// As [`PostgresMetadata::open`].
-pub async fn empty_database(server: &PostgresUrl) -> Result<PostgresMetadata, OpenError> {
-    let url = empty_schema(server).await;
-    PostgresMetadata::open(&url, PostgresOptions::default()).await
+pub async fn borrow(server: &PostgresUrl) -> Result<Arc<Borrowed>, OpenError> {
+    Borrowed::from(server).await
+}
+
+/// A borrowed database, opened once.
+///
+/// # Errors
+/// As [`PostgresMetadata::open`].
+pub async fn empty_database(server: &PostgresUrl) -> Result<BorrowedMetadata, OpenError> {
+    borrow(server).await?.open(PostgresOptions::default()).await
 }

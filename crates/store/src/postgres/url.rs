@@ -163,12 +163,12 @@ impl PostgresUrl {
         Self { config, verification: self.verification.clone() }
     }
 
-    /// The same database, in another schema of it.
+    /// The same database, in another schema of it, which its connections are named after.
     #[cfg(feature = "testing")]
     #[must_use]
     pub fn in_schema(&self, name: &str) -> Self {
         let mut config = self.config.clone();
-        config.options(format!("-c search_path={name}"));
+        config.options(format!("-c search_path={name}")).application_name(name);
         Self { config, verification: self.verification.clone() }
     }
 }
