@@ -29,7 +29,7 @@ use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -166,9 +166,25 @@ impl SqliteMetadata {
     /// # Errors
     /// As [`SqliteMetadata::open`].
     pub fn open_in_memory() -> Result<Self, OpenError> {
+        /// The file of such a database before its first use, since migrations take most of the
+        /// time that it takes to make one.
+        static EMPTY: OnceLock<Vec<u8>> = OnceLock::new();
+
         let directory = ThrowAwayDirectory::make()?;
+        let path = directory.0.join("metadata.db");
+        let file_error = |source| OpenError::File { path: path.clone(), source };
         let options = SqliteOptions { durable: false, ..SqliteOptions::default() };
-        let mut metadata = Self::open(directory.0.join("metadata.db"), options)?;
+        if let Some(empty) = EMPTY.get() {
+            std::fs::write(&path, empty).map_err(file_error)?;
+        }
+        let mut metadata = Self::open(&path, options)?;
+        if EMPTY.get().is_none() {
+            let copy = directory.0.join("empty.db");
+            let name = copy.to_string_lossy();
+            rusqlite::Connection::open(&path)?.execute("VACUUM INTO ?1", [&*name])?;
+            // Whoever was first has made the same.
+            let _ = EMPTY.set(std::fs::read(&copy).map_err(file_error)?);
+        }
         metadata._throw_away = Some(directory);
         Ok(metadata)
     }
