@@ -264,6 +264,15 @@ Examples:
         shell: clap_complete::Shell,
     },
 
+    /// Print the model of Tonnage's own API for the AWS command line and SDKs.
+    ///
+    /// With it, `aws tonnage` has the operations that ECR does not have: pull statistics, image
+    /// shares, images by package, findings by layer and others.
+    #[command(after_help = "\
+Examples:
+  tonnage api-model > tonnage.json && aws configure add-model --service-name tonnage --service-model file://tonnage.json")]
+    ApiModel,
+
     /// Write the reference pages, or check that they are up to date.
     #[command(hide = true)]
     Reference {

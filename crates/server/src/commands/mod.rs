@@ -20,6 +20,7 @@ mod images;
 mod jobs;
 mod keys;
 mod migrate;
+mod own_api;
 mod place;
 mod policy;
 mod policy_actions;
@@ -89,6 +90,10 @@ pub(crate) fn run(command: Subcommands) -> Result<ExitCode> {
         Subcommands::Completions { shell } => {
             let mut command = Arguments::command();
             clap_complete::generate(shell, &mut command, "tonnage", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+        Subcommands::ApiModel => {
+            println!("{:#}", own_api::model());
             Ok(ExitCode::SUCCESS)
         }
         Subcommands::Reference { directory, check } => reference::run(&directory, check),
