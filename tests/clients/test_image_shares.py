@@ -136,7 +136,7 @@ def test_a_share_of_a_user_is_good_while_the_user_may_pull(sharing: SharingServe
 def test_owners_share_with_boto3(sharing: SharingServer, tmp_path: Path) -> None:
     model = tmp_path / "tonnage" / "2026-01-01" / "service-2.json"
     model.parent.mkdir(parents=True)
-    model.write_text(sharing.subcommand("api-model").stdout)
+    model.write_text(sharing.subcommand("api", "model").stdout)
     session = botocore.session.get_session()
     session.get_component("data_loader").search_paths.append(str(tmp_path))
     own = boto3.session.Session(
@@ -153,6 +153,12 @@ def test_owners_share_with_boto3(sharing: SharingServer, tmp_path: Path) -> None
     (listed,) = [one for one in own.list_image_shares(repositoryName="app")["imageShares"]
                  if one["shareId"] == known["shareId"]]
     assert (listed["uses"], listed["createdBy"]) == (1, f"arn:aws:iam::{ACCOUNT}:root")
+    # The command line of ours has no need of a shell on the server.
+    call = ("api", "call", "ListImageShares", '{"repositoryName": "app"}')
+    told = json.loads(sharing.subcommand(*call, env=sharing.client_environment()).stdout)
+    assert known["shareId"] in [one["shareId"] for one in told["imageShares"]]
+    wrong = sharing.client_environment(AWS_SECRET_ACCESS_KEY="wrong")
+    assert "InvalidSignatureException" in sharing.subcommand(*call, env=wrong, status=1).stderr
     ended = own.revoke_image_share(repositoryName="app", shareId=known["shareId"])
     assert ended["imageShare"]["shareStatus"] == "REVOKED"
     holder.get_manifest("app", pushed.digest).expect_error(403, "DENIED")
