@@ -24,6 +24,7 @@ from test_console import INDEX, push_image
 REGION = "us-east-1"
 HERE = f"/console/{REGION}"
 WEB = "pages/web"
+SHOWN = "pages/shown"
 OWN = f"{HERE}/repositories/{WEB}"
 
 
@@ -51,6 +52,11 @@ def pages(server: Server) -> dict[str, str]:
     }
     ecr.put_replication_configuration(replicationConfiguration={"rules": [rule]})
     push_image(registry, "pages/away-1", "amd64", "v1")
+    public = aws.client(server, "ecr-public")
+    shown = public.create_repository(repositoryName=SHOWN)["repository"]["repositoryUri"].partition("/")[2]
+    owner = Registry(server.public_host, aws.public_password(public))
+    owner.push_small_image(shown, "v1", "pages")
+    owner.get_manifest(shown, "v1").expect(200)
     return {
         "use": f"{HERE}/",
         "pushed-last": f"{HERE}/repositories?sort=pushed",
@@ -63,6 +69,7 @@ def pages(server: Server) -> dict[str, str]:
         "platforms": f"{OWN}/-/images/{digest_of(index)}",
         "rules": f"{OWN}/-/lifecycle",
         "matrix": f"{HERE}/registry/replication",
+        "public-pulls": f"{HERE}/public/repositories/{SHOWN}/-/pulls?days=90",
     }
 
 
@@ -227,6 +234,11 @@ def test_use_is_shown(server: Server, pages: dict[str, str], browser: Browser) -
     says(browser, "Age of images")
     go(browser, server, pages["platforms"])
     says(browser, "2 pulls in the last 30 days")
+    go(browser, server, pages["public-pulls"])
+    says(browser, "1 pull in the last 90 days")
+    browser.driver.find_element(By.LINK_TEXT, "7 days").click()
+    says(browser, "1 pull in the last 7 days")
+    assert {"By tag", "By platform", "By digest", "By network"} <= set(text_of(browser).splitlines())
 
 
 def test_what_failed_is_tried_again(server: Server, pages: dict[str, str], browser: Browser, pictures: Path) -> None:

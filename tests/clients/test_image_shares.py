@@ -7,12 +7,14 @@ import json
 from pathlib import Path
 from typing import Any, Iterator
 
+import boto3
+import botocore.session
 import pytest
 
 from harness import aws, image
 from harness.engine import Containers, Docker
 from harness.http import Registry, image_index
-from harness.server import ACCOUNT, Server
+from harness.server import ACCOUNT, ROOT_KEY_ID, ROOT_SECRET, Server
 from test_docker import load, run_container
 
 
@@ -129,6 +131,42 @@ def test_a_share_of_a_user_is_good_while_the_user_may_pull(sharing: SharingServe
     assert made["password"].split(".")[1] not in sharing.log.read_text()
     basic = base64.b64encode(f"share:{made['password']}".encode()).decode()
     assert basic not in sharing.log.read_text()
+
+
+def test_owners_share_with_boto3(sharing: SharingServer, tmp_path: Path) -> None:
+    model = tmp_path / "tonnage" / "2026-01-01" / "service-2.json"
+    model.parent.mkdir(parents=True)
+    model.write_text(sharing.subcommand("api", "model").stdout)
+    session = botocore.session.get_session()
+    session.get_component("data_loader").search_paths.append(str(tmp_path))
+    own = boto3.session.Session(
+        aws_access_key_id=ROOT_KEY_ID, aws_secret_access_key=ROOT_SECRET, region_name=sharing.region,
+        botocore_session=session,
+    ).client("tonnage", endpoint_url=sharing.url)
+    pushed = aws.registry(sharing, aws.client(sharing)).push_small_image("app", "api", "api")
+    image_id = {"imageTag": "api"}
+    made = own.create_image_share(repositoryName="app", imageId=image_id, validForSeconds=3600, maxUses=2)
+    known = made["imageShare"]
+    assert (known["shareStatus"], known["imageDigest"], known["maxUses"]) == ("ACTIVE", pushed.digest, 2)
+    holder = Registry(sharing.host, made["password"], user=made["userName"])
+    holder.get_manifest("app", pushed.digest).expect(200)
+    (listed,) = [one for one in own.list_image_shares(repositoryName="app")["imageShares"]
+                 if one["shareId"] == known["shareId"]]
+    assert (listed["uses"], listed["createdBy"]) == (1, f"arn:aws:iam::{ACCOUNT}:root")
+    # The command line of ours has no need of a shell on the server.
+    call = ("api", "call", "ListImageShares", '{"repositoryName": "app"}')
+    told = json.loads(sharing.subcommand(*call, env=sharing.client_environment()).stdout)
+    assert known["shareId"] in [one["shareId"] for one in told["imageShares"]]
+    wrong = sharing.client_environment(AWS_SECRET_ACCESS_KEY="wrong")
+    assert "InvalidSignatureException" in sharing.subcommand(*call, env=wrong, status=1).stderr
+    ended = own.revoke_image_share(repositoryName="app", shareId=known["shareId"])
+    assert ended["imageShare"]["shareStatus"] == "REVOKED"
+    holder.get_manifest("app", pushed.digest).expect_error(403, "DENIED")
+    moved = own.list_tag_history(repositoryName="app", imageTag="api")["tagMoves"]
+    assert [one["imageDigest"] for one in moved] == [pushed.digest]
+    refused = aws.failure(own.create_image_share, repositoryName="app", imageId={"imageTag": "no"},
+                          validForSeconds=60)
+    assert refused.code == "ImageNotFoundException"
 
 
 def test_without_the_setting_nothing_is_shared(server: Server, ecr: Any, repository: str, registry: Registry) -> None:

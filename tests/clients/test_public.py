@@ -12,7 +12,8 @@ from harness import aws, image
 from harness.engine import Containers, Docker
 from harness.http import Registry, digest_of, send, small_image
 from harness.png import png
-from harness.server import ACCOUNT, Server
+from harness.server import ACCOUNT, ROOT_KEY_ID, ROOT_SECRET, Server
+from harness.tools import run, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -187,6 +188,33 @@ def test_a_user_pushes_by_permission(server: Server, public: Any, shown: dict[st
           "ecr-public:PutImage")
     registry.push_small_image(path, "v1", "by permission")
     assert registry.get_manifest(path, "v1").status == 200
+
+
+def test_owners_ask_for_pulls_with_curl(server: Server, public: Any, shown: dict[str, Any]) -> None:
+    pushed = pusher(server, public).push_small_image(path_of(shown), "v1", "counted")
+    bearer(server, anonymous(server)).get_manifest(path_of(shown), "v1").expect(200)
+
+    def ask(secret: str = ROOT_SECRET, **wanted: Any) -> dict[str, Any]:
+        out = run(
+            "curl", "--silent", "--noproxy", "*", "--aws-sigv4", "aws:amz:us-east-1:tonnage",
+            "--user", f"{ROOT_KEY_ID}:{secret}", "--header", "Content-Type: application/x-amz-json-1.1",
+            "--header", "X-Amz-Target: Tonnage_V20260101.GetPullStatistics",
+            "--data", json.dumps({"repositoryName": shown["repositoryName"], **wanted}), f"{server.url}/",
+        )
+        return dict(json.loads(out.stdout))
+
+    def by(kind: str) -> list[dict[str, Any]]:
+        return list(ask(groupBy=kind)["pullCounts"])
+
+    wait_until(lambda: by("tag") == [{"imageTag": "v1", "pulls": 1}], 30, "the pull is counted")
+    assert by("digest") == [{"imageDigest": pushed.digest, "pulls": 1}]
+    assert [count["pulls"] for count in by("day")] == [1]
+    assert [set(count) - {"network"} for count in by("network")] == [{"pulls"}]
+    (count,) = ask(days=7)["pullCounts"]
+    assert (count["imageTag"], count["imageDigest"], count["pulls"]) == ("v1", pushed.digest, 1)
+    assert ask(repositoryName="absent")["__type"] == "RepositoryNotFoundException"
+    assert ask(groupBy="moon")["__type"] == "InvalidParameterException"
+    assert ask(secret="wrong")["__type"] == "InvalidSignatureException"
 
 
 # --- clients

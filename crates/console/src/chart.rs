@@ -11,6 +11,9 @@ const HEIGHT: i64 = 160;
 const LEFT: i64 = 56;
 const BELOW: i64 = 24;
 
+/// Days that have a bar each; more are added up by the week.
+const DAYS_MAX: i64 = 92;
+
 /// What is counted.
 #[derive(Clone, Copy)]
 pub(crate) struct Counted {
@@ -38,24 +41,36 @@ pub(crate) fn daily_pulls(daily: &[DailyPulls], today: i64) -> Markup {
     by_day(PULLS, &daily, today)
 }
 
-/// The last days, those on which nothing was counted too.
+/// The last [`DAYS_SHOWN`] days, those on which nothing was counted too.
 pub(crate) fn by_day(counted: Counted, daily: &[(i64, u64)], today: i64) -> Markup {
+    of_days(counted, daily, today, DAYS_SHOWN)
+}
+
+/// The last days, those on which nothing was counted too; many of them by the week.
+pub(crate) fn of_days(counted: Counted, daily: &[(i64, u64)], today: i64, days: i64) -> Markup {
     let Counted { title, one, many, told } = counted;
     let total: u64 = daily.iter().map(|(_, count)| *count).sum();
-    let on =
-        |wanted: i64| daily.iter().find(|(day, _)| *day == wanted).map_or(0, |(_, count)| *count);
-    let days: Vec<(i64, u64)> =
-        (today - DAYS_SHOWN + 1..=today).map(|day| (day, on(day))).collect();
+    let (length, per) = if days > DAYS_MAX { (7, "week") } else { (1, "day") };
+    let first = today - days + 1;
+    let mut counts: Vec<(i64, u64)> =
+        (first..=today).step_by(usize::try_from(length).unwrap_or(1)).map(|day| (day, 0)).collect();
+    for (day, count) in daily {
+        let at = usize::try_from((day - first).div_euclid(length)).ok();
+        if let Some((_, sum)) = at.and_then(|at| counts.get_mut(at)) {
+            *sum = sum.saturating_add(*count);
+        }
+    }
+    let column = if length > 1 { "Week from" } else { "Day" };
     html! {
-        p.quiet { (format::count(total, one, many)) " in the last " (DAYS_SHOWN) " days. " (told) }
+        p.quiet { (format::count(total, one, many)) " in the last " (days) " days. " (told) }
         @if total > 0 {
-            div."box"."figure" tabindex="0" role="group" aria-label={ (title) " by day, as a picture" } { (bars(title, &days)) }
+            div."box"."figure" tabindex="0" role="group" aria-label={ (title) " by " (per) ", as a picture" } { (bars(title, per, &counts)) }
             details {
                 summary { "The same as a table" }
-                div."box"."scroll" tabindex="0" role="group" aria-label={ (title) " by day" } {
+                div."box"."scroll" tabindex="0" role="group" aria-label={ (title) " by " (per) } {
                     table {
-                        thead { tr { th scope="col" { "Day" } th scope="col" class="number" { (title) } } }
-                        tbody { @for (day, count) in days.iter().rev() { tr {
+                        thead { tr { th scope="col" { (column) } th scope="col" class="number" { (title) } } }
+                        tbody { @for (day, count) in counts.iter().rev() { tr {
                             th scope="row" { (format::day(start_of(*day))) }
                             td.number { (format::number(*count)) }
                         } } }
@@ -84,9 +99,11 @@ pub(crate) fn ranks(rows: &[(Markup, u64, String)]) -> Markup {
     }
 }
 
-fn bars(title: &str, days: &[(i64, u64)]) -> Markup {
+fn bars(title: &str, per: &str, days: &[(i64, u64)]) -> Markup {
     let highest = days.iter().map(|(_, count)| *count).max().unwrap_or(0).max(1);
     let step = (WIDTH - LEFT) / i64::try_from(days.len()).unwrap_or(1).max(1);
+    let gap = (step / 4).clamp(1, 6);
+    let labelled = (days.len() / 4).max(1);
     let bottom = HEIGHT - BELOW;
     let room = bottom - 12;
     let tall = |count: u64| {
@@ -97,17 +114,17 @@ fn bars(title: &str, days: &[(i64, u64)]) -> Markup {
     let columns = || (0_i64..).zip(days);
     html! {
         svg.chart viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img"
-            aria-label={ (title) " by day, at most " (format::number(highest)) " on one day; the table below has the numbers" } {
+            aria-label={ (title) " by " (per) ", at most " (format::number(highest)) " in one; the table below has the numbers" } {
             line x1=(LEFT) x2=(WIDTH) y1=(bottom) y2=(bottom) {}
             line x1=(LEFT) x2=(WIDTH) y1=(bottom - room) y2=(bottom - room) {}
             text x=(LEFT - 8) y=(bottom - room + 4) text-anchor="end" { (format::number(highest)) }
             text x=(LEFT - 8) y=(bottom + 4) text-anchor="end" { "0" }
             @for (column, (_, count)) in columns() {
                 @let height = tall(*count);
-                rect x=(LEFT + column * step + 3) y=(bottom - height) width=(step - 6) height=(height) rx="2" {}
+                rect x=(LEFT + column * step + gap / 2) y=(bottom - height) width=(step - gap) height=(height) rx="2" {}
             }
-            @for (column, (day, _)) in columns().step_by(7) {
-                text x=(LEFT + column * step + 3) y=(HEIGHT - 6) { (format::short_day(start_of(*day))) }
+            @for (column, (day, _)) in columns().step_by(labelled) {
+                text x=(LEFT + column * step + gap / 2) y=(HEIGHT - 6) { (format::short_day(start_of(*day))) }
             }
         }
     }
@@ -125,5 +142,12 @@ mod tests {
         assert_eq!(html.matches("<rect").count(), 30);
         assert_eq!(html.matches("<td class=\"number\">0</td>").count(), 28);
         assert!(daily_pulls(&[], 20_010).into_string().contains("0 pulls"));
+        let daily = [(20_004, 1), (20_010, 2), (19_000, 9)];
+        for (days, bars, last) in [(7, 7, 2), (90, 90, 2), (364, 52, 3)] {
+            let html = of_days(PULLS, &daily, 20_010, days).into_string();
+            assert_eq!(html.matches("<rect").count(), bars, "{days}");
+            let first = html.split("<td class=\"number\">").nth(1).unwrap_or_default();
+            assert!(first.starts_with(&format!("{last}</td>")), "{days}: {first}");
+        }
     }
 }

@@ -178,4 +178,9 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "public_pull_networks",
         sql: include_str!("../migrations/0112_public_pull_networks.sql"),
     },
+    Migration {
+        version: 113,
+        name: "gallery_order",
+        sql: include_str!("../migrations/0113_gallery_order.sql"),
+    },
 ];

@@ -6,6 +6,7 @@ use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use tonnage_domain::clock::Millis;
 use tonnage_domain::error::Error;
 
 use super::error::{Failure, Refusal, Result, Wire};
@@ -18,6 +19,36 @@ const CONTENT_TYPE_1_1: &str = "application/x-amz-json-1.1";
 
 /// Larger documents are read on a thread that may block.
 const INLINE_BYTES_MAX: usize = 256 * 1024;
+
+/// The last second of the year 9999.
+const LATEST_SECONDS: f64 = 253_402_300_799.0;
+
+/// The table of operations of a service: the name on the wire and the function that serves it. The
+/// service's `SERVICE` is in scope.
+macro_rules! operations {
+    ($visibility:vis async fn $run:ident; $($name:literal => $function:path,)*) => {
+        /// Runs the operation called `name`; its input was validated.
+        $visibility async fn $run(
+            name: &str,
+            call: &$crate::aws::Call<'_>,
+            input: serde_json::Value,
+        ) -> $crate::aws::error::Result<bytes::Bytes> {
+            use $crate::aws::json;
+            match name {
+                $($name => {
+                    // Boxed, so that the largest operation does not size every request.
+                    let output = Box::pin($function(call, json::input(input)?)).await?;
+                    json::output(&output)
+                })*
+                other => Err(tonnage_domain::execute::not_served(SERVICE.signing_name, other).into()),
+            }
+        }
+
+        #[cfg(test)]
+        const SERVED: &[&str] = &[$($name),*];
+    };
+}
+pub(super) use operations;
 
 /// Reads a request document and checks it against the operation's shape.
 pub(super) async fn decode(
@@ -62,6 +93,16 @@ pub(super) fn input<T: DeserializeOwned>(document: Value) -> Result<T> {
         .map_err(|error| Refusal::Serialization(Some(error.to_string())).into())
 }
 
+/// The time of a member, or nothing where there is no such time.
+pub(super) fn time(seconds: f64) -> Option<Millis> {
+    if !(0.0..=LATEST_SECONDS).contains(&seconds) {
+        return None;
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "it is within the years that were checked")]
+    let millis = (seconds * 1000.0).round() as i64;
+    Some(Millis(millis))
+}
+
 /// The document of an answer.
 pub(super) fn output(output: &impl Serialize) -> Result<Bytes> {
     let bytes = serde_json::to_vec(output).map_err(Error::internal)?;
@@ -103,4 +144,23 @@ pub(super) fn error(wire: &Wire, content_type: HeaderValue) -> Response {
         headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times() {
+        for (given, expected) in [
+            (0.0, Some(Millis(0))),
+            (1_770_000_000.25, Some(Millis(1_770_000_000_250))),
+            (-1.0, None),
+            (f64::NAN, None),
+            (f64::INFINITY, None),
+            (1e30, None),
+        ] {
+            assert_eq!(time(given), expected, "{given:?}");
+        }
+    }
 }

@@ -202,7 +202,8 @@ async fn json_service(
     if cloudtrail::is_target(prefix) {
         return cloudtrail::handle(app, parts, body, arrival, operation).await;
     }
-    let services = [&ecr::SERVICE, &ecr::public::SERVICE, &secretsmanager::SERVICE];
+    let services =
+        [&ecr::SERVICE, &ecr::public::SERVICE, &ecr::extensions::SERVICE, &secretsmanager::SERVICE];
     let Some(service) = services.into_iter().find(|service| service.target_prefix == prefix) else {
         let service = scope::service(parts).or_else(|| scope::printable(prefix));
         return Err(Refusal::ServiceNotServed(service.unwrap_or_default()).into());
@@ -231,6 +232,9 @@ async fn json_service(
         return ecr::public::run(known.name, &Call { app, context, arrival }, document).await;
     }
     let call = Call { app, context, arrival };
+    if name == ecr::extensions::SERVICE.signing_name {
+        return ecr::extensions::run(known.name, call, document).await;
+    }
     match is_secrets {
         true => secretsmanager::run(known.name, &call, document).await,
         false => ecr::run(known.name, &call, document).await,

@@ -111,6 +111,7 @@ pub(crate) const ROUTES: &[Route] = &[
     route!("public/registry", get public::registry::show, post public::registry::act),
     route!("public/repositories/{repository}", get public::catalog::show, post public::catalog::act),
     route!("public/repositories/{repository}/-/logo", get public::catalog::show_logo),
+    route!("public/repositories/{repository}/-/pulls", get public::pulls::show),
     route!("public/repositories/{repository}/-/delete", post public::delete),
     route!("activity", get activity::list),
     route!("activity/events", get activity::events::list),

@@ -84,6 +84,11 @@ const NAMED: &[(&str, &str, &str)] = &[
     ),
     ("public/repositories/{repository}", "public/repositories/shown/server", "&lt;script&gt;"),
     (
+        "public/repositories/{repository}/-/pulls",
+        "public/repositories/shown/server/-/pulls?days=364",
+        "0 pulls in the last 364 days",
+    ),
+    (
         "activity",
         "activity?who=root&action=ecr:PutImage&resource=team/app&outcome=done",
         "ecr:PutImage",
@@ -128,6 +133,22 @@ async fn every_page_of_the_table_is_made_of_nothing_but_text() {
     }
     let image = format!("{HERE}/repositories/team/app/-/images/{index}");
     look(&mut browser, "repositories/{repository}/-/images/{digest}", &image, "v1").await;
+    let shared =
+        browser.submit(&image, &image, &[("do", "share"), ("time", "60"), ("uses", "3")]).await;
+    shared.check(200, &["The password is shown this once", "share:share-"]);
+    check_page("a share", &shared.body);
+    browser.get(&image).await.check(200, &["0 of 3", "Revoke", "tonnage images share team/app@"]);
+    let id = shared.body.split("<code>share-").nth(1).and_then(|rest| rest.split('<').next());
+    let id = format!("share-{}", id.unwrap_or_default());
+    let revoked = browser.submit(&image, &image, &[("do", "unshare"), ("share", &id)]).await;
+    revoked.check(303, &[]);
+    let page = browser.get(&image).await;
+    page.check(200, &["revoked"]);
+    assert!(!page.body.contains(">Revoke<"), "{}", page.body);
+    for (time, uses) in [("1", ""), ("x", ""), ("60", "0"), ("60", "-1")] {
+        let fields = [("do", "share"), ("time", time), ("uses", uses)];
+        browser.submit(&image, &image, &fields).await.check(303, &[]);
+    }
     let listed = browser.get(&format!("{HERE}/activity")).await.body;
     let event = listed.split("/activity/").skip(1).find(|rest| !rest.starts_with("events"));
     let event = event.and_then(|rest| rest.split('"').next()).unwrap_or_default();

@@ -41,7 +41,7 @@ impl Registry {
             objects: Arc::new(FileObjects::open(blobs.path()).unwrap()),
             clock: clock.clone(),
             root_key: RootKey::new(&[7; 32]).unwrap(),
-            settings: Settings::default(),
+            settings: Settings { image_shares: true, ..Settings::default() },
             account: Some(AccountId::parse(ACCOUNT).unwrap()),
             region: None,
             root_access_key: None,

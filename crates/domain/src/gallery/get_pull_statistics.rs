@@ -1,6 +1,6 @@
 //! What only owners see of pulls: every count that there is, and sums of them.
 
-use super::pulls::day_of;
+use super::pulls::{day_of, start_of};
 use crate::context::RequestContext;
 use crate::error::{Error, Result};
 use crate::execute::{Call, Demand, Entry, Operation, Service};
@@ -103,6 +103,13 @@ pub struct PullCount {
     pub network: Option<String>,
     /// How often.
     pub pulls: u64,
+}
+
+impl PullCount {
+    /// The day as `2026-01-31`.
+    pub fn date(&self) -> Option<String> {
+        self.day.map(|day| start_of(day).timestamp().strftime("%Y-%m-%d").to_string())
+    }
 }
 
 impl Operation for GetPullStatistics {

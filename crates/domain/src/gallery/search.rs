@@ -194,14 +194,22 @@ macro_rules! score {
     )*) };
 }
 macro_rules! shown {
-    ($rest:expr) => {
+    (all, $rest:expr) => {
         concat!(
             "FROM gallery_repositories WHERE tag_count > 0 AND registry_id NOT IN \
              (SELECT registries.id FROM registries \
              JOIN accounts ON accounts.id = registries.account_id WHERE accounts.state <> 'ACTIVE') ",
-            fits!("$1" "$2" "$3" "$4" "$5" "$6" "$7" "$8" "$9" "$10" "$11" "$12" "$13" "$14"
-                "$15" "$16"),
             $rest
+        )
+    };
+    ($rest:expr) => {
+        shown!(
+            all,
+            concat!(
+                fits!("$1" "$2" "$3" "$4" "$5" "$6" "$7" "$8" "$9" "$10" "$11" "$12" "$13" "$14"
+                    "$15" "$16"),
+                $rest
+            )
         )
     };
 }
@@ -250,14 +258,25 @@ pub(super) async fn walk(
     limit: u32,
     offset: u32,
 ) -> Result<Vec<i64>> {
-    let mut params = slots.params();
+    // Where everything fits, a page far from the first is found without looking at any row before
+    // it: the conditions of words, even of none, would be tried on each.
+    let is_all = slots.0.iter().all(|slot| slot.low.is_empty());
+    let mut params = if is_all { Vec::new() } else { slots.params() };
     params.extend([Value::from(limit), Value::from(offset)]);
-    let sql = match sort {
-        Sort::Relevance | Sort::Pulls => concat!(
+    let sql = match (sort, is_all) {
+        (Sort::Relevance | Sort::Pulls, true) => concat!(
+            "SELECT repository_id ",
+            shown!(all, "ORDER BY pulls DESC, repository_id DESC LIMIT $1 OFFSET $2")
+        ),
+        (Sort::Updated, true) => concat!(
+            "SELECT repository_id ",
+            shown!(all, "ORDER BY updated_at DESC, repository_id DESC LIMIT $1 OFFSET $2")
+        ),
+        (Sort::Relevance | Sort::Pulls, false) => concat!(
             "SELECT repository_id ",
             shown!("ORDER BY pulls DESC, repository_id DESC LIMIT $17 OFFSET $18")
         ),
-        Sort::Updated => concat!(
+        (Sort::Updated, false) => concat!(
             "SELECT repository_id ",
             shown!("ORDER BY updated_at DESC, repository_id DESC LIMIT $17 OFFSET $18")
         ),

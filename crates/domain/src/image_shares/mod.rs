@@ -83,6 +83,43 @@ pub struct ImageShare {
     pub used_at: Option<Millis>,
 }
 
+/// Whether a share is good, or why it is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShareStatus {
+    /// It is good.
+    Active,
+    /// Its time is over.
+    Expired,
+    /// Somebody ended it.
+    Revoked,
+    /// It was used as often as it may be.
+    Used,
+}
+
+impl ShareStatus {
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "ACTIVE",
+            Self::Expired => "EXPIRED",
+            Self::Revoked => "REVOKED",
+            Self::Used => "USED",
+        }
+    }
+}
+
+impl ImageShare {
+    /// Whether it is good at a time.
+    pub fn status(&self, now: Millis) -> ShareStatus {
+        match self {
+            Self { revoked_at: Some(_), .. } => ShareStatus::Revoked,
+            Self { expires_at, .. } if *expires_at <= now => ShareStatus::Expired,
+            Self { uses_max: Some(max), uses, .. } if uses >= max => ShareStatus::Used,
+            _ => ShareStatus::Active,
+        }
+    }
+}
+
 /// A share that was just made.
 #[derive(Clone, Debug)]
 pub struct NewImageShare {

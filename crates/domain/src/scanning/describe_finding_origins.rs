@@ -70,6 +70,16 @@ pub enum BaseSource {
     Layers,
 }
 
+impl BaseSource {
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Annotation => "annotation",
+            Self::Layers => "layers",
+        }
+    }
+}
+
 /// What an image was built on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BaseImage {

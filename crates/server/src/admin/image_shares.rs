@@ -170,15 +170,9 @@ impl Admin {
 
 fn shown(share: &ImageShare, now: Millis) -> Share {
     let time = |at: Millis| at.timestamp().to_string();
-    let status = match share {
-        ImageShare { revoked_at: Some(_), .. } => "REVOKED",
-        ImageShare { expires_at, .. } if *expires_at <= now => "EXPIRED",
-        ImageShare { uses_max: Some(max), uses, .. } if uses >= max => "USED",
-        _ => "ACTIVE",
-    };
     Share {
         id: share.id.clone(),
-        status: status.to_owned(),
+        status: share.status(now).as_str().to_owned(),
         digest: share.digest.to_string(),
         made_by: share.made_by.clone(),
         created_at: time(share.created_at),

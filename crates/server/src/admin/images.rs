@@ -10,9 +10,7 @@ use tonnage_domain::images::ImageIdentifier;
 use tonnage_domain::names::{Reference, Tag};
 use tonnage_domain::pages::PageRequest;
 use tonnage_domain::repositories::RepositoryAddress;
-use tonnage_domain::scanning::describe_finding_origins::{
-    BaseSource, DescribeFindingOrigins, FindingOrigins,
-};
+use tonnage_domain::scanning::describe_finding_origins::{DescribeFindingOrigins, FindingOrigins};
 use tonnage_domain::scanning::find_images::{FindImages, FoundImage};
 use tonnage_domain::scanning::findings::VulnerablePackage;
 use tonnage_domain::scanning::sboms::attach_image_sbom::AttachImageSbom;
@@ -336,11 +334,7 @@ fn findings(found: FindingOrigins) -> Findings {
     });
     let items = items.collect();
     let base = found.base.map(|base| Base {
-        known_by: match base.source {
-            BaseSource::Annotation => "annotation",
-            BaseSource::Layers => "layers",
-        }
-        .to_owned(),
+        known_by: base.source.as_str().to_owned(),
         name: base.name,
         digest: base.digest,
         repository: base.repository.map(|name| name.to_string()),

@@ -6,7 +6,6 @@ use tonnage_domain::context::RequestContext;
 use tonnage_domain::error::Error;
 use tonnage_domain::execute::{Operation, execute};
 use tonnage_domain::gallery::get_pull_statistics::{GetPullStatistics, PullGroup};
-use tonnage_domain::gallery::pulls;
 use tonnage_domain::names::{AccountId, Region, RepositoryName};
 use tonnage_domain::pages::PageRequest;
 use tonnage_domain::public::aliases::operations::{
@@ -113,9 +112,7 @@ impl Admin {
         };
         let page = execute(&self.app, &context, operation).await?;
         let counts = page.items.into_iter().map(|count| PullCount {
-            day: count
-                .day
-                .map(|day| pulls::start_of(day).timestamp().strftime("%Y-%m-%d").to_string()),
+            day: count.date(),
             tag: count.tag,
             digest: count.digest.map(|digest| digest.to_string()),
             platform: count.platform,

@@ -4,13 +4,12 @@ use anyhow::{Context as _, Result, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderValue};
-use http_body_util::Full;
 use secrecy::SecretString;
 use serde::Deserialize;
-use tonnage_api::sigv4::{Credentials, Unsigned, sign};
+use tonnage_api::sigv4::Credentials;
 
-use super::http_client::{Origin, send};
+use super::http_client::Origin;
+use super::signed_call::{SignedCall, reason};
 
 /// The value of `X-Amz-Target` (botocore, `ecr` model, `targetPrefix`).
 const TARGET: &str = "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken";
@@ -25,31 +24,12 @@ pub(super) async fn password(
     region: &str,
     credentials: &Credentials,
 ) -> Result<SecretString> {
-    let mut headers = HeaderMap::new();
-    headers.insert(HOST, HeaderValue::from_str(origin.authority())?);
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.1"));
-    headers.insert("x-amz-target", HeaderValue::from_static(TARGET));
-    let unsigned =
-        Unsigned { method: "POST", path: "/", query: "", body: BODY, region, service: "ecr" };
-    sign(&unsigned, &mut headers, credentials, jiff::Timestamp::now())
-        .context("the access key cannot be sent")?;
-    let mut request = http::Request::post("/").body(Full::new(Bytes::from_static(BODY)))?;
-    *request.headers_mut() = headers;
-    let answer = send(origin, request).await?;
+    let call = SignedCall { service: "ecr", target: TARGET, region };
+    let answer = call.send(origin, credentials, Bytes::from_static(BODY)).await?;
     if !answer.status().is_success() {
         bail!("the server gave no token ({}: {})", answer.status(), reason(answer.body()));
     }
     password_in(answer.body()).context("the server's token cannot be understood")
-}
-
-fn reason(body: &[u8]) -> String {
-    #[derive(Deserialize)]
-    struct Refusal {
-        #[serde(alias = "Message")]
-        message: String,
-    }
-    serde_json::from_slice::<Refusal>(body)
-        .map_or_else(|_| "no reason given".to_owned(), |refusal| refusal.message)
 }
 
 fn password_in(body: &[u8]) -> Result<SecretString> {
@@ -88,17 +68,6 @@ mod tests {
             r#"{"authorizationData":[{"authorizationToken":"QVdT"}]}"#,
         ] {
             assert!(password_in(body.as_bytes()).is_err(), "{body}");
-        }
-    }
-
-    #[test]
-    fn refusals_are_quoted() {
-        for (body, expected) in [
-            (r#"{"__type":"X","message":"no"}"#, "no"),
-            (r#"{"__type":"X","Message":"no"}"#, "no"),
-            ("<html>", "no reason given"),
-        ] {
-            assert_eq!(reason(body.as_bytes()), expected);
         }
     }
 }

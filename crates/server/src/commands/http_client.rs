@@ -19,8 +19,8 @@ use tonnage_api::host::Host;
 
 /// How long the server may take, from the connection to the end of its answer.
 const ANSWER_TIME: Duration = Duration::from_secs(20);
-/// Bytes of an answer.
-const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of an answer: a bill of materials of a large image has some ten million.
+const BODY_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// Where a server is, and whether to speak TLS to it.
 #[derive(Clone, Debug, PartialEq, Eq)]

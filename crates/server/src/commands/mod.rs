@@ -2,6 +2,7 @@
 
 mod account;
 mod advisories;
+mod api;
 mod authorization_token;
 mod aws_settings;
 mod backup;
@@ -20,6 +21,7 @@ mod images;
 mod jobs;
 mod keys;
 mod migrate;
+mod own_api;
 mod place;
 mod policy;
 mod policy_actions;
@@ -33,6 +35,7 @@ mod repository;
 mod restore;
 mod scanners;
 mod scrub;
+mod signed_call;
 mod vex;
 
 pub(crate) use self::policy::{known_actions, lint_policy};
@@ -91,6 +94,7 @@ pub(crate) fn run(command: Subcommands) -> Result<ExitCode> {
             clap_complete::generate(shell, &mut command, "tonnage", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)
         }
+        Subcommands::Api(command) => block_on(api::run(command)),
         Subcommands::Reference { directory, check } => reference::run(&directory, check),
     }
 }

@@ -20,6 +20,7 @@ const NOTE: &str = "<!-- Made by `tonnage reference docs`; change the code, not 
 pub(super) fn run(directory: &Path, check: bool) -> Result<ExitCode> {
     let pages = [
         ("reference/configuration.md", configuration()),
+        ("reference/api.md", super::own_api::page(NOTE)),
         ("reference/command-line.md", command_line()),
         ("compatibility/README.md", super::compatibility::page(NOTE)),
     ];

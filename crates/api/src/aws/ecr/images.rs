@@ -83,7 +83,7 @@ fn parse_digest(text: Option<&str>) -> Result<Option<Digest>, Error> {
     text.map(|text| Digest::parse(text).map_err(|error| refused("imageDigest", &error))).transpose()
 }
 
-fn parse_tag(text: Option<&str>) -> Result<Option<Tag>, Error> {
+pub(super) fn parse_tag(text: Option<&str>) -> Result<Option<Tag>, Error> {
     text.map(|text| Tag::parse(text).map_err(|error| refused("imageTag", &error))).transpose()
 }
 

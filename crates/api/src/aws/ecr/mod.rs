@@ -5,6 +5,7 @@
 
 mod account_settings;
 mod archive;
+pub(super) mod extensions;
 mod images;
 mod layers;
 mod lifecycle;
@@ -23,10 +24,7 @@ mod tags;
 mod templates;
 mod tokens;
 
-use bytes::Bytes;
-use serde_json::Value;
 use tonnage_domain::error::Error;
-use tonnage_domain::execute::not_served;
 use tonnage_domain::names::{AccountId, NameError, RepositoryName};
 use tonnage_domain::repositories::RepositoryAddress;
 
@@ -41,31 +39,14 @@ pub(super) fn body_bytes_max(operation: &str) -> usize {
     match operation {
         "UploadLayerPart" => 32 * 1024 * 1024,
         "PutImage" => 8 * 1024 * 1024,
+        // 1 MiB, escaped.
+        "PutVexDocument" => 4 * 1024 * 1024,
         _ => BODY_BYTES_MAX,
     }
 }
 
-/// The table of operations: the name on the wire and the function that serves it.
-macro_rules! operations {
-    ($($name:literal => $function:path,)*) => {
-        /// Runs the operation called `name`; its input was validated.
-        pub(super) async fn run(name: &str, call: &Call<'_>, input: Value) -> Result<Bytes> {
-            match name {
-                $($name => {
-                    // Boxed, so that the largest operation does not size every request.
-                    let output = Box::pin($function(call, json::input(input)?)).await?;
-                    json::output(&output)
-                })*
-                other => Err(not_served(SERVICE.signing_name, other).into()),
-            }
-        }
-
-        #[cfg(test)]
-        const SERVED: &[&str] = &[$($name),*];
-    };
-}
-
-operations! {
+json::operations! {
+    pub(super) async fn run;
     "BatchCheckLayerAvailability" => layers::batch_check_layer_availability,
     "BatchDeleteImage" => images::batch_delete_image,
     "BatchGetImage" => images::batch_get_image,

@@ -23,7 +23,6 @@ mod users;
 use std::sync::Arc;
 
 use http::request::Parts;
-use serde_json::Value;
 use tonnage_domain::app::App;
 use tonnage_domain::execute::not_served;
 use tonnage_domain::identities::entities::tags as tagged;
@@ -66,23 +65,7 @@ pub(super) async fn handle(
     query::answer(operation, &output, NAMESPACE, &arrival.request_id)
 }
 
-/// The table of operations: the name on the wire and the function that serves it.
-macro_rules! operations {
-    ($($name:literal => $function:path,)*) => {
-        /// Runs the operation called `name`; its input was validated.
-        async fn run(name: &str, call: &Call<'_>, input: Input) -> Result<Value> {
-            match name {
-                // Boxed, so that the largest operation does not size every request.
-                $($name => Box::pin($function(call, input)).await,)*
-                other => Err(not_served(SERVICE.signing_name, other).into()),
-            }
-        }
-
-        const SERVED: &[&str] = &[$($name),*];
-    };
-}
-
-operations! {
+query::operations! {
     "AddClientIDToOpenIDConnectProvider" => oidc_providers::add_client_id,
     "AddRoleToInstanceProfile" => instance_profiles::add_role_to_instance_profile,
     "AddUserToGroup" => groups::add_user_to_group,

@@ -17,6 +17,28 @@ use crate::request::Response;
 /// Parameters beyond this many are not looked at.
 const PARAMETERS_MAX: usize = 1_000;
 
+/// The table of operations of a service: the name on the wire and the function that serves it. The
+/// service's `SERVICE` is in scope.
+macro_rules! operations {
+    ($($name:literal => $function:path,)*) => {
+        /// Runs the operation called `name`; its input was validated.
+        async fn run(
+            name: &str,
+            call: &$crate::aws::Call<'_>,
+            input: $crate::aws::iam::input::Input,
+        ) -> $crate::aws::error::Result<serde_json::Value> {
+            match name {
+                // Boxed, so that the largest operation does not size every request.
+                $($name => Box::pin($function(call, input)).await,)*
+                other => Err(tonnage_domain::execute::not_served(SERVICE.signing_name, other).into()),
+            }
+        }
+
+        const SERVED: &[&str] = &[$($name),*];
+    };
+}
+pub(super) use operations;
+
 /// The parameters of a request: those of the query string, then those of the form.
 pub(super) struct Parameters(Vec<(String, String)>);
 

@@ -9,37 +9,16 @@ mod listings;
 mod secrets;
 mod values;
 
-use bytes::Bytes;
-use serde_json::{Map, Value};
+use serde_json::Map;
 use tonnage_domain::error::ErrorKind;
-use tonnage_domain::execute::not_served;
 
-use super::error::{Failure, Result, Wire};
+use super::error::{Failure, Wire};
 use super::{Call, json, shapes};
 
 pub(super) use shapes::secretsmanager::SERVICE;
 
-/// The table of operations: the name on the wire and the function that serves it.
-macro_rules! operations {
-    ($($name:literal => $function:path,)*) => {
-        /// Runs the operation called `name`; its input was validated.
-        pub(super) async fn run(name: &str, call: &Call<'_>, input: Value) -> Result<Bytes> {
-            match name {
-                $($name => {
-                    // Boxed, so that the largest operation does not size every request.
-                    let output = Box::pin($function(call, json::input(input)?)).await?;
-                    json::output(&output)
-                })*
-                other => Err(not_served(SERVICE.signing_name, other).into()),
-            }
-        }
-
-        #[cfg(test)]
-        const SERVED: &[&str] = &[$($name),*];
-    };
-}
-
-operations! {
+json::operations! {
+    pub(super) async fn run;
     "CreateSecret" => values::create_secret,
     "DeleteResourcePolicy" => secrets::delete_resource_policy,
     "DeleteSecret" => secrets::delete_secret,
@@ -78,6 +57,7 @@ pub(super) fn wire(failure: &Failure) -> Wire {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
     use tonnage_domain::error::Error;
     use tonnage_domain::execute::Service;
     use tonnage_domain::operations::OPERATIONS;

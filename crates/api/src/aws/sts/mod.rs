@@ -75,22 +75,7 @@ pub(super) async fn handle(
     query::answer(operation, &output, NAMESPACE, &arrival.request_id)
 }
 
-/// The table of operations: the name on the wire and the function that serves it.
-macro_rules! operations {
-    ($($name:literal => $function:path,)*) => {
-        /// Runs the operation called `name`; its input was validated.
-        async fn run(name: &str, call: &Call<'_>, input: Input) -> Result<Value> {
-            match name {
-                $($name => Box::pin($function(call, input)).await,)*
-                other => Err(not_served(SERVICE.signing_name, other).into()),
-            }
-        }
-
-        const SERVED: &[&str] = &[$($name),*];
-    };
-}
-
-operations! {
+query::operations! {
     "AssumeRole" => roles::assume_role,
     "AssumeRoleWithWebIdentity" => web_identity::is_not_signed,
     "DecodeAuthorizationMessage" => decode_authorization_message,

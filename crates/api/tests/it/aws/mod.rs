@@ -2,6 +2,7 @@
 
 mod authentication;
 mod errors;
+mod extensions;
 mod iam;
 mod images;
 mod layers;

@@ -94,6 +94,7 @@ pub(crate) fn page(
     let alias = registry.as_ref().ok().and_then(super::alias);
     let uri = format!("{}/{name}", alias.unwrap_or("ALIAS"));
     let content = html! {
+        (super::tabs(asked, name, ""))
         (parts::refusal(refused))
         (parts::facts(&[
             ("In URIs", html! { code { (uri) } }),

@@ -1,6 +1,7 @@
 //! Public repositories: what everybody may pull, and what the gallery shows of it.
 
 pub(crate) mod catalog;
+pub(crate) mod pulls;
 pub(crate) mod registry;
 
 use maud::{Markup, html};
@@ -63,6 +64,19 @@ fn path(asked: &Asked<'_>, name: &RepositoryName, rest: &str) -> String {
     match rest {
         "" => asked.path(&format!("public/repositories/{name}")),
         rest => asked.path(&format!("public/repositories/{name}/-/{rest}")),
+    }
+}
+
+/// The tabs of a repository.
+fn tabs(asked: &Asked<'_>, name: &RepositoryName, tab: &str) -> Markup {
+    const TABS: [(&str, &str); 2] = [("", "What the gallery shows"), ("pulls", "Pulls")];
+    html! {
+        nav.tabs aria-label="Repository" {
+            @for (known, title) in TABS {
+                @if known == tab { a href=(path(asked, name, known)) aria-current="page" { (title) } }
+                @else { a href=(path(asked, name, known)) { (title) } }
+            }
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 use tonnage_domain::archive::update_image_storage_class::{StorageClass, UpdateImageStorageClass};
 use tonnage_domain::error::{Error, ErrorKind};
+use tonnage_domain::image_shares::ImageShare;
 use tonnage_domain::images::batch_delete_image::BatchDeleteImage;
 use tonnage_domain::images::describe_images::DescribeImages;
 use tonnage_domain::images::list_images::TagStatus;
@@ -34,7 +35,7 @@ use tonnage_domain::signing::describe_image_signing_status::{
 use super::super::asked::{Asked, Part};
 use super::super::parts;
 use super::super::reply::{Page, Reply};
-use super::{activity, scan_words, severity_kind};
+use super::{activity, scan_words, severity_kind, shares};
 use crate::format;
 
 /// Findings of a page.
@@ -55,6 +56,8 @@ pub(crate) struct Shown {
     pub(crate) signing: Part<Vec<ImageSigningStatus>>,
     pub(crate) replication: Part<Vec<ImageReplicationStatus>>,
     pub(crate) activity: Part<Activity>,
+    /// Nothing where images are not shared.
+    pub(crate) shares: Option<Part<Vec<ImageShare>>>,
 }
 
 fn id_of(asked: &Asked<'_>) -> Option<ImageIdentifier> {
@@ -84,7 +87,8 @@ pub(crate) async fn show(asked: &Asked<'_>) -> Result<Reply, Error> {
     let replication = asked.part(replication).await?;
     let of = Of::Image(repository.clone(), content.digest.clone());
     let activity = asked.part(DescribeActivity { of }).await?;
-    let shown = Shown { content, denied, scan, scans, signing, replication, activity };
+    let shares = shares::of_image(asked, &repository, &content.digest).await?;
+    let shown = Shown { content, denied, scan, scans, signing, replication, activity, shares };
     Ok(page(asked, &repository, &shown).into())
 }
 
@@ -162,6 +166,7 @@ pub(crate) fn page(asked: &Asked<'_>, repository: &RepositoryAddress, shown: &Sh
         (layers(image))
         (pairs("annotations", "Annotations", &image.annotations))
         (statuses(shown))
+        @if let Some(found) = &shown.shares { (shares::section(asked, repository, &image.digest, found)) }
         @if shown.denied.is_none() {
             section aria-labelledby="manifest" {
                 h2 #manifest { "Manifest" }
@@ -169,16 +174,30 @@ pub(crate) fn page(asked: &Asked<'_>, repository: &RepositoryAddress, shown: &Sh
             }
         }
         (actions(asked, repository, image))
-        (parts::same_with_aws(&[
-            parts::aws(asked, "ecr batch-get-image", &[("repository-name", name.as_str()), ("image-ids", &format!("imageDigest={digest}"))]),
-            parts::aws(asked, "ecr describe-image-scan-findings", &[("repository-name", name.as_str()), ("image-id", &format!("imageDigest={digest}"))]),
-            parts::aws(asked, "ecr batch-delete-image", &[("repository-name", name.as_str()), ("image-ids", &format!("imageDigest={digest}"))]),
-        ]))
+        (parts::same_with_aws(&commands(asked, repository, shown)))
     };
     let title = tag.map_or_else(|| format::short(digest), ToString::to_string);
     Page::new(title, content)
         .under("Repositories", asked.path("repositories"))
         .under(name.as_str(), asked.repository_path(name, ""))
+}
+
+/// The commands that do the same.
+fn commands(asked: &Asked<'_>, repository: &RepositoryAddress, shown: &Shown) -> Vec<String> {
+    let (name, digest) = (repository.name.as_str(), &shown.content.digest);
+    let id = format!("imageDigest={digest}");
+    let mut commands: Vec<String> = [
+        ("ecr batch-get-image", "image-ids"),
+        ("ecr describe-image-scan-findings", "image-id"),
+        ("ecr batch-delete-image", "image-ids"),
+    ]
+    .into_iter()
+    .map(|(command, ids)| parts::aws(asked, command, &[("repository-name", name), (ids, &id)]))
+    .collect();
+    if shown.shares.is_some() {
+        commands.extend(shares::commands(asked, repository, digest));
+    }
+    commands
 }
 
 /// The images of an index, and what refers to the image.
@@ -456,6 +475,7 @@ pub(crate) async fn act(asked: &Asked<'_>) -> Result<Reply, Error> {
     let name = repository.name.clone();
     let own = asked.repository_path(&name, &format!("images/{}", asked.parameter("digest")));
     let done = match asked.form.text("do") {
+        "share" | "unshare" => return shares::act(asked, repository, id, own).await,
         "scan" => {
             let scan = asked.run(StartImageScan { repository, id }).await;
             scan.map(|_| (own.clone(), "The scan begins. Open this page again in a moment."))

@@ -9,6 +9,7 @@ pub(crate) mod lifecycle;
 mod lifecycle_form;
 pub(crate) mod permissions;
 pub(crate) mod settings;
+mod shares;
 
 use maud::{Markup, html};
 use tonnage_domain::error::Error;

@@ -11,7 +11,6 @@ mod repositories;
 use bytes::Bytes;
 use serde_json::Value;
 use tonnage_domain::error::Error;
-use tonnage_domain::execute::not_served;
 use tonnage_domain::names::AccountId;
 use tonnage_domain::public::aliases;
 
@@ -20,25 +19,8 @@ use super::super::{Call, json};
 use super::{layers, policies, tags};
 use crate::aws::error::Result;
 
-macro_rules! operations {
-    ($($name:literal => $function:path,)*) => {
-        async fn serve(name: &str, call: &Call<'_>, input: Value) -> Result<Bytes> {
-            match name {
-                $($name => {
-                    // Boxed, so that the largest operation does not size every request.
-                    let output = Box::pin($function(call, json::input(input)?)).await?;
-                    json::output(&output)
-                })*
-                other => Err(not_served(SERVICE.signing_name, other).into()),
-            }
-        }
-
-        #[cfg(test)]
-        const SERVED: &[&str] = &[$($name),*];
-    };
-}
-
-operations! {
+json::operations! {
+    async fn serve;
     "BatchCheckLayerAvailability" => layers::batch_check_layer_availability,
     "BatchDeleteImage" => super::images::batch_delete_image,
     "CompleteLayerUpload" => layers::complete_layer_upload,
@@ -71,7 +53,7 @@ pub(in crate::aws) async fn run(name: &str, call: &Call<'_>, input: Value) -> Re
 
 /// Some operations take an alias for the id of a registry (botocore `ecr-public`, shape
 /// `RegistryIdOrAlias`); the shapes refuse it where it is not taken.
-async fn with_account(call: &Call<'_>, mut input: Value) -> Result<Value, Error> {
+pub(super) async fn with_account(call: &Call<'_>, mut input: Value) -> Result<Value, Error> {
     let Some(Value::String(registry_id)) = input.get_mut("registryId") else { return Ok(input) };
     if AccountId::parse(registry_id).is_err() {
         let account = aliases::resolve(call.app, registry_id).await?;
