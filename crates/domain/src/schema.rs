@@ -178,4 +178,14 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "public_pull_networks",
         sql: include_str!("../migrations/0112_public_pull_networks.sql"),
     },
+    Migration {
+        version: 114,
+        name: "access_details",
+        sql: include_str!("../migrations/0114_access_details.sql"),
+    },
+    Migration {
+        version: 115,
+        name: "console_roles",
+        sql: include_str!("../migrations/0115_console_roles.sql"),
+    },
 ];
