@@ -146,8 +146,9 @@ fn who(asked: &Asked<'_>) -> Markup {
     let own = switching::name_of(&session.principal.arn);
     let acting = session.acting();
     let name = match &session.role {
-        Some(_) => switching::role_of(&acting.arn),
-        None => own,
+        Some(_) => switching::role_of(&acting.arn).to_owned(),
+        None if session.federated => format!("{}/{own}", switching::role_of(&acting.arn)),
+        None => own.to_owned(),
     };
     html! {
         div.who {

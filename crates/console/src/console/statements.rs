@@ -235,7 +235,8 @@ fn written(form: &Form, kind: PolicyOf) -> Result<Value, Error> {
 fn named_by_kind(principals: Vec<String>) -> Value {
     let mut by_kind: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for principal in principals {
-        let kind = if principal.contains(":oidc-provider/") || principal.contains(":saml-provider/") {
+        let kind = if principal.contains(":oidc-provider/") || principal.contains(":saml-provider/")
+        {
             "Federated"
         } else if !principal.contains(':') && principal.contains(".amazonaws.com") {
             "Service"

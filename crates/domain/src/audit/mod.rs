@@ -3,6 +3,7 @@
 
 pub mod details;
 pub mod lookup_events;
+pub mod parameters;
 pub mod record;
 pub(crate) mod sign_ins;
 
@@ -54,6 +55,10 @@ struct Told<'t> {
 }
 
 async fn insert(tx: &mut Tx, id: i64, context: &RequestContext, told: Told<'_>) -> Result<()> {
+    let mut details = told.details.clone();
+    if details.request_parameters.is_none() {
+        details.request_parameters = context.input.as_ref().and_then(|input| input.kept());
+    }
     tx.execute(
         "INSERT INTO access_records (id, request_id, occurred_at, account_id, region, \
          principal_arn, access_key_id, source_address, user_agent, service, operation, resources, \
@@ -72,7 +77,7 @@ async fn insert(tx: &mut Tx, id: i64, context: &RequestContext, told: Told<'_>) 
             told.of.1,
             told.resources,
             told.denial,
-            told.details.stored()?,
+            details.stored()?,
         ],
     )
     .await?;

@@ -365,8 +365,7 @@ pub async fn find(app: &App, token: &str, now: Millis) -> Result<Option<ConsoleS
         .await?;
         tx.commit().await?;
     }
-    let taken =
-        switching::Stored { key: row.get(14)?, token: row.get(15)?, recent: row.get(16)? };
+    let taken = switching::Stored { key: row.get(14)?, token: row.get(15)?, recent: row.get(16)? };
     let taken = taken.read(app, now).await?;
     Ok(Some(ConsoleSession {
         principal: match principal {
@@ -427,11 +426,7 @@ async fn record_end(
 ///
 /// # Errors
 /// When the database fails; the sessions then go on.
-pub async fn end_all(
-    app: &App,
-    context: &RequestContext,
-    session: &ConsoleSession,
-) -> Result<u64> {
+pub async fn end_all(app: &App, context: &RequestContext, session: &ConsoleSession) -> Result<u64> {
     let mut tx = write(app).await?;
     let ended = tx
         .execute(

@@ -18,7 +18,10 @@ const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
 /// Who somebody said they were.
 pub(super) enum Tried {
     Key(String),
-    User { account: String, name: String },
+    User {
+        account: String,
+        name: String,
+    },
     /// Somebody at the identity provider.
     Provided,
 }
@@ -58,11 +61,7 @@ impl Tried {
 
 /// A request of whoever a session is of.
 pub(super) fn by(context: &RequestContext, principal: &Principal) -> RequestContext {
-    RequestContext {
-        principal: principal.clone(),
-        account: principal.account,
-        ..context.clone()
-    }
+    RequestContext { principal: principal.clone(), account: principal.account, ..context.clone() }
 }
 
 /// Notes that somebody failed to sign in, unless too many did a moment ago. What is known of whoever
