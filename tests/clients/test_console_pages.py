@@ -63,6 +63,7 @@ def pages(server: Server) -> dict[str, str]:
         "platforms": f"{OWN}/-/images/{digest_of(index)}",
         "rules": f"{OWN}/-/lifecycle",
         "matrix": f"{HERE}/registry/replication",
+        "switch-role": f"/console/switch-role?account={ACCOUNT}&roleName=deploy",
     }
 
 

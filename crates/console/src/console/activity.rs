@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use maud::{Markup, html};
 use serde_json::Value;
 use tonnage_domain::audit::lookup_events::{Attribute, Criteria, LookupEvents};
-use tonnage_domain::audit::record::AccessRecord;
+use tonnage_domain::audit::record::{AccessRecord, HIDDEN};
 use tonnage_domain::clock::Millis;
 use tonnage_domain::error::{Error, ErrorKind};
 use tonnage_domain::pages::{Page as Items, PageRequest};
@@ -160,12 +160,13 @@ fn row(asked: &Asked<'_>, record: &AccessRecord) -> Markup {
     html! {
         tr {
             th scope="row" { a href=(asked.path(&format!("activity/{}", record.event_id()))) { (format::moment(record.occurred_at)) } }
-            td {
+            td.who-did {
                 @let who = record.user_name();
+                @let who = if who == HIDDEN { "a name that nobody has" } else { who };
                 a href=(asked.path_with("activity", &[("who", &record.principal_arn)])) title=(record.principal_arn) { (who) }
             }
             td { code { (record.service) ":" (record.operation) } }
-            td { (resources(asked, record)) }
+            td.wrap { (resources(asked, record)) }
             td { (record.source_address) }
             td { (outcome(record)) }
         }

@@ -39,7 +39,7 @@ fn head(title: &str) -> Markup {
 
 fn brand() -> Markup {
     html! {
-        a.brand href="/console/" { img src=(ICON.path) alt="" width="28" height="28"; "Tonnage" }
+        a.brand href="/console/" { img src=(ICON.path) alt="" width="28" height="28"; span { "Tonnage" } }
     }
 }
 

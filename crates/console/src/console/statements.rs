@@ -89,7 +89,11 @@ pub(crate) fn builder(asked: &Asked<'_>, kind: PolicyOf) -> Markup {
                 } @else if kind != PolicyOf::Identity {
                     (parts::text_area("st-principals", "Who", "One a line: an account's 12 digits, the ARN of a user or role, or * for everybody.", form.text("st-principals"), 2))
                 }
-                (parts::text_area("st-actions", "Which actions", "One a line, with * for any run of characters, such as ecr:Batch*; and those that are checked below.", actions, 2))
+                (parts::text_area("st-actions", "Which actions", if is_trust {
+                    "One a line, and those that are checked below. A provider's tokens are for sts:AssumeRoleWithWebIdentity."
+                } else {
+                    "One a line, with * for any run of characters, such as ecr:Batch*; and those that are checked below."
+                }, actions, 2))
                 div.actions-of {
                     @for (service, names) in &by_service {
                         details data-actions="" {

@@ -6,12 +6,12 @@
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
+use super::record::HIDDEN;
+
 /// The most that is kept of a request, in bytes of JSON.
 const KEPT_MAX: usize = 4096;
 /// A longer request is not looked at: one with a layer has tens of megabytes.
 const READ_MAX: usize = 64 * 1024;
-/// In place of a secret, as CloudTrail has it.
-const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
 /// What the name of a member says that nobody but its sender may see, in lower case.
 const SECRET: [&str; 9] = [
     "accesskeysecret",

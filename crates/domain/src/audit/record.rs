@@ -5,6 +5,10 @@ use crate::clock::Millis;
 use crate::error::Result;
 use crate::metadata::Row;
 
+/// In place of a secret, and of a name that nobody has, as people type passwords there (CloudTrail
+/// user guide, "AWS Management Console sign-in events").
+pub const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
+
 /// Names of operations that change nothing begin so. What is of the registry and of the past alone
 /// has no such beginning.
 const READING: [&str; 11] = [

@@ -4,7 +4,9 @@ use maud::{Markup, html};
 use tonnage_domain::images::ImageStatus;
 use tonnage_domain::overview::describe_image_content::ImageContent;
 use tonnage_domain::repositories::RepositoryAddress;
-use tonnage_domain::scanning::describe_finding_origins::{BaseImage, BaseSource, FindingOrigins};
+use tonnage_domain::scanning::describe_finding_origins::{
+    BaseImage, BaseSource, FindingOrigins, Layer, Origin,
+};
 use tonnage_domain::scanning::findings::StoredFinding;
 
 use super::super::asked::{Asked, Part};
@@ -103,7 +105,9 @@ fn row(stored: &StoredFinding, origins: &FindingOrigins) -> Markup {
     let is_link = finding.uri.starts_with("https://") || finding.uri.starts_with("http://");
     html! { tr {
         th scope="row" {
-            @if is_link { a href=(finding.uri) rel="noreferrer" { (finding.name) } } @else { (finding.name) }
+            span.nowrap {
+                @if is_link { a href=(finding.uri) rel="noreferrer" { (finding.name) } } @else { (finding.name) }
+            }
             @if finding.is_exploited { " " (parts::badge("bad", "exploited")) }
         }
         td { (parts::badge(severity_kind(finding.severity), &finding.severity.as_str().to_lowercase())) }
@@ -122,25 +126,52 @@ fn came_with(stored: &StoredFinding, origins: &FindingOrigins) -> Markup {
     let mut places: Vec<_> =
         packages.map(|package| origins.of(package.layer_digest.as_deref())).collect();
     places.dedup();
+    html! { @for origin in &places { (place(*origin, &origins.layers)) } }
+}
+
+fn place(origin: Origin, layers: &[Layer]) -> Markup {
+    let Some(index) = origin.layer else { return html! { span.quiet { "not known" } } };
+    let command = layers.get(index).and_then(|layer| layer.created_by.as_deref());
     html! {
-        @for origin in &places {
-            @match origin.layer {
-                None => span.quiet { "not known" },
-                Some(index) => div.layer {
-                    span.nowrap { "Layer " (index + 1) }
-                    @match origin.is_base {
-                        Some(true) => { " " (parts::badge("", "base")) }
-                        Some(false) => { " " (parts::badge("warn", "this image")) }
-                        None => {}
-                    }
-                    @if let Some(command) = origins.layers.get(index).and_then(|layer| layer.created_by.as_deref()) {
-                        code.made-by title=(command) {
-                            (command.chars().take(COMMAND_MAX).collect::<String>())
-                            @if command.chars().count() > COMMAND_MAX { "…" }
-                        }
-                    }
+        div.layer {
+            span.nowrap { "Layer " (index + 1) }
+            @match origin.is_base {
+                Some(true) => { " " (parts::badge("", "base")) }
+                Some(false) => { " " (parts::badge("warn", "this image")) }
+                None => {}
+            }
+            @if let Some(command) = command {
+                code.made-by title=(command) {
+                    (command.chars().take(COMMAND_MAX).collect::<String>())
+                    @if command.chars().count() > COMMAND_MAX { "…" }
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_a_package_is_from() {
+        let layer = |command: &str| Layer {
+            digest: String::new(),
+            created_by: (!command.is_empty()).then(|| command.to_owned()),
+        };
+        let layers = [layer("ADD <rootfs> /"), layer(&"x".repeat(COMMAND_MAX + 1)), layer("")];
+        let cut = format!(">{}…<", "x".repeat(COMMAND_MAX));
+        for (index, is_base, words, absent) in [
+            (Some(0), Some(true), &["Layer 1", ">base<", "ADD &lt;rootfs&gt; /"][..], "this image"),
+            (Some(1), Some(false), &["Layer 2", ">this image<", &cut], ">base<"),
+            (Some(2), None, &["Layer 3"], "badge"),
+            (Some(3), None, &["Layer 4"], "badge"),
+            (None, None, &["not known"], "Layer"),
+        ] {
+            let shown = place(Origin { layer: index, is_base }, &layers).into_string();
+            assert!(words.iter().all(|word| shown.contains(word)), "{index:?}: {shown}");
+            assert!(!shown.contains(absent), "{index:?}: {shown}");
         }
     }
 }

@@ -389,7 +389,13 @@ pub async fn find(app: &App, token: &str, now: Millis) -> Result<Option<ConsoleS
 /// Who a session of a role is now; nobody when it is over, or its role is gone.
 async fn of_session(app: &App, key: &str, token: &str, now: Millis) -> Result<Option<Principal>> {
     match sessions::authenticate(app, key, Some(token), now).await {
-        Ok(active) => Ok(active.map(|active| active.principal)),
+        Ok(active) => {
+            let principal = active.map(|active| active.principal);
+            if let Some(principal) = &principal {
+                uses::note(app, principal, "signin", app.default_region.as_str(), now);
+            }
+            Ok(principal)
+        }
         Err(error)
             if matches!(error.kind(), ErrorKind::TokenExpired | ErrorKind::Unauthenticated) =>
         {

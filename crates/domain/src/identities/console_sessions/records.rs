@@ -5,15 +5,13 @@ use serde_json::{Value, json};
 use super::super::{begin, principal_from};
 use super::{Credentials, account_of};
 use crate::app::App;
+use crate::audit::record::HIDDEN;
 use crate::audit::sign_ins::note_failure;
 use crate::context::{Principal, RequestContext};
 use crate::error::Result;
 use crate::identities::entities;
 use crate::names::AccountId;
 use crate::params;
-
-/// In place of a name that nobody has: people type their passwords there (CloudTrail user guide).
-const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
 
 /// Who somebody said they were.
 pub(super) enum Tried {
