@@ -18,6 +18,7 @@ def test_changes_and_denials_are_looked_up(server: Server) -> None:
     arn = ecr.create_repository(repositoryName=name)["repository"]["repositoryArn"]
     aws.registry(server, ecr).push_small_image(name, "v1", "looked up")
     iam.create_user(UserName="looker")
+    iam.create_login_profile(UserName="looker", Password="Correct-Horse-1")
     key = iam.create_access_key(UserName="looker")["AccessKey"]
     keys = {"aws_access_key_id": key["AccessKeyId"], "aws_secret_access_key": key["SecretAccessKey"]}
     limited, reader = (aws.client(server, service, **keys) for service in ("ecr", "cloudtrail"))
@@ -38,8 +39,15 @@ def test_changes_and_denials_are_looked_up(server: Server) -> None:
     record = json.loads(str(put["CloudTrailEvent"]))
     assert record["awsRegion"] == REGION and record["recipientAccountId"] == ACCOUNT
     assert record["userIdentity"]["type"] == "Root" and record["sourceIPAddress"]
+    asked = record["requestParameters"]
+    assert asked == {"registryId": ACCOUNT, "repositoryName": name, "imageTag": "v1"}
+    created = next(event for event in pushed if event["EventName"] == "CreateRepository")
+    assert json.loads(str(created["CloudTrailEvent"]))["requestParameters"]["repositoryName"] == name
     assert by("EventId", str(put["EventId"])) == [put]
     assert [event["EventName"] for event in by("EventName", "CreateUser")] == ["CreateUser"]
+    [profile] = by("EventName", "CreateLoginProfile")
+    asked = json.loads(str(profile["CloudTrailEvent"]))["requestParameters"]
+    assert asked == {"userName": "looker", "password": "HIDDEN_DUE_TO_SECURITY_REASONS"}
 
     # Denials are written down a moment later.
     wait_until(lambda: len(by("Username", "looker")) >= 2, 30, "denials are there")

@@ -70,6 +70,7 @@ def pages(server: Server) -> dict[str, str]:
         "rules": f"{OWN}/-/lifecycle",
         "matrix": f"{HERE}/registry/replication",
         "public-pulls": f"{HERE}/public/repositories/{SHOWN}/-/pulls?days=90",
+        "switch-role": f"/console/switch-role?account={ACCOUNT}&roleName=deploy",
     }
 
 

@@ -69,6 +69,7 @@ impl Arrival {
             endpoint: self.endpoint.clone(),
             user_agent: text_of(USER_AGENT),
             referer: text_of(REFERER),
+            input: None,
             request_id: self.request_id.clone(),
             now: self.now,
         }

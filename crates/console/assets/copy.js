@@ -19,6 +19,19 @@ for (const group of document.querySelectorAll("[data-actions]")) {
   search.addEventListener("keydown", (event) => { if (event.key === "Enter") event.preventDefault(); });
   group.querySelector("ul").before(search);
 }
+// On a narrow screen the menu moves sideways; what is shown is in sight.
+const current = document.querySelector(".menu [aria-current]");
+if (current) current.scrollIntoView({ block: "nearest", inline: "center" });
+// The menu of who somebody is closes as menus do.
+const people = document.querySelector(".people");
+if (people) {
+  document.addEventListener("click", (event) => { if (!people.contains(event.target)) people.open = false; });
+  people.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !people.open) return;
+    people.open = false;
+    people.querySelector("summary").focus();
+  });
+}
 for (const command of document.querySelectorAll("[data-copy]")) {
   if (!navigator.clipboard) break;
   const button = document.createElement("button");

@@ -58,6 +58,13 @@ pub(crate) fn moment(at: Millis) -> Markup {
     html! { time datetime=(machine) title=(machine) { (text) } }
 }
 
+/// A second of a day as a text, in UTC.
+pub(crate) fn clock(at: Millis) -> String {
+    Timestamp::from_millisecond(at.0)
+        .map(|at| at.to_zoned(TimeZone::UTC).strftime("%H:%M").to_string())
+        .unwrap_or_default()
+}
+
 /// A length of time in one unit, rounded down.
 pub(crate) fn span(millis: i64) -> String {
     let seconds = millis.max(0) / 1000;

@@ -85,6 +85,7 @@ async fn run<O: Operation>(app: &App, operation: O) -> O::Output {
     let context = RequestContext {
         endpoint: None,
         referer: String::new(),
+        input: None,
         account: principal.account,
         principal,
         region: app.default_region.clone(),

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::audit::parameters::RequestInput;
 use crate::clock::Millis;
 use crate::identities::sessions::SessionPrincipal;
 use crate::image_shares::Grant;
@@ -148,6 +149,8 @@ pub struct RequestContext {
     pub user_agent: String,
     /// The client's `Referer`, at most 512 bytes of it; empty when it sent none.
     pub referer: String,
+    /// What it asks for, as access records keep it; nothing where that is not known.
+    pub input: Option<Arc<RequestInput>>,
     /// The id that the answer, the log and the access record carry.
     pub request_id: String,
     /// When the request arrived.

@@ -183,4 +183,14 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "gallery_order",
         sql: include_str!("../migrations/0113_gallery_order.sql"),
     },
+    Migration {
+        version: 114,
+        name: "access_details",
+        sql: include_str!("../migrations/0114_access_details.sql"),
+    },
+    Migration {
+        version: 115,
+        name: "console_roles",
+        sql: include_str!("../migrations/0115_console_roles.sql"),
+    },
 ];

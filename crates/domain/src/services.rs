@@ -137,6 +137,7 @@ impl ServicePrincipal {
             user_agent: self.name.to_owned(),
             endpoint: None,
             referer: String::new(),
+            input: None,
             request_id,
             now: app.clock.now(),
         }

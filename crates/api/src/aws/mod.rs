@@ -27,6 +27,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method};
 use tokio::sync::Semaphore;
 use tonnage_domain::app::App;
+use tonnage_domain::audit::parameters::RequestInput;
 use tonnage_domain::context::RequestContext;
 use tonnage_domain::error::Error;
 use tonnage_domain::execute::{Operation, execute};
@@ -225,6 +226,7 @@ async fn json_service(
         None
     };
     let (body, mut context) = authenticated(app, parts, body, arrival, name, limit).await?;
+    context.input = Some(Arc::new(RequestInput::json(&body)));
     let document = json::decode(service, known, body).await?;
     if name == ecr::public::SERVICE.signing_name {
         // Whatever region a client signs for: public registries are in none.

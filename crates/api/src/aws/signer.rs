@@ -14,6 +14,7 @@ use http::{HeaderValue, Method};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tonnage_domain::app::App;
+use tonnage_domain::audit::parameters::RequestInput;
 use tonnage_domain::error::{Error, ErrorKind};
 use tonnage_domain::execute::not_served;
 use tonnage_domain::identities::page_token;
@@ -52,8 +53,9 @@ pub(super) async fn handle(
     body: BodyStream,
     arrival: &Arrival,
 ) -> Result<Response> {
-    let (body, context) =
+    let (body, mut context) =
         authenticated(app, parts, body, arrival, SIGNING_NAME, BODY_BYTES_MAX).await?;
+    context.input = Some(Arc::new(RequestInput::json(&body)));
     let call = Call { app, context, arrival };
     let rest = parts.uri.path().strip_prefix(PREFIX).map(|rest| rest.trim_matches('/'));
     let document =

@@ -1,11 +1,15 @@
 //! Manifests: `GET` and `HEAD` (end-3), `PUT` (end-7), `DELETE` (end-9).
 
+use std::sync::Arc;
+
 use http::StatusCode;
 use http::header::{
     CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH, LOCATION,
     WARNING,
 };
 use http::{HeaderMap, Method};
+use serde_json::{Map, Value};
+use tonnage_domain::audit::parameters::RequestInput;
 use tonnage_domain::error::{Error, ErrorKind};
 use tonnage_domain::execute::execute;
 use tonnage_domain::images::delete_manifest::DeleteManifest;
@@ -15,6 +19,7 @@ use tonnage_domain::images::precondition::Precondition;
 use tonnage_domain::images::put_image::PutImage;
 use tonnage_domain::names::{Digest, NameKind, Reference, Tag};
 use tonnage_domain::pull_through::pull::{self, Pulled};
+use tonnage_domain::repositories::RepositoryAddress;
 use tonnage_domain::uploads::UploadRules;
 
 use super::error::OciError;
@@ -99,13 +104,45 @@ fn invalid_digest(message: &str) -> OciError {
     OciError::new(StatusCode::BAD_REQUEST, "DIGEST_INVALID", message)
 }
 
-pub(super) async fn put(call: Call<'_>, name: &str, reference: &str) -> Result<Response, Refusal> {
+/// What access records tell of a request for an image, in the words of ECR's API.
+fn asked_for(
+    repository: &RepositoryAddress,
+    tags: &[Tag],
+    digest: Option<&Digest>,
+) -> RequestInput {
+    let mut document = Map::from_iter([
+        ("registryId".to_owned(), repository.account.as_str().into()),
+        ("repositoryName".to_owned(), repository.name.as_str().into()),
+    ]);
+    match tags {
+        [] => {}
+        [tag] => {
+            document.insert("imageTag".to_owned(), tag.as_str().into());
+        }
+        tags => {
+            let tags = tags.iter().map(|tag| tag.as_str().into()).collect();
+            document.insert("imageTags".to_owned(), Value::Array(tags));
+        }
+    }
+    if let Some(digest) = digest {
+        document.insert("imageDigest".to_owned(), digest.as_str().into());
+    }
+    RequestInput::document(Value::Object(document))
+}
+
+pub(super) async fn put(
+    mut call: Call<'_>,
+    name: &str,
+    reference: &str,
+) -> Result<Response, Refusal> {
     let repository = call.repository(name)?;
     let reference = Reference::parse(reference).map_err(|error| match error.kind() {
         NameKind::Digest => invalid_digest(&error.to_string()),
         _ => invalid_tag(&call, &error.to_string()),
     })?;
     let tags = tags(&call, &reference)?;
+    let input = asked_for(&repository, &tags, reference.digest());
+    call.context.input = Some(Arc::new(input));
     let condition = condition(call.request.headers())?;
     let media_type = call
         .request
@@ -214,7 +251,7 @@ fn condition(headers: &HeaderMap) -> Result<Precondition, OciError> {
 }
 
 pub(super) async fn delete(
-    call: Call<'_>,
+    mut call: Call<'_>,
     name: &str,
     reference: &str,
 ) -> Result<Response, Refusal> {
@@ -223,6 +260,8 @@ pub(super) async fn delete(
         NameKind::Digest => invalid_digest(&error.to_string()),
         _ => unknown(),
     })?;
+    let input = asked_for(&repository, reference.tag().cloned().as_slice(), reference.digest());
+    call.context.input = Some(Arc::new(input));
     let condition = condition(call.request.headers())?;
     execute(call.app, &call.context, DeleteManifest { repository, reference, condition })
         .await

@@ -141,6 +141,7 @@ impl Asking {
             endpoint: None,
             user_agent: String::new(),
             referer: String::new(),
+            input: None,
             request_id: REQUEST_ID.to_owned(),
             now: self.registry.clock.now(),
         }

@@ -164,6 +164,7 @@ impl Registry {
             endpoint: None,
             user_agent: String::new(),
             referer: String::new(),
+            input: None,
             request_id: REQUEST_ID.to_owned(),
             now: self.clock.now(),
         };

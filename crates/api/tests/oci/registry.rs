@@ -111,6 +111,7 @@ impl Registry {
             endpoint: None,
             user_agent: String::new(),
             referer: String::new(),
+            input: None,
             request_id: "test".to_owned(),
             now: self.clock.now(),
         }

@@ -11,11 +11,13 @@ use super::asked::Asked;
 use super::parts;
 use super::reply::{Page, Reply};
 use super::routes;
+use super::switching;
 use crate::format;
 
 pub(crate) async fn show(asked: &Asked<'_>) -> Result<Reply, Error> {
     let sessions = console_sessions::list(asked.app, &asked.session, asked.context.now).await?;
     let principal = &asked.session.principal;
+    let role = asked.session.role.as_ref();
     let content = html! {
         (parts::facts(&[
             ("Account", html! { (principal.account) }),
@@ -27,8 +29,14 @@ pub(crate) async fn show(asked: &Asked<'_>) -> Result<Reply, Error> {
                     None => "a password",
                 }
             }),
+            ("You act as", html! {
+                @match role {
+                    Some(role) => { code { (role.principal.arn) } " until " (format::moment(role.expires_at)) }
+                    None => "yourself",
+                }
+            }),
         ]))
-        @if principal.kind == PrincipalKind::User {
+        @if principal.kind == PrincipalKind::User && role.is_none() {
             p { a href="/console/password" { "Change your password" } }
         }
         section aria-labelledby="sessions" {
@@ -48,6 +56,7 @@ pub(crate) async fn show(asked: &Asked<'_>) -> Result<Reply, Error> {
             }
             div.submit { (parts::button(asked, "/console/sign-out-everywhere", "Sign out everywhere", &[])) }
         }
+        (switching::section(asked))
         (parts::same_with_aws(&["aws sts get-caller-identity".to_owned()]))
     };
     Ok(Page::new("Account and sessions", content).into())
@@ -67,11 +76,11 @@ pub(crate) async fn go(asked: &Asked<'_>) -> Result<Reply, Error> {
 }
 
 pub(crate) async fn sign_out(asked: &Asked<'_>) -> Result<Reply, Error> {
-    console_sessions::end(asked.app, &asked.session).await?;
+    console_sessions::end(asked.app, &asked.context, &asked.session).await?;
     Ok(Reply::SignedOut)
 }
 
 pub(crate) async fn sign_out_everywhere(asked: &Asked<'_>) -> Result<Reply, Error> {
-    console_sessions::end_all(asked.app, &asked.session).await?;
+    console_sessions::end_all(asked.app, &asked.context, &asked.session).await?;
     Ok(Reply::SignedOut)
 }

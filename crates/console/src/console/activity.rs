@@ -5,8 +5,9 @@ pub(crate) mod events;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
+use serde_json::Value;
 use tonnage_domain::audit::lookup_events::{Attribute, Criteria, LookupEvents};
-use tonnage_domain::audit::record::AccessRecord;
+use tonnage_domain::audit::record::{AccessRecord, HIDDEN};
 use tonnage_domain::clock::Millis;
 use tonnage_domain::error::{Error, ErrorKind};
 use tonnage_domain::pages::{Page as Items, PageRequest};
@@ -159,20 +160,25 @@ fn row(asked: &Asked<'_>, record: &AccessRecord) -> Markup {
     html! {
         tr {
             th scope="row" { a href=(asked.path(&format!("activity/{}", record.event_id()))) { (format::moment(record.occurred_at)) } }
-            td {
+            td.who-did {
                 @let who = record.user_name();
+                @let who = if who == HIDDEN { "a name that nobody has" } else { who };
                 a href=(asked.path_with("activity", &[("who", &record.principal_arn)])) title=(record.principal_arn) { (who) }
             }
             td { code { (record.service) ":" (record.operation) } }
-            td { (resources(asked, record)) }
+            td.wrap { (resources(asked, record)) }
             td { (record.source_address) }
             td { (outcome(record)) }
         }
     }
 }
 
+/// What CloudTrail calls `signin.amazonaws.com`: what is not done there failed, and no policy said so.
+const SIGN_IN: &str = "signin";
+
 fn outcome(record: &AccessRecord) -> Markup {
     match record.denial {
+        Some(_) if record.service == SIGN_IN => parts::badge("bad", "failed"),
         Some(_) => parts::badge("bad", "denied"),
         None => parts::badge("good", "done"),
     }
@@ -216,6 +222,18 @@ fn command(asked: &Asked<'_>) -> String {
     parts::aws(asked, "cloudtrail lookup-events", &arguments)
 }
 
+/// A part of a record as JSON.
+fn document(id: &str, title: &str, part: Option<&Value>) -> Markup {
+    html! {
+        @if let Some(part) = part {
+            section aria-labelledby=(id) {
+                h2 id=(id) { (title) }
+                pre.document tabindex="0" role="group" aria-label=(title) { (format!("{part:#}")) }
+            }
+        }
+    }
+}
+
 pub(crate) async fn show(asked: &Asked<'_>) -> Result<Reply, Error> {
     let event_id = asked.parameter("id").to_owned();
     let attributes = vec![(Attribute::EventId, event_id)];
@@ -251,11 +269,18 @@ pub(crate) fn page_of(asked: &Asked<'_>, record: &AccessRecord) -> Page {
         ]))
         @if let Some(denial) = &record.denial {
             section aria-labelledby="why" {
-                h2 #why { "Why it was denied" }
-                pre.document tabindex="0" role="group" aria-label="Why it was denied" { (denial) }
-                p.quiet { "The " a href=(asked.path("simulator")) { "simulator" } " says which policy would decide, and whoever administers the account can allow it." }
+                @let why = if record.service == SIGN_IN { "Why it failed" } else { "Why it was denied" };
+                h2 #why { (why) }
+                pre.document tabindex="0" role="group" aria-label=(why) { (denial) }
+                @if record.service != SIGN_IN {
+                    p.quiet { "The " a href=(asked.path("simulator")) { "simulator" } " says which policy would decide, and whoever administers the account can allow it." }
+                }
             }
         }
+        @let details = &record.details;
+        (document("parameters", "What was asked for", details.request_parameters.as_ref()))
+        (document("response", "What came of it", details.response_elements.as_ref()))
+        (document("additional", "And more", details.additional_event_data.as_ref()))
         (parts::same_with_aws(&[parts::aws(asked, "cloudtrail lookup-events", &[("lookup-attributes", &found)])]))
     };
     Page::new(format!("{}:{}", record.service, record.operation), content)

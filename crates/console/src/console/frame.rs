@@ -1,11 +1,12 @@
 //! What every page of the console has around it.
 
 use maud::{DOCTYPE, Markup, html};
-use tonnage_domain::names::Arn;
 
 use super::asked::Asked;
+use super::parts;
 use super::reply::Page;
 use super::routes::MENU;
+use super::switching;
 use super::{PREFIX, Visit};
 use crate::assets::{CONSOLE_STYLE, ICON, SCRIPT};
 
@@ -38,7 +39,7 @@ fn head(title: &str) -> Markup {
 
 fn brand() -> Markup {
     html! {
-        a.brand href="/console/" { img src=(ICON.path) alt="" width="28" height="28"; "Tonnage" }
+        a.brand href="/console/" { img src=(ICON.path) alt="" width="28" height="28"; span { "Tonnage" } }
     }
 }
 
@@ -141,21 +142,33 @@ fn region_switcher(asked: &Asked<'_>) -> Markup {
 }
 
 fn who(asked: &Asked<'_>) -> Markup {
-    let principal = &asked.session.principal;
-    let name = Arn::parse(&principal.arn).map_or_else(
-        |_| principal.arn.clone(),
-        |_| principal.arn.rsplit(':').next().unwrap_or_default().to_owned(),
-    );
-    let name = name.strip_prefix("user/").unwrap_or(&name);
+    let session = &asked.session;
+    let own = switching::name_of(&session.principal.arn);
+    let acting = session.acting();
+    let name = match &session.role {
+        Some(_) => switching::role_of(&acting.arn).to_owned(),
+        None if session.federated => format!("{}/{own}", switching::role_of(&acting.arn)),
+        None => own.to_owned(),
+    };
     html! {
         div.who {
-            a href="/console/account" title=(principal.arn) {
-                span.who-name { (name) }
-                span.quiet.small { span.word { "Account " } (principal.account) }
+            details.people {
+                summary title=(acting.arn) {
+                    span.hidden { "You: " }
+                    span.who-account { (acting.account) span.slash aria-hidden="true" { "/" } }
+                    span.who-name.role[session.role.is_some()] { (name) }
+                }
+                div.people-menu {
+                    (switching::menu(asked))
+                }
             }
-            form method="post" action="/console/sign-out" {
-                input type="hidden" name="csrf" value=(asked.csrf);
-                button.plain.small type="submit" { "Sign out" }
+            @if session.role.is_some() {
+                (parts::button(asked, "/console/leave-role", &format!("Back to {own}"), &[("region", asked.context.region.as_str())]))
+            } @else {
+                form method="post" action="/console/sign-out" {
+                    input type="hidden" name="csrf" value=(asked.csrf);
+                    button.plain.small type="submit" { "Sign out" }
+                }
             }
         }
     }

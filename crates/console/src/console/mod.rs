@@ -26,6 +26,7 @@ mod routes;
 mod sign_in;
 mod simulator;
 mod statements;
+mod switching;
 mod usage;
 
 use bytes::Bytes;
@@ -196,7 +197,10 @@ async fn route(app: &App, visit: &Visit<'_>, cookies: &Cookies<'_>) -> Response<
         let wanted = if sends { String::new() } else { visit.uri.to_string() };
         return redirect(&sign_in::path_to(&wanted), &cookies.forget(Cookie::Session));
     };
-    if sends && !is_same(form.text("csrf"), &csrf_of(token)) {
+    if session.role_is_over {
+        return switching::over(app, visit, cookies, &session).await;
+    }
+    if sends && !is_same(form.text("csrf"), &csrf_of_session(&session, token)) {
         return bare_page(visit, StatusCode::FORBIDDEN);
     }
     let must_change = session.must_change_password && !matches!(rest, "password" | "sign-out");
@@ -224,13 +228,13 @@ async fn signed_in(
         }
     };
     let mut context = visit.context.clone();
-    context.account = session.principal.account;
-    context.principal = session.principal.clone();
+    context.account = session.acting().account;
+    context.principal = session.acting().clone();
     context.region = region.unwrap_or_else(|| app.default_region.clone());
     let asked = Asked {
         app,
         visit,
-        csrf: csrf_of(token),
+        csrf: csrf_of_session(&session, token),
         query: Form::parse(visit.uri.query().unwrap_or_default().as_bytes()),
         parameters: found.parameters,
         flash: cookies.get(Cookie::Flash).and_then(Flash::read),
@@ -292,6 +296,16 @@ fn missing_page() -> Page {
 /// nothing of the token.
 fn csrf_of(token: &str) -> String {
     assets::fingerprint_long(format!("csrf {token}").as_bytes())
+}
+
+/// What forms carry of a session as who it acts: one that was opened before somebody took a role, or
+/// left it, does nothing as somebody else.
+fn csrf_of_session(session: &ConsoleSession, token: &str) -> String {
+    let role = session.role.as_ref().and_then(|role| role.principal.access_key_id.as_deref());
+    match role {
+        Some(key) => csrf_of(&format!("{token} {key}")),
+        None => csrf_of(token),
+    }
 }
 
 /// Compares what was sent with what should have been, in a time that tells nothing of either.
@@ -362,7 +376,7 @@ fn bare_page(visit: &Visit<'_>, status: StatusCode) -> Response<Bytes> {
         StatusCode::FORBIDDEN => (
             "That was not sent from this console",
             "The form came from another page, or from one that you opened before you signed in \
-             again. Nothing was changed. Open the page again and repeat what you did.",
+             again or took another role. Nothing was changed. Open the page again and repeat what you did.",
         ),
         StatusCode::METHOD_NOT_ALLOWED => {
             ("Pages are read, and forms are sent", "The console knows no other method.")

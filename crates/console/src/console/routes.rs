@@ -15,7 +15,7 @@ use super::repositories::{
 };
 use super::{
     account, activity, dashboard, iam, jobs, public, registry, repositories, sign_in, simulator,
-    usage,
+    switching, usage,
 };
 
 /// A page on its way.
@@ -122,6 +122,8 @@ pub(crate) const ROUTES: &[Route] = &[
     route!("/account", get account::show),
     route!("/go", get account::go),
     route!("/password", get sign_in::password::show, post sign_in::password::change),
+    route!("/switch-role", get switching::show, post switching::switch),
+    route!("/leave-role", post switching::leave),
     route!("/sign-out", post account::sign_out),
     route!("/sign-out-everywhere", post account::sign_out_everywhere),
 ];

@@ -80,7 +80,7 @@ pub(crate) async fn answer(
         },
     };
     let context = &visit.context;
-    match sign_in(app, credentials, context.source_address, context.now).await {
+    match sign_in(app, context, credentials).await {
         Ok(new) => {
             let next = form.text("next");
             let next = if is_ours(next) { next } else { "/console/" };

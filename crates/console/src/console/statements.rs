@@ -46,6 +46,19 @@ const KEYS: [&str; 12] = [
     "tonnage:ImageTag",
 ];
 
+/// And those of who may take a role.
+const TRUST_KEYS: [&str; 9] = [
+    "aws:CurrentTime",
+    "aws:PrincipalArn",
+    "aws:PrincipalTag/team",
+    "aws:RequestTag/team",
+    "aws:SourceIp",
+    "sts:ExternalId",
+    "sts:RoleSessionName",
+    "sts:SourceIdentity",
+    "login.example.com:sub",
+];
+
 /// What the button of the form says.
 pub(crate) const ADD: &str = "add-statement";
 
@@ -56,6 +69,13 @@ pub(crate) fn builder(asked: &Asked<'_>, kind: PolicyOf) -> Markup {
     let was_refused = asked.form.text("do") == ADD && written(&asked.form, kind).is_err();
     let form = if was_refused { &asked.form } else { &blank };
     let by_service = actions_of(asked, kind);
+    let is_trust = kind == PolicyOf::Trust;
+    // Whoever writes of trust mostly means this.
+    let usual = if is_trust && !was_refused { "sts:AssumeRole" } else { "" };
+    let actions = Some(form.text("st-actions")).filter(|text| !text.is_empty()).unwrap_or(usual);
+    let keys: &[&str] = if is_trust { &TRUST_KEYS } else { &KEYS };
+    let (key, value) =
+        if is_trust { ("sts:ExternalId", "4711") } else { ("aws:SourceIp", "10.0.0.0/8") };
     html! {
         details.builder open[asked.form.text("do") == ADD] {
             summary { "Add a statement with a form" }
@@ -64,10 +84,16 @@ pub(crate) fn builder(asked: &Asked<'_>, kind: PolicyOf) -> Markup {
                     ("Allow", "Allows", ""), ("Deny", "Denies", "Whatever any policy allows."),
                 ]))
                 (parts::Field { name: "st-sid", label: "Name", value: form.text("st-sid"), help: "Letters and digits; may be left out.", ..parts::Field::default() }.render())
-                @if kind != PolicyOf::Identity {
+                @if is_trust {
+                    (parts::text_area("st-principals", "Who", "One a line: an account's 12 digits, the ARN of a user, role or identity provider, or a service such as ec2.amazonaws.com.", form.text("st-principals"), 2))
+                } @else if kind != PolicyOf::Identity {
                     (parts::text_area("st-principals", "Who", "One a line: an account's 12 digits, the ARN of a user or role, or * for everybody.", form.text("st-principals"), 2))
                 }
-                (parts::text_area("st-actions", "Which actions", "One a line, with * for any run of characters, such as ecr:Batch*; and those that are checked below.", form.text("st-actions"), 2))
+                (parts::text_area("st-actions", "Which actions", if is_trust {
+                    "One a line, and those that are checked below. A provider's tokens are for sts:AssumeRoleWithWebIdentity."
+                } else {
+                    "One a line, with * for any run of characters, such as ecr:Batch*; and those that are checked below."
+                }, actions, 2))
                 div.actions-of {
                     @for (service, names) in &by_service {
                         details data-actions="" {
@@ -84,7 +110,7 @@ pub(crate) fn builder(asked: &Asked<'_>, kind: PolicyOf) -> Markup {
                         }
                     }
                 }
-                @if kind == PolicyOf::Identity {
+                @if is_trust {} @else if kind == PolicyOf::Identity {
                     (parts::text_area("st-resources", "With what", "One a line: the ARN of a repository, with * for any run of characters. Nothing is everything.", form.text("st-resources"), 2))
                 } @else {
                     (parts::text_area("st-resources", "With what", "Of a registry policy, one a line: ARNs of repositories, with * for any run of characters. That of a repository is about itself and takes none.", form.text("st-resources"), 2))
@@ -92,16 +118,16 @@ pub(crate) fn builder(asked: &Asked<'_>, kind: PolicyOf) -> Markup {
                 fieldset {
                     legend { "Only where" }
                     p.help { "All lines must hold. Several values are one a comma; one of them must fit. Nothing is always." }
-                    datalist #st-keys { @for key in KEYS { option value=(key) {} } }
+                    datalist #st-keys { @for key in keys { option value=(key) {} } }
                     @for index in 0..CONDITIONS {
                         @let name = |field: &str| format!("st-{field}-{index}");
                         @let place = index + 1;
                         div.condition {
-                            input name=(name("key")) value=(form.text(&name("key"))) list="st-keys" placeholder="aws:SourceIp" aria-label={ "Key of condition " (place) } autocomplete="off" spellcheck="false";
+                            input name=(name("key")) value=(form.text(&name("key"))) list="st-keys" placeholder=(key) aria-label={ "Key of condition " (place) } autocomplete="off" spellcheck="false";
                             select name=(name("operator")) aria-label={ "Comparison of condition " (place) } {
                                 @for (operator, title) in OPERATORS { option value=(operator) selected[form.text(&name("operator")) == operator] { (title) } }
                             }
-                            input name=(name("value")) value=(form.text(&name("value"))) placeholder="10.0.0.0/8" aria-label={ "Values of condition " (place) } autocomplete="off" spellcheck="false";
+                            input name=(name("value")) value=(form.text(&name("value"))) placeholder=(value) aria-label={ "Values of condition " (place) } autocomplete="off" spellcheck="false";
                         }
                     }
                 }
@@ -179,7 +205,7 @@ fn written(form: &Form, kind: PolicyOf) -> Result<Value, Error> {
                 return Err(refuse("Say who the statement is about: one a line, or *."));
             }
             true => json!("*"),
-            false => json!({ "AWS": one_or_all(principals) }),
+            false => named_by_kind(principals),
         };
         statement.insert("Principal".to_owned(), principal);
     }
@@ -192,6 +218,10 @@ fn written(form: &Form, kind: PolicyOf) -> Result<Value, Error> {
     }
     statement.insert("Action".to_owned(), one_or_all(actions));
     let mut resources = form.lines("st-resources");
+    if kind == PolicyOf::Trust {
+        // The role is what it is about.
+        resources.clear();
+    }
     if resources.is_empty() && kind == PolicyOf::Identity {
         resources.push("*".to_owned());
     }
@@ -203,6 +233,23 @@ fn written(form: &Form, kind: PolicyOf) -> Result<Value, Error> {
         statement.insert("Condition".to_owned(), Value::Object(conditions));
     }
     Ok(Value::Object(statement))
+}
+
+/// Who is meant, as a policy has them: providers and services under names of their own.
+fn named_by_kind(principals: Vec<String>) -> Value {
+    let mut by_kind: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for principal in principals {
+        let kind = if principal.contains(":oidc-provider/") || principal.contains(":saml-provider/")
+        {
+            "Federated"
+        } else if !principal.contains(':') && principal.contains(".amazonaws.com") {
+            "Service"
+        } else {
+            "AWS"
+        };
+        by_kind.entry(kind).or_default().push(principal);
+    }
+    by_kind.into_iter().map(|(kind, all)| (kind.to_owned(), one_or_all(all))).collect()
 }
 
 fn conditions(form: &Form) -> Result<Map<String, Value>, Error> {
@@ -274,6 +321,18 @@ mod tests {
             "Resource": "arn:x",
         });
         assert_eq!(written(&form(text), PolicyOf::Identity).unwrap(), identity);
+        let provider = "arn:aws:iam::111122223333:oidc-provider/login.example.com";
+        let text = format!(
+            "st-effect=Allow&st-action=sts:AssumeRoleWithWebIdentity&st-resources=arn:x\
+             &st-principals=111122223333%0A{provider}%0Aec2.amazonaws.com"
+        );
+        let trust = json!({
+            "Effect": "Allow", "Action": "sts:AssumeRoleWithWebIdentity",
+            "Principal": {
+                "AWS": "111122223333", "Federated": provider, "Service": "ec2.amazonaws.com",
+            },
+        });
+        assert_eq!(written(&form(&text), PolicyOf::Trust).unwrap(), trust);
     }
 
     #[test]

@@ -40,6 +40,7 @@ fn with_visit<T>(uri: &str, show: impl FnOnce(&Visit<'_>) -> T) -> T {
         endpoint: None,
         user_agent: String::new(),
         referer: String::new(),
+        input: None,
         request_id: String::new(),
         now: Millis(0),
     };

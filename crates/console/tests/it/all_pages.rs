@@ -36,6 +36,16 @@ const MADE: &[(&str, &[(&str, &str)])] = &[
             ("document", TRUST),
         ],
     ),
+    (
+        "iam/roles/builder/trust",
+        &[
+            ("do", "add-statement"),
+            ("document", TRUST),
+            ("st-effect", "Allow"),
+            ("st-principals", "111122223333"),
+            ("st-actions", "sts:AssumeRole"),
+        ],
+    ),
     ("iam/roles/builder/inline", &[("do", "save"), ("name", "look"), ("document", POLICY)]),
     (
         "iam/policies/-/create",

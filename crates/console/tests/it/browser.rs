@@ -63,6 +63,7 @@ impl Registry {
             endpoint: None,
             user_agent: "tests".to_owned(),
             referer: String::new(),
+            input: None,
             request_id: "1".to_owned(),
             now: self.clock.now(),
         }

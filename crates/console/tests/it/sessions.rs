@@ -3,6 +3,7 @@
 use secrecy::{ExposeSecret as _, SecretString};
 use tonnage_domain::identities::access_keys::operations::{CreateAccessKey, UpdateAccessKey};
 use tonnage_domain::identities::login_profiles::{CreateLoginProfile, UpdateLoginProfile};
+use tonnage_domain::identities::roles::{CreateRole, DeleteRole};
 use tonnage_domain::identities::users::{CreateUser, DeleteUser};
 
 use crate::browser::{ACCOUNT, Browser, Registry, csrf_of};
@@ -190,6 +191,66 @@ pub(crate) async fn allow(registry: &Registry, user: &str, document: &str) {
     use tonnage_domain::identities::inline_policies::{InlinePolicy, PutPolicy, User};
     let policy = InlinePolicy { name: "console".to_owned(), document: document.to_owned() };
     registry.run(PutPolicy { name: user.to_owned(), policy, kind: User }).await;
+}
+
+#[tokio::test]
+async fn somebody_takes_a_role_and_goes_back() {
+    let registry = Registry::open().await;
+    user(&registry, "ada", false).await;
+    let trust = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:user/ada"},"Action":"sts:AssumeRole"}}"#;
+    let role = || CreateRole {
+        name: "deploy".to_owned(),
+        path: None,
+        trust_policy: trust.to_owned(),
+        description: String::new(),
+        session_seconds_max: 3600,
+        boundary: None,
+        tags: Vec::new(),
+    };
+    registry.run(role()).await;
+    use tonnage_domain::identities::inline_policies::{InlinePolicy, PutPolicy, Role};
+    let document = r#"{"Statement":{"Effect":"Allow","Action":"ecr:*","Resource":"*"}}"#.to_owned();
+    let policy = InlinePolicy { name: "p".to_owned(), document };
+    registry.run(PutPolicy { name: "deploy".to_owned(), policy, kind: Role }).await;
+
+    let mut ada = Browser::new(&registry);
+    ada.try_password("ada", PASSWORD).await.check(303, &[]);
+    let (page, create) = ("/console/switch-role", "/console/eu-west-1/create-repository");
+    let asked = format!("{page}?account={ACCOUNT}&roleName=deploy");
+    ada.get(&asked).await.check(200, &["value=\"deploy\"", ACCOUNT]);
+    let none = [("account", ACCOUNT), ("roleName", "none")];
+    ada.submit(page, page, &none).await.check(403, &["You cannot take this role"]);
+    ada.submit(page, page, &[("roleName", "a b")]).await.check(400, &["no name of a role"]);
+    let before = csrf_of(&ada.get(create).await.body);
+    let deploy = [("account", ACCOUNT), ("roleName", "deploy"), ("region", "eu-west-1")];
+    let taken = ada.submit(create, page, &deploy).await;
+    assert_eq!(taken.location(), "/console/eu-west-1/");
+    let home = ada.get("/console/eu-west-1/").await;
+    home.check(200, &["You act as deploy", "Back to ada", "assumed-role/deploy/ada"]);
+    crate::browser::check_page("home of a role", &home.body);
+    // What the role may do is done, by a form that was opened as the role.
+    let repository = [("name", "app"), ("mutability", "MUTABLE")];
+    let stale = [("csrf", before.as_str()), repository[0], repository[1]];
+    ada.post(create, &stale).await.check(403, &["took another role"]);
+    ada.submit(create, create, &repository).await.check(303, &[]);
+    ada.get("/console/account").await.check(200, &["You act as", "assumed-role/deploy/ada"]);
+    ada.get("/console/eu-west-1/iam/users").await.check(200, &["is not shown"]);
+    let left = ada.submit(create, "/console/leave-role", &[("region", "eu-west-1")]).await;
+    assert_eq!(left.location(), "/console/eu-west-1/");
+    ada.get("/console/eu-west-1/").await.check(200, &["You are ada again", "role/deploy"]);
+    ada.submit(create, create, &repository).await.check(403, &["ecr:CreateRepository"]);
+
+    // A role that is over is said to be, and nothing that was sent is done.
+    ada.submit(create, page, &deploy).await.check(303, &[]);
+    let csrf = csrf_of(&ada.get(create).await.body);
+    use tonnage_domain::identities::inline_policies::DeletePolicy;
+    let (name, policy) = ("deploy".to_owned(), "p".to_owned());
+    registry.run(DeletePolicy { name, policy_name: policy, kind: Role }).await;
+    registry.run(DeleteRole { name: "deploy".to_owned() }).await;
+    let sent = [("csrf", csrf.as_str()), ("name", "other"), ("mutability", "MUTABLE")];
+    let over = ada.post(create, &sent).await;
+    assert_eq!(over.location(), "/console/");
+    ada.get("/console/us-east-1/").await.check(200, &["The role that you took is over"]);
 }
 
 #[tokio::test]

@@ -1,13 +1,17 @@
 //! The access record: one line in the log per operation, one row per change, written in the
 //! transaction of the change, and one row per denial, written with others soon after.
 
+pub mod details;
 pub mod lookup_events;
+pub mod parameters;
 pub mod record;
+pub(crate) mod sign_ins;
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Mutex, PoisonError};
 
+use self::details::Details;
 use crate::app::App;
 use crate::authorize::Permit;
 use crate::clock::Millis;
@@ -28,21 +32,37 @@ pub(crate) async fn put(
     entry: Entry,
     permit: &Permit,
 ) -> Result<()> {
-    insert(tx, id, context, entry, &permit.resources().join(" "), None).await
+    let resources = permit.resources().join(" ");
+    let details = Details::default();
+    let told = Told { of: named(entry), resources: &resources, denial: None, details: &details };
+    insert(tx, id, context, told).await
 }
 
-async fn insert(
-    tx: &mut Tx,
-    id: i64,
-    context: &RequestContext,
-    entry: Entry,
-    resources: &str,
-    denial: Option<&str>,
-) -> Result<()> {
+/// The service and the name of an operation.
+type Named = (&'static str, &'static str);
+
+fn named(entry: Entry) -> Named {
+    (entry.service.as_str(), entry.name)
+}
+
+/// What a record tells beside its context.
+#[derive(Clone, Copy)]
+struct Told<'t> {
+    of: Named,
+    resources: &'t str,
+    denial: Option<&'t str>,
+    details: &'t Details,
+}
+
+async fn insert(tx: &mut Tx, id: i64, context: &RequestContext, told: Told<'_>) -> Result<()> {
+    let mut details = told.details.clone();
+    if details.request_parameters.is_none() {
+        details.request_parameters = context.input.as_ref().and_then(|input| input.kept());
+    }
     tx.execute(
         "INSERT INTO access_records (id, request_id, occurred_at, account_id, region, \
          principal_arn, access_key_id, source_address, user_agent, service, operation, resources, \
-         denial) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+         denial, details) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
         params![
             id,
             &context.request_id,
@@ -53,10 +73,11 @@ async fn insert(
             context.principal.access_key_id.as_deref(),
             context.source_address.to_string(),
             &context.user_agent,
-            entry.service.as_str(),
-            entry.name,
-            resources,
-            denial,
+            told.of.0,
+            told.of.1,
+            told.resources,
+            told.denial,
+            details.stored()?,
         ],
     )
     .await?;
@@ -87,9 +108,10 @@ struct Waiting {
 #[derive(Debug)]
 struct Record {
     context: RequestContext,
-    entry: Entry,
+    of: Named,
     resources: String,
     denial: String,
+    details: Details,
 }
 
 /// Notes a denial for the access records, unless it was noted a moment ago.
@@ -121,7 +143,17 @@ pub(crate) fn note_denial(
         return;
     }
     waiting.remembered.insert(same, context.now);
-    waiting.records.push(Record { context: context.clone(), entry, resources, denial });
+    let (context, of, details) = (context.clone(), named(entry), Details::default());
+    waiting.records.push(Record { context, of, resources, denial, details });
+}
+
+/// Notes what was refused before it was an operation, each time; whoever calls this bounds how often.
+fn note(app: &App, record: Record) {
+    let mut waiting = app.denials.0.lock().unwrap_or_else(PoisonError::into_inner);
+    match waiting.records.len() < DENIALS_MAX {
+        true => waiting.records.push(record),
+        false => waiting.dropped += 1,
+    }
 }
 
 /// Writes the denials noted so far.
@@ -140,9 +172,10 @@ pub async fn flush(app: &App) -> Result<()> {
         return Ok(());
     }
     let mut tx = Tx::begin(app.metadata.as_ref(), Mode::Write, &Permit::maintenance()).await?;
-    for Record { context, entry, resources, denial } in records {
+    for Record { context, of, resources, denial, details } in records {
         let id = app.ids.next(app.clock.now());
-        insert(&mut tx, id, &context, entry, &resources, Some(&denial)).await?;
+        let told = Told { of, resources: &resources, denial: Some(&denial), details: &details };
+        insert(&mut tx, id, &context, told).await?;
     }
     tx.commit().await?;
     Ok(())

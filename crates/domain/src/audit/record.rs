@@ -1,8 +1,13 @@
 //! An access record as somebody reads it, in the words of AWS CloudTrail.
 
+use super::details::Details;
 use crate::clock::Millis;
 use crate::error::Result;
 use crate::metadata::Row;
+
+/// In place of a secret, and of a name that nobody has, as people type passwords there (CloudTrail
+/// user guide, "AWS Management Console sign-in events").
+pub const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
 
 /// Names of operations that change nothing begin so. What is of the registry and of the past alone
 /// has no such beginning.
@@ -50,6 +55,8 @@ pub struct AccessRecord {
     pub resources: Vec<String>,
     /// Why it was not allowed; nothing where it was done.
     pub denial: Option<String>,
+    /// What else it tells.
+    pub details: Details,
 }
 
 /// The columns that [`AccessRecord::from_row`] reads.
@@ -57,8 +64,8 @@ macro_rules! columns {
     ($rest:literal) => {
         concat!(
             "SELECT id, request_id, occurred_at, account_id, region, principal_arn, \
-             access_key_id, source_address, user_agent, service, operation, resources, denial \
-             FROM access_records ",
+             access_key_id, source_address, user_agent, service, operation, resources, denial, \
+             details FROM access_records ",
             $rest
         )
     };
@@ -86,6 +93,7 @@ impl AccessRecord {
                 .map(str::to_owned)
                 .collect(),
             denial: row.get(12)?,
+            details: Details::read(row.get(13)?)?,
         };
         record.keep_to_itself();
         Ok(record)
@@ -222,6 +230,7 @@ mod tests {
             operation: "PutImage".to_owned(),
             resources: resources.split(' ').map(str::to_owned).collect(),
             denial: denial.map(str::to_owned),
+            details: Details::default(),
         }
     }
 

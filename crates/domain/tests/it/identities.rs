@@ -36,7 +36,7 @@ use tonnage_domain::policies::repository_policy::SetRepositoryPolicy;
 use crate::registry::{ACCOUNT, Registry, create_repository, page, resource_tags};
 
 const READ_ONLY: &str = "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryReadOnly";
-const OTHER: &str = "210987654321";
+pub(crate) const OTHER: &str = "210987654321";
 
 fn check_kind<T>(result: Result<T>, expected: ErrorKind) {
     match result {
@@ -45,11 +45,11 @@ fn check_kind<T>(result: Result<T>, expected: ErrorKind) {
     }
 }
 
-fn allow(action: &str) -> String {
+pub(crate) fn allow(action: &str) -> String {
     format!(r#"{{"Statement":{{"Effect":"Allow","Action":"{action}","Resource":"*"}}}}"#)
 }
 
-fn trust(principal: &str, condition: &str) -> String {
+pub(crate) fn trust(principal: &str, condition: &str) -> String {
     format!(
         r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Principal":{{"AWS":"{principal}"}},"Action":["sts:AssumeRole","sts:TagSession"]{condition}}}}}"#
     )
@@ -59,7 +59,7 @@ fn create_user(name: &str) -> CreateUser {
     CreateUser { name: name.to_owned(), path: None, boundary: None, tags: vec![] }
 }
 
-fn create_role(name: &str, trust_policy: String) -> CreateRole {
+pub(crate) fn create_role(name: &str, trust_policy: String) -> CreateRole {
     CreateRole {
         name: name.to_owned(),
         path: None,
@@ -87,7 +87,7 @@ fn assume(role_arn: &str) -> AssumeRole {
 
 impl Registry {
     /// Makes a user with a key; the user as it signs with it.
-    async fn user(&self, name: &str) -> Principal {
+    pub(crate) async fn user(&self, name: &str) -> Principal {
         self.run(create_user(name)).await.unwrap();
         self.key_of(name).await
     }
@@ -100,7 +100,7 @@ impl Registry {
         found.principal
     }
 
-    async fn put_user_policy(&self, name: &str, document: String) {
+    pub(crate) async fn put_user_policy(&self, name: &str, document: String) {
         let policy = InlinePolicy { name: "inline".to_owned(), document };
         self.run(PutPolicy { name: name.to_owned(), policy, kind: User }).await.unwrap();
     }
@@ -351,7 +351,7 @@ async fn a_session_token_is_good_for_its_own_key_only() {
     assert_ne!(one.secret.expose_secret(), two.secret.expose_secret());
 }
 
-async fn other_account(registry: &Registry) -> Principal {
+pub(crate) async fn other_account(registry: &Registry) -> Principal {
     let management_account = AccountId::parse(ACCOUNT).unwrap();
     let id = AccountId::parse(OTHER).unwrap();
     let create = CreateAccount { management_account, id, name: "team".to_owned() };

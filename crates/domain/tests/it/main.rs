@@ -9,6 +9,7 @@ mod authorization;
 mod backup;
 mod bootstrap;
 mod collection;
+mod console_roles;
 mod content;
 mod crash;
 mod demands;

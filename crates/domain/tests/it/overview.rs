@@ -1,8 +1,6 @@
 //! What the console looks at: repositories and images found by a part of their names, sums, and who
 //! is signed in.
 
-use std::net::{IpAddr, Ipv4Addr};
-
 use secrecy::{ExposeSecret as _, SecretString};
 use tonnage_domain::clock::Clock as _;
 use tonnage_domain::error::ErrorKind;
@@ -209,14 +207,15 @@ async fn where_tags_pointed_is_known() {
 
 #[tokio::test]
 async fn sessions_are_rows_that_end() {
-    const SOURCE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let registry = Registry::new().await;
     let (app, now) = (&registry.app, || registry.clock.now());
     let key = registry.first_access_key.clone().unwrap();
     let credentials = |secret: SecretString| Credentials::AccessKey { id: key.id.clone(), secret };
-    let sign_in = || console_sessions::sign_in(app, credentials(key.secret.clone()), SOURCE, now());
+    let sign_in = async || {
+        console_sessions::sign_in(app, &registry.context(), credentials(key.secret.clone())).await
+    };
     let wrong = SecretString::from("wrong");
-    let refused = console_sessions::sign_in(app, credentials(wrong), SOURCE, now()).await;
+    let refused = console_sessions::sign_in(app, &registry.context(), credentials(wrong)).await;
     check_kind(refused, ErrorKind::Unauthenticated);
 
     let first = sign_in().await.unwrap();
@@ -246,7 +245,8 @@ async fn sessions_are_rows_that_end() {
     registry.clock.advance_seconds(29 * 60);
     let new = sign_in().await.unwrap();
     assert_eq!(registry.rows("SELECT token_hash FROM console_sessions").await.len(), 2);
-    console_sessions::end(app, &new.session).await.unwrap();
-    assert_eq!(console_sessions::end_all(app, &last.session).await.unwrap(), 1);
+    console_sessions::end(app, &registry.context(), &new.session).await.unwrap();
+    let ended = console_sessions::end_all(app, &registry.context(), &last.session).await;
+    assert_eq!(ended.unwrap(), 1);
     assert!(console_sessions::find(app, token, now()).await.unwrap().is_none());
 }

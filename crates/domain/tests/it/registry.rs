@@ -673,6 +673,7 @@ pub(crate) fn context(principal: &Principal, now: Millis) -> RequestContext {
         endpoint: None,
         user_agent: "test/1".to_owned(),
         referer: String::new(),
+        input: None,
         request_id: "request-1".to_owned(),
         now,
     }

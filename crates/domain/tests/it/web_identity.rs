@@ -362,7 +362,10 @@ async fn a_provider_lets_people_in_to_the_console() {
     let other = fixture.sign_in(&json!({"sub": "repo:team/other"}), None).await.unwrap();
     assert!(other.session.principal.arn.ends_with("/repo-team-other"));
     assert_eq!(console_sessions::list(app, &found, now()).await.unwrap().len(), 1);
-    assert_eq!(console_sessions::end_all(app, &found).await.unwrap(), 1);
+    assert_eq!(
+        console_sessions::end_all(app, &fixture.registry.context(), &found).await.unwrap(),
+        1
+    );
     let gone = console_sessions::find(app, new.token.expose_secret(), now()).await.unwrap();
     assert!(gone.is_none());
     let token = other.token.expose_secret();

@@ -310,6 +310,7 @@ impl Admin {
             endpoint: None,
             user_agent: format!("tonnage/{}", env!("CARGO_PKG_VERSION")),
             referer: String::new(),
+            input: None,
             request_id: uuid::Uuid::new_v4().to_string(),
             now: self.app.clock.now(),
         })

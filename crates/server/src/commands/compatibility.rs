@@ -232,9 +232,9 @@ pub(super) fn page(note: &str) -> String {
     );
     page.push_str(
         "\n## AWS CloudTrail\n\n\
-         Only `LookupEvents`: changes and denials of the last 90 days, `docs/console.md`. What was \
-         merely read is not kept, nor are the parameters of requests and answers. There are no trails \
-         and no Insights.\n",
+         Only `LookupEvents`: changes, denials and sign-ins of the last 90 days, `docs/console.md`. What \
+         was merely read is not kept, nor are answers; of parameters of requests at most 4 KiB. There \
+         are no trails and no Insights.\n",
     );
     page.push_str("\n## OCI distribution\n\n| request | served |\n|---|---|\n");
     for (request, served) in ROUTES {

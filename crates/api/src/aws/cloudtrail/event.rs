@@ -29,8 +29,11 @@ pub(super) fn shown(record: &AccessRecord) -> Value {
     event
 }
 
-/// The record itself. What was asked and answered is not kept, so it is null, as CloudTrail has it of
-/// calls without any.
+/// The service whose events are of people in the console.
+const SIGN_IN: &str = "signin";
+
+/// The record itself. What was asked and answered is null where it is not kept, as CloudTrail has it
+/// of calls without any.
 fn document(record: &AccessRecord) -> Value {
     let resources: Vec<Value> = record
         .named_resources()
@@ -46,19 +49,25 @@ fn document(record: &AccessRecord) -> Value {
         "awsRegion": record.region,
         "sourceIPAddress": record.source_address,
         "userAgent": record.user_agent,
-        "requestParameters": null,
-        "responseElements": null,
+        "requestParameters": record.details.request_parameters,
+        "responseElements": record.details.response_elements,
         "requestID": record.request_id,
         "eventID": record.event_id(),
         "readOnly": record.is_read_only(),
         "resources": resources,
-        "eventType": "AwsApiCall",
+        "eventType": if record.service == SIGN_IN { "AwsConsoleSignIn" } else { "AwsApiCall" },
         "managementEvent": true,
         "recipientAccountId": record.account,
         "eventCategory": "Management",
     });
+    if let Some(more) = &record.details.additional_event_data {
+        document["additionalEventData"] = more.clone();
+    }
     if let Some(denial) = &record.denial {
-        document["errorCode"] = "AccessDenied".into();
+        // Of a failure to sign in CloudTrail has the message only.
+        if record.service != SIGN_IN {
+            document["errorCode"] = "AccessDenied".into();
+        }
         document["errorMessage"] = denial.as_str().into();
     }
     document

@@ -24,6 +24,7 @@ use std::sync::Arc;
 
 use http::request::Parts;
 use tonnage_domain::app::App;
+use tonnage_domain::audit::parameters::RequestInput;
 use tonnage_domain::execute::not_served;
 use tonnage_domain::identities::entities::tags as tagged;
 use tonnage_domain::identities::inline_policies::{Group, Role, User};
@@ -49,7 +50,7 @@ pub(super) async fn handle(
     body: BodyStream,
     arrival: &Arrival,
 ) -> Result<Response> {
-    let (body, context) =
+    let (body, mut context) =
         authenticated(app, parts, body, arrival, SERVICE.signing_name, BODY_BYTES_MAX).await?;
     let parameters = Parameters::read(parts.uri.query(), &body);
     let action = parameters.get("Action").unwrap_or_default();
@@ -60,6 +61,7 @@ pub(super) async fn handle(
     let document = parameters.document(operation.input)?;
     shapes::validate(operation.input, &document)
         .map_err(|failure| Failure::from((SERVICE.style, failure)))?;
+    context.input = Some(Arc::new(RequestInput::document(document.clone())));
     let call = Call { app, context, arrival };
     let output = run(operation.name, &call, Input::new(operation.name, document)).await?;
     query::answer(operation, &output, NAMESPACE, &arrival.request_id)

@@ -14,6 +14,7 @@ use http::{HeaderValue, Method};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 use tonnage_domain::app::App;
+use tonnage_domain::audit::parameters::RequestInput;
 use tonnage_domain::error::{Error, ErrorKind};
 use tonnage_domain::execute::not_served;
 use tonnage_domain::identities::page_token;
@@ -48,8 +49,9 @@ pub(super) async fn handle(
     body: BodyStream,
     arrival: &Arrival,
 ) -> Result<Response> {
-    let (body, context) =
+    let (body, mut context) =
         authenticated(app, parts, body, arrival, SIGNING_NAME, BODY_BYTES_MAX).await?;
+    context.input = Some(Arc::new(RequestInput::json(&body)));
     let call = Call { app, context, arrival };
     let path = parts.uri.path();
     let document = if let Some(arn) = path.strip_prefix(TAGS_PREFIX) {

@@ -10,6 +10,7 @@ use http::request::Parts;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use tonnage_domain::app::App;
+use tonnage_domain::audit::parameters::RequestInput;
 use tonnage_domain::execute::not_served;
 use tonnage_domain::identities::get_caller_identity::GetCallerIdentity;
 use tonnage_domain::identities::sessions::Credentials;
@@ -65,9 +66,11 @@ pub(super) async fn handle(
     let document = parameters.document(operation.input)?;
     shapes::validate(operation.input, &document)
         .map_err(|failure| Failure::from((SERVICE.style, failure)))?;
+    let asked = RequestInput::document(document.clone());
     let input = Input::new(operation.name, document);
     let output = match context {
-        Some(context) if !by_token => {
+        Some(mut context) if !by_token => {
+            context.input = Some(Arc::new(asked));
             run(operation.name, &Call { app, context, arrival }, input).await?
         }
         _ => web_identity::assume_role(app, parts, arrival, input).await?,

@@ -13,6 +13,8 @@ use super::super::asked::{Asked, Part};
 use super::super::forms::{self, Draft};
 use super::super::parts::{self, Field};
 use super::super::reply::{Page, Reply};
+use super::super::statements;
+use super::super::switching;
 use super::{PAGE, Policies, Whose};
 use crate::format;
 
@@ -92,6 +94,7 @@ pub(crate) fn create_page(asked: &Asked<'_>, draft: &Draft) -> Page {
             (Field { name: "description", label: "Description", value: form.text("description"), ..Field::default() }.render())
             (Field { name: "hours", label: "Longest session, in hours", value: form.optional("hours").unwrap_or("1"), kind: "number", help: "1 to 12.", ..Field::default() }.render())
             (parts::text_area("document", "Trust policy", "Who may take the role, as JSON.", &draft.text, 16))
+            (statements::builder(asked, PolicyOf::Trust))
             div.submit { (forms::check_and_save("Create role")) a href=(asked.path("iam/roles")) { "Cancel" } }
         }))
         (parts::same_with_aws(&[
@@ -105,6 +108,7 @@ pub(crate) async fn create(asked: &Asked<'_>) -> Result<Reply, Error> {
     let text = asked.form.text("document");
     let draft = match asked.form.text("do") {
         "check" => Draft::checked(asked, PolicyOf::Trust, text),
+        statements::ADD => Draft::added(asked, PolicyOf::Trust, text),
         _ => match try_create(asked, text).await {
             Ok(role) => {
                 let name = &role.entity.name;
@@ -180,6 +184,7 @@ pub(crate) fn page(
                 ("Longest session", html! { (format::count(u64::try_from(role.session_seconds_max / 60).unwrap_or_default(), "minute", "minutes")) }),
                 ("Last taken", html! { @match &role.last_used { Some((at, region)) => { (format::moment(*at)) " " span.quiet { (region) } }, None => span.quiet { "never" } } }),
                 ("Created", format::moment(role.entity.created_at)),
+                ("Take it", html! { a href=(switching::path_for(&role.entity.account.to_string(), switching::role_in(&role.entity.arn))) { "Switch to this role" } span.quiet { ", a link for whoever may" } }),
                 ("Permissions", html! { a href=(asked.path_with("simulator", &[("principal", &role.entity.arn)])) { "Ask the simulator what it may do" } }),
             ])),
         }
@@ -189,6 +194,7 @@ pub(crate) fn page(
             @let text = trust.map(|trust| trust.text.clone()).or(stored).unwrap_or_default();
             (parts::form(asked, &whose.path(asked, "trust"), &html! {
                 (parts::text_area("document", "Trust policy", "Statements as JSON; principals are users, roles, accounts and identity providers.", &text, 16))
+                (statements::builder(asked, PolicyOf::Trust))
                 div.submit { (forms::check_and_save("Save trust policy")) }
             }))
         }
@@ -210,6 +216,7 @@ pub(crate) async fn trust(asked: &Asked<'_>) -> Result<Reply, Error> {
     let text = asked.form.text("document");
     let draft = match asked.form.text("do") {
         "check" => Draft::checked(asked, PolicyOf::Trust, text),
+        statements::ADD => Draft::added(asked, PolicyOf::Trust, text),
         "save" => {
             let path = whose(&name).path(asked, "");
             let update = UpdateAssumeRolePolicy { name, trust_policy: text.to_owned() };

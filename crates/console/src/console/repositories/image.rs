@@ -22,10 +22,8 @@ use tonnage_domain::replication::describe_image_replication_status::{
     DescribeImageReplicationStatus, ImageReplicationStatus,
 };
 use tonnage_domain::repositories::RepositoryAddress;
-use tonnage_domain::scanning::describe_image_scan_findings::{
-    DescribeImageScanFindings, ScanFindings,
-};
-use tonnage_domain::scanning::findings::StoredFinding;
+use tonnage_domain::scanning::describe_finding_origins::{DescribeFindingOrigins, FindingOrigins};
+use tonnage_domain::scanning::describe_image_scan_findings::DescribeImageScanFindings;
 use tonnage_domain::scanning::start_image_scan::StartImageScan;
 use tonnage_domain::scanning::state::Scan;
 use tonnage_domain::signing::describe_image_signing_status::{
@@ -35,22 +33,18 @@ use tonnage_domain::signing::describe_image_signing_status::{
 use super::super::asked::{Asked, Part};
 use super::super::parts;
 use super::super::reply::{Page, Reply};
-use super::{activity, scan_words, severity_kind, shares};
+use super::{activity, findings, scan_words, shares};
 use crate::format;
 
-/// Findings of a page.
-const FINDINGS: u32 = 50;
 /// Images of an index whose scans are looked at.
 const PLATFORMS: usize = 20;
-/// Characters of a description in a table.
-const DESCRIPTION_MAX: usize = 300;
 
 /// What the page of an image shows.
 pub(crate) struct Shown {
     pub(crate) content: ImageContent,
     /// Why nothing is known of what is in it.
     pub(crate) denied: Option<Error>,
-    pub(crate) scan: Part<Option<ScanFindings>>,
+    pub(crate) scan: Part<Option<FindingOrigins>>,
     /// The scans of images of an index, in their order, as far as they are looked at.
     pub(crate) scans: Vec<Option<Scan>>,
     pub(crate) signing: Part<Vec<ImageSigningStatus>>,
@@ -74,10 +68,10 @@ pub(crate) async fn show(asked: &Asked<'_>) -> Result<Reply, Error> {
         Ok(content) => (content, None),
         Err(error) => (without_content(asked, &repository, &id).await?, Some(error)),
     };
-    let findings = DescribeImageScanFindings {
+    let findings = DescribeFindingOrigins {
         repository: repository.clone(),
         id: id.clone(),
-        page: asked.page(FINDINGS),
+        page: asked.page(findings::PAGE),
     };
     let scan = asked.part_or_none(findings, ErrorKind::ScanNotFound).await?;
     let scans = scans_of(asked, &repository, &content).await?;
@@ -160,10 +154,10 @@ pub(crate) fn page(asked: &Asked<'_>, repository: &RepositoryAddress, shown: &Sh
         ])) }
         @if let Some(error) = &shown.denied { div.part { (parts::denied("What is in the image", error)) } }
         (tree(image, &shown.scans, &link))
-        (scan_section(asked, repository, image, &shown.scan))
+        (findings::section(asked, repository, image, &shown.scan))
         (activity::of_image(asked, &shown.activity))
         @if let Some(config) = &image.config { (configuration(config)) }
-        (layers(image))
+        (layers(image, &shown.scan))
         (pairs("annotations", "Annotations", &image.annotations))
         (statuses(shown))
         @if let Some(found) = &shown.shares { (shares::section(asked, repository, &image.digest, found)) }
@@ -194,6 +188,10 @@ fn commands(asked: &Asked<'_>, repository: &RepositoryAddress, shown: &Shown) ->
     .into_iter()
     .map(|(command, ids)| parts::aws(asked, command, &[("repository-name", name), (ids, &id)]))
     .collect();
+    commands.push(format!(
+        "tonnage images findings {name} {digest} --in-region {}",
+        asked.context.region
+    ));
     if shown.shares.is_some() {
         commands.extend(shares::commands(asked, repository, digest));
     }
@@ -291,59 +289,6 @@ fn document_words(media_type: &str) -> &'static str {
     }
 }
 
-fn scan_section(
-    asked: &Asked<'_>,
-    repository: &RepositoryAddress,
-    image: &ImageContent,
-    scan: &Part<Option<ScanFindings>>,
-) -> Markup {
-    let own = asked.repository_path(&repository.name, &format!("images/{}", image.digest));
-    let start = parts::button(asked, &own, "Scan now", &[("do", "scan")]);
-    html! {
-        section aria-labelledby="findings" {
-            div.section-head {
-                h2 #findings { "Findings" }
-                @if image.children.is_empty() && image.status == ImageStatus::Active { (start) }
-            }
-            @match scan {
-                Err(error) => (parts::denied("The scan", error)),
-                Ok(None) if !image.children.is_empty() => p.quiet { "Each platform is scanned by itself." },
-                Ok(None) => p.quiet { "This image was not scanned." },
-                Ok(Some(found)) => {
-                    p { (scan_words(Some(&found.scan))) }
-                    @if !found.scan.description.is_empty() { p.quiet { (found.scan.description) } }
-                    @if let Some(at) = found.scan.completed_at { p.quiet.small { "Scanned " (format::moment(at)) " UTC" } }
-                    @if !found.findings.items.is_empty() {
-                        (parts::table("Findings", &["Name", "Severity", "Package", "Fixed in", "About"], &html! {
-                            @for finding in &found.findings.items { (finding_row(finding)) }
-                        }))
-                        @let path = format!("repositories/{}/-/images/{}", repository.name, image.digest);
-                        (parts::pages(asked, &path, &[], found.findings.next.as_deref()))
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn finding_row(stored: &StoredFinding) -> Markup {
-    let finding = &stored.finding;
-    let about: String = finding.description.chars().take(DESCRIPTION_MAX).collect();
-    let is_link = finding.uri.starts_with("https://") || finding.uri.starts_with("http://");
-    html! { tr {
-        th scope="row" {
-            @if is_link { a href=(finding.uri) rel="noreferrer" { (finding.name) } } @else { (finding.name) }
-            @if finding.is_exploited { " " (parts::badge("bad", "exploited")) }
-        }
-        td { (parts::badge(severity_kind(finding.severity), &finding.severity.as_str().to_lowercase())) }
-        td { @for package in finding.packages.iter().take(3) { div { (package.name) " " span.quiet { (package.version) } } } }
-        td { @match finding.packages.iter().find_map(|package| package.fixed_version.as_deref()) {
-            Some(version) => (version), None => span.quiet { "none yet" },
-        } }
-        td { span.small { (about) @if about.len() < finding.description.len() { "…" } } }
-    } }
-}
-
 fn configuration(config: &ImageConfig) -> Markup {
     html! {
         section aria-labelledby="configuration" {
@@ -364,13 +309,15 @@ fn pairs(id: &str, title: &str, values: &BTreeMap<String, String>) -> Markup {
         @if !values.is_empty() {
             section aria-labelledby=(id) {
                 h2 id=(id) { (title) }
-                dl."box"."pairs" { @for (name, value) in values { div { dt { (name) } dd { (value) } } } }
+                dl."box"."pairs"."keys" { @for (name, value) in values { div { dt { (name) } dd { (value) } } } }
             }
         }
     }
 }
 
-fn layers(image: &ImageContent) -> Markup {
+fn layers(image: &ImageContent, scan: &Part<Option<FindingOrigins>>) -> Markup {
+    let base = scan.as_ref().ok().and_then(Option::as_ref).and_then(|it| it.base.as_ref());
+    let of_base = base.and_then(|base| base.layers).unwrap_or_default();
     let steps = image.config.as_ref().map(|config| &config.steps);
     let steps = steps.filter(|steps| steps.len() == image.layers.len());
     html! {
@@ -384,6 +331,7 @@ fn layers(image: &ImageContent) -> Markup {
                                 Some(step) => code.step { (step) },
                                 None => { (index + 1) ". " span.quiet { (layer.media_type) } },
                             }
+                            @if index < of_base { " " (parts::badge("", "base")) }
                         }
                         td.number { (format::size(layer.size)) }
                         td { code title=(layer.digest) { (format::short(layer.digest.as_str())) } }

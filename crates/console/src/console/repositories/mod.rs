@@ -2,6 +2,7 @@
 
 pub(crate) mod activity;
 pub(crate) mod create;
+mod findings;
 pub(crate) mod history;
 pub(crate) mod image;
 pub(crate) mod images;

@@ -34,17 +34,14 @@ pub(crate) async fn change(asked: &Asked<'_>) -> Result<Reply, Error> {
         return Ok(Reply::done("/console/account".to_owned(), "Your password is changed."));
     }
     // The change ended every session that the old password began, this one too.
-    console_sessions::end_all(asked.app, &asked.session).await?;
+    console_sessions::end_all(asked.app, &asked.context, &asked.session).await?;
     let user_name = asked.session.principal.arn.rsplit('/').next().unwrap_or_default();
     let credentials = Credentials::Password {
         account: asked.context.account.to_string(),
         user_name: user_name.to_owned(),
         password: secret("new"),
     };
-    let context = &asked.context;
-    let new =
-        console_sessions::sign_in(asked.app, credentials, context.source_address, context.now)
-            .await?;
+    let new = console_sessions::sign_in(asked.app, &asked.context, credentials).await?;
     let flash = Flash {
         good: true,
         text: "Your password is changed. Your other sessions are signed out.".to_owned(),

@@ -17,6 +17,10 @@ const PER_NAME_MAX: u32 = 10;
 const PER_SOURCE_MAX: u32 = 40;
 /// Names and sources that are counted at a time.
 const COUNTED_MAX: usize = 8192;
+/// Failures that are recorded at once, and in how many seconds there is room for one more: whoever
+/// may not sign in must not fill the disk.
+const RECORDED_MAX: i64 = 100;
+const RECORDED_EVERY_SECONDS: i64 = 30;
 /// Passwords that are compared at a time: each takes 19 MiB and a processor.
 const COMPARED_MAX: usize = 2;
 
@@ -36,12 +40,18 @@ struct Count {
 /// Attempts to sign in.
 pub(crate) struct Attempts {
     counts: Mutex<HashMap<Counted, Count>>,
+    /// When there is room again for all the failures that may be recorded at once.
+    recorded_until: Mutex<Millis>,
     pub(super) comparing: Semaphore,
 }
 
 impl Default for Attempts {
     fn default() -> Self {
-        Self { counts: Mutex::default(), comparing: Semaphore::new(COMPARED_MAX) }
+        Self {
+            counts: Mutex::default(),
+            recorded_until: Mutex::new(Millis(0)),
+            comparing: Semaphore::new(COMPARED_MAX),
+        }
     }
 }
 
@@ -77,6 +87,17 @@ impl Attempts {
             count.failures += 1;
         }
         Ok(())
+    }
+
+    /// Whether there is room for the record of one more failure.
+    pub(super) fn may_record(&self, now: Millis) -> bool {
+        let mut until = self.recorded_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = Millis(until.0.max(now.0)).plus_seconds(RECORDED_EVERY_SECONDS);
+        let may = next <= now.plus_seconds(RECORDED_MAX * RECORDED_EVERY_SECONDS);
+        if may {
+            *until = next;
+        }
+        may
     }
 
     /// The attempt was none to count, and those of this name before it are forgiven.
@@ -126,6 +147,15 @@ mod tests {
         assert_eq!(of("2001:db8:1:2:3:4:5:6"), of("2001:db8:1:2::9"));
         assert_ne!(of("2001:db8:1:2::"), of("2001:db8:1:3::"));
         assert_eq!(of("192.0.2.1"), FIRST);
+    }
+
+    #[test]
+    fn records_of_failures_are_bounded() {
+        let attempts = Attempts::default();
+        let recorded = |now: i64| (0..200).filter(|_| attempts.may_record(Millis(now))).count();
+        for (seconds, expected) in [(0, 100), (29, 0), (30, 1), (300, 9), (86_400, 100)] {
+            assert_eq!(recorded(seconds * 1000), expected, "after {seconds} seconds");
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use tokio::sync::Mutex;
 
+use super::records::{Tried, failed};
 use super::{Found, NewSession, insert, mark, nonce};
 use crate::app::App;
 use crate::clock::Millis;
@@ -214,6 +215,23 @@ pub async fn finish(app: &App, context: &RequestContext, back: &Back<'_>) -> Res
             format!("There were too many attempts to sign in. Try again in {minutes} minutes.");
         Error::new(ErrorKind::Throttled, text)
     })?;
+    let finished = finish_of(app, context, back, settings).await;
+    match &finished {
+        Ok(_) => app.sign_ins.succeeded(&name, source),
+        Err(error) if error.is_fault() => {}
+        Err(error) => failed(app, context, &Tried::Provided, Some(error.message())).await?,
+    }
+    finished
+}
+
+/// What follows on an answer to a sign-in of this browser.
+async fn finish_of(
+    app: &App,
+    context: &RequestContext,
+    back: &Back<'_>,
+    settings: &FederationSettings,
+) -> Result<NewSession> {
+    let source = context.source_address;
     let discovery = discover(app, settings).await?;
     let is_issuer = back.issuer.is_none_or(|issuer| issuer == discovery.issuer);
     if !is_issuer
@@ -253,7 +271,7 @@ pub async fn finish(app: &App, context: &RequestContext, back: &Back<'_>) -> Res
     let is_verified = claims.get("email_verified") == Some(&Value::Bool(true));
     let email = text("email").filter(|_| is_verified);
     let session_name = session_name(email.unwrap_or(&identity.subject), &subject_mark);
-    let context = RequestContext {
+    let assuming = RequestContext {
         account: principal.account,
         region: app.default_region.clone(),
         principal,
@@ -267,12 +285,11 @@ pub async fn finish(app: &App, context: &RequestContext, back: &Back<'_>) -> Res
         policy: None,
         policy_arns: Vec::new(),
     };
-    let credentials = execute(app, &context, assume).await?.credentials;
+    let credentials = execute(app, &assuming, assume).await?.credentials;
     let session_token = credentials.token.expose_secret().to_owned();
     let key_id = &credentials.access_key_id;
     let active = sessions::authenticate(app, key_id, Some(&session_token), context.now).await?;
     let active = active.ok_or_else(|| Error::internal("a session that has just begun is none"))?;
-    app.sign_ins.succeeded(&name, source);
     tracing::info!(principal = active.principal.arn, %source, "signed in to the console");
     let found = Found {
         principal: active.principal,
@@ -280,7 +297,7 @@ pub async fn finish(app: &App, context: &RequestContext, back: &Back<'_>) -> Res
         must_change_password: false,
         federated: Some((session_token, subject_mark)),
     };
-    insert(app, found, context.now).await
+    insert(app, context, found, &Tried::Provided).await
 }
 
 /// Refuses what is no answer to the sign-in that this browser began.
@@ -433,7 +450,7 @@ fn payload(token: &str) -> Option<Value> {
 }
 
 /// A name for a session that tells people apart.
-fn session_name(text: &str, subject_mark: &str) -> String {
+pub(super) fn session_name(text: &str, subject_mark: &str) -> String {
     let is_of_name =
         |character: char| character.is_ascii_alphanumeric() || "_+=,.@-".contains(character);
     let name: String = text

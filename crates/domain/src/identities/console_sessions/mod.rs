@@ -8,20 +8,24 @@
 
 pub(crate) mod attempts;
 pub mod federation;
-
-use std::net::IpAddr;
+mod records;
+pub mod switching;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::json;
 use subtle::ConstantTimeEq as _;
 
+use self::records::Tried;
+use self::switching::{RememberedRole, TakenRole};
 use super::access_keys::{self, uses};
 use super::{begin, entities, login_profiles, principal_from, sessions};
 use crate::app::App;
+use crate::audit::sign_ins::{SignIn, put};
 use crate::authorize::Permit;
 use crate::clock::Millis;
-use crate::context::Principal;
+use crate::context::{Principal, RequestContext};
 use crate::encryption::sealing_key::random;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::Tx;
@@ -66,6 +70,13 @@ pub enum Credentials {
 pub struct ConsoleSession {
     /// Who it is.
     pub principal: Principal,
+    /// The role that they have taken, as which they act.
+    pub role: Option<TakenRole>,
+    /// Whether a role that they took is over, which they have to be told before they act as
+    /// themselves.
+    pub role_is_over: bool,
+    /// The roles that they took last, the newest first.
+    pub recent_roles: Vec<RememberedRole>,
     /// When they signed in.
     pub created_at: Millis,
     /// When they were last seen, to a minute.
@@ -80,6 +91,13 @@ pub struct ConsoleSession {
     subject_mark: String,
     /// What tells this session from others, and is no secret.
     pub id: String,
+}
+
+impl ConsoleSession {
+    /// As whom operations run.
+    pub fn acting(&self) -> &Principal {
+        self.role.as_ref().map_or(&self.principal, |role| &role.principal)
+    }
 }
 
 /// A session that has just begun.
@@ -98,16 +116,12 @@ pub struct NewSession {
 /// many failures.
 pub async fn sign_in(
     app: &App,
+    context: &RequestContext,
     credentials: Credentials,
-    source: IpAddr,
-    now: Millis,
 ) -> Result<NewSession> {
-    let name = match &credentials {
-        Credentials::AccessKey { id, .. } => id.clone(),
-        Credentials::Password { account, user_name, .. } => {
-            format!("{account}/{}", entities::folded(user_name))
-        }
-    };
+    let (source, now) = (context.source_address, context.now);
+    let tried = Tried::of(&credentials);
+    let name = tried.name();
     if name.len() > TEXT_BYTES_MAX {
         return Err(refused());
     }
@@ -128,11 +142,12 @@ pub async fn sign_in(
     };
     let Some(found) = found else {
         tracing::warn!(%source, "somebody failed to sign in to the console");
+        records::failed(app, context, &tried, None).await?;
         return Err(refused());
     };
     app.sign_ins.succeeded(&name, source);
     tracing::info!(principal = found.principal.arn, %source, "signed in to the console");
-    insert(app, found, now).await
+    insert(app, context, found, &tried).await
 }
 
 fn refused() -> Error {
@@ -179,18 +194,7 @@ async fn of_password(
 ) -> Result<Option<Found>> {
     let _slot = app.sign_ins.comparing.acquire().await.map_err(Error::internal)?;
     let mut tx = begin(app).await?;
-    let account = match AccountId::parse(account) {
-        Ok(account) => Some(account.to_string()),
-        Err(_) => {
-            let row = tx
-                .optional(
-                    "SELECT account_id FROM iam_account_aliases WHERE alias = $1",
-                    params![account],
-                )
-                .await?;
-            row.map(|row| row.get::<String>(0)).transpose()?
-        }
-    };
+    let account = account_of(&mut tx, account).await?;
     let row = tx
         .optional(
             "SELECT principals.id, principals.kind, principals.account_id, principals.arn, \
@@ -217,6 +221,16 @@ async fn of_password(
     }))
 }
 
+/// The account of an id, whether there is one or not, or of an alias.
+async fn account_of(tx: &mut Tx, account: &str) -> Result<Option<String>> {
+    if let Ok(account) = AccountId::parse(account) {
+        return Ok(Some(account.to_string()));
+    }
+    let alias = "SELECT account_id FROM iam_account_aliases WHERE alias = $1";
+    let row = tx.optional(alias, params![account]).await?;
+    Ok(row.map(|row| row.get(0)).transpose()?)
+}
+
 /// What stands for a secret that is random enough not to be guessed from it.
 fn mark(text: &str) -> String {
     Digest::of(Algorithm::Sha256, text.as_bytes()).to_string()
@@ -226,7 +240,13 @@ async fn write(app: &App) -> Result<Tx> {
     Tx::begin(app.metadata.as_ref(), Mode::Write, &Permit::maintenance()).await
 }
 
-async fn insert(app: &App, found: Found, now: Millis) -> Result<NewSession> {
+async fn insert(
+    app: &App,
+    context: &RequestContext,
+    found: Found,
+    tried: &Tried,
+) -> Result<NewSession> {
+    let now = context.now;
     let token = URL_SAFE_NO_PAD.encode(random::<32>()?);
     let id = mark(&token);
     let (session_token, subject_mark) = found.federated.unzip();
@@ -264,9 +284,14 @@ async fn insert(app: &App, found: Found, now: Millis) -> Result<NewSession> {
         ],
     )
     .await?;
+    let who = records::by(context, &found.principal);
+    put(&mut tx, app, &who, (SignIn::ConsoleLogin, "*"), tried.additional()).await?;
     tx.commit().await?;
     let session = ConsoleSession {
         principal: found.principal,
+        role: None,
+        role_is_over: false,
+        recent_roles: Vec::new(),
         created_at: now,
         last_used_at: now,
         must_change_password: found.must_change_password,
@@ -295,8 +320,9 @@ pub async fn find(app: &App, token: &str, now: Millis) -> Result<Option<ConsoleS
              console_sessions.password_mark, console_sessions.created_at, \
              console_sessions.last_used_at, access_keys.state, \
              iam_login_profiles.password_hash, iam_login_profiles.reset_required, \
-             console_sessions.session_token, console_sessions.subject_mark \
-             FROM console_sessions \
+             console_sessions.session_token, console_sessions.subject_mark, \
+             console_sessions.role_key, console_sessions.role_token, \
+             console_sessions.recent_roles FROM console_sessions \
              JOIN principals ON principals.id = console_sessions.principal_id \
              JOIN accounts ON accounts.id = principals.account_id \
              LEFT JOIN access_keys ON access_keys.id = console_sessions.access_key_id \
@@ -339,11 +365,16 @@ pub async fn find(app: &App, token: &str, now: Millis) -> Result<Option<ConsoleS
         .await?;
         tx.commit().await?;
     }
+    let taken = switching::Stored { key: row.get(14)?, token: row.get(15)?, recent: row.get(16)? };
+    let taken = taken.read(app, now).await?;
     Ok(Some(ConsoleSession {
         principal: match principal {
             Some(principal) => principal,
             None => principal_from(&row, key)?,
         },
+        role: taken.role,
+        role_is_over: taken.is_over,
+        recent_roles: taken.recent,
         created_at,
         last_used_at,
         must_change_password: password_mark.is_some()
@@ -358,7 +389,13 @@ pub async fn find(app: &App, token: &str, now: Millis) -> Result<Option<ConsoleS
 /// Who a session of a role is now; nobody when it is over, or its role is gone.
 async fn of_session(app: &App, key: &str, token: &str, now: Millis) -> Result<Option<Principal>> {
     match sessions::authenticate(app, key, Some(token), now).await {
-        Ok(active) => Ok(active.map(|active| active.principal)),
+        Ok(active) => {
+            let principal = active.map(|active| active.principal);
+            if let Some(principal) = &principal {
+                uses::note(app, principal, "signin", app.default_region.as_str(), now);
+            }
+            Ok(principal)
+        }
         Err(error)
             if matches!(error.kind(), ErrorKind::TokenExpired | ErrorKind::Unauthenticated) =>
         {
@@ -372,18 +409,30 @@ async fn of_session(app: &App, key: &str, token: &str, now: Millis) -> Result<Op
 ///
 /// # Errors
 /// When the database fails; the session then goes on.
-pub async fn end(app: &App, session: &ConsoleSession) -> Result<()> {
+pub async fn end(app: &App, context: &RequestContext, session: &ConsoleSession) -> Result<()> {
     let mut tx = write(app).await?;
     tx.execute("DELETE FROM console_sessions WHERE token_hash = $1", params![&session.id]).await?;
+    record_end(&mut tx, app, context, session, 1).await?;
     tx.commit().await?;
     Ok(())
+}
+
+async fn record_end(
+    tx: &mut Tx,
+    app: &App,
+    context: &RequestContext,
+    session: &ConsoleSession,
+    sessions: u64,
+) -> Result<()> {
+    let who = records::by(context, &session.principal);
+    put(tx, app, &who, (SignIn::Logout, "*"), json!({ "SessionsEnded": sessions })).await
 }
 
 /// Ends all sessions of whoever has this one; how many there were.
 ///
 /// # Errors
 /// When the database fails; the sessions then go on.
-pub async fn end_all(app: &App, session: &ConsoleSession) -> Result<u64> {
+pub async fn end_all(app: &App, context: &RequestContext, session: &ConsoleSession) -> Result<u64> {
     let mut tx = write(app).await?;
     let ended = tx
         .execute(
@@ -392,6 +441,7 @@ pub async fn end_all(app: &App, session: &ConsoleSession) -> Result<u64> {
             params![session.principal.id, &session.subject_mark],
         )
         .await?;
+    record_end(&mut tx, app, context, session, ended).await?;
     tx.commit().await?;
     Ok(ended)
 }

@@ -13,7 +13,7 @@ use crate::names::{AccountId, Arn};
 use crate::resource_tags::{self, ResourceTag};
 
 /// Sessions made by sessions of roles, in seconds; AWS's limit on chains.
-const CHAINED_SECONDS_MAX: i64 = 3600;
+pub(in crate::identities) const CHAINED_SECONDS_MAX: i64 = 3600;
 
 /// Makes temporary credentials of a role, which its trust policy must allow.
 #[derive(Clone, Debug)]
