@@ -178,4 +178,14 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "public_pull_networks",
         sql: include_str!("../migrations/0112_public_pull_networks.sql"),
     },
+    Migration {
+        version: 116,
+        name: "settled_packages",
+        sql: include_str!("../migrations/0116_settled_packages.sql"),
+    },
+    Migration {
+        version: 117,
+        name: "scan_again",
+        sql: include_str!("../migrations/0117_scan_again.sql"),
+    },
 ];
