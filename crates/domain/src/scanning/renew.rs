@@ -9,10 +9,11 @@ use tonnage_scanner::advisories::{Subject, subjects};
 use tonnage_scanner::layers::squash;
 
 use super::describe_image_scan_findings::ScannedImage;
-use super::findings::{self, FINDINGS_MAX, Finding, Renewal};
+use super::findings::{self, FINDINGS_MAX, Finding};
 use super::index_image_layers::{IndexImageLayers, Layers, Shelf};
 use super::matching::{self, Affected};
 use super::rematch::{self, Group};
+use super::renewal::{Renewal, named};
 use super::scan_image::{self, ScanImage};
 use super::state::{ScanStatus, SeverityCounts};
 use super::suppression::Suppressions;
@@ -35,6 +36,7 @@ const IMAGES: usize = 100;
 pub(super) async fn images(run: &Run<'_>, group: &Arc<Group>) -> Result<()> {
     let mut shelf = Shelf::default();
     let mut allowed = HashMap::new();
+    let mut evaluated: Option<Batch> = None;
     let mut after = 0;
     loop {
         let mut tx = run.read().await?;
@@ -47,7 +49,11 @@ pub(super) async fn images(run: &Run<'_>, group: &Arc<Group>) -> Result<()> {
             )
             .await?;
         let Some(last) = row.map(|row| row.get::<Option<i64>>(0)).transpose()?.flatten() else {
-            return Ok(());
+            drop(tx);
+            return match evaluated {
+                Some(last) => last.store(run).await,
+                None => Ok(()),
+            };
         };
         let rows = tx
             .all(
@@ -70,15 +76,16 @@ pub(super) async fn images(run: &Run<'_>, group: &Arc<Group>) -> Result<()> {
         }
         let found: Vec<(i64, Vec<i64>)> = found.into_iter().collect();
         for some in found.chunks(IMAGES) {
-            let mut batch = Batch::read(run, group, some, (&mut shelf, &mut allowed)).await?;
-            shelf.tidy();
-            let group = Arc::clone(group);
-            let evaluated = move || {
-                batch.evaluate(&group);
-                batch
-            };
-            let batch = tokio::task::spawn_blocking(evaluated).await.map_err(Error::internal)?;
-            batch.store(run).await?;
+            // The next ones are looked at while these are written.
+            let read = Batch::evaluated(run, group, some, (&mut shelf, &mut allowed));
+            evaluated = Some(match evaluated.take() {
+                None => read.await?,
+                Some(before) => {
+                    let (read, stored) = tokio::join!(read, before.store(run));
+                    stored?;
+                    read?
+                }
+            });
         }
         after = last;
     }
@@ -106,6 +113,22 @@ struct Image {
 type Allowed = HashMap<i64, bool>;
 
 impl Batch {
+    async fn evaluated(
+        run: &Run<'_>,
+        group: &Arc<Group>,
+        found: &[(i64, Vec<i64>)],
+        (shelf, allowed): (&mut Shelf, &mut Allowed),
+    ) -> Result<Self> {
+        let mut batch = Self::read(run, group, found, (shelf, allowed)).await?;
+        shelf.tidy();
+        let group = Arc::clone(group);
+        let evaluate = move || {
+            batch.evaluate(&group);
+            batch
+        };
+        tokio::task::spawn_blocking(evaluate).await.map_err(Error::internal)
+    }
+
     async fn read(
         run: &Run<'_>,
         group: &Group,
@@ -242,7 +265,8 @@ impl Batch {
             let updated_at = advisories::updated_at(&mut tx).await?;
             let names: BTreeSet<&str> =
                 self.images.iter().flat_map(|image| &image.names).map(String::as_str).collect();
-            let mut known = findings::named(&mut tx, range, &names).await?;
+            let mut known = named(&mut tx, range, &names).await?;
+            let has_closed = findings::has_closed(&mut tx, range).await?;
             let mut suppressions: HashMap<i64, Suppressions> = HashMap::new();
             for image in std::mem::take(&mut self.images) {
                 let Some(scan) = scans.active.get(&image.id) else { continue };
@@ -278,6 +302,7 @@ impl Batch {
                     names: &image.names.iter().map(String::as_str).collect(),
                     findings: image.findings,
                     judge: &judge,
+                    has_closed,
                     counts: scan.counts.clone(),
                     fixable: scan.fixable.clone(),
                 };
