@@ -314,22 +314,25 @@ def check_matches(server: ScanningServer, ecr: Any) -> None:
         for name, (source, version, _) in packages.items():
             if source == affected["package"]["name"] and is_affected(affected, version, dpkg_before):
                 expected.add((record["aliases"][0], name))
-    for path in sorted(REAL_ADVISORIES.glob("*.json")):
-        record = json.loads(path.read_text())
-        records.append(record)
-        names = [name for name in record.get("aliases", []) if name.startswith("CVE-")] or [record["id"]]
-        for affected in record["affected"]:
-            name = affected["package"]["name"]
-            bounds = {v for kind in affected.get("ranges", []) if kind["type"] == "ECOSYSTEM"
-                      for event in kind["events"] for v in event.values() if v != "0"}
-            plain = {v for v in bounds if re.fullmatch(r"[\d.]+", v)}
-            tried = bounds | {f"{v}{suffix}" for v in plain for suffix in (".post1", ".dev1", "rc1", ".1")}
-            tried |= set(chance.sample(affected.get("versions", []), min(5, len(affected.get("versions", [])))))
-            for version in sorted(tried):
-                where = f"opt/{record['id']}/{version}/{name}-{version}.dist-info/METADATA"
-                files[where] = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n\n".encode()
-                if is_affected(affected, version, python_before):
-                    expected |= {(cve, f"{canonicalize_name(name)} {version}") for cve in names}
+    real = [json.loads(path.read_text()) for path in sorted(REAL_ADVISORIES.glob("*.json"))]
+    claims = [(record, affected) for record in real for affected in record["affected"]]
+    installed = set()
+    for record, affected in claims:
+        ranges = [it for it in affected.get("ranges", []) if it["type"] == "ECOSYSTEM"]
+        bounds = {bound for it in ranges for event in it["events"] for bound in event.values()} - {"0"}
+        plain = {bound for bound in bounds if re.fullmatch(r"[\d.]+", bound)}
+        bounds |= {f"{bound}{suffix}" for bound in plain for suffix in (".post1", ".dev1", "rc1", ".1")}
+        listed = affected.get("versions", [])
+        bounds |= set(chance.sample(listed, min(5, len(listed))))
+        installed |= {(canonicalize_name(affected["package"]["name"]), version) for version in bounds}
+    for name, version in sorted(installed):
+        where = f"opt/{name}-{version}/{name}-{version}.dist-info/METADATA"
+        files[where] = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n\n".encode()
+        for record, affected in claims:
+            if canonicalize_name(affected["package"]["name"]) == name and is_affected(affected, version, python_before):
+                cves = [alias for alias in record.get("aliases", []) if alias.startswith("CVE-")]
+                expected |= {(cve, f"{name} {version}") for cve in cves or [record["id"]]}
+    records += real
     server.publish(*records)
     push(server, ecr, "app", "real", layer(files))
     wait_for(ecr, "app", "real", "ACTIVE")
