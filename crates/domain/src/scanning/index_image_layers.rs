@@ -259,6 +259,7 @@ impl Shelf {
     const INDEXES_MAX: usize = 128;
 
     /// The layers of an image, if all of them were read before.
+    #[expect(clippy::map_entry, reason = "what is put there is read with an await between")]
     pub(super) async fn layers(
         &mut self,
         tx: &mut Tx,

@@ -129,6 +129,7 @@ impl Batch {
         tokio::task::spawn_blocking(evaluate).await.map_err(Error::internal)
     }
 
+    #[expect(clippy::map_entry, reason = "what is put there is read with an await between")]
     async fn read(
         run: &Run<'_>,
         group: &Group,
