@@ -5,12 +5,17 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import random
+import re
+import subprocess
 import tarfile
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any, Callable, Iterator
 
 import pytest
 from botocore.exceptions import ClientError, WaiterError
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from harness import aws
 from harness.aws import failure
@@ -226,6 +231,126 @@ def test_enhanced_scans_follow_the_advisories(scanning: ScanningServer) -> None:
         return "CVE-2026-0009 - bash" in names and len(names) == 3
 
     wait_until(is_found, 90, "the new advisory is a finding")
+    check_matches(scanning, ecr)
+
+
+REAL_ADVISORIES = Path(__file__).parents[2] / "crates/scanner/tests/data/advisories/PyPI"
+
+
+def is_affected(affected: dict[str, Any], version: str, before: Callable[[str, str], bool]) -> bool:
+    """The rule of the OSV schema, word for word: a version that is listed, or in a range by its events in order."""
+    if version in affected.get("versions", []):
+        return True
+    for kind in affected.get("ranges", []):
+        if kind["type"] != "ECOSYSTEM":
+            continue
+        vulnerable = False
+        for event in kind["events"]:
+            introduced, fixed = event.get("introduced"), event.get("fixed")
+            if introduced is not None and (introduced == "0" or not before(version, introduced)):
+                vulnerable = True
+            if fixed is not None and not before(version, fixed):
+                vulnerable = False
+            if "last_affected" in event and before(event["last_affected"], version):
+                vulnerable = False
+        if vulnerable:
+            return True
+    return False
+
+
+def dpkg_before(left: str, right: str) -> bool:
+    """Debian's own order."""
+    return subprocess.run(["dpkg", "--compare-versions", left, "lt", right], check=False).returncode == 0
+
+
+def python_before(left: str, right: str) -> bool:
+    """The order of the Python packaging authority's own library."""
+    return Version(left) < Version(right)
+
+
+def installed_here() -> dict[str, tuple[str, str, str]]:
+    """A real list of packages, this machine's: source, its version and the package's own, by name."""
+    form = "${Package}\t${source:Package}\t${source:Version}\t${Version}\n"
+    listed = subprocess.run(["dpkg-query", "-W", "-f", form], check=True, capture_output=True, text=True).stdout
+    lines = [line.split("\t") for line in listed.splitlines()]
+    return {name: (source, source_version, version) for name, source, source_version, version in lines}
+
+
+def neighbours(version: str) -> list[str]:
+    """The version, and some close to it on both sides."""
+    upstream = re.sub(r"\d+", lambda number: str(int(number[0]) + 1), version.partition(":")[2] or version, count=1)
+    return [version, f"{version}~rc1", f"{version}+b1", f"{version}.1", upstream, "0~", f"1:{upstream}", f"99:{version}"]
+
+
+def check_matches(server: ScanningServer, ecr: Any) -> None:
+    """What is found in real packages is what a naive reading of the advisories finds, with the versions compared by
+    Debian's and Python's own tools."""
+    chance = random.Random(7)
+    packages = dict(chance.sample(sorted(installed_here().items()), 60))
+    sources = sorted({source for source, _, _ in packages.values()})
+    records, number = [], 0
+    for source in sources:
+        version = next(version for name, version, _ in packages.values() if name == source)
+        for bound in chance.sample(neighbours(version), 3):
+            number += 1
+            identifier = f"CVE-2025-{number:04}"
+            record = osv(f"DEBIAN-{identifier}", identifier, "Debian:12", source, bound)
+            if chance.random() < 0.4:
+                record["affected"][0]["ranges"][0]["events"][0]["introduced"] = chance.choice(neighbours(version))
+            records.append(record)
+    status = "".join(
+        f"Package: {name}\nStatus: install ok installed\nSource: {source} ({source_version})\nArchitecture: amd64\n"
+        f"Version: {version}\n\n"
+        for name, (source, source_version, version) in packages.items()
+    )
+    files = {"etc/os-release": BOOKWORM, "var/lib/dpkg/status": status.encode()}
+    expected = set()
+    for record in records:
+        [affected] = record["affected"]
+        low, high = (list(event.values())[0] for event in affected["ranges"][0]["events"])
+        if low != "0" and not dpkg_before(low, high):
+            # No order of events is one of versions; nobody publishes that.
+            affected["ranges"][0]["events"][0]["introduced"] = "0"
+        for name, (source, version, _) in packages.items():
+            if source == affected["package"]["name"] and is_affected(affected, version, dpkg_before):
+                expected.add((record["aliases"][0], name))
+    real = [json.loads(path.read_text()) for path in sorted(REAL_ADVISORIES.glob("*.json"))]
+    claims = [(record, affected) for record in real for affected in record["affected"]]
+    installed = set()
+    for record, affected in claims:
+        ranges = [it for it in affected.get("ranges", []) if it["type"] == "ECOSYSTEM"]
+        bounds = {bound for it in ranges for event in it["events"] for bound in event.values()} - {"0"}
+        plain = {bound for bound in bounds if re.fullmatch(r"[\d.]+", bound)}
+        bounds |= {f"{bound}{suffix}" for bound in plain for suffix in (".post1", ".dev1", "rc1", ".1")}
+        listed = affected.get("versions", [])
+        bounds |= set(chance.sample(listed, min(5, len(listed))))
+        installed |= {(canonicalize_name(affected["package"]["name"]), version) for version in bounds}
+    for name, version in sorted(installed):
+        where = f"opt/{name}-{version}/{name}-{version}.dist-info/METADATA"
+        files[where] = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n\n".encode()
+        for record, affected in claims:
+            if canonicalize_name(affected["package"]["name"]) == name and is_affected(affected, version, python_before):
+                cves = [alias for alias in record.get("aliases", []) if alias.startswith("CVE-")]
+                expected |= {(cve, f"{name} {version}") for cve in cves or [record["id"]]}
+    records += real
+    server.publish(*records)
+    push(server, ecr, "app", "real", layer(files))
+    wait_for(ecr, "app", "real", "ACTIVE")
+    found = set()
+    pages = ecr.get_paginator("describe_image_scan_findings").paginate(
+        repositoryName="app", imageId={"imageTag": "real"}
+    )
+    for page in pages:
+        for finding in page["imageScanFindings"].get("enhancedFindings", []):
+            details = finding["packageVulnerabilityDetails"]
+            for package in details["vulnerablePackages"]:
+                is_python = package["packageManager"] == "PYTHONPKG"
+                name = f"{canonicalize_name(package['name'])} {package['version']}" if is_python else package["name"]
+                found.add((details["vulnerabilityId"], name))
+    # Of all Debian packages that are there by chance, some have records of this test's own.
+    found = {(cve, name) for cve, name in found if not cve.startswith("CVE-2026-")}
+    assert found == expected
+    assert len(expected) > 40
 
 
 def referrers(registry: Registry, name: str, digest: str, query: str = "") -> list[dict[str, Any]]:

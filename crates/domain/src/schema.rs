@@ -193,4 +193,14 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "console_roles",
         sql: include_str!("../migrations/0115_console_roles.sql"),
     },
+    Migration {
+        version: 116,
+        name: "settled_packages",
+        sql: include_str!("../migrations/0116_settled_packages.sql"),
+    },
+    Migration {
+        version: 117,
+        name: "scan_again",
+        sql: include_str!("../migrations/0117_scan_again.sql"),
+    },
 ];

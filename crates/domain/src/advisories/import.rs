@@ -12,9 +12,10 @@ use super::sync::blocking;
 use super::{AdvisoryId, CHUNK};
 use crate::error::{Error, Result};
 use crate::execute::Tx;
-use crate::jobs::Run;
+use crate::jobs::{self, Run};
 use crate::metadata::Value;
 use crate::params;
+use crate::scanning::rematch::RematchPackages;
 
 /// Records that are stored in one transaction: others write too.
 const BATCH: usize = 200;
@@ -483,6 +484,8 @@ async fn finish(run: &Run<'_>, source: &Source, ending: Ending<'_>) -> Result<()
         ],
     )
     .await?;
+    // Images follow at once.
+    jobs::enqueue(&mut tx, run.app, &RematchPackages, now).await?;
     run.commit(tx).await?;
     tracing::info!(
         source = source.name,

@@ -323,17 +323,21 @@ pub struct Changes {
 }
 
 /// Which packages have to be matched again: those of which advisories said something else since
-/// `after`, or of whose flaws the CVE list rates one differently. At most `limit`; a package that
-/// changed several times is there once.
+/// `after`, or of whose flaws the CVE list rates one differently. At most `limit`, and none that
+/// changed after `until`; a package that changed several times is there once.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn changes(tx: &mut Tx, after: Sequence, limit: u32) -> Result<Changes> {
+pub async fn changes(
+    tx: &mut Tx,
+    (after, until): (Sequence, Sequence),
+    limit: u32,
+) -> Result<Changes> {
     let rows = tx
         .all(
-            "SELECT ecosystem, name, sequence FROM advisory_changes WHERE sequence > $1 \
-             ORDER BY sequence LIMIT $2",
-            params![after, u64::from(limit) + 1],
+            "SELECT ecosystem, name, sequence FROM advisory_changes \
+             WHERE sequence > $1 AND sequence <= $2 ORDER BY sequence LIMIT $3",
+            params![after, until, u64::from(limit) + 1],
         )
         .await?;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -345,6 +349,34 @@ pub async fn changes(tx: &mut Tx, after: Sequence, limit: u32) -> Result<Changes
         changes.next = row.get(2)?;
     }
     Ok(changes)
+}
+
+/// The packages that advisories about these flaws speak of: ecosystem and name. A flaw is named by
+/// the CVE list, else by one of the advisories.
+///
+/// # Errors
+/// When the database fails.
+pub async fn packages_with(
+    tx: &mut Tx,
+    flaws: &BTreeSet<String>,
+) -> Result<BTreeSet<(String, String)>> {
+    let mut packages = BTreeSet::new();
+    let flaws: Vec<&String> = flaws.iter().collect();
+    for chunk in flaws.chunks(CHUNK) {
+        let rows = tx
+            .all(
+                "SELECT ecosystem, name FROM advisory_entries WHERE advisory_id IN \
+                 (SELECT advisory_id FROM advisory_cves WHERE cve IN_LIST($1) UNION ALL \
+                 SELECT id FROM advisories WHERE source IN (SELECT name FROM advisory_sources) \
+                 AND identifier IN_LIST($1))",
+                params![Value::list(chunk)],
+            )
+            .await?;
+        for row in &rows {
+            packages.insert((row.get(0)?, row.get(1)?));
+        }
+    }
+    Ok(packages)
 }
 
 /// The sequence of the newest change: what is matched in the same snapshot needs no earlier one.

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tonnage_scanner::advisories::Ecosystem;
 use tonnage_scanner::advisories::versions::{Scheme, VERSION_BYTES_MAX};
 
+use super::matching::BINARY;
 use crate::authorize;
 use crate::clock::Millis;
 use crate::context::RequestContext;
@@ -35,7 +36,8 @@ const TAGS_MAX: usize = 100;
 const INDEXES_MAX: usize = 20;
 
 /// Finds the images that have a package, of those that were scanned, the newest first. Of
-/// operating systems that know source packages (Debian, Ubuntu, Alpine) it is the source package.
+/// operating systems that know source packages (Debian, Ubuntu, Alpine) it is the source package
+/// (`openssl`) or the package itself (`libssl3`), each in its own version.
 ///
 /// An image that is pulled or tagged as a part of an index is taken for pulled or tagged itself.
 /// Repositories that policies deny are left out. A page may have fewer images than were asked for
@@ -80,8 +82,8 @@ pub struct FoundPackage {
 
 impl FoundPackage {
     /// As the database puts it together: no ecosystem and no name has a tabulator.
-    fn key(&self) -> String {
-        format!("{}\t{}\t{}", self.ecosystem, self.name, self.version)
+    fn key(&self, stored_ecosystem: &str) -> String {
+        format!("{stored_ecosystem}\t{}\t{}", self.name, self.version)
     }
 }
 
@@ -217,9 +219,10 @@ impl FindImages {
                 .await?;
             for row in &rows {
                 after = row.get(0)?;
-                let (ecosystem, name): (String, String) = (row.get(1)?, row.get(2)?);
+                let (stored, name): (String, String) = (row.get(1)?, row.get(2)?);
+                let ecosystem = stored.strip_prefix(BINARY).unwrap_or(&stored).to_owned();
                 if let Some(package) = self.wanted(ecosystem, name, row.get(3)?) {
-                    packages.insert(package.key(), package);
+                    packages.insert(package.key(&stored), package);
                 }
             }
             if packages.len() > VERSIONS_MAX {

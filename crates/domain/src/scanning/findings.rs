@@ -1,8 +1,9 @@
 //! Findings: what is wrong with an image, as it is kept and read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use sha2::Digest as _;
 use tonnage_scanner::PackageType;
 use tonnage_scanner::advisories::Severity;
 
@@ -280,7 +281,10 @@ pub(super) async fn replace(
     let mut before = before(tx, image_id, scan_type).await?;
     let mut changes = Vec::new();
     let mut counting = Vec::new();
-    for (position, finding) in ended.findings.iter().enumerate() {
+    // Where a finding stood that stands elsewhere now.
+    let mut left: BTreeSet<i64> = before.values().map(|(place, _)| *place).collect();
+    let mut taken = BTreeSet::new();
+    for (rank, finding) in (0_i64..).zip(ended.findings) {
         let (place, old) = before.remove(&identity(scan_type, finding)).unzip();
         let first_observed_at = old.as_ref().map_or(now, |old| old.first_observed_at);
         let mut stored = StoredFinding {
@@ -296,9 +300,17 @@ pub(super) async fn replace(
         if !is_suppressed {
             counting.push(finding);
         }
-        if position >= FINDINGS_MAX {
+        if taken.len() >= FINDINGS_MAX {
             continue;
         }
+        let mut position = match scan_type {
+            ScanType::Basic => rank,
+            ScanType::Enhanced => place_of(finding),
+        };
+        while !taken.insert(position) {
+            position += 1;
+        }
+        left.remove(&position);
         let changed = match &old {
             None => Some(Changed::Created),
             Some(old) if old.finding == *finding && old.suppression == stored.suppression => {
@@ -315,7 +327,9 @@ pub(super) async fn replace(
             changes.push(Change { changed, finding: finding.clone(), is_suppressed });
         }
     }
-    keep(tx, image_id, scan_type, ended.findings.len(), now).await?;
+    for position in left {
+        remove(tx, image_id, scan_type, position).await?;
+    }
     if scan_type == ScanType::Enhanced {
         close(tx, image_id, (&changes, before.values().map(|(_, old)| old)), now).await?;
     }
@@ -346,39 +360,69 @@ pub(super) async fn replace(
     Ok((changes, counts))
 }
 
-/// Removes what stands behind the last of so many findings, and notes that the others were found.
-async fn keep(
+/// Where a finding of enhanced scanning stands among those of its image: the worst first, flaws of
+/// the CVE list in their order before others. It depends on nothing else in the image, so that a
+/// finding comes and goes without the others being moved; two that have the same place by chance
+/// stand beside each other.
+pub(super) fn place_of(finding: &Finding) -> i64 {
+    /// Places of one severity, and of the CVEs of one year.
+    const SEVERITY: i64 = 1 << 56;
+    const YEAR: i64 = 1 << 40;
+    /// No place before it: releases before this one counted from 0.
+    const FIRST: i64 = SEVERITY;
+    let mildness = match finding.severity {
+        Severity::Critical => 0,
+        Severity::High => 1,
+        Severity::Medium => 2,
+        Severity::Low => 3,
+        Severity::Informational => 4,
+        Severity::Undefined => 5,
+    };
+    let cve = finding.name.strip_prefix("CVE-").and_then(|rest| rest.split_once('-'));
+    let cve = cve.and_then(|(year, number)| Some((year.parse().ok()?, number.parse().ok()?)));
+    let within = match cve {
+        Some((year @ 0..10_000, number @ 0..YEAR)) => year * YEAR + number,
+        _ => {
+            let hash = sha2::Sha256::digest(&finding.name);
+            let number = hash.iter().take(6).fold(0, |number, byte| number << 8 | i64::from(*byte));
+            (SEVERITY / 2) + number
+        }
+    };
+    FIRST + mildness * SEVERITY + within
+}
+
+/// Whether findings stand where [`place_of`] has them, and not where releases before this one did.
+pub(super) fn is_placed(first: i64) -> bool {
+    first >= 1 << 56
+}
+
+pub(super) async fn remove(
     tx: &mut Tx,
     image_id: i64,
     scan_type: ScanType,
-    count: usize,
-    now: Millis,
+    position: i64,
 ) -> Result<()> {
-    let params = params![image_id, scan_type.as_str(), count];
-    let behind = "DELETE FROM image_findings \
-                  WHERE image_id = $1 AND scan_type = $2 AND position >= $3";
-    tx.execute(behind, params).await?;
-    let params = params![image_id, scan_type.as_str(), now];
-    let found = "UPDATE image_findings SET last_observed_at = $3 \
-                 WHERE image_id = $1 AND scan_type = $2 AND last_observed_at <> $3";
-    tx.execute(found, params).await?;
+    tx.execute(
+        "DELETE FROM image_findings WHERE image_id = $1 AND scan_type = $2 AND position = $3",
+        params![image_id, scan_type.as_str(), position],
+    )
+    .await?;
     Ok(())
 }
 
-async fn put(
+pub(super) async fn put(
     tx: &mut Tx,
     image_id: i64,
     scan_type: ScanType,
-    (position, stored): (usize, &StoredFinding),
+    (position, stored): (i64, &StoredFinding),
 ) -> Result<()> {
     tx.execute(
         "INSERT INTO image_findings (image_id, scan_type, position, name, severity, document, \
-         first_observed_at, last_observed_at, updated_at, suppression) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
+         first_observed_at, updated_at, suppression) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
          ON CONFLICT (image_id, scan_type, position) DO UPDATE SET name = excluded.name, \
          severity = excluded.severity, document = excluded.document, \
-         first_observed_at = excluded.first_observed_at, \
-         last_observed_at = excluded.last_observed_at, updated_at = excluded.updated_at, \
+         first_observed_at = excluded.first_observed_at, updated_at = excluded.updated_at, \
          suppression = excluded.suppression",
         params![
             image_id,
@@ -388,7 +432,6 @@ async fn put(
             stored.finding.severity.as_str(),
             serde_json::to_string(&stored.finding).map_err(Error::internal)?,
             stored.first_observed_at,
-            stored.last_observed_at,
             stored.updated_at,
             stored.suppression.as_ref().map(Suppression::to_stored).transpose()?,
         ],
@@ -398,7 +441,7 @@ async fn put(
 }
 
 /// Notes which findings an image no longer has, and that it has others again.
-async fn close<'f>(
+pub(super) async fn close<'f>(
     tx: &mut Tx,
     image_id: i64,
     (changes, closed): (&[Change], impl Iterator<Item = &'f StoredFinding>),
@@ -432,6 +475,17 @@ async fn close<'f>(
     Ok(())
 }
 
+/// Whether any image of a range has findings that it no longer has.
+pub(super) async fn has_closed(tx: &mut Tx, (first, last): (i64, i64)) -> Result<bool> {
+    let closed = tx
+        .optional(
+            "SELECT 1 FROM closed_findings WHERE image_id >= $1 AND image_id <= $2 LIMIT 1",
+            params![first, last],
+        )
+        .await?;
+    Ok(closed.is_some())
+}
+
 /// By what a finding is the same one in two scans of an image.
 fn identity(scan_type: ScanType, finding: &Finding) -> (String, String) {
     let package = match scan_type {
@@ -445,13 +499,10 @@ async fn before(
     tx: &mut Tx,
     image_id: i64,
     scan_type: ScanType,
-) -> Result<BTreeMap<(String, String), (usize, StoredFinding)>> {
-    let everything = PageRequest { after: None, limit: u32::MAX };
-    let found = page(tx, image_id, scan_type, &everything).await?;
+) -> Result<BTreeMap<(String, String), (i64, StoredFinding)>> {
+    let found = placed(tx, image_id, scan_type, (-1, i64::from(u32::MAX))).await?;
     Ok(found
-        .items
         .into_iter()
-        .enumerate()
         .map(|(place, stored)| (identity(scan_type, &stored.finding), (place, stored)))
         .collect())
 }
@@ -469,18 +520,7 @@ pub(crate) async fn page(
             after.parse().map_err(|_| Error::invalid_parameter("nextToken", "Invalid token"))?
         }
     };
-    let rows = tx
-        .all(
-            "SELECT document, first_observed_at, last_observed_at, updated_at, position, \
-             suppression FROM image_findings WHERE image_id = $1 AND scan_type = $2 AND position > $3 \
-             ORDER BY position LIMIT $4",
-            params![image_id, scan_type.as_str(), after, request.limit_and_one()],
-        )
-        .await?;
-    let items = rows
-        .iter()
-        .map(|row| Ok((row.get::<i64>(4)?, from_row(row)?)))
-        .collect::<Result<Vec<_>>>()?;
+    let items = placed(tx, image_id, scan_type, (after, request.limit_and_one())).await?;
     let page = request.cut(items, |(position, _)| position.to_string());
     Ok(Page {
         items: page.items.into_iter().map(|(_, finding)| finding).collect(),
@@ -488,8 +528,30 @@ pub(crate) async fn page(
     })
 }
 
-fn from_row(row: &Row) -> Result<StoredFinding> {
-    let suppression: Option<String> = row.get(5)?;
+/// Findings of an image behind a place, with theirs.
+async fn placed(
+    tx: &mut Tx,
+    image_id: i64,
+    scan_type: ScanType,
+    (after, limit): (i64, i64),
+) -> Result<Vec<(i64, StoredFinding)>> {
+    let rows = tx
+        .all(
+            "SELECT document, first_observed_at, \
+             COALESCE(image_scans.completed_at, first_observed_at), updated_at, suppression, \
+             position FROM image_findings JOIN image_scans \
+             ON image_scans.image_id = image_findings.image_id \
+             AND image_scans.scan_type = image_findings.scan_type \
+             WHERE image_findings.image_id = $1 AND image_findings.scan_type = $2 \
+             AND position > $3 ORDER BY position LIMIT $4",
+            params![image_id, scan_type.as_str(), after, limit],
+        )
+        .await?;
+    rows.iter().map(|row| Ok((row.get(5)?, from_row(row)?))).collect()
+}
+
+pub(super) fn from_row(row: &Row) -> Result<StoredFinding> {
+    let suppression: Option<String> = row.get(4)?;
     let suppression = suppression.as_deref().map(Suppression::from_stored).transpose()?;
     let is_suppressed = suppression.as_ref().is_some_and(|it| it.suppresses);
     Ok(StoredFinding {
@@ -538,12 +600,11 @@ pub(super) async fn judge_anew(
     judge: &Judge,
     now: Millis,
 ) -> Result<Vec<Change>> {
-    let everything = PageRequest { after: None, limit: u32::MAX };
-    let stored = page(tx, image_id, scan_type, &everything).await?.items;
+    let stored = placed(tx, image_id, scan_type, (-1, i64::from(u32::MAX))).await?;
     let mut changes = Vec::new();
     let (mut counting, mut fixable) = (SeverityCounts::new(), SeverityCounts::new());
     let (mut counted, mut counted_fixable) = (SeverityCounts::new(), SeverityCounts::new());
-    for (position, found) in stored.into_iter().enumerate() {
+    for (position, found) in stored {
         let suppression = judge.decide(&found, platform);
         let is_suppressed = suppression.as_ref().is_some_and(|it| it.suppresses);
         let severity = found.finding.severity;

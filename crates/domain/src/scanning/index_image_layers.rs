@@ -1,6 +1,9 @@
 //! The operation that reads the layers of an image for a scan, each once for all images that have
 //! it.
 
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
 use tonnage_scanner::layers::{INDEXER_VERSION, Inventory, LayerError, LayerIndex, squash};
 
 use super::layer_stream;
@@ -235,6 +238,74 @@ pub(super) async fn stored(
         }
     }
     Ok(Some(squash(&indexes)))
+}
+
+/// Indexes of layers that several images have, for whoever looks at many images.
+#[derive(Default)]
+pub(super) struct Shelf {
+    indexes: HashMap<i64, Arc<LayerIndex>>,
+    /// What was asked for since [`Shelf::tidy`] and how often.
+    asked: HashMap<i64, usize>,
+}
+
+/// The layers of an image from the lowest: their indexes and digests.
+pub(super) struct Layers {
+    pub(super) indexes: Vec<Arc<LayerIndex>>,
+    pub(super) digests: Vec<Digest>,
+}
+
+impl Shelf {
+    /// Indexes that are kept; one of a base image takes some hundred KiB.
+    const INDEXES_MAX: usize = 128;
+
+    /// The layers of an image, if all of them were read before.
+    #[expect(clippy::map_entry, reason = "what is put there is read with an await between")]
+    pub(super) async fn layers(
+        &mut self,
+        tx: &mut Tx,
+        app: &App,
+        account: &AccountId,
+        image_id: i64,
+    ) -> Result<Option<Layers>> {
+        let layers = layers(tx, image_id).await?;
+        if layers.len() > LAYERS_MAX || !layers.iter().any(|layer| is_archive(&layer.media_type)) {
+            return Ok(None);
+        }
+        let domain = encryption::account_domain(app, tx, account).await?;
+        let mut found = Layers { indexes: Vec::new(), digests: Vec::new() };
+        for layer in layers {
+            let index = match layer.blob_id {
+                _ if !is_archive(&layer.media_type) => Arc::default(),
+                None => return Ok(None),
+                Some(blob_id) => {
+                    *self.asked.entry(blob_id).or_default() += 1;
+                    if !self.indexes.contains_key(&blob_id) {
+                        match find(tx, &domain, blob_id, &layer.digest).await? {
+                            Some(Ok(index)) => self.indexes.insert(blob_id, Arc::new(index)),
+                            Some(Err(_)) | None => return Ok(None),
+                        };
+                    }
+                    self.indexes.get(&blob_id).cloned().unwrap_or_default()
+                }
+            };
+            found.indexes.push(index);
+            found.digests.push(layer.digest);
+        }
+        Ok(Some(found))
+    }
+
+    /// Lets go of what only one image asked for; the images after these share layers with them.
+    pub(super) fn tidy(&mut self) {
+        let asked = std::mem::take(&mut self.asked);
+        let mut often: Vec<(usize, i64)> = asked.into_iter().map(|(id, n)| (n, id)).collect();
+        often.retain(|(count, _)| *count > 1);
+        often.sort_unstable_by(|left, right| right.cmp(left));
+        often.truncate(Self::INDEXES_MAX);
+        let kept: BTreeSet<i64> = often.into_iter().map(|(_, id)| id).collect();
+        if self.indexes.len() > Self::INDEXES_MAX {
+            self.indexes.retain(|id, _| kept.contains(id));
+        }
+    }
 }
 
 /// How the text of [`LayerError::Unsupported`] begins.

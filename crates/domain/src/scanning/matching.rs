@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 use tonnage_scanner::advisories::{
-    Ecosystem, Flaw, Hit, Opinion, Rules, Severity, Subject, decide_rules, join, rate, subjects,
+    Ecosystem, Flaw, Hit, Opinion, Rules, Severity, Subject, Verdict, decide_rules, join, rate,
+    subjects,
 };
 use tonnage_scanner::layers::Inventory;
 use tonnage_scanner::{OsRelease, Package};
@@ -25,16 +26,35 @@ const ADVISORIES: usize = 200;
 /// Longest description of a finding, in bytes.
 pub(super) const DESCRIPTION_BYTES_MAX: usize = 4_096;
 /// What stands for what advisories say where none were loaded.
-const NOTHING_LOADED: &str = "none loaded";
+pub(super) const NOTHING_LOADED: &str = "none loaded";
 /// Addresses that a finding names.
 pub(super) const REFERENCES_MAX: usize = 20;
 
 /// What was found, the worst first, and by what packages were looked up.
 pub(super) struct Matched {
     pub(super) findings: Vec<Finding>,
-    pub(super) subjects: BTreeMap<Subject<'static>, String>,
+    /// What packages the image has, each with what advisories say of it.
+    pub(super) packages: BTreeMap<PackageKey, String>,
     /// Ecosystems of packages that no advisory was ever loaded for.
     pub(super) unknown: BTreeSet<String>,
+}
+
+/// A package as images are looked up by it: ecosystem, name, version, module and architecture.
+pub(super) type PackageKey = [String; 5];
+
+/// Stands before the ecosystem of a package that advisories know by another name, that of its source
+/// package. No advisory speaks of it by this one, but people do.
+pub(super) const BINARY: &str = "binary ";
+
+/// A package by its own name, where it is looked up by that of its source package.
+fn binary(known: &Known<'_>) -> Option<PackageKey> {
+    let Known { package, subject } = known;
+    let is_other = package.package_type.is_os() && *subject.name != package.name;
+    is_other.then(|| {
+        let ecosystem = format!("{BINARY}{}", subject.ecosystem.as_str());
+        let architecture = package.architecture.clone().unwrap_or_default();
+        [ecosystem, package.name.clone(), package.version.clone(), String::new(), architecture]
+    })
 }
 
 /// A package with what it is looked up by.
@@ -43,8 +63,8 @@ struct Known<'a> {
     subject: Subject<'a>,
 }
 
-/// A hit of a subject, before its advisory was read.
-type Verdicts = Vec<(AdvisoryId, tonnage_scanner::advisories::Verdict)>;
+/// The hits of a subject, before their advisories were read.
+type Verdicts = Vec<(AdvisoryId, Verdict)>;
 
 /// Whether basic scanning looks at a package, too.
 fn is_looked_at(package: &Package, scan_type: ScanType) -> bool {
@@ -76,15 +96,61 @@ pub(super) async fn match_inventory(
             unknown.insert(ecosystem.as_str().to_owned());
         }
     }
-    let flaws = flaws(&known, &verdicts, &records);
-    let mut findings = match scan_type {
-        ScanType::Basic => by_source_package(&flaws, inventory.os.as_ref()),
-        ScanType::Enhanced => by_image(&flaws, inventory.os.as_ref()),
-    };
-    for found in &mut findings {
-        complete(found, &records, os, layers, scan_type);
+    let mut flaws_by_subject: BTreeMap<&Subject<'_>, Vec<Flaw>> = BTreeMap::new();
+    for (subject, verdicts) in &verdicts {
+        flaws_by_subject.insert(subject, flaws_of(subject, verdicts, &records));
     }
-    let mut findings: Vec<Finding> = findings.into_iter().map(|found| found.finding).collect();
+    let mut packages_by_subject: BTreeMap<&Subject<'_>, Vec<&Package>> = BTreeMap::new();
+    for Known { package, subject } in &known {
+        packages_by_subject.entry(subject).or_default().push(package);
+    }
+    let affected: Vec<Affected<'_>> = packages_by_subject
+        .into_iter()
+        .filter_map(|(subject, packages)| {
+            let flaws = flaws_by_subject.get(subject)?.iter().collect();
+            Some(Affected { subject, packages, flaws })
+        })
+        .collect();
+    let findings = findings(&affected, &records, os, layers, scan_type);
+    let mut packages: BTreeMap<PackageKey, String> =
+        known.iter().filter_map(binary).map(|key| (key, String::new())).collect();
+    packages.extend(distinct.into_iter().map(|subject| {
+        let matches = if unknown.contains(subject.ecosystem.as_str()) {
+            // The first advisory of the system says something new of all its packages.
+            NOTHING_LOADED.to_owned()
+        } else {
+            let flaws = flaws_by_subject.get(subject).map(Vec::as_slice).unwrap_or_default();
+            Matches::of(flaws, &records).to_stored()
+        };
+        let some = |text: Option<&str>| text.unwrap_or_default().to_owned();
+        let key = [
+            subject.ecosystem.as_str().to_owned(),
+            subject.name.to_string(),
+            subject.version.to_string(),
+            some(subject.module.as_deref()),
+            some(subject.architecture.as_deref()),
+        ];
+        (key, matches)
+    }));
+    Ok(Matched { findings, packages, unknown })
+}
+
+/// What is found of affected packages, the worst first.
+pub(super) fn findings(
+    affected: &[Affected<'_>],
+    records: &Records,
+    os: Option<&OsRelease>,
+    layers: &[Digest],
+    scan_type: ScanType,
+) -> Vec<Finding> {
+    let mut found = match scan_type {
+        ScanType::Basic => by_source_package(affected, os),
+        ScanType::Enhanced => by_image(affected, os),
+    };
+    for found in &mut found {
+        complete(found, records, os, layers, scan_type);
+    }
+    let mut findings: Vec<Finding> = found.into_iter().map(|found| found.finding).collect();
     findings.sort_by(|left, right| {
         right
             .severity
@@ -92,22 +158,11 @@ pub(super) async fn match_inventory(
             .then_with(|| left.name.cmp(&right.name))
             .then_with(|| left.packages.first().cmp(&right.packages.first()))
     });
-    let subjects = distinct
-        .into_iter()
-        .map(|subject| {
-            let matches = match unknown.contains(subject.ecosystem.as_str()) {
-                // The first advisory of the system says something new of all its packages.
-                true => NOTHING_LOADED.to_owned(),
-                false => fingerprint(verdicts.get(subject).map(Vec::as_slice).unwrap_or_default()),
-            };
-            (owned(subject), matches)
-        })
-        .collect();
-    Ok(Matched { findings, subjects, unknown })
+    findings
 }
 
 /// Whether any advisory speaks of packages of an ecosystem.
-async fn is_covered(tx: &mut Tx, ecosystem: &Ecosystem) -> Result<bool> {
+pub(super) async fn is_covered(tx: &mut Tx, ecosystem: &Ecosystem) -> Result<bool> {
     let entry = tx
         .optional(
             "SELECT 1 FROM advisory_entries WHERE ecosystem = $1 LIMIT 1",
@@ -117,36 +172,77 @@ async fn is_covered(tx: &mut Tx, ecosystem: &Ecosystem) -> Result<bool> {
     Ok(entry.is_some())
 }
 
-/// What advisories say of some subjects now, as [`Matched::subjects`] has it.
-pub(super) async fn fingerprints(
+/// What advisories say of some subjects now, in their order, and the advisories that say so.
+pub(super) async fn flaws(
     tx: &mut Tx,
     subjects: &[Subject<'static>],
-) -> Result<Vec<String>> {
+) -> Result<(Vec<Vec<Flaw>>, Records)> {
     let verdicts = verdicts(tx, subjects.iter()).await?;
-    let of = |subject| fingerprint(verdicts.get(subject).map(Vec::as_slice).unwrap_or_default());
-    Ok(subjects.iter().map(of).collect())
+    let records = records(tx, &verdicts).await?;
+    let of = |subject| {
+        let verdicts = verdicts.get(subject).map(Vec::as_slice).unwrap_or_default();
+        flaws_of(subject, verdicts, &records)
+    };
+    Ok((subjects.iter().map(of).collect(), records))
 }
 
-fn owned(subject: &Subject<'_>) -> Subject<'static> {
-    Subject {
-        ecosystem: subject.ecosystem.clone(),
-        name: subject.name.to_string().into(),
-        version: subject.version.to_string().into(),
-        module: subject.module.as_deref().map(|text| text.to_owned().into()),
-        architecture: subject.architecture.as_deref().map(|text| text.to_owned().into()),
-    }
-}
+/// What advisories say of a package: a digest by the name of each flaw.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Matches(BTreeMap<String, String>);
 
-/// A digest of what advisories say of a subject; empty when they say nothing.
-fn fingerprint(verdicts: &[(AdvisoryId, tonnage_scanner::advisories::Verdict)]) -> String {
-    if verdicts.is_empty() {
-        return String::new();
+impl Matches {
+    /// Characters of a digest; it tells a flaw from what was said of the same one before.
+    const DIGEST: usize = 16;
+    /// Stands for a flaw that images are being looked at for, whatever is said of it.
+    const UNSETTLED: &str = "?";
+
+    /// Of all flaws of a package: which advisories say so, how they affect it, and how bad it is.
+    pub(super) fn of(flaws: &[Flaw], records: &Records) -> Self {
+        let of = |flaw: &Flaw| {
+            let mut text = format!("{:?} {:?} {:?}", flaw.advisories, flaw.aliases, flaw.verdict);
+            for record in records.named(&flaw.advisories) {
+                let advisory = &record.advisory;
+                let others = record.flaws.iter().filter(|other| other.cve == flaw.name);
+                let others: Vec<_> =
+                    others.filter_map(|it| Some(&it.record.as_ref()?.cvss)).collect();
+                let _ = write!(text, " {:?} {:?} {others:?}", advisory.severity, advisory.cvss);
+            }
+            let mut digest = hex::encode(Sha256::digest(text));
+            digest.truncate(Self::DIGEST);
+            (flaw.name.clone(), digest)
+        };
+        Self(flaws.iter().map(of).collect())
     }
-    let mut text = String::new();
-    for (advisory, verdict) in verdicts {
-        let _ = writeln!(text, "{advisory:?} {verdict:?}");
+
+    /// Lines of names and digests; empty when advisories say nothing.
+    pub(super) fn to_stored(&self) -> String {
+        let line = |(name, digest): (&String, &String)| format!("{name} {digest}\n");
+        self.0.iter().map(line).collect()
     }
-    hex::encode(Sha256::digest(text))
+
+    /// None for a digest of everything together, as releases before this one kept it.
+    pub(super) fn from_stored(text: &str) -> Option<Self> {
+        if text == NOTHING_LOADED {
+            return Some(Self::default());
+        }
+        let pair = |line: &str| {
+            let (name, digest) = line.rsplit_once(' ')?;
+            Some((name.to_owned(), digest.to_owned()))
+        };
+        text.lines().map(pair).collect::<Option<_>>().map(Self)
+    }
+
+    /// The flaws of which one says something else than the other.
+    pub(super) fn differing(&self, other: &Self) -> BTreeSet<String> {
+        let names = self.0.keys().chain(other.0.keys());
+        names.filter(|name| self.0.get(*name) != other.0.get(*name)).cloned().collect()
+    }
+
+    /// With nothing certain of these.
+    pub(super) fn unsettled(mut self, names: &BTreeSet<String>) -> Self {
+        self.0.extend(names.iter().map(|name| (name.clone(), Self::UNSETTLED.to_owned())));
+        self
+    }
 }
 
 /// What each subject has, by the subject; those that have nothing are not there.
@@ -181,51 +277,71 @@ async fn verdicts<'s, 'p: 's>(
     Ok(verdicts)
 }
 
-type Records = BTreeMap<AdvisoryId, AdvisoryRecord>;
+/// Advisories that were read.
+#[derive(Default)]
+pub(super) struct Records {
+    by_id: BTreeMap<AdvisoryId, AdvisoryRecord>,
+    /// Sources may have advisories of the same name.
+    by_identifier: BTreeMap<String, BTreeSet<AdvisoryId>>,
+}
+
+impl Records {
+    fn put(&mut self, record: AdvisoryRecord) {
+        let ids = self.by_identifier.entry(record.advisory.id.clone()).or_default();
+        ids.insert(record.id);
+        self.by_id.insert(record.id, record);
+    }
+
+    /// Those of these identifiers, by identifier.
+    fn named(&self, identifiers: &[String]) -> Vec<&AdvisoryRecord> {
+        let identifiers: BTreeSet<&String> = identifiers.iter().collect();
+        let ids = identifiers.into_iter().filter_map(|name| self.by_identifier.get(name)).flatten();
+        ids.filter_map(|id| self.by_id.get(id)).collect()
+    }
+
+    /// Adds those of others that say something of these flaws.
+    pub(super) fn take(&mut self, others: &Self, flaws: &[Flaw]) {
+        for record in flaws.iter().flat_map(|flaw| others.named(&flaw.advisories)) {
+            if !self.by_id.contains_key(&record.id) {
+                self.put(record.clone());
+            }
+        }
+    }
+}
 
 async fn records(tx: &mut Tx, verdicts: &BTreeMap<&Subject<'_>, Verdicts>) -> Result<Records> {
     let ids: BTreeSet<AdvisoryId> =
         verdicts.values().flatten().map(|(advisory, _)| *advisory).collect();
     let ids: Vec<AdvisoryId> = ids.into_iter().collect();
-    let mut records = Records::new();
+    let mut records = Records::default();
     for some in ids.chunks(ADVISORIES) {
         for record in advisories::describe(tx, some).await? {
-            records.insert(record.id, record);
+            records.put(record);
         }
     }
     Ok(records)
 }
 
-/// The flaws of one subject, with the packages that are looked up by it.
-struct FlawsOf<'a> {
-    subject: &'a Subject<'a>,
-    packages: Vec<&'a Package>,
-    flaws: Vec<Flaw>,
+/// The flaws of a subject.
+fn flaws_of(
+    subject: &Subject<'_>,
+    verdicts: &[(AdvisoryId, Verdict)],
+    records: &Records,
+) -> Vec<Flaw> {
+    let hits: Vec<Hit> = verdicts
+        .iter()
+        .filter_map(|(id, verdict)| {
+            Some(Hit::new(&records.by_id.get(id)?.advisory, verdict.clone()))
+        })
+        .collect();
+    join(subject.ecosystem.scheme(), &hits)
 }
 
-fn flaws<'a>(
-    known: &'a [Known<'a>],
-    verdicts: &BTreeMap<&Subject<'_>, Verdicts>,
-    records: &Records,
-) -> Vec<FlawsOf<'a>> {
-    let mut by_subject: BTreeMap<&Subject<'_>, Vec<&'a Package>> = BTreeMap::new();
-    for Known { package, subject } in known {
-        by_subject.entry(subject).or_default().push(package);
-    }
-    by_subject
-        .into_iter()
-        .filter_map(|(subject, packages)| {
-            let hits: Vec<Hit> = verdicts
-                .get(subject)?
-                .iter()
-                .filter_map(|(id, verdict)| {
-                    Some(Hit::new(&records.get(id)?.advisory, verdict.clone()))
-                })
-                .collect();
-            let flaws = join(subject.ecosystem.scheme(), &hits);
-            Some(FlawsOf { subject, packages, flaws })
-        })
-        .collect()
+/// A subject with flaws, and the packages that are looked up by it.
+pub(super) struct Affected<'a> {
+    pub(super) subject: &'a Subject<'a>,
+    pub(super) packages: Vec<&'a Package>,
+    pub(super) flaws: Vec<&'a Flaw>,
 }
 
 /// A finding that lacks what its advisories say, with the layers of its packages by position.
@@ -276,10 +392,10 @@ impl Found {
 }
 
 /// One finding for each flaw and source package, as basic scanning has them.
-fn by_source_package(flaws: &[FlawsOf<'_>], os: Option<&OsRelease>) -> Vec<Found> {
+fn by_source_package(affected: &[Affected<'_>], os: Option<&OsRelease>) -> Vec<Found> {
     let mut found: BTreeMap<(&str, &str, &str), Found> = BTreeMap::new();
-    for FlawsOf { subject, packages, flaws } in flaws {
-        for flaw in flaws {
+    for Affected { subject, packages, flaws } in affected {
+        for &flaw in flaws {
             let key = (flaw.name.as_str(), &*subject.name, &*subject.version);
             let Some(first) = packages.first() else { continue };
             let package = VulnerablePackage {
@@ -311,10 +427,10 @@ fn purls_of_source(packages: &[&Package], os: Option<&OsRelease>) -> Vec<String>
 }
 
 /// One finding for each flaw, with all packages that have it, as enhanced scanning has them.
-fn by_image(flaws: &[FlawsOf<'_>], os: Option<&OsRelease>) -> Vec<Found> {
+fn by_image(affected: &[Affected<'_>], os: Option<&OsRelease>) -> Vec<Found> {
     let mut found: BTreeMap<&str, Found> = BTreeMap::new();
-    for FlawsOf { packages, flaws, .. } in flaws {
-        for flaw in flaws {
+    for Affected { packages, flaws, .. } in affected {
+        for &flaw in flaws {
             let found = found.entry(&flaw.name).or_insert_with(|| Found::new(flaw));
             for package in packages {
                 let vulnerable = VulnerablePackage {
@@ -344,11 +460,7 @@ fn complete(
     scan_type: ScanType,
 ) {
     let finding = &mut found.finding;
-    let mut records: Vec<&AdvisoryRecord> = records
-        .values()
-        .filter(|record| finding.advisories.contains(&record.advisory.id))
-        .collect();
-    records.sort_by(|left, right| left.advisory.id.cmp(&right.advisory.id));
+    let records = records.named(&finding.advisories);
     let advisory_opinions = records.iter().map(|record| Opinion {
         source: &record.advisory.id,
         word: found.word.or(record.advisory.severity),

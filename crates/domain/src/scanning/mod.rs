@@ -25,6 +25,8 @@ mod note;
 pub mod put_image_scanning_configuration;
 pub mod registry_scanning_configuration;
 pub mod rematch;
+mod renew;
+mod renewal;
 pub mod review_findings;
 pub mod sboms;
 pub mod scan_image;

@@ -1,28 +1,37 @@
-//! The job that follows the advisories: what they say anew of packages has the images scanned
-//! again that have those packages.
+//! The job that follows the advisories: what they say anew of packages changes the findings of the
+//! images that have those packages.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use tonnage_scanner::advisories::{Ecosystem, Subject};
+use tonnage_scanner::advisories::{Ecosystem, Flaw, Subject};
 
-use super::scan_image::ScanImage;
-use super::state::ScanStatus;
-use super::{ScanType, matching};
+use super::matching::{self, Matches, NOTHING_LOADED, Records};
+use super::renew;
 use crate::advisories::{self, Sequence};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::execute::Tx;
-use crate::jobs::{self, Job, Limits, Next, Run};
-use crate::names::AccountId;
+use crate::jobs::{Job, Limits, Next, Run};
 use crate::params;
 
-/// Packages of one run; other jobs have their turn then.
-const PACKAGES: u32 = 200;
-/// Images that are enqueued in one transaction.
-const IMAGES: usize = 200;
+/// Names of packages that are read at a time.
+const NAMES: u32 = 200;
+/// What one run takes on at least before it looks at images, where there is so much: names of
+/// packages, and flaws of which something else is said, which are kept in memory.
+const NAMES_MAX: usize = 4_000;
+const FLAWS_MAX: usize = 5_000;
 /// Versions of one package that are looked at together.
 const VERSIONS: usize = 1_000;
+/// Packages that are written in one transaction.
+const WRITTEN: usize = 500;
 
-/// Looks at the packages that advisories say something else of, and has images that have them and
-/// are scanned continuously scanned again. Layers are not read for that.
+/// Looks at the packages that advisories say something else of, and renews the findings about them
+/// in the images that have them and are scanned continuously. Layers are not read for that.
+///
+/// What is said of a package is marked as unsettled before the first image is touched, and settled
+/// after the last: whoever begins again after a crash goes over the same images, and changes
+/// nothing where nothing is left to change.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct RematchPackages;
 
@@ -37,29 +46,29 @@ impl Job for RematchPackages {
     async fn run(self, run: &Run<'_>) -> Result<Next<Self>> {
         let mut tx = run.read().await?;
         let seen = seen(&mut tx).await?;
-        let changes = advisories::changes(&mut tx, seen, PACKAGES).await?;
+        let newest = advisories::newest(&mut tx).await?;
         drop(tx);
-        if changes.next == seen {
+        if newest <= seen {
             return Ok(Next::Done);
         }
         // A scan that ends in this moment has either seen these changes, or is seen from here on.
         let mut tx = run.write().await?;
         hold_progress(&mut tx).await?;
         run.commit(tx).await?;
-        for (ecosystem, names) in &changes.packages {
-            let Some(ecosystem) = Ecosystem::of_advisory(ecosystem) else { continue };
-            for name in names {
-                look_at(run, &ecosystem, name).await?;
-            }
+        let mut tx = run.read().await?;
+        let (group, next, more) = group(&mut tx, seen, newest).await?;
+        drop(tx);
+        if !group.changed.is_empty() {
+            let group = Arc::new(group);
+            group.unsettle(run).await?;
+            renew::images(run, &group).await?;
+            group.settle(run).await?;
         }
         let mut tx = run.write().await?;
-        tx.execute(
-            "UPDATE scanning_progress SET advisories_seen = $1 WHERE id = 1",
-            params![changes.next],
-        )
-        .await?;
+        tx.execute("UPDATE scanning_progress SET advisories_seen = $1 WHERE id = 1", params![next])
+            .await?;
         run.commit(tx).await?;
-        Ok(if changes.more { Next::Continue(self) } else { Next::Done })
+        Ok(if more { Next::Continue(self) } else { Next::Done })
     }
 }
 
@@ -92,38 +101,150 @@ pub(super) async fn is_behind(tx: &mut Tx, image_id: i64, seen: Sequence) -> Res
     Ok(changed.is_some())
 }
 
+/// Packages that something else is said of, with all that is needed to say it of an image.
+#[derive(Default)]
+pub(super) struct Group {
+    /// By the rows of their versions.
+    pub(super) changed: BTreeMap<i64, Changed>,
+    /// What advisories say now of the flaws that something else is said of: of each package that has
+    /// one of them, whether it is among the changed or not.
+    pub(super) flaws: BTreeMap<Subject<'static>, Vec<Flaw>>,
+    pub(super) records: Records,
+}
+
+/// A version of a package that something else is said of.
+pub(super) struct Changed {
+    /// The flaws of which something else is said.
+    pub(super) names: BTreeSet<String>,
+    /// Whether images have to be scanned as a whole: nobody knows what was said before, or nothing
+    /// is said any more of packages of this kind.
+    pub(super) needs_scan: bool,
+    unsettled: String,
+    settled: String,
+}
+
+/// Takes on changes in their order; how far that goes, and whether more follow.
+async fn group(tx: &mut Tx, seen: Sequence, newest: Sequence) -> Result<(Group, Sequence, bool)> {
+    let mut group = Group::default();
+    let mut names = BTreeSet::new();
+    let mut looked_at = 0;
+    let mut next = seen;
+    let more = loop {
+        let changes = advisories::changes(tx, (next, newest), NAMES).await?;
+        next = if changes.more { changes.next } else { newest };
+        for (ecosystem, packages) in &changes.packages {
+            let Some(ecosystem) = Ecosystem::of_advisory(ecosystem) else { continue };
+            let is_covered = matching::is_covered(tx, &ecosystem).await?;
+            for package in packages {
+                group.look_at(tx, (&ecosystem, is_covered), package, &mut names).await?;
+            }
+            looked_at += packages.len();
+        }
+        if !changes.more || looked_at >= NAMES_MAX || names.len() >= FLAWS_MAX {
+            break changes.more;
+        }
+    };
+    for (ecosystem, package) in advisories::packages_with(tx, &names).await? {
+        if let Some(ecosystem) = Ecosystem::of_advisory(&ecosystem) {
+            group.add_flaws(tx, &ecosystem, &package, &names).await?;
+        }
+    }
+    Ok((group, next, more))
+}
+
+impl Group {
+    /// Takes on what is said of a package if it is something else than before.
+    async fn look_at(
+        &mut self,
+        tx: &mut Tx,
+        (ecosystem, is_covered): (&Ecosystem, bool),
+        package: &str,
+        all_names: &mut BTreeSet<String>,
+    ) -> Result<()> {
+        let mut after = 0;
+        loop {
+            let versions = versions(tx, ecosystem, package, after).await?;
+            let Some(last) = versions.last() else { return Ok(()) };
+            after = last.id;
+            let subjects: Vec<Subject<'static>> =
+                versions.iter().map(|known| known.subject.clone()).collect();
+            let (flaws, records) = matching::flaws(tx, &subjects).await?;
+            for (known, flaws) in versions.iter().zip(flaws) {
+                let now = Matches::of(&flaws, &records);
+                let settled = if is_covered { now.to_stored() } else { NOTHING_LOADED.to_owned() };
+                if known.matches == settled {
+                    continue;
+                }
+                let before = Matches::from_stored(&known.matches);
+                let needs_scan = !is_covered || before.is_none();
+                let names = before.map(|before| before.differing(&now)).unwrap_or_default();
+                let unsettled = match needs_scan {
+                    true => known.matches.clone(),
+                    false => now.unsettled(&names).to_stored(),
+                };
+                all_names.extend(names.iter().cloned());
+                self.changed.insert(known.id, Changed { names, needs_scan, unsettled, settled });
+            }
+        }
+    }
+
+    /// Adds what is said of these flaws of a package.
+    async fn add_flaws(
+        &mut self,
+        tx: &mut Tx,
+        ecosystem: &Ecosystem,
+        package: &str,
+        names: &BTreeSet<String>,
+    ) -> Result<()> {
+        let mut after = 0;
+        loop {
+            let versions = versions(tx, ecosystem, package, after).await?;
+            let Some(last) = versions.last() else { return Ok(()) };
+            after = last.id;
+            let subjects: Vec<Subject<'static>> =
+                versions.into_iter().map(|known| known.subject).collect();
+            let (flaws, records) = matching::flaws(tx, &subjects).await?;
+            for (subject, mut flaws) in subjects.into_iter().zip(flaws) {
+                flaws.retain(|flaw| names.contains(&flaw.name));
+                if !flaws.is_empty() {
+                    self.records.take(&records, &flaws);
+                    self.flaws.insert(subject, flaws);
+                }
+            }
+        }
+    }
+
+    async fn unsettle(&self, run: &Run<'_>) -> Result<()> {
+        self.write(run, true).await
+    }
+
+    async fn settle(&self, run: &Run<'_>) -> Result<()> {
+        self.write(run, false).await
+    }
+
+    async fn write(&self, run: &Run<'_>, unsettled: bool) -> Result<()> {
+        let changed: Vec<(&i64, &Changed)> = self.changed.iter().collect();
+        for some in changed.chunks(WRITTEN) {
+            let mut tx = run.write().await?;
+            for (id, changed) in some {
+                let matches = if unsettled { &changed.unsettled } else { &changed.settled };
+                tx.execute(
+                    "UPDATE package_versions SET matches = $2, unsettled = $3 WHERE id = $1",
+                    params![**id, matches, unsettled],
+                )
+                .await?;
+            }
+            run.commit(tx).await?;
+        }
+        Ok(())
+    }
+}
+
 /// A version of a package that images have.
 struct Known {
     id: i64,
     subject: Subject<'static>,
     matches: String,
-}
-
-async fn look_at(run: &Run<'_>, ecosystem: &Ecosystem, name: &str) -> Result<()> {
-    let mut after = 0;
-    loop {
-        let mut tx = run.read().await?;
-        let versions = versions(&mut tx, ecosystem, name, after).await?;
-        let Some(last) = versions.last() else { return Ok(()) };
-        after = last.id;
-        let subjects: Vec<Subject<'static>> =
-            versions.iter().map(|known| known.subject.clone()).collect();
-        let now = matching::fingerprints(&mut tx, &subjects).await?;
-        drop(tx);
-        for (known, matches) in versions.iter().zip(now) {
-            if known.matches == matches {
-                continue;
-            }
-            enqueue_images(run, known.id).await?;
-            let mut tx = run.write().await?;
-            tx.execute(
-                "UPDATE package_versions SET matches = $2 WHERE id = $1",
-                params![known.id, matches],
-            )
-            .await?;
-            run.commit(tx).await?;
-        }
-    }
 }
 
 async fn versions(
@@ -155,42 +276,4 @@ async fn versions(
             })
         })
         .collect()
-}
-
-/// Has the images scanned again that have a package and follow the advisories.
-async fn enqueue_images(run: &Run<'_>, package_version_id: i64) -> Result<()> {
-    let mut after = 0;
-    loop {
-        let mut tx = run.write().await?;
-        let rows = tx
-            .all(
-                "SELECT image_packages.image_id, registries.account_id FROM image_packages \
-                 JOIN image_scans ON image_scans.image_id = image_packages.image_id \
-                 JOIN images ON images.id = image_packages.image_id \
-                 JOIN repositories ON repositories.id = images.repository_id \
-                 JOIN registries ON registries.id = repositories.registry_id \
-                 WHERE image_packages.package_version_id = $1 AND image_packages.image_id > $2 \
-                 AND image_scans.scan_type = $3 AND image_scans.status IN ($4, $5) \
-                 ORDER BY image_packages.image_id LIMIT $6",
-                params![
-                    package_version_id,
-                    after,
-                    ScanType::Enhanced.as_str(),
-                    ScanStatus::Active.as_str(),
-                    ScanStatus::Failed.as_str(),
-                    IMAGES,
-                ],
-            )
-            .await?;
-        for row in &rows {
-            let account = AccountId::parse(&row.get::<String>(1)?).map_err(Error::internal)?;
-            after = row.get(0)?;
-            let job = ScanImage::new(account, after, ScanType::Enhanced);
-            jobs::enqueue(&mut tx, run.app, &job, run.app.clock.now()).await?;
-        }
-        run.commit(tx).await?;
-        if rows.len() < IMAGES {
-            return Ok(());
-        }
-    }
 }

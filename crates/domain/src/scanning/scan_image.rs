@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, HashSet};
 
 use serde::{Deserialize, Serialize};
-use tonnage_scanner::advisories::{Ecosystem, Subject};
+use tonnage_scanner::advisories::Ecosystem;
 use tonnage_scanner::layers::Inventory;
 
 use super::describe_image_scan_findings::ScannedImage;
 use super::external::{self, Adapter, Asked, Step};
 use super::findings::{self, Change, Ended, Finding};
 use super::index_image_layers::{IndexImageLayers, Indexed};
+use super::matching::PackageKey;
 use super::state::{self, Scan, ScanStatus, SeverityCounts};
 use super::suppression::Suppressions;
 use super::vex::Vex;
@@ -78,7 +79,7 @@ struct Outcome {
     /// The architecture that the image's configuration names; may be empty.
     architecture: String,
     findings: Vec<Finding>,
-    subjects: BTreeMap<Subject<'static>, String>,
+    packages: BTreeMap<PackageKey, String>,
     /// How new the advisories were, where they were asked.
     newest: Option<Sequence>,
     /// Whether another scanner looked.
@@ -97,7 +98,7 @@ impl Outcome {
             platform: String::new(),
             architecture: String::new(),
             findings: Vec::new(),
-            subjects: BTreeMap::new(),
+            packages: BTreeMap::new(),
             newest: None,
             is_others: false,
             updated_at: None,
@@ -280,7 +281,7 @@ impl ScanImage {
             );
             return Ok(Outcome {
                 platform,
-                subjects: matched.subjects,
+                packages: matched.packages,
                 newest: Some(newest),
                 ..Outcome::without_findings(ScanStatus::Failed, description)
             });
@@ -295,7 +296,7 @@ impl ScanImage {
             platform,
             architecture,
             findings: matched.findings,
-            subjects: matched.subjects,
+            packages: matched.packages,
             newest: Some(newest),
             is_others: false,
             updated_at: None,
@@ -341,7 +342,7 @@ impl ScanImage {
         };
         let app = run.app;
         let now = app.clock.now();
-        put_packages(&mut tx, app, self.image_id, &outcome.subjects).await?;
+        put_packages(&mut tx, app, self.image_id, &outcome.packages).await?;
         if self.scan_type == ScanType::Enhanced
             && let Some(seen) = outcome.newest
             && rematch::is_behind(&mut tx, self.image_id, seen).await?
@@ -493,8 +494,8 @@ pub(super) async fn publish_changes(
     Ok(())
 }
 
-/// What packages an image was last said to have: ecosystem, name, version, module and architecture.
-async fn packages_of(tx: &mut Tx, image_id: i64) -> Result<HashSet<[String; 5]>> {
+/// What packages an image was last said to have.
+async fn packages_of(tx: &mut Tx, image_id: i64) -> Result<HashSet<PackageKey>> {
     let mut packages = HashSet::new();
     let mut after = 0_i64;
     loop {
@@ -523,35 +524,21 @@ async fn put_packages(
     tx: &mut Tx,
     app: &App,
     image_id: i64,
-    subjects: &BTreeMap<Subject<'static>, String>,
+    packages: &BTreeMap<PackageKey, String>,
 ) -> Result<()> {
     let known = packages_of(tx, image_id).await?;
-    for (subject, matches) in subjects {
-        let key = [
-            subject.ecosystem.as_str(),
-            &*subject.name,
-            &*subject.version,
-            subject.module.as_deref().unwrap_or_default(),
-            subject.architecture.as_deref().unwrap_or_default(),
-        ];
+    for (key, matches) in packages {
         // Of an image that is looked at again all are known.
-        if known.contains(&key.map(str::to_owned)) {
+        if known.contains(key) {
             continue;
         }
+        let [ecosystem, name, version, module, architecture] = key;
         let now = app.clock.now();
         tx.execute(
             "INSERT INTO package_versions (id, ecosystem, name, version, module, architecture, \
              matches) VALUES ($1, $2, $3, $4, $5, $6, $7) \
              ON CONFLICT (ecosystem, name, version, module, architecture) DO NOTHING",
-            params![
-                app.ids.next(now),
-                subject.ecosystem.as_str(),
-                &*subject.name,
-                &*subject.version,
-                subject.module.as_deref().unwrap_or_default(),
-                subject.architecture.as_deref().unwrap_or_default(),
-                matches.as_str(),
-            ],
+            params![app.ids.next(now), ecosystem, name, version, module, architecture, matches],
         )
         .await?;
         tx.execute(
@@ -559,14 +546,7 @@ async fn put_packages(
              SELECT CAST($1 AS BIGINT), id FROM package_versions WHERE ecosystem = $2 \
              AND name = $3 AND version = $4 AND module = $5 AND architecture = $6 \
              ON CONFLICT (image_id, package_version_id) DO NOTHING",
-            params![
-                image_id,
-                subject.ecosystem.as_str(),
-                &*subject.name,
-                &*subject.version,
-                subject.module.as_deref().unwrap_or_default(),
-                subject.architecture.as_deref().unwrap_or_default(),
-            ],
+            params![image_id, ecosystem, name, version, module, architecture],
         )
         .await?;
     }

@@ -1,6 +1,8 @@
 //! What does not count of what was found, and who says so: rules of the registry, and
 //! VEX documents beside the image.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::describe_image_scan_findings::ScannedImage;
@@ -39,13 +41,14 @@ impl Suppression {
 }
 
 /// What a registry says of findings.
+#[derive(Clone)]
 pub(crate) struct Suppressions {
-    filters: Vec<Filter>,
+    filters: Arc<[Filter]>,
 }
 
 impl Suppressions {
     pub(crate) async fn load(tx: &mut Tx, registry_id: i64, now: Millis) -> Result<Self> {
-        Ok(Self { filters: filters::suppressing(tx, registry_id, now).await? })
+        Ok(Self { filters: filters::suppressing(tx, registry_id, now).await?.into() })
     }
 
     /// With the image that has the findings.

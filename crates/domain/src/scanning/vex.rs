@@ -5,6 +5,8 @@
 //! Source: OpenVEX specification, "Attaching OpenVEX documents"; OCI image specification,
 //! "Guidelines for artifact usage".
 
+use std::collections::HashSet;
+
 use tonnage_scanner::Purl;
 use tonnage_scanner::vex::{self, Decision, Document, Place, Target};
 
@@ -103,6 +105,26 @@ async fn artifacts(tx: &mut Tx, repository_id: i64, subjects: &[String]) -> Resu
         .collect::<Result<Vec<_>>>()?;
     found.reverse();
     Ok(found)
+}
+
+/// The images of a range that have documents beside them, or beside an index that they are in.
+pub(super) async fn beside(tx: &mut Tx, (first, last): (i64, i64)) -> Result<HashSet<i64>> {
+    let rows = tx
+        .all(
+            "SELECT images.id FROM images JOIN images AS artifacts \
+             ON artifacts.repository_id = images.repository_id \
+             AND artifacts.subject_digest = images.digest \
+             WHERE images.id >= $1 AND images.id <= $2 AND artifacts.artifact_type IN_LIST($3) \
+             UNION SELECT image_children.child_image_id FROM image_children \
+             JOIN images ON images.id = image_children.image_id JOIN images AS artifacts \
+             ON artifacts.repository_id = images.repository_id \
+             AND artifacts.subject_digest = images.digest \
+             WHERE image_children.child_image_id >= $1 AND image_children.child_image_id <= $2 \
+             AND artifacts.artifact_type IN_LIST($3)",
+            params![first, last, Value::list(ARTIFACT_TYPES)],
+        )
+        .await?;
+    rows.iter().map(|row| Ok(row.get(0)?)).collect()
 }
 
 impl Vex {

@@ -118,7 +118,13 @@ fn columns_of(migrations: &[Migration]) -> Option<Vec<Columns>> {
                     table.bytes |= statement.contains("BYTEA");
                     table.names.push((*column).to_owned());
                 }
-                ["CREATE", "INDEX" | "UNIQUE", ..] | ["INSERT" | "UPDATE" | "DELETE", ..] => {}
+                ["ALTER", "TABLE", name, "DROP", "COLUMN", column] => {
+                    let table = tables.iter_mut().find(|table| table.table == *name)?;
+                    table.names.retain(|kept| kept != *column);
+                }
+                ["DROP", "INDEX", ..]
+                | ["CREATE", "INDEX" | "UNIQUE", ..]
+                | ["INSERT" | "UPDATE" | "DELETE", ..] => {}
                 _ => return None,
             }
         }

@@ -56,7 +56,8 @@ impl Operation for Ask<'_> {
         let ids: Vec<_> = candidates.iter().map(|candidate| candidate.advisory).collect();
         Ok(Answer {
             records: advisories::describe(&mut tx, &ids).await?,
-            changes: advisories::changes(&mut tx, self.after, self.limit).await?,
+            changes: advisories::changes(&mut tx, (self.after, Sequence(i64::MAX)), self.limit)
+                .await?,
             newest: advisories::newest(&mut tx).await?,
             updated_at: advisories::updated_at(&mut tx).await?,
             candidates: candidates

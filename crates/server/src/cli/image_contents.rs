@@ -10,9 +10,9 @@ pub(crate) enum ImageContentCommands {
     /// Find the images that have a package, of all that were scanned.
     ///
     /// Versions are compared in the order of their ecosystem, with epoch and release where it has
-    /// them. Packages of Debian, Ubuntu and Alpine are known by their source package, as to
-    /// advisories: openssl, not libssl3. An image that is a part of an index has the index's tags,
-    /// and is pulled when the index is.
+    /// them. Packages of Debian, Ubuntu and Alpine are found by their own name, libssl3, and by that
+    /// of their source package, openssl, as advisories have it. An image that is a part of an index
+    /// has the index's tags, and is pulled when the index is.
     #[command(after_help = "\
 Examples:
   tonnage images find --package openssl --below 3.0.15 --pulled-since 7d

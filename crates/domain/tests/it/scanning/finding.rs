@@ -70,7 +70,16 @@ async fn images_by_what_is_in_them() {
     let text = |text: &str| Some(text.to_owned());
     let of = |name: &str| FindImages { ecosystem: text(name), ..find("openssl") };
     for (wanted, expected) in [
-        (find("libssl3"), vec![]),
+        // By its own name, in its own version.
+        (
+            FindImages { below: text("3.0.15"), ..find("libssl3") },
+            vec!["prod/api amd64,v1 libssl3 3.0.11-1~deb12u2", "prod/web old libssl3 3.0.9-1"],
+        ),
+        (
+            FindImages { at_least: text("1:0"), ..find("libssl3") },
+            vec!["test/web both libssl3 1:3.0.1-1"],
+        ),
+        (FindImages { ecosystem: text("npm"), ..find("libssl3") }, vec![]),
         (find("OpenSSL"), vec![]),
         (find("openssl"), vec!["test/web both openssl 1:3.0.1-1, openssl 1.1.0", v1, new, old]),
         (

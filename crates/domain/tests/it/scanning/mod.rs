@@ -395,6 +395,90 @@ async fn enhanced_scans_follow_the_advisories() {
     assert_eq!(changed[2]["finding-arn"], changed[0]["finding-arn"]);
 }
 
+/// An image that follows the advisories has what a scan of the same layers finds anew, after each
+/// of these changes, and tells of as many.
+#[tokio::test]
+async fn following_comes_to_the_same_as_scanning() {
+    let registry = Registry::new().await;
+    let app = registry.create("app").await;
+    registry.scan_by(ScanType::Enhanced, ScanFrequency::ContinuousScan).await;
+    registry.advise(&[debian_advisory("CVE-2026-0001", "glibc", None, "high")]).await;
+    let base = debian(&[
+        ("libc6", "glibc", "2.36-9"),
+        ("libc-bin", "glibc", "2.36-9"),
+        ("libssl3", "openssl", "3.0.9-1"),
+    ]);
+    let layers = [&base, &npm("left-pad", "1.0.0"), &npm("right-pad", "1.0.0")];
+    registry.push_layers(&app, "v1", &layers).await;
+    drain(&registry).await;
+    let mut told = events(&registry, "finding-changed").await.len();
+    assert_eq!(told, 1);
+    let ghsa = |id: &str, package: &str| npm_advisory(id, "CVE-2026-0004", package, "1.3.1");
+    let mut described = debian_advisory("CVE-2026-0002", "openssl", Some("3.0.10-1"), "low");
+    described["details"] = "Other words.".into();
+    let mut nameless = ghsa("GHSA-3333-3333-3333", "left-pad");
+    nameless["aliases"] = json!([]);
+    for (number, (advisory, expected)) in [
+        (debian_advisory("CVE-2026-0002", "openssl", None, "low"), 1),
+        // Another flaw of the same package changes nothing of the first.
+        (debian_advisory("CVE-2026-0003", "glibc", Some("2.36-10"), "medium"), 1),
+        (debian_advisory("CVE-2026-0002", "openssl", Some("3.0.10-1"), "low"), 1),
+        // Words that no finding stands or falls with.
+        (described, 0),
+        (debian_advisory("CVE-2026-0002", "openssl", Some("3.0.10-1"), "high"), 1),
+        // One flaw of two packages, then of one.
+        (ghsa("GHSA-1111-1111-1111", "left-pad"), 1),
+        (ghsa("GHSA-2222-2222-2222", "right-pad"), 1),
+        (npm_advisory("GHSA-1111-1111-1111", "CVE-2026-0004", "left-pad", "0.1.0"), 1),
+        (nameless, 1),
+        (debian_advisory("CVE-2026-0009", "openssl", Some("3.0.1-1"), "high"), 0),
+        (debian_advisory("CVE-2026-0001", "glibc", Some("2.1-1"), "high"), 1),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        registry.advise(std::slice::from_ref(&advisory)).await;
+        follow(&registry).await;
+        let changed = events(&registry, "finding-changed").await;
+        assert_eq!(changed.len() - told, expected, "{number}: {changed:#?}");
+        let followed = registry.findings(&app, by_tag("v1")).await;
+        registry.push_layers(&app, "fresh", &layers).await;
+        drain(&registry).await;
+        let fresh = registry.findings(&app, by_tag("fresh")).await;
+        let of = |scanned: &ScanFindings| {
+            let items = scanned.findings.items.iter();
+            items.map(|it| it.finding.clone()).collect::<Vec<_>>()
+        };
+        if expected > 0 {
+            assert_eq!(of(&followed), of(&fresh), "{number}");
+        }
+        assert_eq!(followed.scan.counts, fresh.scan.counts, "{number}");
+        assert_eq!(followed.scan.fixable, fresh.scan.fixable, "{number}");
+        registry.batch_delete(&app, vec![by_digest(&fresh.image.digest)]).await.unwrap();
+        told = events(&registry, "finding-changed").await.len();
+    }
+
+    // A run that broke off after it had begun is done again, and nothing is told twice.
+    let unsettle = "UPDATE package_versions SET unsettled = 1, matches = 'CVE-2026-0002 ?\n' \
+                    WHERE name = 'openssl' AND ecosystem = 'Debian:12'";
+    registry.write(&[(unsettle, Vec::new())]).await;
+    registry.advise(&[debian_advisory("CVE-2026-0010", "openssl", Some("3.0.1-1"), "low")]).await;
+    follow(&registry).await;
+    let followed = registry.findings(&app, by_tag("v1")).await;
+    assert_eq!(
+        found(&followed),
+        [
+            "CVE-2026-0004 CRITICAL right-pad 1.0.0 -> 1.3.1",
+            "GHSA-3333-3333-3333 CRITICAL left-pad 1.0.0 -> 1.3.1",
+            "CVE-2026-0002 HIGH libssl3 3.0.9-1 -> 3.0.10-1",
+            "CVE-2026-0003 MEDIUM libc-bin 2.36-9 -> 2.36-10, libc6 2.36-9 -> 2.36-10",
+        ]
+    );
+    assert_eq!(events(&registry, "finding-changed").await.len(), told);
+    let unsettled = registry.rows("SELECT id FROM package_versions WHERE unsettled = 1").await;
+    assert_eq!(unsettled, Vec::<Vec<String>>::new());
+}
+
 /// Has the schedules run that are due, and what they cause.
 async fn follow(registry: &Registry) {
     registry.clock.advance_seconds(60);

@@ -128,11 +128,13 @@ impl Registry {
             let mut advisory = osv::parse(&text).unwrap();
             let entries = entries(&advisory).entries;
             advisory.affected.clear();
+            let cves = advisory.cves();
             let document = serde_json::to_string(&advisory).unwrap();
             let id =
                 advisory.id.bytes().fold(7_i64, |sum, byte| sum * 31 % 1_000_003 + i64::from(byte));
             self.write(&[
                 ("DELETE FROM advisory_entries WHERE advisory_id = $1", params![id].to_vec()),
+                ("DELETE FROM advisory_cves WHERE advisory_id = $1", params![id].to_vec()),
                 ("DELETE FROM advisories WHERE id = $1", params![id].to_vec()),
                 (
                     "INSERT INTO advisories (id, source, identifier, hash, document, imported_at) \
@@ -141,6 +143,13 @@ impl Registry {
                 ),
             ])
             .await;
+            for cve in &cves {
+                self.write(&[(
+                    "INSERT INTO advisory_cves (advisory_id, cve) VALUES ($1, $2)",
+                    params![id, cve].to_vec(),
+                )])
+                .await;
+            }
             for entry in &entries {
                 let (ecosystem, rules) = (entry.ecosystem.as_str(), entry.rules.encode());
                 self.write(&[
