@@ -3,8 +3,8 @@
 -- unique in the deployment.
 INSERT INTO jobs (id, kind, job_key, account_id, payload_version, payload, state, run_at, attempts,
     lease_fence, created_at, updated_at)
-SELECT images.id, 'scan-image', CAST(images.id AS TEXT) || ' ENHANCED', registries.account_id, 1,
-    '{"account":"' || registries.account_id || '","image_id":' || CAST(images.id AS TEXT)
+SELECT images.id, 'scan-image', images.id || ' ENHANCED', registries.account_id, 1,
+    '{"account":"' || registries.account_id || '","image_id":' || images.id
     || ',"scan_type":"ENHANCED"}', 'WAITING', 0, 0, 0, 0, 0
 FROM image_scans
 JOIN images ON images.id = image_scans.image_id
