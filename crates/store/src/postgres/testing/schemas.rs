@@ -17,6 +17,9 @@ use crate::postgres::{OpenError, PostgresMetadata, PostgresOptions, PostgresUrl}
 /// What nobody uses at this moment.
 static IDLE: Mutex<Vec<Made>> = Mutex::new(Vec::new());
 
+/// How often a schema is used: rows that were deleted slow down whoever comes later.
+const USES: u32 = 12;
+
 /// How often, and after which pause, it is looked whether the connections of the last test are gone.
 const LOOKS: u32 = 2_000;
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
@@ -63,22 +66,21 @@ END $do$";
 /// What the catalog says of a schema's tables, columns, constraints and triggers. A sequence is
 /// altered by emptying.
 const SHAPE: &str = "SELECT coalesce(md5(string_agg(line, ',' ORDER BY line)), '') FROM (
-    SELECT oid || ':' || xmin AS line FROM pg_class
-    WHERE relnamespace = $1::text::regnamespace AND relkind <> 'S'
+    SELECT c.oid || ':' || c.xmin || ':' || (SELECT string_agg(attnum || ':' || a.xmin, ',')
+        FROM (SELECT attnum, xmin FROM pg_attribute WHERE attrelid = c.oid ORDER BY attnum) a)
+        AS line
+    FROM pg_class c WHERE relnamespace = {oid} AND relkind <> 'S'
     UNION ALL
-    SELECT attrelid || '.' || attnum || ':' || a.xmin FROM pg_attribute a
-    JOIN pg_class c ON c.oid = attrelid
-    WHERE relnamespace = $1::text::regnamespace AND relkind <> 'S'
-    UNION ALL
-    SELECT oid || ':' || xmin FROM pg_constraint WHERE connamespace = $1::text::regnamespace
+    SELECT oid || ':' || xmin FROM pg_constraint WHERE connamespace = {oid}
     UNION ALL
     SELECT t.oid || ':' || t.xmin FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid
-    WHERE relnamespace = $1::text::regnamespace) shape";
+    WHERE relnamespace = {oid}) shape";
 
 /// A schema with the domain's tables, as they were made.
 struct Made {
     name: String,
     shape: String,
+    uses: u32,
 }
 
 impl Made {
@@ -89,11 +91,11 @@ impl Made {
         let client = connected(server).await;
         client.batch_execute(&KEEP_FIRST_ROWS.replace("{schema}", &name)).await.expect("copies");
         let shape = shape(&client, &name).await;
-        Ok(Self { name, shape })
+        Ok(Self { name, shape, uses: 1 })
     }
 
     /// Makes it as it was, or tells that it cannot be.
-    async fn emptied(self, server: &PostgresUrl) -> Option<Self> {
+    async fn emptied(mut self, server: &PostgresUrl) -> Option<Self> {
         let client = connected(server).await;
         for _ in 0..LOOKS {
             let rows = client.query(END_CONNECTIONS, &[&self.name]).await.expect("an answer");
@@ -103,6 +105,7 @@ impl Made {
                 }
                 let statement = EMPTY.replace("{schema}", &self.name);
                 client.batch_execute(&statement).await.expect("an empty schema");
+                self.uses += 1;
                 return Some(self);
             }
             tokio::time::sleep(LOOK_AGAIN).await;
@@ -112,7 +115,10 @@ impl Made {
 }
 
 async fn shape(client: &Client, name: &str) -> String {
-    client.query_one(SHAPE, &[&name]).await.expect("an answer").get(0)
+    let oid = client.query_one("SELECT $1::text::regnamespace::oid", &[&name]).await;
+    let oid: u32 = oid.expect("it was made").get(0);
+    let shape = SHAPE.replace("{oid}", &oid.to_string());
+    client.query_one(&shape, &[]).await.expect("an answer").get(0)
 }
 
 /// An empty database with the domain's schema, which goes to the next test when it is dropped.
@@ -150,7 +156,8 @@ impl Borrowed {
 
 impl Drop for Borrowed {
     fn drop(&mut self) {
-        IDLE.lock().unwrap_or_else(PoisonError::into_inner).extend(self.made.take());
+        let again = self.made.take().filter(|made| made.uses < USES);
+        IDLE.lock().unwrap_or_else(PoisonError::into_inner).extend(again);
     }
 }
 
