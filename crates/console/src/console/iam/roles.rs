@@ -184,7 +184,7 @@ pub(crate) fn page(
                 ("Longest session", html! { (format::count(u64::try_from(role.session_seconds_max / 60).unwrap_or_default(), "minute", "minutes")) }),
                 ("Last taken", html! { @match &role.last_used { Some((at, region)) => { (format::moment(*at)) " " span.quiet { (region) } }, None => span.quiet { "never" } } }),
                 ("Created", format::moment(role.entity.created_at)),
-                ("Take it", html! { a href=(switching::path_for(&role.entity.account.to_string(), switching::role_in(&role.entity.arn))) { "Switch to this role" } span.quiet { ", a link for whoever may" } }),
+                ("Take it", html! { a href=(switching::path_for(role.entity.account.as_str(), switching::role_in(&role.entity.arn))) { "Switch to this role" } span.quiet { ", a link for whoever may" } }),
                 ("Permissions", html! { a href=(asked.path_with("simulator", &[("principal", &role.entity.arn)])) { "Ask the simulator what it may do" } }),
             ])),
         }
