@@ -15,7 +15,7 @@ use std::fmt;
 use tonnage_policy::{Limits, Policy, PolicyKind, PrincipalPattern};
 
 use crate::error::{Error, Result};
-use crate::execute::Tx;
+use crate::execute::{Service, Tx};
 use crate::identities;
 use crate::metadata::Row;
 
@@ -53,7 +53,7 @@ impl Subject {
         )
     }
 
-    /// The service whose actions it may name.
+    /// The service whose actions it may name, beside our own.
     fn service(self) -> &'static str {
         match self {
             Self::Repository | Self::Registry => "ecr",
@@ -90,9 +90,10 @@ pub(crate) async fn check(tx: &mut Tx, subject: Subject, text: &str) -> Result<C
         };
         for action in statement.actions() {
             let of_service = action == "*"
-                || action
-                    .split_once(':')
-                    .is_some_and(|(service, _)| service.eq_ignore_ascii_case(subject.service()));
+                || action.split_once(':').is_some_and(|(service, _)| {
+                    let may = [subject.service(), Service::Tonnage.as_str()];
+                    may.iter().any(|may| service.eq_ignore_ascii_case(may))
+                });
             if !of_service {
                 let service = subject.service();
                 return Err(refuse("Action", format_args!("{action} is no action of {service}")));

@@ -13,6 +13,7 @@ use tonnage_domain::identities::sessions::decode_authorization_message::{
 };
 use tonnage_domain::images::batch_delete_image::BatchDeleteImage;
 use tonnage_domain::images::batch_get_image::BatchGetImage;
+use tonnage_domain::images::list_tag_history::ListTagHistory;
 use tonnage_domain::images::list_tags::ListTags;
 use tonnage_domain::names::{AccountId, RepositoryName};
 use tonnage_domain::params;
@@ -270,6 +271,25 @@ async fn between_accounts_both_sides_must_allow() {
         }
         let error = registry.run_as(&limited, list(name)).await;
         check_error(error, ErrorKind::AccessDenied, &told("user/limited", name, "identity-based"));
+    }
+}
+
+#[tokio::test]
+async fn actions_of_our_own_stand_in_policies_of_repositories() {
+    let registry = Registry::new().await;
+    let stranger = away(&registry).await;
+    registry.create("app").await;
+    let own = || ListTagHistory { repository: address("app"), tag: None, page: page(None, 10) };
+    let to_stranger = format!(r#"{{"AWS":"{AWAY}"}}"#);
+    for (action, allowed) in [
+        (r#""ecr:*""#, false),
+        (r#""tonnage:GetImageSbom""#, false),
+        (r#""tonnage:ListTagHistory""#, true),
+        (r#"["ecr:*","tonnage:List*"]"#, true),
+    ] {
+        registry.run(set("app", &policy("Allow", &to_stranger, action, ""))).await.unwrap();
+        let answer = registry.run_as(&stranger, own()).await;
+        assert_eq!(answer.is_ok(), allowed, "{action}: {:?}", answer.err());
     }
 }
 
