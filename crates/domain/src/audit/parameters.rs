@@ -12,12 +12,14 @@ use super::record::HIDDEN;
 const KEPT_MAX: usize = 4096;
 /// A longer request is not looked at: one with a layer has tens of megabytes.
 const READ_MAX: usize = 64 * 1024;
-/// What the name of a member says that nobody but its sender may see, in lower case.
-const SECRET: [&str; 9] = [
+/// What the name of a member says that nobody but its sender may see, in lower case, or that is
+/// sealed wherever it is kept, as manifests are.
+const SECRET: [&str; 10] = [
     "accesskeysecret",
     "assertion",
     "blob",
     "externalsecretrotationmetadata",
+    "imagemanifest",
     "password",
     "privatekey",
     "secretaccesskey",
@@ -26,7 +28,8 @@ const SECRET: [&str; 9] = [
 ];
 /// Tokens are secrets, but for those of pages and of retries, which give nothing away.
 const TOKEN: &str = "token";
-const NO_SECRETS: [&str; 3] = ["nexttoken", "clientrequesttoken", "marker"];
+const NO_SECRETS: [&str; 4] =
+    ["nexttoken", "clientrequesttoken", "marker", "imagemanifestmediatype"];
 
 /// What a request asked for, as it came.
 #[derive(Clone, Debug)]
@@ -154,8 +157,12 @@ mod tests {
                 Some(json!({"webIdentityToken": HIDDEN, "a": {"newPassword": HIDDEN}, "b": null})),
             ),
             (
-                json!({"repositoryName": "app", "imageManifest": long}),
-                Some(json!({"repositoryName": "app", "imageManifest": omitted(5019)})),
+                json!({"repositoryName": "app", "policyText": long}),
+                Some(json!({"repositoryName": "app", "policyText": omitted(5016)})),
+            ),
+            (
+                json!({"imageManifest": "{}", "imageManifestMediaType": "text/plain"}),
+                Some(json!({"imageManifest": HIDDEN, "imageManifestMediaType": "text/plain"})),
             ),
         ] {
             let found = RequestInput::document(document.clone()).kept();
