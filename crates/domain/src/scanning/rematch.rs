@@ -163,12 +163,9 @@ impl Group {
     ) -> Result<()> {
         let mut after = 0;
         loop {
-            let versions = versions(tx, ecosystem, package, after).await?;
-            let Some(last) = versions.last() else { return Ok(()) };
-            after = last.id;
-            let subjects: Vec<Subject<'static>> =
-                versions.iter().map(|known| known.subject.clone()).collect();
-            let (flaws, records) = matching::flaws(tx, &subjects).await?;
+            let Some(said) = said(tx, ecosystem, package, after).await? else { return Ok(()) };
+            let Said { last, versions, flaws, records } = said;
+            after = last;
             for (known, flaws) in versions.iter().zip(flaws) {
                 let now = Matches::of(&flaws, &records);
                 let settled = if is_covered { now.to_stored() } else { NOTHING_LOADED.to_owned() };
@@ -198,13 +195,10 @@ impl Group {
     ) -> Result<()> {
         let mut after = 0;
         loop {
-            let versions = versions(tx, ecosystem, package, after).await?;
-            let Some(last) = versions.last() else { return Ok(()) };
-            after = last.id;
-            let subjects: Vec<Subject<'static>> =
-                versions.into_iter().map(|known| known.subject).collect();
-            let (flaws, records) = matching::flaws(tx, &subjects).await?;
-            for (subject, mut flaws) in subjects.into_iter().zip(flaws) {
+            let Some(said) = said(tx, ecosystem, package, after).await? else { return Ok(()) };
+            let Said { last, versions, flaws, records } = said;
+            after = last;
+            for (subject, mut flaws) in versions.into_iter().map(|known| known.subject).zip(flaws) {
                 flaws.retain(|flaw| names.contains(&flaw.name));
                 if !flaws.is_empty() {
                     self.records.take(&records, &flaws);
@@ -245,6 +239,28 @@ struct Known {
     id: i64,
     subject: Subject<'static>,
     matches: String,
+}
+
+/// Some versions of a package, and what advisories say of each of them now.
+struct Said {
+    last: i64,
+    versions: Vec<Known>,
+    flaws: Vec<Vec<Flaw>>,
+    records: Records,
+}
+
+async fn said(
+    tx: &mut Tx,
+    ecosystem: &Ecosystem,
+    package: &str,
+    after: i64,
+) -> Result<Option<Said>> {
+    let versions = versions(tx, ecosystem, package, after).await?;
+    let Some(last) = versions.last().map(|known| known.id) else { return Ok(None) };
+    let subjects: Vec<Subject<'static>> =
+        versions.iter().map(|known| known.subject.clone()).collect();
+    let (flaws, records) = matching::flaws(tx, &subjects).await?;
+    Ok(Some(Said { last, versions, flaws, records }))
 }
 
 async fn versions(

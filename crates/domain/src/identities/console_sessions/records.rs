@@ -10,7 +10,7 @@ use crate::audit::sign_ins::note_failure;
 use crate::context::{Principal, RequestContext};
 use crate::error::Result;
 use crate::identities::entities;
-use crate::names::AccountId;
+use crate::names::{AccountId, Partition};
 use crate::params;
 
 /// Who somebody said they were.
@@ -86,7 +86,8 @@ pub(super) async fn failed(
     };
     let principal = known.unwrap_or_else(|| {
         let account = account.unwrap_or(context.account);
-        let arn = format!("arn:aws:iam::{account}:user/{HIDDEN}");
+        let partition = Partition::of(&context.region).as_str();
+        let arn = format!("arn:{partition}:iam::{account}:user/{HIDDEN}");
         Principal { arn, ..Principal::anonymous(account) }
     });
     note_failure(app, by(context, &principal), reason, tried.additional());
