@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Iterator
 
 import pytest
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support import expected_conditions
 from selenium.webdriver.support.ui import Select, WebDriverWait
@@ -110,7 +111,9 @@ def press(browser: Browser, text: str) -> None:
     path = f"//main//button[not(@aria-hidden) and (normalize-space()='{text}' or @aria-label='{text}')]"
     button = browser.driver.find_element(By.XPATH, path)
     button.click()
-    WebDriverWait(browser.driver, 30).until(expected_conditions.staleness_of(button))
+    # While the page goes the driver may have neither the old node nor a new one, and says so as an error of its own.
+    going = WebDriverWait(browser.driver, 30, ignored_exceptions=[WebDriverException])
+    going.until(expected_conditions.staleness_of(button))
 
 
 def go(browser: Browser, server: Server, path: str) -> None:
