@@ -72,6 +72,12 @@ pub(crate) async fn set_boundary(
     Ok(())
 }
 
+/// There is none, in the words that AWS has where one is attached.
+fn not_attachable(arn: &str) -> Error {
+    let text = format!("Policy {arn} does not exist or is not attachable.");
+    Error::new(ErrorKind::NoSuchEntity, text)
+}
+
 /// Attaches a managed policy. Idempotent.
 #[derive(Clone, Debug)]
 pub struct AttachPolicy<K> {
@@ -103,7 +109,12 @@ impl<K: Identity> IamOperation for AttachPolicy<K> {
 
     async fn apply(self, call: &Call<'_>, tx: &mut Tx) -> Result<()> {
         let entity = entities::get(tx, call, K::KIND, &self.name).await?;
-        let found = policies::find(tx, call, &self.policy_arn).await?;
+        let found = policies::find(tx, call, &self.policy_arn).await.map_err(|error| {
+            match error.kind() == ErrorKind::NoSuchEntity {
+                true => not_attachable(&self.policy_arn),
+                false => error,
+            }
+        })?;
         let arn = stored_arn(call, &found);
         let attached = attached(tx, entity.id).await?;
         if attached.iter().any(|policy| policy.arn == arn) {

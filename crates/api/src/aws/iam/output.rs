@@ -29,7 +29,11 @@ pub(super) fn document(text: &str) -> Value {
     utf8_percent_encode(text, ENCODED).to_string().into()
 }
 
+/// Nothing is said of the tags of what has none.
 pub(super) fn tags(tags: &[ResourceTag]) -> Value {
+    if tags.is_empty() {
+        return Value::Null;
+    }
     tags.iter().map(|tag| json!({"Key": tag.key, "Value": tag.value})).collect()
 }
 

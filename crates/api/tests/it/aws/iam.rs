@@ -82,6 +82,8 @@ async fn users_are_made_and_use_their_keys() {
         made.body
     );
     let bob = registry.user("bob").await;
+    let untagged = registry.iam("GetUser", &[("UserName", "bob")]).await;
+    assert!(!untagged.body.contains("Tags"), "{}", untagged.body);
     let refused = registry.send_as(&bob, &describe()).await;
     let (code, _, message) = error_of(&refused);
     assert_eq!(code, "AccessDeniedException");
@@ -140,6 +142,30 @@ async fn refusals_have_the_codes_of_iam() {
         "Cannot delete entity, must delete access keys first.",
     )
     .await;
+    check(
+        "AttachUserPolicy",
+        &[("UserName", "alice"), ("PolicyArn", "arn:aws:iam::123456789012:policy/none")],
+        404,
+        "NoSuchEntity",
+        "Policy arn:aws:iam::123456789012:policy/none does not exist or is not attachable.",
+    )
+    .await;
+    for second in ["env", "ENV"] {
+        check(
+            "TagUser",
+            &[
+                ("UserName", "alice"),
+                ("Tags.member.1.Key", "env"),
+                ("Tags.member.1.Value", "1"),
+                ("Tags.member.2.Key", second),
+                ("Tags.member.2.Value", "2"),
+            ],
+            400,
+            "InvalidInput",
+            "Duplicate tag keys found. Please note that Tag keys are case insensitive.",
+        )
+        .await;
+    }
     check(
         "CreateUser",
         &[("UserName", "a/b")],

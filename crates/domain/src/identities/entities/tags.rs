@@ -16,16 +16,15 @@ const TAGS_MAX: usize = 50;
 
 /// Refuses what IAM refuses.
 pub(crate) fn validate(tags: &[ResourceTag]) -> Result<()> {
-    resource_tags::validate(tags)
-        .map_err(|error| Error::new(ErrorKind::InvalidInput, error.message()))?;
     let mut keys = BTreeSet::new();
-    if tags.iter().all(|tag| keys.insert(folded(&tag.key))) {
-        return Ok(());
+    if !tags.iter().all(|tag| keys.insert(folded(&tag.key))) {
+        return Err(Error::new(
+            ErrorKind::InvalidInput,
+            "Duplicate tag keys found. Please note that Tag keys are case insensitive.",
+        ));
     }
-    Err(Error::new(
-        ErrorKind::InvalidInput,
-        "Duplicate tag keys found. Please note that Tag keys are case insensitive.",
-    ))
+    resource_tags::validate(tags)
+        .map_err(|error| Error::new(ErrorKind::InvalidInput, error.message()))
 }
 
 pub(crate) async fn list(tx: &mut Tx, entity_id: i64) -> Result<Vec<ResourceTag>> {
