@@ -1,7 +1,7 @@
 //! Java: archives, and archives in them. Maven writes group, artifact and version into what it
 //! builds; for all others the manifest and the name of the file have to do.
 
-use std::io::{self, Read};
+use std::io::{self, BufReader, Read};
 
 use super::super::collect::{Findings, file_problem, is_java_archive};
 use super::super::error::{Corrupt, Fault, LayerError};
@@ -147,8 +147,11 @@ fn nested(
         return Err(Fault::file("its name is too long or has control characters"));
     };
     let maximum = archives.limits.archive_bytes_max;
-    let content = zip.content(entry)?;
-    let mut file = Spooled::copy(spare, &mut Inflated { content, archives }, maximum)?;
+    let mut file = {
+        let content = zip.content(entry)?;
+        let mut content = BufReader::with_capacity(64 * 1024, Inflated { content, archives });
+        Spooled::copy(spare, &mut content, maximum)?
+    };
     let inner = format!("{inner}!/{name}");
     archive(&mut file, file_name(&name), &inner, depth + 1, archives, findings)
 }
