@@ -87,10 +87,11 @@ def main() -> int:
     for scheme in PIECES:
         made = pairs(scheme)
         text = "".join(f"{left}\t{right}\n" for left, right in made)
-        (root / "pairs").write_text(text)
+        listed = root.with_name("pairs")
+        listed.write_text(text)
         tools = {
             "semver": ["node", "-e", SEMVER],
-            "rpm": ["rpm", "--eval", RPM.replace("PAIRS", str(root / "pairs"))],
+            "rpm": ["rpm", "--eval", RPM.replace("PAIRS", str(listed))],
             "pep440": [sys.executable, "-c", PEP440],
             "gem": ["chroot", str(root), "ruby", "-e", GEM],
             "debian": ["sh", "-c", DEBIAN],
