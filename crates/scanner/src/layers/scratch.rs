@@ -31,7 +31,8 @@ pub trait Scratch {
 }
 
 /// Scratch files without a name in a directory: the kernel frees them, whatever happens to the
-/// process. Files of up to 2 MiB stay in memory. All files of one value and its clones share one limit.
+/// process. Files of up to 2 MiB stay in memory. All files of one value and its clones share one
+/// limit.
 #[derive(Clone, Debug)]
 pub struct TemporaryFiles {
     directory: PathBuf,
