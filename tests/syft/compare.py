@@ -1,5 +1,6 @@
-"""Makes an OCI image directory of layers, and compares our list of its packages with syft's."""
+"""Makes OCI image directories of layers, and compares our lists of their packages with syft's."""
 
+import collections
 import gzip
 import hashlib
 import json
@@ -110,33 +111,37 @@ def theirs(path: pathlib.Path) -> set[str]:
     return lines
 
 
-def compare(our_path: pathlib.Path, their_path: pathlib.Path, known_path: pathlib.Path) -> int:
+def compare(known_path: pathlib.Path, images: list[pathlib.Path]) -> int:
     # Syft names the layer that wrote a database last; we name the one that brought the package.
     def without_layer(lines: set[str]) -> set[str]:
         return {re.sub(r" layer \d+$", "", line) for line in lines}
 
-    our_lines, their_lines = without_layer(ours(our_path)), without_layer(theirs(their_path))
-    found = [f"+ {line}" for line in sorted(our_lines - their_lines)]
-    found += [f"- {line}" for line in sorted(their_lines - our_lines)]
     patterns = []
     for line in known_path.read_text().splitlines():
         if line and not line.startswith("#"):
             patterns.append(line)
-    used = set()
-    unknown = []
-    for line in found:
-        matching = [pattern for pattern in patterns if re.fullmatch(pattern, line)]
-        used.update(matching)
-        if not matching:
-            unknown.append(line)
-    for line in unknown:
-        print(f"not in {known_path.name}: {line}")
+    used, failed = set(), False
+    for image in images:
+        our_lines = without_layer(ours(image / "ours.tsv"))
+        their_lines = without_layer(theirs(image / "theirs.json"))
+        found = [f"+ {line}" for line in sorted(our_lines - their_lines)]
+        found += [f"- {line}" for line in sorted(their_lines - our_lines)]
+        unknown = []
+        for line in found:
+            matching = [pattern for pattern in patterns if re.fullmatch(pattern, line)]
+            used.update(matching)
+            if not matching:
+                unknown.append(line)
+        for line in unknown:
+            print(f"{image.name}: not in {known_path.name}: {line}")
+        kinds = collections.Counter(line.split()[0] for line in our_lines & their_lines)
+        same = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())) or "nothing"
+        print(f"{image.name}: the same {same}; {len(found)} differ, {len(unknown)} unexpectedly")
+        failed = failed or bool(unknown) or not kinds
     stale = [pattern for pattern in patterns if pattern not in used]
     for pattern in stale:
         print(f"does not differ any more, remove it: {pattern}")
-    same = len(our_lines & their_lines)
-    print(f"{same} packages in both lists, {len(found)} in one, {len(unknown)} of them unexpected")
-    return 1 if unknown or stale or not same else 0
+    return 1 if failed or stale else 0
 
 
 def main() -> int:
@@ -145,7 +150,7 @@ def main() -> int:
     if command == "image":
         image(paths[0], paths[1:])
         return 0
-    return compare(*paths)
+    return compare(paths[0], paths[1:])
 
 
 if __name__ == "__main__":

@@ -137,6 +137,11 @@ impl<'a> Findings<'a> {
         Ok(())
     }
 
+    /// What was found so far.
+    pub(super) fn packages(&self) -> &[Package] {
+        &self.evidence.packages
+    }
+
     /// A file, without a leading slash, that a package of the operating system brought.
     pub(super) fn owns(&mut self, path: &str) -> Result<(), Fault> {
         if !path.is_empty() && may_be_evidence(path) {

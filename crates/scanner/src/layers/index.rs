@@ -12,7 +12,7 @@ use crate::package::{OsRelease, Package, TEXT_BYTES_MAX};
 
 /// Which indexer made an index. It grows with every change of what is found or of how it is kept;
 /// indexes of another version are made again.
-pub const INDEXER_VERSION: u32 = 1;
+pub const INDEXER_VERSION: u32 = 2;
 
 /// Most problems that are kept of one layer; the others are only counted.
 pub const WARNINGS_MAX: usize = 100;

@@ -1,12 +1,18 @@
 //! Where files go that can only be read from their end: databases, executables, archives.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tempfile::SpooledTempFile;
+
 use super::error::{Fault, LayerError};
+
+/// Longest file, in bytes, that stays in memory. Most executables are shorter, and a layer of a
+/// system has hundreds. As many of them at a time as archives may lie in one another are part of
+/// what a layer takes.
+const MEMORY_BYTES_MAX: usize = 2 << 20;
 
 /// A file of the scratch space. It is overwritten from its start when it is used again, and gone
 /// when it is dropped.
@@ -25,7 +31,8 @@ pub trait Scratch {
 }
 
 /// Scratch files without a name in a directory: the kernel frees them, whatever happens to the
-/// process. All files of one value and its clones share one limit.
+/// process. Files of up to 2 MiB stay in memory. All files of one value and its clones share one
+/// limit.
 #[derive(Clone, Debug)]
 pub struct TemporaryFiles {
     directory: PathBuf,
@@ -41,8 +48,8 @@ impl TemporaryFiles {
 
 impl Scratch for TemporaryFiles {
     fn create(&self) -> io::Result<Box<dyn ScratchFile>> {
-        let file = tempfile::tempfile_in(&self.directory)?;
-        Ok(Box::new(Limited::<File>::new(file, &self.room)))
+        let file = SpooledTempFile::new_in(MEMORY_BYTES_MAX, &self.directory);
+        Ok(Box::new(Limited::new(file, &self.room)))
     }
 }
 
@@ -141,6 +148,32 @@ impl<F: Seek> Seek for Limited<F> {
     }
 }
 
+/// The scratch file for one file of the layer after the other, made when the first needs it.
+#[derive(Default)]
+pub(super) struct Spare {
+    file: Option<Box<dyn ScratchFile>>,
+    on_disk: bool,
+}
+
+impl Spare {
+    /// A file for `size` bytes, to be overwritten from its start.
+    pub(super) fn take(
+        &mut self,
+        scratch: &dyn Scratch,
+        size: u64,
+    ) -> Result<&mut dyn ScratchFile, Fault> {
+        // What outgrew memory stays on the disk; a new file begins in memory again.
+        if std::mem::replace(&mut self.on_disk, size > MEMORY_BYTES_MAX as u64) {
+            self.file = None;
+        }
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(scratch.create().map_err(LayerError::Scratch)?),
+        };
+        Ok(file.as_mut())
+    }
+}
+
 /// One file of the layer, copied to the scratch space.
 pub(super) struct Spooled<'a> {
     file: &'a mut dyn ScratchFile,
@@ -151,24 +184,25 @@ impl<'a> Spooled<'a> {
     /// Copies all of `reader`, at most `maximum` bytes.
     pub(super) fn copy(
         file: &'a mut dyn ScratchFile,
-        reader: &mut dyn Read,
+        reader: &mut dyn BufRead,
         maximum: u64,
     ) -> Result<Self, Fault> {
         file.seek(SeekFrom::Start(0)).map_err(LayerError::Scratch)?;
-        let mut buffer = vec![0; 64 * 1024];
         let mut length = 0_u64;
         loop {
-            let read = match reader.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(read) => read,
+            let bytes = match reader.fill_buf() {
+                Ok([]) => break,
+                Ok(bytes) => bytes,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error.into()),
             };
+            let read = bytes.len();
             length = length.saturating_add(read as u64);
             if length > maximum {
                 return Err(Fault::File(format!("larger than {maximum} bytes")));
             }
-            file.write_all(&buffer[..read]).map_err(LayerError::Scratch)?;
+            file.write_all(bytes).map_err(LayerError::Scratch)?;
+            reader.consume(read);
         }
         Ok(Self { file, length })
     }

@@ -12,6 +12,10 @@ use super::limits::Limits;
 
 const BLOCK: usize = 512;
 
+/// How much is decompressed at a time. After each time a decoder of gzip keeps its last 32 KiB,
+/// which is a copy; the cache of a core still has room for this much.
+const BUFFER_BYTES: usize = 256 * 1024;
+
 /// What an entry is, as far as packages care.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum EntryKind {
@@ -62,7 +66,7 @@ struct Extension {
 impl<'a, R: Read> Tar<'a, R> {
     pub(super) fn new(reader: R, limits: &'a Limits) -> Self {
         Self {
-            reader: BufReader::with_capacity(128 * 1024, reader),
+            reader: BufReader::with_capacity(BUFFER_BYTES, reader),
             limits,
             entries: 0,
             data: 0,

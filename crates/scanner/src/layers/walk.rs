@@ -11,7 +11,7 @@ use super::languages::{self, Archives};
 use super::limits::{Budget, Limits};
 use super::lines::Lines;
 use super::paths::{Whiteout, file_name, normalise};
-use super::scratch::{Scratch, ScratchFile, Spooled};
+use super::scratch::{Scratch, Spare, Spooled};
 use super::tar::{Entry, EntryKind, Tar, read_full};
 use super::{apk, dpkg, os_release, rpm};
 
@@ -50,7 +50,7 @@ pub fn index_layer(
         room: Room::new(limits),
         index: LayerIndex::default(),
         warnings: Warnings::default(),
-        spare: None,
+        spare: Spare::default(),
     };
     while let Some(entry) = walk.tar.next_entry()? {
         walk.entry(&entry)?;
@@ -71,8 +71,7 @@ struct Walk<'a, R: Read> {
     room: Room,
     index: LayerIndex,
     warnings: Warnings,
-    /// The scratch file, once one was needed; each file overwrites the one before.
-    spare: Option<Box<dyn ScratchFile>>,
+    spare: Spare,
 }
 
 impl<R: Read> Walk<'_, R> {
@@ -197,7 +196,7 @@ struct Analysis<'x, 'a, R: Read> {
     tar: &'x mut Tar<'a, Archive<'a, R>>,
     limits: &'a Limits,
     scratch: &'a dyn Scratch,
-    spare: &'x mut Option<Box<dyn ScratchFile>>,
+    spare: &'x mut Spare,
 }
 
 impl<R: Read> Analysis<'_, '_, R> {
@@ -278,8 +277,8 @@ impl<R: Read> Analysis<'_, '_, R> {
         findings: &mut Findings<'_>,
     ) -> Result<(), Fault> {
         let (limits, scratch) = (self.limits, self.scratch);
-        let spare = spare_file(self.spare, scratch)?;
         check_size(size, limits.archive_bytes_max)?;
+        let spare = self.spare.take(scratch, size)?;
         let mut file = Spooled::copy(spare, self.tar, limits.archive_bytes_max)?;
         let mut archives = Archives::new(limits, scratch, self.tar.get_mut().budget());
         languages::java_archive(&mut file, file_name(path), "", 1, &mut archives, findings)
@@ -305,7 +304,7 @@ impl<R: Read> Analysis<'_, '_, R> {
     /// All of the file, of which `start` was read already.
     fn spool(&mut self, start: &[u8], size: u64, maximum: u64) -> Result<Spooled<'_>, Fault> {
         check_size(size, maximum)?;
-        let spare = spare_file(self.spare, self.scratch)?;
+        let spare = self.spare.take(self.scratch, size)?;
         Spooled::copy(spare, &mut start.chain(&mut *self.tar), maximum)
     }
 }
@@ -316,15 +315,4 @@ fn check_size(size: u64, maximum: u64) -> Result<(), Fault> {
         return Err(Fault::File(format!("larger than {maximum} bytes")));
     }
     Ok(())
-}
-
-fn spare_file<'x>(
-    spare: &'x mut Option<Box<dyn ScratchFile>>,
-    scratch: &dyn Scratch,
-) -> Result<&'x mut dyn ScratchFile, Fault> {
-    let file = match spare {
-        Some(file) => file,
-        none => none.insert(scratch.create().map_err(LayerError::Scratch)?),
-    };
-    Ok(file.as_mut())
 }

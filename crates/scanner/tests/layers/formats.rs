@@ -29,9 +29,16 @@ fn compressions() {
     let skippable = [&[0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3][..], &zstd].concat();
     let half = tar.len() / 2;
     let members = [gzip(&tar[..half]), gzip(&tar[half..])].concat();
+    let described = {
+        let builder = flate2::GzBuilder::new().filename("a").comment("b").extra("c").mtime(1);
+        let mut encoder = builder.write(Vec::new(), flate2::Compression::none());
+        std::io::copy(&mut &tar[..], &mut encoder).expect("memory");
+        encoder.finish().expect("memory")
+    };
     for (name, bytes) in [
         ("plain", tar.clone()),
         ("gzip", gzip(&tar)),
+        ("gzip with everything in its header, not compressed", described),
         ("gzip in members", members),
         ("zstd", zstd.clone()),
         ("zstd after a frame to skip", skippable.clone()),
@@ -88,6 +95,13 @@ fn what_ends_too_early() {
     let mut checksum = zip.clone();
     let end = checksum.len() - 8;
     checksum[end] ^= 1;
+    let mut length = zip.clone();
+    let end = length.len() - 1;
+    length[end] ^= 1;
+    let mut reserved = zip.clone();
+    reserved[3] |= 0x80;
+    let followed = [&zip, &b"followed by something else"[..]].concat();
+    let second_cut = [&zip, &zip[..20]].concat();
     let mut header = tar.clone();
     // A digit of the second entry's size.
     let second = 512 + 300_032;
@@ -98,6 +112,10 @@ fn what_ends_too_early() {
         ("gzip without its end", &zip[..zip.len() - 4], "gzip: "),
         ("gzip corrupt", &corrupt, "gzip: "),
         ("gzip with a wrong checksum", &checksum, "gzip: "),
+        ("gzip with a wrong length", &length, "gzip: "),
+        ("gzip with a flag that means nothing", &reserved, "gzip: "),
+        ("gzip followed by something else", &followed, "gzip: "),
+        ("gzip with a second member cut", &second_cut, "gzip: "),
         ("zstd cut", &zstd[..zstd.len() - 20], "zstd: "),
         ("tar cut in data", &tar[..1000], "tar: the archive ends in the data of an entry"),
         ("tar cut in a header", &tar[..100], "tar: the archive ends in the header of an entry"),

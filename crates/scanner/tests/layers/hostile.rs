@@ -79,7 +79,39 @@ fn archives() {
         }
         links
     };
+    let circle: Vec<u8> = [("lib/apk/db/installed", "usr/lib/apk/db/installed"), ("a", "a")]
+        .into_iter()
+        .flat_map(|(one, other)| [(one, other), (other, one)])
+        .flat_map(|(path, target)| {
+            let mut link = header(path.as_bytes(), b'1', "00000000000");
+            link[157..157 + target.len()].copy_from_slice(target.as_bytes());
+            seal(&mut link);
+            link
+        })
+        .collect();
+    const NOT_READ: &str = "it is another name of a file that was not read";
     for (name, layer, expected) in [
+        ("links in a circle", circle, Outcome::Read(&[NOT_READ, NOT_READ])),
+        (
+            "names that climb out",
+            [
+                entry(b"../../../../etc/os-release", b'0', b"ID=x\n"),
+                entry(b"/../var/lib/dpkg/status", b'0', b"Package: x\n"),
+                entry(b"a/../../.wh.etc", b'0', b""),
+            ]
+            .concat(),
+            Outcome::Read(&[]),
+        ),
+        (
+            "databases of packages that are none",
+            [
+                entry(b"var/lib/dpkg/status", b'0', &[0xff; 9_000]),
+                entry(b"var/lib/dpkg/status.d/x", b'0', b": \n\n::\nPackage\n"),
+                entry(b"lib/apk/db/installed", b'0', b"P:\nV:\n\n\0\0P:x"),
+            ]
+            .concat(),
+            Outcome::Read(&[]),
+        ),
         ("zeros without end", vec![0; 9 << 20], Outcome::Read(&[])),
         (
             "a file of zeros",

@@ -189,6 +189,18 @@ fn java() {
     check("app/x.jar", &jar, &[&format!("{log4j} app/x.jar")], &[]);
 
     let manifest = b"Manifest-Version: 1.0\nBundle-SymbolicName: org.x.tool\nBundle-Version: 3\n";
+    // Whether what Maven wrote is of the archive itself, or of what was copied into it.
+    let holds = zip(&[
+        ("META-INF/maven/org.apache.logging.log4j/log4j-core/pom.properties", POM),
+        ("META-INF/MANIFEST.MF", manifest),
+    ]);
+    let own = format!("{log4j} app/log4j-core-2.17.1.b3.jar");
+    check("app/log4j-core-2.17.1.b3.jar", &holds, &[&own], &[]);
+    let spec = format!("{log4j} app/log4j_core-1.2-spec.jar");
+    check("app/log4j_core-1.2-spec.jar", &holds, &[&spec], &[]);
+    check("app/liblog4j-2.17.1.jar", &holds, &[&format!("{log4j} app/liblog4j-2.17.1.jar")], &[]);
+    let copied = format!("{log4j} app/tool.jar");
+    check("app/tool.jar", &holds, &[&copied, "pkg:maven/org.x/tool@3 app/tool.jar"], &[]);
     let plain = zip(&[("META-INF/MANIFEST.MF", manifest), ("org/x/Tool.class", b"x")]);
     let war = |form, before: &[u8]| {
         zip_as(

@@ -1,7 +1,8 @@
 //! Java: archives, and archives in them. Maven writes group, artifact and version into what it
-//! builds; for all others the manifest and the name of the file have to do.
+//! builds; for all others the manifest and the name of the file have to do. An archive may also hold
+//! the classes of others and what Maven wrote of these, and nothing of its own.
 
-use std::io::{self, Read};
+use std::io::{self, BufReader, Read};
 
 use super::super::collect::{Findings, file_problem, is_java_archive};
 use super::super::error::{Corrupt, Fault, LayerError};
@@ -91,7 +92,7 @@ pub(in super::super) fn archive(
 ) -> Result<(), Fault> {
     let mut zip = Zip::open(file)?;
     let mut manifest = Manifest::default();
-    let mut built_by_maven = false;
+    let found_before = findings.packages().len();
     // One scratch file for all archives of this depth, made when the first needs it.
     let mut spare: Option<Box<dyn ScratchFile>> = None;
     while let Some(entry) = zip.next_entry()? {
@@ -103,7 +104,6 @@ pub(in super::super) fn archive(
         } else if is_pom_properties(&entry.name) {
             archives.text(&mut zip, &entry).and_then(|text| {
                 let Some(mut package) = pom_properties(&text) else { return Ok(()) };
-                built_by_maven = true;
                 inner.clone_into(&mut package.path);
                 findings.package(package)
             })
@@ -121,11 +121,34 @@ pub(in super::super) fn archive(
             findings.problem(format!("{inner}!/{}: {problem}", shown(&entry.name)));
         }
     }
-    if !built_by_maven && let Some(mut package) = manifest.package(name) {
+    if let Some(mut package) = manifest.package(name) {
         inner.clone_into(&mut package.path);
-        findings.package(package)?;
+        let found = findings.packages().get(found_before..).unwrap_or_default();
+        let by_maven = found.iter().filter(|found| found.path == inner);
+        if !is_one_of(by_maven, &package, name) {
+            findings.package(package)?;
+        }
     }
     Ok(())
+}
+
+/// Whether the archive `file`, which says of itself what `package` is, is one of those that Maven
+/// wrote of. Distributions name archives as they like, and builds number what Maven does not;
+/// neither name nor version is that of what was copied from elsewhere.
+fn is_one_of<'a>(
+    mut by_maven: impl Iterator<Item = &'a Package>,
+    package: &Package,
+    file: &str,
+) -> bool {
+    let file = dashed(file);
+    by_maven.any(|found| {
+        let rest = file.strip_prefix(&dashed(&found.name));
+        found.version == package.version || rest.is_some_and(|rest| rest.starts_with('-'))
+    })
+}
+
+fn dashed(name: &str) -> String {
+    name.replace(['_', '.'], "-")
 }
 
 fn nested(
@@ -147,8 +170,11 @@ fn nested(
         return Err(Fault::file("its name is too long or has control characters"));
     };
     let maximum = archives.limits.archive_bytes_max;
-    let content = zip.content(entry)?;
-    let mut file = Spooled::copy(spare, &mut Inflated { content, archives }, maximum)?;
+    let mut file = {
+        let content = zip.content(entry)?;
+        let mut content = BufReader::with_capacity(64 * 1024, Inflated { content, archives });
+        Spooled::copy(spare, &mut content, maximum)?
+    };
     let inner = format!("{inner}!/{name}");
     archive(&mut file, file_name(&name), &inner, depth + 1, archives, findings)
 }
