@@ -1,6 +1,7 @@
 //! The outbox: what changed, written in the transaction of the change, for consumers that come
-//! later. Payloads follow the `detail` of ECR's EventBridge events.
+//! later. Payloads follow the `detail` of ECR's EventBridge events. [`forget`] ends them.
 
+pub mod forget;
 pub mod search_events;
 
 use serde::Serialize;

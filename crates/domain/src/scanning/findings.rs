@@ -10,6 +10,7 @@ use tonnage_scanner::advisories::Severity;
 use super::ScanType;
 use super::state::{ScanStatus, SeverityCounts};
 use super::suppression::{Judge, Suppression};
+use crate::advisories::Sequence;
 use crate::clock::Millis;
 use crate::error::{Error, Result};
 use crate::execute::Tx;
@@ -257,6 +258,8 @@ pub(super) struct Ended<'a> {
     pub(super) description: &'a str,
     pub(super) platform: &'a str,
     pub(super) source_updated_at: Option<Millis>,
+    /// Up to which change of the advisories was looked, where that is known.
+    pub(super) advisories_seen: Option<Sequence>,
     pub(super) findings: &'a [Finding],
 }
 
@@ -342,8 +345,8 @@ pub(super) async fn replace(
     let fixable = count(counting.into_iter().filter(|finding| finding.is_fixable()));
     tx.execute(
         "UPDATE image_scans SET status = $3, description = $4, completed_at = $5, \
-         source_updated_at = $6, counts = $7, platform = $8, fixable = $9 \
-         WHERE image_id = $1 AND scan_type = $2",
+         source_updated_at = $6, counts = $7, platform = $8, fixable = $9, \
+         advisories_seen = $10 WHERE image_id = $1 AND scan_type = $2",
         params![
             image_id,
             scan_type.as_str(),
@@ -354,6 +357,7 @@ pub(super) async fn replace(
             serde_json::to_string(&counts).map_err(Error::internal)?,
             ended.platform,
             serde_json::to_string(&fixable).map_err(Error::internal)?,
+            ended.advisories_seen.unwrap_or_default(),
         ],
     )
     .await?;

@@ -23,8 +23,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Operation as _, Tx};
 use crate::images::ImageStatus;
 use crate::jobs::{self, Run};
-use crate::names::Digest;
+use crate::names::{Digest, RepositoryName};
 use crate::repositories::{self, Repository};
+use crate::advisories::Sequence;
 use crate::{advisories, authorize, params, services};
 
 /// Scanned images among which those are looked for that have one of the packages.
@@ -97,6 +98,8 @@ struct Batch {
     /// Images that have to be scanned as a whole.
     scans: Vec<(i64, Repository)>,
     repositories: BTreeMap<i64, Repository>,
+    /// The newest change of the advisories that is told of.
+    newest: Sequence,
 }
 
 struct Image {
@@ -136,8 +139,12 @@ impl Batch {
         found: &[(i64, Vec<i64>)],
         (shelf, allowed): (&mut Shelf, &mut Allowed),
     ) -> Result<Self> {
-        let mut batch =
-            Self { images: Vec::new(), scans: Vec::new(), repositories: BTreeMap::new() };
+        let mut batch = Self {
+            images: Vec::new(),
+            scans: Vec::new(),
+            repositories: BTreeMap::new(),
+            newest: group.newest,
+        };
         let (Some((first, _)), Some((last, _))) = (found.first(), found.last()) else {
             return Ok(batch);
         };
@@ -269,14 +276,29 @@ impl Batch {
             let mut known = named(&mut tx, range, &names).await?;
             let has_closed = findings::has_closed(&mut tx, range).await?;
             let mut suppressions: HashMap<i64, Suppressions> = HashMap::new();
+            let mut has_documents: HashMap<i64, bool> = HashMap::new();
             for image in std::mem::take(&mut self.images) {
                 let Some(scan) = scans.active.get(&image.id) else { continue };
-                let Some(repository) = self.repositories.get(&image.repository_id) else {
+                let Some(repository) = self.repositories.get_mut(&image.repository_id) else {
                     continue;
                 };
+                if scan.advisories_seen >= self.newest {
+                    // Scanned meanwhile, with all of this or more.
+                    continue;
+                }
+                repository.address.name.clone_from(&scan.repository_name);
+                let registry_id = repository.registry_id;
                 let is_current = match &image.vex {
                     Some(vex) => vex.is_current(&mut tx, repository, image.id).await?,
-                    None => !with_vex.contains(&image.id),
+                    None if with_vex.contains(&image.id) => false,
+                    None => match has_documents.get(&registry_id) {
+                        Some(has_documents) => !has_documents,
+                        None => {
+                            let names = vex_documents::names(&mut tx, registry_id).await?;
+                            has_documents.insert(registry_id, !names.is_empty());
+                            names.is_empty()
+                        }
+                    },
                 };
                 let is_placed = scans.places.get(&image.id).is_none_or(|(count, first)| {
                     *count < FINDINGS_MAX as u64 && findings::is_placed(*first)
@@ -285,7 +307,6 @@ impl Batch {
                     self.scans.push((image.id, repository.clone()));
                     continue;
                 }
-                let registry_id = repository.registry_id;
                 let rules = match suppressions.get(&registry_id) {
                     Some(rules) => rules.clone(),
                     None => {
@@ -362,6 +383,9 @@ struct Scans {
 
 struct ActiveScan {
     platform: String,
+    /// What its repository is called now.
+    repository_name: RepositoryName,
+    advisories_seen: Sequence,
     counts: SeverityCounts,
     fixable: SeverityCounts,
 }
@@ -370,10 +394,14 @@ impl Scans {
     async fn read(tx: &mut Tx, (first, last): (i64, i64)) -> Result<Self> {
         let rows = tx
             .all(
-                "SELECT image_id, platform, counts, fixable FROM image_scans \
-                 WHERE image_id >= $1 AND image_id <= $2 AND scan_type = 'ENHANCED' \
-                 AND status = 'ACTIVE'",
-                params![first, last],
+                "SELECT image_scans.image_id, image_scans.platform, counts, fixable, \
+                 advisories_seen, repositories.name FROM image_scans \
+                 JOIN images ON images.id = image_scans.image_id \
+                 JOIN repositories ON repositories.id = images.repository_id \
+                 WHERE image_scans.image_id >= $1 AND image_scans.image_id <= $2 \
+                 AND scan_type = 'ENHANCED' AND image_scans.status = 'ACTIVE' \
+                 AND images.status = $3",
+                params![first, last, ImageStatus::Active.as_str()],
             )
             .await?;
         let mut active = HashMap::new();
@@ -381,7 +409,13 @@ impl Scans {
             let counts = |text: String| serde_json::from_str(&text).map_err(Error::internal);
             let (platform, counts, fixable) =
                 (row.get(1)?, counts(row.get(2)?)?, counts(row.get(3)?)?);
-            active.insert(row.get(0)?, ActiveScan { platform, counts, fixable });
+            let advisories_seen = row.get(4)?;
+            let repository_name =
+                RepositoryName::parse(&row.get::<String>(5)?).map_err(Error::internal)?;
+            active.insert(
+                row.get(0)?,
+                ActiveScan { platform, repository_name, advisories_seen, counts, fixable },
+            );
         }
         let rows = tx
             .all(

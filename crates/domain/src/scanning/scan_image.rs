@@ -342,14 +342,15 @@ impl ScanImage {
         };
         let app = run.app;
         let now = app.clock.now();
-        put_packages(&mut tx, app, self.image_id, &outcome.packages).await?;
-        if self.scan_type == ScanType::Enhanced
-            && let Some(seen) = outcome.newest
-            && rematch::is_behind(&mut tx, self.image_id, seen).await?
+        // Nothing of it is kept then: what is noted of a package that no image had before must be
+        // what the advisories say of it up to where images have followed them.
+        if let Some(seen) = outcome.newest
+            && rematch::is_behind(&mut tx, outcome.packages.keys(), seen).await?
         {
             run.commit(tx).await?;
             return Ok(false);
         }
+        put_packages(&mut tx, app, self.image_id, &outcome.packages).await?;
         if !vex.is_current(&mut tx, &image.repository, self.image_id).await? {
             run.commit(tx).await?;
             return Ok(false);
@@ -362,6 +363,7 @@ impl ScanImage {
             description: &outcome.description,
             platform: &outcome.platform,
             source_updated_at: source_updated_at(&mut tx, &outcome).await?,
+            advisories_seen: outcome.newest,
             findings: &outcome.findings,
         };
         if !outcome.architecture.is_empty() {

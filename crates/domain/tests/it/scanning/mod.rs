@@ -2,6 +2,7 @@
 
 mod external;
 mod finding;
+mod following;
 mod origins;
 mod public;
 mod sboms;
