@@ -37,7 +37,7 @@ const FLAWS_MAX: usize = 5_000;
 const VERSIONS: usize = 1_000;
 /// Packages that are written in one transaction.
 const WRITTEN: usize = 500;
-/// Images that are looked at together whose scan has looked further.
+/// Images that are looked at together whose scan has looked further, or failed.
 const AHEAD: usize = 500;
 
 /// Looks at the packages that advisories say something else of, and renews the findings about them
@@ -73,9 +73,11 @@ impl Job for RematchPackages {
         let seen = seen(&mut tx).await?;
         let newest = advisories::newest(&mut tx).await?;
         let ahead = ahead(&mut tx, seen).await?;
+        let failed = failed(&mut tx).await?;
         let (group, next, more) = group(&mut tx, seen, newest).await?;
         drop(tx);
         scan_again(run, ahead).await?;
+        scan_again(run, failed).await?;
         if !group.changed.is_empty() {
             let group = Arc::new(group);
             group.unsettle(run).await?;
@@ -174,6 +176,39 @@ async fn ahead(tx: &mut Tx, seen: Sequence) -> Result<Vec<Owned>> {
         }
         if rows.len() < AHEAD {
             return Ok(ahead);
+        }
+    }
+}
+
+/// Images whose scan failed for want of advisories of a system or a language, of which there are some
+/// now. They may speak of packages only that the image does not have.
+async fn failed(tx: &mut Tx) -> Result<Vec<Owned>> {
+    let mut failed = Vec::new();
+    let mut after = 0_i64;
+    loop {
+        let rows = tx
+            .all(
+                "SELECT image_scans.image_id, registries.account_id FROM image_scans \
+                 JOIN images ON images.id = image_scans.image_id \
+                 JOIN repositories ON repositories.id = images.repository_id \
+                 JOIN registries ON registries.id = repositories.registry_id \
+                 WHERE image_scans.scan_type = 'ENHANCED' AND image_scans.status = 'FAILED' \
+                 AND image_scans.image_id > $1 AND EXISTS (SELECT 1 FROM image_packages \
+                 JOIN package_versions ON package_versions.id = image_packages.package_version_id \
+                 WHERE image_packages.image_id = image_scans.image_id \
+                 AND package_versions.matches = $2 AND EXISTS (SELECT 1 FROM advisory_entries \
+                 WHERE advisory_entries.ecosystem = package_versions.ecosystem)) \
+                 ORDER BY image_scans.image_id LIMIT $3",
+                params![after, NOTHING_LOADED, AHEAD],
+            )
+            .await?;
+        for row in &rows {
+            after = row.get(0)?;
+            let account = AccountId::parse(&row.get::<String>(1)?).map_err(Error::internal)?;
+            failed.push((after, account));
+        }
+        if rows.len() < AHEAD {
+            return Ok(failed);
         }
     }
 }
