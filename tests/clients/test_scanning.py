@@ -266,8 +266,8 @@ def test_a_followed_sync_survives_sigkill(scanning: ScanningServer, seed: int) -
         wait_until(lambda cve=cve: len(affected(cve)) == images, PATIENCE, f"seed {seed}: {cve} is found everywhere")
         # One finding of each image.
         assert len(set(affected(cve))) == images
-    events = run(scanning.binary, "jobs", "list", "--state", "dead", "--data-dir", scanning.data).out
-    assert "rematch-packages" not in events
+    dead = run(scanning.binary, "jobs", "list", "--state", "dead", "--data-dir", scanning.data).stdout
+    assert "rematch-packages" not in dead
 
 
 REAL_ADVISORIES = Path(__file__).parents[2] / "crates/scanner/tests/data/advisories/PyPI"

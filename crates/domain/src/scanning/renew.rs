@@ -13,8 +13,8 @@ use super::findings::{self, FINDINGS_MAX, Finding};
 use super::index_image_layers::{IndexImageLayers, Layers, Shelf};
 use super::matching::{self, Affected};
 use super::rematch::{self, Group};
-use super::renewal::{Renewal, named};
-use super::scan_image::{self, ScanImage};
+use super::renewal::{Renewal, Writes, named};
+use super::scan_image::ScanImage;
 use super::state::{ScanStatus, SeverityCounts};
 use super::suppression::Suppressions;
 use super::vex::{self, Vex};
@@ -32,11 +32,12 @@ use crate::{advisories, authorize, params, services};
 const SCANNED: i64 = 1_000;
 /// Images of one transaction: pushes wait for it no longer than for some of their own.
 const IMAGES: usize = 100;
+/// What is needed of images is read for all of a range where at least one of so many is wanted.
+const DENSE: usize = 2;
 
 /// Renews the findings of all images that have packages of a group, in the order of their rows.
 pub(super) async fn images(run: &Run<'_>, group: &Arc<Group>) -> Result<()> {
-    let mut shelf = Shelf::default();
-    let mut allowed = HashMap::new();
+    let mut pass = Pass::default();
     let mut evaluated: Option<Batch> = None;
     let mut after = 0;
     loop {
@@ -78,7 +79,7 @@ pub(super) async fn images(run: &Run<'_>, group: &Arc<Group>) -> Result<()> {
         let found: Vec<(i64, Vec<i64>)> = found.into_iter().collect();
         for some in found.chunks(IMAGES) {
             // The next ones are looked at while these are written.
-            let read = Batch::evaluated(run, group, some, (&mut shelf, &mut allowed));
+            let read = Batch::evaluated(run, group, some, &mut pass);
             evaluated = Some(match evaluated.take() {
                 None => read.await?,
                 Some(before) => {
@@ -113,17 +114,24 @@ struct Image {
     findings: Vec<Finding>,
 }
 
-type Allowed = HashMap<i64, bool>;
+/// What is known of more than one of the images.
+#[derive(Default)]
+struct Pass {
+    shelf: Shelf,
+    /// Repositories as they were first seen, and whether the layers of their images may be read.
+    repositories: HashMap<i64, Repository>,
+    allowed: HashMap<i64, bool>,
+}
 
 impl Batch {
     async fn evaluated(
         run: &Run<'_>,
         group: &Arc<Group>,
         found: &[(i64, Vec<i64>)],
-        (shelf, allowed): (&mut Shelf, &mut Allowed),
+        pass: &mut Pass,
     ) -> Result<Self> {
-        let mut batch = Self::read(run, group, found, (shelf, allowed)).await?;
-        shelf.tidy();
+        let mut batch = Self::read(run, group, found, pass).await?;
+        pass.shelf.tidy();
         let group = Arc::clone(group);
         let evaluate = move || {
             batch.evaluate(&group);
@@ -137,7 +145,7 @@ impl Batch {
         run: &Run<'_>,
         group: &Group,
         found: &[(i64, Vec<i64>)],
-        (shelf, allowed): (&mut Shelf, &mut Allowed),
+        Pass { shelf, repositories: known, allowed }: &mut Pass,
     ) -> Result<Self> {
         let mut batch = Self {
             images: Vec::new(),
@@ -173,14 +181,22 @@ impl Batch {
             let has_failed = row.get::<String>(3)? == ScanStatus::Failed.as_str();
             places.insert(row.get(0)?, (row.get(1)?, digest, has_failed));
         }
+        if found.len() * DENSE >= rows.len() {
+            shelf.expect(&mut tx, (*first, *last)).await?;
+        }
         let with_vex = vex::beside(&mut tx, (*first, *last)).await?;
         let mut has_documents = HashMap::new();
         let mut spoken_of = Vec::new();
         for (id, versions) in found {
             let Some((repository_id, digest, has_failed)) = places.remove(id) else { continue };
             if !batch.repositories.contains_key(&repository_id) {
-                let repository = repositories::by_id(&mut tx, repository_id).await?;
-                let Some(repository) = repository else { continue };
+                let repository = match known.get(&repository_id) {
+                    Some(known) => known.clone(),
+                    None => match repositories::by_id(&mut tx, repository_id).await? {
+                        Some(found) => known.entry(repository_id).or_insert(found).clone(),
+                        None => continue,
+                    },
+                };
                 batch.repositories.insert(repository_id, repository);
             }
             let Some(repository) = batch.repositories.get(&repository_id) else { continue };
@@ -277,6 +293,12 @@ impl Batch {
             let has_closed = findings::has_closed(&mut tx, range).await?;
             let mut suppressions: HashMap<i64, Suppressions> = HashMap::new();
             let mut has_documents: HashMap<i64, bool> = HashMap::new();
+            let is_dense = self.images.len() * DENSE >= scans.active.len();
+            let mut details = match is_dense {
+                true => ScannedImage::load_between(&mut tx, range).await?,
+                false => HashMap::new(),
+            };
+            let mut writes = Writes::default();
             for image in std::mem::take(&mut self.images) {
                 let Some(scan) = scans.active.get(&image.id) else { continue };
                 let Some(repository) = self.repositories.get_mut(&image.repository_id) else {
@@ -315,7 +337,10 @@ impl Batch {
                         rules
                     }
                 };
-                let scanned = ScannedImage::load(&mut tx, &repository.address, image.id).await?;
+                let scanned = match details.remove(&image.id) {
+                    Some(details) => Some(details.of(&repository.address)),
+                    None => ScannedImage::load(&mut tx, &repository.address, image.id).await?,
+                };
                 let Some(scanned) = scanned else { continue };
                 let judge = rules.of(scanned, image.vex.unwrap_or_default());
                 let mut renewal = Renewal {
@@ -328,22 +353,11 @@ impl Batch {
                     counts: scan.counts.clone(),
                     fixable: scan.fixable.clone(),
                 };
-                let changes = renewal.store(&mut tx, &mut known, now).await?;
-                tx.execute(
-                    "UPDATE image_scans SET completed_at = $2, source_updated_at = $3, \
-                     counts = $4, fixable = $5 WHERE image_id = $1 AND scan_type = 'ENHANCED'",
-                    params![
-                        image.id,
-                        now,
-                        updated_at,
-                        serde_json::to_string(&renewal.counts).map_err(Error::internal)?,
-                        serde_json::to_string(&renewal.fixable).map_err(Error::internal)?,
-                    ],
-                )
-                .await?;
+                let changes = renewal.store(&mut tx, &mut known, &mut writes, now).await?;
                 let told = (judge.image(), changes.as_slice());
-                scan_image::publish_changes(&mut tx, run.app, registry_id, told).await?;
+                writes.end(&renewal, told, registry_id, (now, updated_at))?;
             }
+            writes.write(&mut tx, run.app).await?;
         }
         for (id, repository) in &self.scans {
             let job = ScanImage::new(repository.address.account, *id, ScanType::Enhanced);

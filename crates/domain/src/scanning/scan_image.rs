@@ -480,9 +480,16 @@ pub(super) async fn publish_changes(
     registry_id: i64,
     (image, changes): (&ScannedImage, &[Change]),
 ) -> Result<()> {
-    for change in changes {
+    let events: Vec<(i64, Event)> =
+        told(image, changes).map(|event| (registry_id, event)).collect();
+    events::publish_together(tx, app, &events).await
+}
+
+/// What is told of changes.
+pub(super) fn told(image: &ScannedImage, changes: &[Change]) -> impl Iterator<Item = Event> {
+    changes.iter().map(|change| {
         let finding = &change.finding;
-        let event = Event::FindingChanged {
+        Event::FindingChanged {
             finding_arn: super::finding_arn(&image.repository, &image.digest, finding),
             status: change.status().as_str(),
             title: super::title(finding),
@@ -490,10 +497,8 @@ pub(super) async fn publish_changes(
             repository_name: image.repository.name.to_string(),
             image_digest: image.digest.to_string(),
             image_tags: image.tags.iter().map(ToString::to_string).collect(),
-        };
-        events::publish_now(tx, app, registry_id, &event).await?;
-    }
-    Ok(())
+        }
+    })
 }
 
 /// What packages an image was last said to have.
