@@ -39,7 +39,9 @@ use crate::execute::Tx;
 use crate::metadata::Mode;
 use crate::names::{AccountId, Region};
 use crate::services::ServicePrincipal;
-use crate::{advisories, events, lifecycle, params, pull_through, replication, scanning, secrets, signing};
+use crate::{
+    advisories, events, lifecycle, params, pull_through, replication, scanning, secrets, signing,
+};
 
 /// Every kind of job that there is.
 pub const KINDS: &[Kind] = &[

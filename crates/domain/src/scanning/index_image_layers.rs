@@ -306,8 +306,7 @@ impl Shelf {
                 *place = *id;
             }
             let versions = [Value::from(INDEXER_VERSION)];
-            let params: Vec<Value> =
-                versions.into_iter().chain(together.map(Value::Int)).collect();
+            let params: Vec<Value> = versions.into_iter().chain(together.map(Value::Int)).collect();
             let rows = tx
                 .all(
                     "SELECT container_version, digest, content, failure, blob_id \

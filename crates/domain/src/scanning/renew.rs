@@ -19,13 +19,13 @@ use super::state::{ScanStatus, SeverityCounts};
 use super::suppression::Suppressions;
 use super::vex::{self, Vex};
 use super::{ScanType, vex_documents};
+use crate::advisories::Sequence;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Operation as _, Tx};
 use crate::images::ImageStatus;
 use crate::jobs::{self, Run};
 use crate::names::{Digest, RepositoryName};
 use crate::repositories::{self, Repository};
-use crate::advisories::Sequence;
 use crate::{advisories, authorize, params, services};
 
 /// Scanned images among which those are looked for that have one of the packages.

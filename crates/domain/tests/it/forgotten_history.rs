@@ -54,8 +54,7 @@ async fn check(Row { events_days, moves_days, expected }: Row) {
         // One second more than the time of what is just as old as it may be.
         registry.clock.advance_seconds(1);
         drain(&registry).await;
-        let events =
-            registry.rows("SELECT id FROM outbox WHERE kind = 'image-pushed'").await.len();
+        let events = registry.rows("SELECT id FROM outbox WHERE kind = 'image-pushed'").await.len();
         let moves = registry
             .rows(
                 "SELECT tag, CASE WHEN digest IS NULL THEN '-' ELSE '+' END \
@@ -93,12 +92,7 @@ async fn what_is_left_of_history() {
         Row {
             events_days: None,
             moves_days: Some(10),
-            expected: [
-                (2, FIRST),
-                (3, &["stays+", "gone-"]),
-                (4, &["stays+"]),
-                (4, &["stays+"]),
-            ],
+            expected: [(2, FIRST), (3, &["stays+", "gone-"]), (4, &["stays+"]), (4, &["stays+"])],
         },
         Row {
             events_days: Some(15),

@@ -342,7 +342,8 @@ fn parse_retention(text: &str) -> Result<Option<i64>, String> {
         _ => 0,
     };
     let digits = text.get(..text.len().saturating_sub(1)).unwrap_or_default();
-    let number = digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse::<u32>().ok());
+    let number =
+        digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse::<u32>().ok());
     let seconds = number.flatten().map_or(0, |number| i64::from(number) * unit);
     match (DAY_SECONDS..=RETENTION_DAYS_MAX * DAY_SECONDS).contains(&seconds) {
         true => Ok(Some(seconds)),

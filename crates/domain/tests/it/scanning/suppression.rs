@@ -60,7 +60,11 @@ fn told(found: &[Found]) -> Vec<String> {
 }
 
 impl Registry {
-    pub(super) async fn list(&self, document: Value, sort: Option<(SortField, bool)>) -> Vec<String> {
+    pub(super) async fn list(
+        &self,
+        document: Value,
+        sort: Option<(SortField, bool)>,
+    ) -> Vec<String> {
         let mut after = None;
         let mut lines = Vec::new();
         loop {
@@ -116,6 +120,10 @@ async fn rules_over_findings() {
     let sorted = registry.list(json!({}), by_flaw).await;
     let order = [all[2], all[1], all[4], all[0], all[3]];
     assert_eq!(sorted, order);
+    for nobodys in ["NETWORK_PROTOCOL", "COMPONENT_TYPE"] {
+        let field = SortField::parse(nobodys).unwrap();
+        assert_eq!(registry.list(json!({}), Some((field, true))).await, all, "{nobodys}");
+    }
     let severity = Some((SortField::Severity, false));
     assert_eq!(
         registry.list(equals("ecrImageTags", "two"), severity).await,
