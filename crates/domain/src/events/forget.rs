@@ -66,21 +66,25 @@ async fn forget_moves(run: &Run<'_>, after: (Millis, i64)) -> Result<Option<(Mil
     let mut tx = run.write().await?;
     let rows = tx
         .all(
-            "SELECT changed_at, id, CASE WHEN EXISTS (SELECT 1 FROM tags \
-             WHERE tags.repository_id = tag_history.repository_id \
-             AND tags.name = tag_history.tag AND tags.version = tag_history.version) \
-             THEN 1 ELSE 0 END FROM tag_history WHERE changed_at < $1 AND changed_at >= $2 \
+            "SELECT changed_at, id FROM tag_history WHERE changed_at < $1 AND changed_at >= $2 \
              AND (changed_at > $2 OR id > $3) ORDER BY changed_at, id LIMIT $4",
             params![before, after.0, after.1, BATCH],
         )
         .await?;
-    let mut last = None;
-    for row in &rows {
-        let id: i64 = row.get(1)?;
-        last = Some((row.get(0)?, id));
-        if row.get::<i64>(2)? == 0 {
-            tx.execute("DELETE FROM tag_history WHERE id = $1", params![id]).await?;
-        }
+    let last: Option<(Millis, i64)> = match rows.last() {
+        Some(row) => Some((row.get(0)?, row.get(1)?)),
+        None => None,
+    };
+    if let Some((at, id)) = last {
+        tx.execute(
+            "DELETE FROM tag_history WHERE changed_at >= $1 AND (changed_at > $1 OR id > $2) \
+             AND changed_at <= $3 AND (changed_at < $3 OR id <= $4) \
+             AND NOT EXISTS (SELECT 1 FROM tags \
+             WHERE tags.repository_id = tag_history.repository_id \
+             AND tags.name = tag_history.tag AND tags.version = tag_history.version)",
+            params![after.0, after.1, at, id],
+        )
+        .await?;
     }
     run.commit(tx).await?;
     Ok(last.filter(|_| rows.len() == BATCH))
