@@ -323,7 +323,6 @@ impl Shelf {
     }
 
     /// The layers of an image, if all of them were read before.
-    #[expect(clippy::map_entry, reason = "what is put there is read with an await between")]
     pub(super) async fn layers(
         &mut self,
         tx: &mut Tx,
