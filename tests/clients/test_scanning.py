@@ -9,6 +9,7 @@ import random
 import re
 import subprocess
 import tarfile
+import threading
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
@@ -232,6 +233,41 @@ def test_enhanced_scans_follow_the_advisories(scanning: ScanningServer) -> None:
 
     wait_until(is_found, 90, "the new advisory is a finding")
     check_matches(scanning, ecr)
+
+
+def test_a_followed_sync_survives_sigkill(scanning: ScanningServer, seed: int) -> None:
+    """The server is killed while images follow new advisories; the next one leaves none of them behind."""
+    images = 120
+    ecr, inspector = aws.client(scanning), aws.client(scanning, "inspector2")
+    ecr.create_repository(repositoryName="app")
+    rule = {"scanFrequency": "CONTINUOUS_SCAN", "repositoryFilters": [{"filter": "*", "filterType": "WILDCARD"}]}
+    ecr.put_registry_scanning_configuration(scanType="ENHANCED", rules=[rule])
+    push(scanning, ecr, "app", "v0", layer(DEBIAN_FILES))
+    [first] = ecr.batch_get_image(repositoryName="app", imageIds=[{"imageTag": "v0"}])["images"]
+    registry: Registry = aws.registry(scanning, ecr)
+    for number in range(1, images):
+        manifest = json.loads(first["imageManifest"]) | {"annotations": {"number": str(number)}}
+        registry.push_manifest("app", f"v{number}", json.dumps(manifest).encode()).expect(201)
+
+    def affected(cve: str) -> list[str]:
+        pages = inspector.get_paginator("list_findings").paginate(
+            filterCriteria={"vulnerabilityId": [{"comparison": "EQUALS", "value": cve}]}
+        )
+        return [found["resources"][0]["id"] for page in pages for found in page["findings"]]
+
+    wait_until(lambda: len(affected("CVE-2026-0001")) == images, PATIENCE, "all images are scanned")
+    chance = random.Random(seed)
+    for point in range(3):
+        cve = f"CVE-2026-{1000 + point}"
+        scanning.publish(osv(f"DEBIAN-{cve}", cve, "Debian:12", "bash", "5.2.15-3"))
+        threading.Event().wait(chance.random() * 0.3)
+        scanning.kill()
+        scanning.start()
+        wait_until(lambda cve=cve: len(affected(cve)) == images, PATIENCE, f"seed {seed}: {cve} is found everywhere")
+        # One finding of each image.
+        assert len(set(affected(cve))) == images
+    dead = run(scanning.binary, "jobs", "list", "--state", "dead", "--data-dir", scanning.data).stdout
+    assert "rematch-packages" not in dead
 
 
 REAL_ADVISORIES = Path(__file__).parents[2] / "crates/scanner/tests/data/advisories/PyPI"

@@ -91,6 +91,10 @@ pub struct Settings {
     pub scan_interval_seconds: i64,
     /// How many images are scanned at a time, in the whole deployment.
     pub scan_concurrency: u32,
+    /// How long events are kept, in seconds; nothing: for ever.
+    pub event_retention_seconds: Option<i64>,
+    /// How long moves of tags are kept, in seconds; nothing: for ever.
+    pub tag_history_retention_seconds: Option<i64>,
     /// Where the scanner puts files that it must read out of order; made when it is needed. Nothing
     /// stays there.
     pub scan_scratch: PathBuf,
@@ -131,6 +135,8 @@ impl Default for Settings {
             pull_through_whole_images: true,
             scan_interval_seconds: 24 * 3600,
             scan_concurrency: ScanImage::LIMITS.concurrency,
+            event_retention_seconds: Some(30 * 24 * 3600),
+            tag_history_retention_seconds: Some(400 * 24 * 3600),
             scan_scratch: std::env::temp_dir(),
             public_limits: PublicLimits::ECR,
             console_idle_seconds: 30 * 60,

@@ -29,6 +29,7 @@ pub mod images;
 pub mod inspector;
 pub mod jobs;
 pub mod lifecycle;
+pub(crate) mod many;
 pub mod metadata;
 pub mod metrics;
 pub mod names;

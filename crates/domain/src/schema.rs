@@ -203,4 +203,14 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "scan_again",
         sql: include_str!("../migrations/0117_scan_again.sql"),
     },
+    Migration {
+        version: 118,
+        name: "scans_and_advisories",
+        sql: include_str!("../migrations/0118_scans_and_advisories.sql"),
+    },
+    Migration {
+        version: 119,
+        name: "end_of_history",
+        sql: include_str!("../migrations/0119_end_of_history.sql"),
+    },
 ];

@@ -31,7 +31,7 @@ const TABS: [(Option<JobState>, &str, &str, &str); 6] = [
 ];
 
 /// What each kind does.
-const TOLD: [(&str, &str); 23] = [
+const TOLD: [(&str, &str); 24] = [
     ("archive-blobs", "Moves layers that only archived images need to the archive, and back."),
     ("attach-sboms", "Attaches bills of materials to images that were pushed."),
     ("check-public-domain", "Looks whether a domain still proves whose public registry it is."),
@@ -40,6 +40,7 @@ const TOLD: [(&str, &str); 23] = [
     ("expire-finding-filters", "Ends rules that suppress findings for a time."),
     ("expire-images", "Carries out the lifecycle policy of a repository."),
     ("forget-backfills", "Forgets results of replication backfills that are old."),
+    ("forget-history", "Forgets events and moves of tags that are old."),
     ("forget-jobs", "Forgets jobs that ended long ago."),
     ("forget-packages", "Forgets packages of layers that nobody has any more."),
     ("lifecycle-turns", "Gives repositories with a lifecycle policy their daily turn."),

@@ -331,16 +331,15 @@ pub struct Changes {
 pub async fn changes(
     tx: &mut Tx,
     (after, until): (Sequence, Sequence),
-    limit: u32,
+    limit: usize,
 ) -> Result<Changes> {
     let rows = tx
         .all(
             "SELECT ecosystem, name, sequence FROM advisory_changes \
              WHERE sequence > $1 AND sequence <= $2 ORDER BY sequence LIMIT $3",
-            params![after, until, u64::from(limit) + 1],
+            params![after, until, limit.saturating_add(1)],
         )
         .await?;
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = rows.len() > limit;
     let mut changes = Changes { packages: BTreeMap::new(), next: after, more };
     for row in rows.iter().take(limit) {

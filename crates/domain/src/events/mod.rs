@@ -1,7 +1,11 @@
 //! The outbox: what changed, written in the transaction of the change, for consumers that come
-//! later. Payloads follow the `detail` of ECR's EventBridge events.
+//! later. Payloads follow the `detail` of ECR's EventBridge events. [`forget`] ends them.
 
+pub mod forget;
 pub mod search_events;
+
+use std::borrow::Borrow;
+use std::sync::LazyLock;
 
 use serde::Serialize;
 
@@ -9,6 +13,8 @@ use crate::app::App;
 use crate::clock::Millis;
 use crate::error::Result;
 use crate::execute::{Call, Tx};
+use crate::many::Many;
+use crate::metadata::Value;
 use crate::params;
 use crate::scanning::state::SeverityCounts;
 
@@ -124,7 +130,8 @@ pub(crate) async fn publish(
     registry_id: i64,
     event: &Event,
 ) -> Result<()> {
-    put(tx, call.next_id(), registry_id, event, call.now()).await
+    PUT.run(tx, &[row(call.next_id(), registry_id, event, call.now())?]).await?;
+    Ok(())
 }
 
 /// Adds an event of a job to the outbox.
@@ -134,17 +141,33 @@ pub(crate) async fn publish_now(
     registry_id: i64,
     event: &Event,
 ) -> Result<()> {
-    let now = app.clock.now();
-    put(tx, app.ids.next(now), registry_id, event, now).await
+    publish_together(tx, app, &[(registry_id, event)]).await
 }
 
-async fn put(tx: &mut Tx, id: i64, registry_id: i64, event: &Event, at: Millis) -> Result<()> {
-    let payload = serde_json::to_string(event).map_err(crate::error::Error::internal)?;
-    tx.execute(
-        "INSERT INTO outbox (id, registry_id, kind, payload_version, payload, occurred_at) \
-         VALUES ($1, $2, $3, $4, $5, $6)",
-        params![id, registry_id, event.kind(), PAYLOAD_VERSION, payload, at],
-    )
-    .await?;
+/// Adds events of a job to the outbox in their order, each with its registry.
+pub(crate) async fn publish_together<E: Borrow<Event>>(
+    tx: &mut Tx,
+    app: &App,
+    events: &[(i64, E)],
+) -> Result<()> {
+    let now = app.clock.now();
+    let rows = events
+        .iter()
+        .map(|(registry_id, event)| row(app.ids.next(now), *registry_id, event.borrow(), now))
+        .collect::<Result<Vec<_>>>()?;
+    PUT.run(tx, &rows).await?;
     Ok(())
+}
+
+static PUT: LazyLock<Many> = LazyLock::new(|| {
+    Many::new(
+        "INSERT INTO outbox (id, registry_id, kind, payload_version, payload, occurred_at) VALUES ",
+        &[""; 6],
+        "",
+    )
+});
+
+fn row(id: i64, registry_id: i64, event: &Event, at: Millis) -> Result<Vec<Value>> {
+    let payload = serde_json::to_string(event).map_err(crate::error::Error::internal)?;
+    Ok(params![id, registry_id, event.kind(), PAYLOAD_VERSION, payload, at].to_vec())
 }

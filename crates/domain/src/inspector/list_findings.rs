@@ -44,11 +44,14 @@ pub enum SortField {
 }
 
 impl SortField {
-    const ALL: [(&'static str, Self); 15] = [
+    const ALL: [(&'static str, Self); 17] = [
         ("AWS_ACCOUNT_ID", Self::Same),
         ("ECR_IMAGE_REGISTRY", Self::Same),
         ("FINDING_TYPE", Self::Same),
         ("RESOURCE_TYPE", Self::Same),
+        // Container images have neither.
+        ("NETWORK_PROTOCOL", Self::Same),
+        ("COMPONENT_TYPE", Self::Same),
         ("SEVERITY", Self::Severity),
         ("FIRST_OBSERVED_AT", Self::FirstObservedAt),
         ("LAST_OBSERVED_AT", Self::LastObservedAt),

@@ -95,7 +95,8 @@ impl<'a> Walk<'a> {
                      JOIN images ON images.id = image_scans.image_id \
                      JOIN repositories ON repositories.id = images.repository_id \
                      WHERE repositories.registry_id = $1 AND images.id > $2 \
-                     AND image_scans.scan_type = 'ENHANCED' ORDER BY images.id LIMIT $3",
+                     AND images.status = 'ACTIVE' AND image_scans.scan_type = 'ENHANCED' \
+                     ORDER BY images.id LIMIT $3",
                     params![self.registry_id, self.after_image, IMAGES],
                 )
                 .await?
@@ -106,7 +107,8 @@ impl<'a> Walk<'a> {
                      JOIN images ON images.id = image_scans.image_id \
                      JOIN repositories ON repositories.id = images.repository_id \
                      WHERE repositories.registry_id = $1 AND images.id > $2 \
-                     AND image_scans.scan_type = 'ENHANCED' AND (images.id IN \
+                     AND images.status = 'ACTIVE' AND image_scans.scan_type = 'ENHANCED' \
+                     AND (images.id IN \
                      (SELECT image_id FROM image_findings WHERE name IN_LIST($4)) OR images.id IN \
                      (SELECT image_id FROM closed_findings WHERE name IN_LIST($4))) \
                      ORDER BY images.id LIMIT $3",

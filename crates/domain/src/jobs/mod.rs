@@ -39,7 +39,9 @@ use crate::execute::Tx;
 use crate::metadata::Mode;
 use crate::names::{AccountId, Region};
 use crate::services::ServicePrincipal;
-use crate::{advisories, lifecycle, params, pull_through, replication, scanning, secrets, signing};
+use crate::{
+    advisories, events, lifecycle, params, pull_through, replication, scanning, secrets, signing,
+};
 
 /// Every kind of job that there is.
 pub const KINDS: &[Kind] = &[
@@ -48,6 +50,7 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<advisories::sync::SyncSource>(),
     Kind::of::<archive::archive_blobs::ArchiveBlobs>(),
     Kind::of::<archive::restore_image::RestoreImage>(),
+    Kind::of::<events::forget::ForgetHistory>(),
     Kind::of::<lifecycle::expire::ExpireImagesOfRepository>(),
     Kind::of::<lifecycle::preview::MakePreview>(),
     Kind::of::<lifecycle::turns::GiveTurns>(),
@@ -75,6 +78,7 @@ pub const SCHEDULES: &[Schedule] = &[
     Schedule::of::<advisories::sync::SyncAdvisories>("sync-advisories", 600),
     // For what a job that gave up left over.
     Schedule::of::<archive::archive_blobs::ArchiveBlobs>("archive-blobs", 3600),
+    Schedule::of::<events::forget::ForgetHistory>("forget-history", 24 * 3600),
     Schedule::of::<lifecycle::turns::GiveTurns>("lifecycle-turns", 600),
     Schedule::of::<replication::backfills::forget::ForgetBackfills>("forget-backfills", 24 * 3600),
     Schedule::of::<scanning::review_findings::ExpireFilters>("expire-finding-filters", 60),

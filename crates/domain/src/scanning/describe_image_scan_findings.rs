@@ -1,5 +1,7 @@
 //! `DescribeImageScanFindings`.
 
+use std::collections::HashMap;
+
 use super::RegistryScanningConfiguration;
 use super::findings::{self, StoredFinding};
 use super::state::{self, Scan, ScanStatus};
@@ -8,6 +10,7 @@ use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Call, Demand, Entry, Operation, Service, Tx};
 use crate::images::{self, ImageIdentifier, ImageStatus, not_found, resolve, tags};
+use crate::metadata::Row;
 use crate::names::{Digest, Tag};
 use crate::pages::{Page, PageRequest};
 use crate::params;
@@ -82,17 +85,76 @@ impl ScannedImage {
             )
             .await?;
         let Some(row) = row else { return Ok(None) };
+        let details = Details::read(&row, tags::of_image(tx, image_id).await?)?;
+        Ok(Some(details.of(repository)))
+    }
+
+    /// What is known of the images of a range that were scanned in the enhanced way, but for their
+    /// repositories.
+    pub(super) async fn load_between(
+        tx: &mut Tx,
+        (first, last): (i64, i64),
+    ) -> Result<HashMap<i64, Details>> {
+        let mut tags: HashMap<i64, Vec<Tag>> = HashMap::new();
+        let rows = tx
+            .all(
+                "SELECT image_id, name FROM tags WHERE image_id >= $1 AND image_id <= $2 \
+                 ORDER BY image_id, name",
+                params![first, last],
+            )
+            .await?;
+        for row in &rows {
+            let tag = Tag::parse(&row.get::<String>(1)?).map_err(Error::internal)?;
+            tags.entry(row.get(0)?).or_default().push(tag);
+        }
+        let rows = tx
+            .all(
+                "SELECT digest, pushed_at, last_pulled_at, \
+                 COALESCE((SELECT MAX(architecture) FROM image_scans \
+                 WHERE image_scans.image_id = images.id), ''), \
+                 COALESCE((SELECT MAX(platform) FROM image_children \
+                 WHERE image_children.child_image_id = images.id), ''), images.id \
+                 FROM images JOIN image_scans AS scanned ON scanned.image_id = images.id \
+                 WHERE images.id >= $1 AND images.id <= $2 AND scanned.scan_type = 'ENHANCED'",
+                params![first, last],
+            )
+            .await?;
+        let details = |row: &Row| {
+            let id = row.get(5)?;
+            Ok((id, Details::read(row, tags.remove(&id).unwrap_or_default())?))
+        };
+        rows.iter().map(details).collect()
+    }
+}
+
+/// What is known of a scanned image beside its repository.
+pub(super) struct Details {
+    digest: Digest,
+    tags: Vec<Tag>,
+    pushed_at: Millis,
+    last_pulled_at: Option<Millis>,
+    architecture: String,
+}
+
+impl Details {
+    fn read(row: &Row, tags: Vec<Tag>) -> Result<Self> {
         // What was scanned before configurations were read may be part of an index that knows.
         let (own, platform): (String, String) = (row.get(3)?, row.get(4)?);
         let of_index = platform.split('/').nth(1).unwrap_or_default();
-        Ok(Some(Self {
-            repository: repository.clone(),
+        Ok(Self {
             digest: Digest::parse(&row.get::<String>(0)?).map_err(Error::internal)?,
-            tags: tags::of_image(tx, image_id).await?,
+            tags,
             pushed_at: row.get(1)?,
             last_pulled_at: row.get(2)?,
             architecture: if own.is_empty() { of_index.to_owned() } else { own },
-        }))
+        })
+    }
+
+    /// Of an image in this repository.
+    pub(super) fn of(self, repository: &RepositoryAddress) -> ScannedImage {
+        let Self { digest, tags, pushed_at, last_pulled_at, architecture } = self;
+        let repository = repository.clone();
+        ScannedImage { repository, digest, tags, pushed_at, last_pulled_at, architecture }
     }
 }
 

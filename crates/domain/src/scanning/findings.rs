@@ -1,6 +1,7 @@
 //! Findings: what is wrong with an image, as it is kept and read.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
@@ -10,10 +11,12 @@ use tonnage_scanner::advisories::Severity;
 use super::ScanType;
 use super::state::{ScanStatus, SeverityCounts};
 use super::suppression::{Judge, Suppression};
+use crate::advisories::Sequence;
 use crate::clock::Millis;
 use crate::error::{Error, Result};
 use crate::execute::Tx;
-use crate::metadata::Row;
+use crate::many::Many;
+use crate::metadata::{Row, Value};
 use crate::pages::{Page, PageRequest};
 use crate::params;
 
@@ -257,6 +260,8 @@ pub(super) struct Ended<'a> {
     pub(super) description: &'a str,
     pub(super) platform: &'a str,
     pub(super) source_updated_at: Option<Millis>,
+    /// Up to which change of the advisories was looked, where that is known.
+    pub(super) advisories_seen: Option<Sequence>,
     pub(super) findings: &'a [Finding],
 }
 
@@ -342,8 +347,8 @@ pub(super) async fn replace(
     let fixable = count(counting.into_iter().filter(|finding| finding.is_fixable()));
     tx.execute(
         "UPDATE image_scans SET status = $3, description = $4, completed_at = $5, \
-         source_updated_at = $6, counts = $7, platform = $8, fixable = $9 \
-         WHERE image_id = $1 AND scan_type = $2",
+         source_updated_at = $6, counts = $7, platform = $8, fixable = $9, \
+         advisories_seen = $10 WHERE image_id = $1 AND scan_type = $2",
         params![
             image_id,
             scan_type.as_str(),
@@ -354,6 +359,7 @@ pub(super) async fn replace(
             serde_json::to_string(&counts).map_err(Error::internal)?,
             ended.platform,
             serde_json::to_string(&fixable).map_err(Error::internal)?,
+            ended.advisories_seen.unwrap_or_default(),
         ],
     )
     .await?;
@@ -416,28 +422,49 @@ pub(super) async fn put(
     scan_type: ScanType,
     (position, stored): (i64, &StoredFinding),
 ) -> Result<()> {
-    tx.execute(
-        "INSERT INTO image_findings (image_id, scan_type, position, name, severity, document, \
-         first_observed_at, updated_at, suppression) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
-         ON CONFLICT (image_id, scan_type, position) DO UPDATE SET name = excluded.name, \
+    PUT.run(tx, &[as_row(image_id, scan_type, (position, stored))?]).await?;
+    Ok(())
+}
+
+const INSERT: &str = "INSERT INTO image_findings (image_id, scan_type, position, name, severity, \
+                      document, first_observed_at, updated_at, suppression) VALUES ";
+
+/// Puts rows of [`as_row`] in the place of what stands there.
+pub(super) static PUT: LazyLock<Many> = LazyLock::new(|| {
+    Many::new(
+        INSERT,
+        &[""; 9],
+        " ON CONFLICT (image_id, scan_type, position) DO UPDATE SET name = excluded.name, \
          severity = excluded.severity, document = excluded.document, \
          first_observed_at = excluded.first_observed_at, updated_at = excluded.updated_at, \
          suppression = excluded.suppression",
-        params![
-            image_id,
-            scan_type.as_str(),
-            position,
-            &stored.finding.name,
-            stored.finding.severity.as_str(),
-            serde_json::to_string(&stored.finding).map_err(Error::internal)?,
-            stored.first_observed_at,
-            stored.updated_at,
-            stored.suppression.as_ref().map(Suppression::to_stored).transpose()?,
-        ],
     )
-    .await?;
-    Ok(())
+});
+
+/// Puts rows of [`as_row`] where nothing stands.
+pub(super) static ADD: LazyLock<Many> = LazyLock::new(|| {
+    let after = " ON CONFLICT (image_id, scan_type, position) DO NOTHING";
+    Many::new(INSERT, &[""; 9], after)
+});
+
+/// A finding as it is stored.
+pub(super) fn as_row(
+    image_id: i64,
+    scan_type: ScanType,
+    (position, stored): (i64, &StoredFinding),
+) -> Result<Vec<Value>> {
+    Ok(params![
+        image_id,
+        scan_type.as_str(),
+        position,
+        &stored.finding.name,
+        stored.finding.severity.as_str(),
+        serde_json::to_string(&stored.finding).map_err(Error::internal)?,
+        stored.first_observed_at,
+        stored.updated_at,
+        stored.suppression.as_ref().map(Suppression::to_stored).transpose()?,
+    ]
+    .to_vec())
 }
 
 /// Notes which findings an image no longer has, and that it has others again.

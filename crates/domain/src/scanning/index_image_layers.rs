@@ -14,6 +14,7 @@ use crate::encryption::{self, EncryptionDomain};
 use crate::error::{Error, ErrorKind, Result, chain};
 use crate::execute::{Call, Demand, Entry, Operation, Service, Tx, registry_action};
 use crate::jobs::Lease;
+use crate::metadata::{Row, Value};
 use crate::names::{AccountId, Digest};
 use crate::params;
 use crate::repositories::RepositoryAddress;
@@ -158,15 +159,15 @@ async fn layers(tx: &mut Tx, image_id: i64) -> Result<Vec<Layer>> {
             params![image_id, LAYERS_MAX + 1],
         )
         .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Layer {
-                blob_id: row.get(0)?,
-                digest: Digest::parse(&row.get::<String>(1)?).map_err(Error::internal)?,
-                media_type: row.get(2)?,
-            })
-        })
-        .collect()
+    rows.iter().map(layer).collect()
+}
+
+fn layer(row: &Row) -> Result<Layer> {
+    Ok(Layer {
+        blob_id: row.get(0)?,
+        digest: Digest::parse(&row.get::<String>(1)?).map_err(Error::internal)?,
+        media_type: row.get(2)?,
+    })
 }
 
 /// Layers of images are archives of files, whatever else may be in a manifest (OCI image
@@ -190,7 +191,14 @@ async fn find(
             params![blob_id, INDEXER_VERSION],
         )
         .await?;
-    let Some(row) = row else { return Ok(None) };
+    row.map_or(Ok(None), |row| read(&row, domain, digest))
+}
+
+fn read(
+    row: &Row,
+    domain: &EncryptionDomain,
+    digest: &Digest,
+) -> Result<Option<Result<LayerIndex, Indexed>>> {
     let Some(content) = row.get::<Option<Vec<u8>>>(2)? else {
         let failure: String = row.get(3)?;
         let reason = format!("The layer {digest} could not be read: {failure}.");
@@ -244,6 +252,9 @@ pub(super) async fn stored(
 #[derive(Default)]
 pub(super) struct Shelf {
     indexes: HashMap<i64, Arc<LayerIndex>>,
+    /// The layers of images that are asked for next, and what is stored of those that are not there.
+    expected: HashMap<i64, Vec<Layer>>,
+    stored: HashMap<i64, Row>,
     /// What was asked for since [`Shelf::tidy`] and how often.
     asked: HashMap<i64, usize>,
 }
@@ -257,9 +268,61 @@ pub(super) struct Layers {
 impl Shelf {
     /// Indexes that are kept; one of a base image takes some hundred KiB.
     const INDEXES_MAX: usize = 128;
+    /// Layers that are read together.
+    const EXPECTED_MAX: usize = 10_000;
+
+    /// Reads together what is needed of the images of a range that were scanned in the enhanced way,
+    /// and forgets what it read so before.
+    pub(super) async fn expect(&mut self, tx: &mut Tx, (first, last): (i64, i64)) -> Result<()> {
+        /// Indexes of one statement; 0 is the row of none.
+        const TOGETHER: usize = 16;
+        self.expected.clear();
+        self.stored.clear();
+        let rows = tx
+            .all(
+                "SELECT blob_id, digest, media_type, image_blobs.image_id FROM image_scans \
+                 JOIN image_blobs ON image_blobs.image_id = image_scans.image_id \
+                 WHERE image_scans.image_id >= $1 AND image_scans.image_id <= $2 \
+                 AND image_scans.scan_type = 'ENHANCED' AND position >= 0 \
+                 ORDER BY image_blobs.image_id, position LIMIT $3",
+                params![first, last, Self::EXPECTED_MAX + 1],
+            )
+            .await?;
+        if rows.len() > Self::EXPECTED_MAX {
+            // Images of so many layers are read one by one.
+            return Ok(());
+        }
+        let mut missing = BTreeSet::new();
+        for row in &rows {
+            let layer = layer(row)?;
+            let id = layer.blob_id.filter(|_| is_archive(&layer.media_type));
+            missing.extend(id.filter(|id| !self.indexes.contains_key(id)));
+            self.expected.entry(row.get(3)?).or_default().push(layer);
+        }
+        let missing: Vec<i64> = missing.into_iter().collect();
+        for some in missing.chunks(TOGETHER) {
+            let mut together = [0; TOGETHER];
+            for (place, id) in together.iter_mut().zip(some) {
+                *place = *id;
+            }
+            let versions = [Value::from(INDEXER_VERSION)];
+            let params: Vec<Value> = versions.into_iter().chain(together.map(Value::Int)).collect();
+            let rows = tx
+                .all(
+                    "SELECT container_version, digest, content, failure, blob_id \
+                     FROM layer_indexes WHERE indexer_version = $1 AND blob_id IN ($2, $3, $4, $5, \
+                     $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+                    &params,
+                )
+                .await?;
+            for row in rows {
+                self.stored.insert(row.get(4)?, row);
+            }
+        }
+        Ok(())
+    }
 
     /// The layers of an image, if all of them were read before.
-    #[expect(clippy::map_entry, reason = "what is put there is read with an await between")]
     pub(super) async fn layers(
         &mut self,
         tx: &mut Tx,
@@ -267,7 +330,10 @@ impl Shelf {
         account: &AccountId,
         image_id: i64,
     ) -> Result<Option<Layers>> {
-        let layers = layers(tx, image_id).await?;
+        let layers = match self.expected.remove(&image_id) {
+            Some(layers) => layers,
+            None => layers(tx, image_id).await?,
+        };
         if layers.len() > LAYERS_MAX || !layers.iter().any(|layer| is_archive(&layer.media_type)) {
             return Ok(None);
         }
@@ -280,7 +346,11 @@ impl Shelf {
                 Some(blob_id) => {
                     *self.asked.entry(blob_id).or_default() += 1;
                     if !self.indexes.contains_key(&blob_id) {
-                        match find(tx, &domain, blob_id, &layer.digest).await? {
+                        let found = match self.stored.remove(&blob_id) {
+                            Some(row) => read(&row, &domain, &layer.digest)?,
+                            None => find(tx, &domain, blob_id, &layer.digest).await?,
+                        };
+                        match found {
                             Some(Ok(index)) => self.indexes.insert(blob_id, Arc::new(index)),
                             Some(Err(_)) | None => return Ok(None),
                         };

@@ -235,7 +235,23 @@ impl Matches {
     /// The flaws of which one says something else than the other.
     pub(super) fn differing(&self, other: &Self) -> BTreeSet<String> {
         let names = self.0.keys().chain(other.0.keys());
-        names.filter(|name| self.0.get(*name) != other.0.get(*name)).cloned().collect()
+        names.filter(|name| self.differs(other, name)).cloned().collect()
+    }
+
+    /// Whether one says something else of a flaw than the other.
+    pub(super) fn differs(&self, other: &Self, name: &str) -> bool {
+        self.0.get(name) != other.0.get(name)
+    }
+
+    /// With what another one says of these.
+    pub(super) fn settled(mut self, other: &Self, names: &BTreeSet<String>) -> Self {
+        for name in names {
+            match other.0.get(name) {
+                Some(digest) => self.0.insert(name.clone(), digest.clone()),
+                None => self.0.remove(name),
+            };
+        }
+        self
     }
 
     /// With nothing certain of these.

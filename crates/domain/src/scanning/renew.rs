@@ -13,17 +13,18 @@ use super::findings::{self, FINDINGS_MAX, Finding};
 use super::index_image_layers::{IndexImageLayers, Layers, Shelf};
 use super::matching::{self, Affected};
 use super::rematch::{self, Group};
-use super::renewal::{Renewal, named};
-use super::scan_image::{self, ScanImage};
+use super::renewal::{Renewal, Writes, named};
+use super::scan_image::ScanImage;
 use super::state::{ScanStatus, SeverityCounts};
 use super::suppression::Suppressions;
 use super::vex::{self, Vex};
 use super::{ScanType, vex_documents};
+use crate::advisories::Sequence;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Operation as _, Tx};
 use crate::images::ImageStatus;
 use crate::jobs::{self, Run};
-use crate::names::Digest;
+use crate::names::{Digest, RepositoryName};
 use crate::repositories::{self, Repository};
 use crate::{advisories, authorize, params, services};
 
@@ -31,11 +32,12 @@ use crate::{advisories, authorize, params, services};
 const SCANNED: i64 = 1_000;
 /// Images of one transaction: pushes wait for it no longer than for some of their own.
 const IMAGES: usize = 100;
+/// What is needed of images is read for all of a range where at least one of so many is wanted.
+const DENSE: usize = 2;
 
 /// Renews the findings of all images that have packages of a group, in the order of their rows.
 pub(super) async fn images(run: &Run<'_>, group: &Arc<Group>) -> Result<()> {
-    let mut shelf = Shelf::default();
-    let mut allowed = HashMap::new();
+    let mut pass = Pass::default();
     let mut evaluated: Option<Batch> = None;
     let mut after = 0;
     loop {
@@ -77,7 +79,7 @@ pub(super) async fn images(run: &Run<'_>, group: &Arc<Group>) -> Result<()> {
         let found: Vec<(i64, Vec<i64>)> = found.into_iter().collect();
         for some in found.chunks(IMAGES) {
             // The next ones are looked at while these are written.
-            let read = Batch::evaluated(run, group, some, (&mut shelf, &mut allowed));
+            let read = Batch::evaluated(run, group, some, &mut pass);
             evaluated = Some(match evaluated.take() {
                 None => read.await?,
                 Some(before) => {
@@ -97,6 +99,8 @@ struct Batch {
     /// Images that have to be scanned as a whole.
     scans: Vec<(i64, Repository)>,
     repositories: BTreeMap<i64, Repository>,
+    /// The newest change of the advisories that is told of.
+    newest: Sequence,
 }
 
 struct Image {
@@ -110,17 +114,24 @@ struct Image {
     findings: Vec<Finding>,
 }
 
-type Allowed = HashMap<i64, bool>;
+/// What is known of more than one of the images.
+#[derive(Default)]
+struct Pass {
+    shelf: Shelf,
+    /// Repositories as they were first seen, and whether the layers of their images may be read.
+    repositories: HashMap<i64, Repository>,
+    allowed: HashMap<i64, bool>,
+}
 
 impl Batch {
     async fn evaluated(
         run: &Run<'_>,
         group: &Arc<Group>,
         found: &[(i64, Vec<i64>)],
-        (shelf, allowed): (&mut Shelf, &mut Allowed),
+        pass: &mut Pass,
     ) -> Result<Self> {
-        let mut batch = Self::read(run, group, found, (shelf, allowed)).await?;
-        shelf.tidy();
+        let mut batch = Self::read(run, group, found, pass).await?;
+        pass.shelf.tidy();
         let group = Arc::clone(group);
         let evaluate = move || {
             batch.evaluate(&group);
@@ -134,10 +145,14 @@ impl Batch {
         run: &Run<'_>,
         group: &Group,
         found: &[(i64, Vec<i64>)],
-        (shelf, allowed): (&mut Shelf, &mut Allowed),
+        Pass { shelf, repositories: known, allowed }: &mut Pass,
     ) -> Result<Self> {
-        let mut batch =
-            Self { images: Vec::new(), scans: Vec::new(), repositories: BTreeMap::new() };
+        let mut batch = Self {
+            images: Vec::new(),
+            scans: Vec::new(),
+            repositories: BTreeMap::new(),
+            newest: group.newest,
+        };
         let (Some((first, _)), Some((last, _))) = (found.first(), found.last()) else {
             return Ok(batch);
         };
@@ -166,14 +181,22 @@ impl Batch {
             let has_failed = row.get::<String>(3)? == ScanStatus::Failed.as_str();
             places.insert(row.get(0)?, (row.get(1)?, digest, has_failed));
         }
+        if found.len() * DENSE >= rows.len() {
+            shelf.expect(&mut tx, (*first, *last)).await?;
+        }
         let with_vex = vex::beside(&mut tx, (*first, *last)).await?;
         let mut has_documents = HashMap::new();
         let mut spoken_of = Vec::new();
         for (id, versions) in found {
             let Some((repository_id, digest, has_failed)) = places.remove(id) else { continue };
             if !batch.repositories.contains_key(&repository_id) {
-                let repository = repositories::by_id(&mut tx, repository_id).await?;
-                let Some(repository) = repository else { continue };
+                let repository = match known.get(&repository_id) {
+                    Some(known) => known.clone(),
+                    None => match repositories::by_id(&mut tx, repository_id).await? {
+                        Some(found) => known.entry(repository_id).or_insert(found).clone(),
+                        None => continue,
+                    },
+                };
                 batch.repositories.insert(repository_id, repository);
             }
             let Some(repository) = batch.repositories.get(&repository_id) else { continue };
@@ -269,14 +292,35 @@ impl Batch {
             let mut known = named(&mut tx, range, &names).await?;
             let has_closed = findings::has_closed(&mut tx, range).await?;
             let mut suppressions: HashMap<i64, Suppressions> = HashMap::new();
+            let mut has_documents: HashMap<i64, bool> = HashMap::new();
+            let is_dense = self.images.len() * DENSE >= scans.active.len();
+            let mut details = match is_dense {
+                true => ScannedImage::load_between(&mut tx, range).await?,
+                false => HashMap::new(),
+            };
+            let mut writes = Writes::default();
             for image in std::mem::take(&mut self.images) {
                 let Some(scan) = scans.active.get(&image.id) else { continue };
-                let Some(repository) = self.repositories.get(&image.repository_id) else {
+                let Some(repository) = self.repositories.get_mut(&image.repository_id) else {
                     continue;
                 };
+                if scan.advisories_seen >= self.newest {
+                    // Scanned meanwhile, with all of this or more.
+                    continue;
+                }
+                repository.address.name.clone_from(&scan.repository_name);
+                let registry_id = repository.registry_id;
                 let is_current = match &image.vex {
                     Some(vex) => vex.is_current(&mut tx, repository, image.id).await?,
-                    None => !with_vex.contains(&image.id),
+                    None if with_vex.contains(&image.id) => false,
+                    None => match has_documents.get(&registry_id) {
+                        Some(has_documents) => !has_documents,
+                        None => {
+                            let names = vex_documents::names(&mut tx, registry_id).await?;
+                            has_documents.insert(registry_id, !names.is_empty());
+                            names.is_empty()
+                        }
+                    },
                 };
                 let is_placed = scans.places.get(&image.id).is_none_or(|(count, first)| {
                     *count < FINDINGS_MAX as u64 && findings::is_placed(*first)
@@ -285,7 +329,6 @@ impl Batch {
                     self.scans.push((image.id, repository.clone()));
                     continue;
                 }
-                let registry_id = repository.registry_id;
                 let rules = match suppressions.get(&registry_id) {
                     Some(rules) => rules.clone(),
                     None => {
@@ -294,7 +337,10 @@ impl Batch {
                         rules
                     }
                 };
-                let scanned = ScannedImage::load(&mut tx, &repository.address, image.id).await?;
+                let scanned = match details.remove(&image.id) {
+                    Some(details) => Some(details.of(&repository.address)),
+                    None => ScannedImage::load(&mut tx, &repository.address, image.id).await?,
+                };
                 let Some(scanned) = scanned else { continue };
                 let judge = rules.of(scanned, image.vex.unwrap_or_default());
                 let mut renewal = Renewal {
@@ -307,22 +353,11 @@ impl Batch {
                     counts: scan.counts.clone(),
                     fixable: scan.fixable.clone(),
                 };
-                let changes = renewal.store(&mut tx, &mut known, now).await?;
-                tx.execute(
-                    "UPDATE image_scans SET completed_at = $2, source_updated_at = $3, \
-                     counts = $4, fixable = $5 WHERE image_id = $1 AND scan_type = 'ENHANCED'",
-                    params![
-                        image.id,
-                        now,
-                        updated_at,
-                        serde_json::to_string(&renewal.counts).map_err(Error::internal)?,
-                        serde_json::to_string(&renewal.fixable).map_err(Error::internal)?,
-                    ],
-                )
-                .await?;
+                let changes = renewal.store(&mut tx, &mut known, &mut writes, now).await?;
                 let told = (judge.image(), changes.as_slice());
-                scan_image::publish_changes(&mut tx, run.app, registry_id, told).await?;
+                writes.end(&renewal, told, registry_id, (now, updated_at))?;
             }
+            writes.write(&mut tx, run.app).await?;
         }
         for (id, repository) in &self.scans {
             let job = ScanImage::new(repository.address.account, *id, ScanType::Enhanced);
@@ -362,6 +397,9 @@ struct Scans {
 
 struct ActiveScan {
     platform: String,
+    /// What its repository is called now.
+    repository_name: RepositoryName,
+    advisories_seen: Sequence,
     counts: SeverityCounts,
     fixable: SeverityCounts,
 }
@@ -370,10 +408,14 @@ impl Scans {
     async fn read(tx: &mut Tx, (first, last): (i64, i64)) -> Result<Self> {
         let rows = tx
             .all(
-                "SELECT image_id, platform, counts, fixable FROM image_scans \
-                 WHERE image_id >= $1 AND image_id <= $2 AND scan_type = 'ENHANCED' \
-                 AND status = 'ACTIVE'",
-                params![first, last],
+                "SELECT image_scans.image_id, image_scans.platform, counts, fixable, \
+                 advisories_seen, repositories.name FROM image_scans \
+                 JOIN images ON images.id = image_scans.image_id \
+                 JOIN repositories ON repositories.id = images.repository_id \
+                 WHERE image_scans.image_id >= $1 AND image_scans.image_id <= $2 \
+                 AND scan_type = 'ENHANCED' AND image_scans.status = 'ACTIVE' \
+                 AND images.status = $3",
+                params![first, last, ImageStatus::Active.as_str()],
             )
             .await?;
         let mut active = HashMap::new();
@@ -381,7 +423,13 @@ impl Scans {
             let counts = |text: String| serde_json::from_str(&text).map_err(Error::internal);
             let (platform, counts, fixable) =
                 (row.get(1)?, counts(row.get(2)?)?, counts(row.get(3)?)?);
-            active.insert(row.get(0)?, ActiveScan { platform, counts, fixable });
+            let advisories_seen = row.get(4)?;
+            let repository_name =
+                RepositoryName::parse(&row.get::<String>(5)?).map_err(Error::internal)?;
+            active.insert(
+                row.get(0)?,
+                ActiveScan { platform, repository_name, advisories_seen, counts, fixable },
+            );
         }
         let rows = tx
             .all(

@@ -1,16 +1,23 @@
 //! Findings of a few flaws in the place of what images have of them, and nothing else of the images.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use super::ScanType;
+use super::describe_image_scan_findings::ScannedImage;
 use super::findings::{
-    Change, Changed, Finding, FindingStatus, StoredFinding, close, from_row, place_of, put, remove,
+    ADD, Change, Changed, Finding, FindingStatus, PUT, StoredFinding, as_row, close, from_row,
+    place_of, put, remove,
 };
+use super::scan_image::told;
 use super::state::SeverityCounts;
 use super::suppression::Judge;
+use crate::app::App;
 use crate::clock::Millis;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::events::{self, Event};
 use crate::execute::Tx;
+use crate::many::Many;
 use crate::metadata::Value;
 use crate::params;
 
@@ -39,6 +46,69 @@ pub(super) async fn named(
     rows.iter().map(|row| Ok(((row.get(6)?, row.get(7)?), (row.get(5)?, from_row(row)?)))).collect()
 }
 
+static END: LazyLock<Many> = LazyLock::new(|| {
+    Many::new(
+        "WITH renewed (image_id, completed_at, source_updated_at, counts, fixable) AS (VALUES ",
+        &["BIGINT", "BIGINT", "BIGINT", "TEXT", "TEXT"],
+        ") UPDATE image_scans SET completed_at = renewed.completed_at, \
+         source_updated_at = renewed.source_updated_at, counts = renewed.counts, \
+         fixable = renewed.fixable FROM renewed \
+         WHERE image_scans.image_id = renewed.image_id AND image_scans.scan_type = 'ENHANCED'",
+    )
+});
+
+/// What is to be written of some images, together.
+#[derive(Default)]
+pub(super) struct Writes {
+    /// Findings that their images do not have yet.
+    added: Vec<(i64, StoredFinding)>,
+    /// Rows of findings that stay where they are.
+    put: Vec<Vec<Value>>,
+    scans: Vec<Vec<Value>>,
+    events: Vec<(i64, Event)>,
+}
+
+impl Writes {
+    /// What became of the scan of an image, and what is told of it.
+    pub(super) fn end(
+        &mut self,
+        renewal: &Renewal<'_>,
+        (image, changes): (&ScannedImage, &[Change]),
+        registry_id: i64,
+        (now, source_updated_at): (Millis, Option<Millis>),
+    ) -> Result<()> {
+        let json = |counts| serde_json::to_string(counts).map_err(Error::internal);
+        let (counts, fixable) = (json(&renewal.counts)?, json(&renewal.fixable)?);
+        let row = params![renewal.image_id, now, source_updated_at, counts, fixable];
+        self.scans.push(row.to_vec());
+        self.events.extend(told(image, changes).map(|event| (registry_id, event)));
+        Ok(())
+    }
+
+    /// Writes everything.
+    pub(super) async fn write(self, tx: &mut Tx, app: &App) -> Result<()> {
+        let row = |(image_id, stored): &(i64, StoredFinding)| {
+            as_row(*image_id, ScanType::Enhanced, (place_of(&stored.finding), stored))
+        };
+        let rows = self.added.iter().map(row).collect::<Result<Vec<_>>>()?;
+        let mut added = self.added.iter();
+        for (some, changed) in ADD.run(tx, &rows).await? {
+            let some = added.by_ref().take(some.len());
+            // Hardly ever two have the same place by chance.
+            if changed < some.len() as u64 {
+                for (image_id, stored) in some.collect::<Vec<_>>() {
+                    place(tx, *image_id, stored).await?;
+                }
+            } else {
+                some.for_each(drop);
+            }
+        }
+        PUT.run(tx, &self.put).await?;
+        END.run(tx, &self.scans).await?;
+        events::publish_together(tx, app, &self.events).await
+    }
+}
+
 /// What findings of some names have become in an image under enhanced scanning.
 pub(super) struct Renewal<'a> {
     pub(super) image_id: i64,
@@ -56,11 +126,12 @@ pub(super) struct Renewal<'a> {
 
 impl Renewal<'_> {
     /// Puts them in the place of what `known` has of them; what changed. Nothing else of the image is
-    /// touched.
+    /// touched. What is new is left to `writes`.
     pub(super) async fn store(
         &mut self,
         tx: &mut Tx,
         known: &mut Known,
+        writes: &mut Writes,
         now: Millis,
     ) -> Result<Vec<Change>> {
         let image_id = self.image_id;
@@ -91,16 +162,9 @@ impl Renewal<'_> {
             }
             let same =
                 old.as_ref().is_some_and(|it| it.finding.severity == stored.finding.severity);
-            let position = match place.filter(|_| same) {
-                Some(place) => place,
-                None => {
-                    if let Some(place) = place {
-                        remove(tx, image_id, ScanType::Enhanced, place).await?;
-                    }
-                    free_place(tx, image_id, &stored.finding).await?
-                }
-            };
-            put(tx, image_id, ScanType::Enhanced, (position, &stored)).await?;
+            if let Some(place) = place.filter(|_| !same) {
+                remove(tx, image_id, ScanType::Enhanced, place).await?;
+            }
             if !is_suppressed {
                 let severity = stored.finding.severity;
                 *self.counts.entry(severity).or_default() += 1;
@@ -108,7 +172,13 @@ impl Renewal<'_> {
                     *self.fixable.entry(severity).or_default() += 1;
                 }
             }
-            changes.push(Change { changed, finding: stored.finding, is_suppressed });
+            changes.push(Change { changed, finding: stored.finding.clone(), is_suppressed });
+            match place.filter(|_| same) {
+                Some(place) => {
+                    writes.put.push(as_row(image_id, ScanType::Enhanced, (place, &stored))?);
+                }
+                None => writes.added.push((image_id, stored)),
+            }
         }
         let mut closed = Vec::new();
         for name in self.names {
@@ -144,19 +214,22 @@ impl Renewal<'_> {
     }
 }
 
-/// The place of a finding that its image does not have yet.
-async fn free_place(tx: &mut Tx, image_id: i64, finding: &Finding) -> Result<i64> {
-    let mut place = place_of(finding);
+/// Gives a finding the first free place from its own on, unless it has one.
+async fn place(tx: &mut Tx, image_id: i64, stored: &StoredFinding) -> Result<()> {
+    let mut place = place_of(&stored.finding);
     loop {
         let taken = tx
             .optional(
-                "SELECT 1 FROM image_findings \
+                "SELECT name FROM image_findings \
                  WHERE image_id = $1 AND scan_type = 'ENHANCED' AND position = $2",
                 params![image_id, place],
             )
             .await?;
-        if taken.is_none() {
-            return Ok(place);
+        let Some(taken) = taken else {
+            return put(tx, image_id, ScanType::Enhanced, (place, stored)).await;
+        };
+        if taken.get::<String>(0)? == stored.finding.name {
+            return Ok(());
         }
         place += 1;
     }

@@ -342,14 +342,15 @@ impl ScanImage {
         };
         let app = run.app;
         let now = app.clock.now();
-        put_packages(&mut tx, app, self.image_id, &outcome.packages).await?;
-        if self.scan_type == ScanType::Enhanced
-            && let Some(seen) = outcome.newest
-            && rematch::is_behind(&mut tx, self.image_id, seen).await?
+        // Nothing of it is kept then: what is noted of a package that no image had before must be
+        // what the advisories say of it up to where images have followed them.
+        if let Some(seen) = outcome.newest
+            && rematch::is_behind(&mut tx, outcome.packages.keys(), seen).await?
         {
             run.commit(tx).await?;
             return Ok(false);
         }
+        put_packages(&mut tx, app, self.image_id, &outcome.packages).await?;
         if !vex.is_current(&mut tx, &image.repository, self.image_id).await? {
             run.commit(tx).await?;
             return Ok(false);
@@ -362,6 +363,7 @@ impl ScanImage {
             description: &outcome.description,
             platform: &outcome.platform,
             source_updated_at: source_updated_at(&mut tx, &outcome).await?,
+            advisories_seen: outcome.newest,
             findings: &outcome.findings,
         };
         if !outcome.architecture.is_empty() {
@@ -478,9 +480,16 @@ pub(super) async fn publish_changes(
     registry_id: i64,
     (image, changes): (&ScannedImage, &[Change]),
 ) -> Result<()> {
-    for change in changes {
+    let events: Vec<(i64, Event)> =
+        told(image, changes).map(|event| (registry_id, event)).collect();
+    events::publish_together(tx, app, &events).await
+}
+
+/// What is told of changes.
+pub(super) fn told(image: &ScannedImage, changes: &[Change]) -> impl Iterator<Item = Event> {
+    changes.iter().map(|change| {
         let finding = &change.finding;
-        let event = Event::FindingChanged {
+        Event::FindingChanged {
             finding_arn: super::finding_arn(&image.repository, &image.digest, finding),
             status: change.status().as_str(),
             title: super::title(finding),
@@ -488,10 +497,8 @@ pub(super) async fn publish_changes(
             repository_name: image.repository.name.to_string(),
             image_digest: image.digest.to_string(),
             image_tags: image.tags.iter().map(ToString::to_string).collect(),
-        };
-        events::publish_now(tx, app, registry_id, &event).await?;
-    }
-    Ok(())
+        }
+    })
 }
 
 /// What packages an image was last said to have.

@@ -193,7 +193,13 @@ pub(crate) async fn resume(
 ) -> Result<()> {
     for scan_type in [ScanType::Basic, ScanType::Enhanced] {
         let Some(scan) = find(tx, image_id, scan_type).await? else { continue };
-        if scan.status.is_waiting() || scan.status == ScanStatus::Active {
+        // One that failed for want of advisories has missed those that came since.
+        let follows = match scan.status {
+            ScanStatus::Active => true,
+            ScanStatus::Failed => scan_type == ScanType::Enhanced,
+            _ => false,
+        };
+        if scan.status.is_waiting() || follows {
             let job = ScanImage::new(repository.address.account, image_id, scan_type);
             jobs::enqueue(tx, call.app, &job, call.app.clock.now()).await?;
         }

@@ -29,7 +29,7 @@ struct Ask<'a> {
     ecosystem: &'a str,
     names: &'a [&'a str],
     after: Sequence,
-    limit: u32,
+    limit: usize,
 }
 
 struct Answer {

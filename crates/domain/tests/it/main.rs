@@ -14,6 +14,7 @@ mod content;
 mod crash;
 mod demands;
 mod faults;
+mod forgotten_history;
 mod fsck;
 mod gallery;
 mod histories;

@@ -41,6 +41,8 @@ const FAST: Settings = Settings {
     pull_through_whole_images: true,
     scan_interval_seconds: 24 * 3600,
     scan_concurrency: 2,
+    event_retention_seconds: None,
+    tag_history_retention_seconds: None,
     scan_scratch: std::path::PathBuf::new(),
     public_limits: PublicLimits::ECR,
     console_idle_seconds: 1800,

@@ -52,7 +52,7 @@ const DECISIONS: &[(&str, &str)] = &[
     ),
     (
         "Scanning",
-        "The scanner is ours, and knows what advisories the operator loaded: where there are none for the system of an image, its scan is `FAILED` and says so, rather than `COMPLETE` without findings. `DescribeImages` tells of enhanced scans only, as ECR does since its basic scanner is its own. `StartImageScan` is allowed once in `scan_interval`, a day as in ECR; the limit of 100,000 scans a day for a registry is not kept. An index is refused with `UnsupportedImageTypeException`. When enhanced scanning is turned on, all images that the rules are for are scanned, not only those of the last days, so no scan is `SCAN_ELIGIBILITY_EXPIRED`. Inspector's own API is not served. See `docs/scanning.md`.",
+        "The scanner is ours, and knows what advisories the operator loaded: where there are none for the system of an image, its scan is `FAILED` and says so, rather than `COMPLETE` without findings. `DescribeImages` tells of enhanced scans only, as ECR does since its basic scanner is its own. `StartImageScan` is allowed once in `scan_interval`, a day as in ECR; the limit of 100,000 scans a day for a registry is not kept. An index is refused with `UnsupportedImageTypeException`. When enhanced scanning is turned on, all images that the rules are for are scanned, not only those of the last days, so no scan is `SCAN_ELIGIBILITY_EXPIRED`. Of Inspector's own API, what is about findings of images, rules that suppress them and coverage is served. See `docs/scanning.md`.",
     ),
     (
         "Replication",

@@ -150,6 +150,22 @@ pub(super) const SETTINGS: &[Setting] = &[
                all kinds. A scan takes up to a processor and 64 MiB of memory.",
     },
     Setting {
+        key: "event_retention",
+        kind: Kind::Text,
+        value_name: "TIME",
+        default: "30d",
+        help: "How long events are kept that the console and the API can search: hours or days, from \
+               `1d` to `3650d`, or `forever`.",
+    },
+    Setting {
+        key: "tag_history_retention",
+        kind: Kind::Text,
+        value_name: "TIME",
+        default: "400d",
+        help: "How long it is kept which images a tag named before and who moved it: hours or days, \
+               from `1d` to `3650d`, or `forever`. The last move of a tag that is there always stays.",
+    },
+    Setting {
         key: "repositories_per_registry",
         kind: Kind::Number,
         value_name: "NUMBER",
@@ -190,6 +206,10 @@ const REPLICATION_CONCURRENCY: u32 = 4;
 const REPLICATION_CONCURRENCY_MAX: u32 = 8;
 const SCRUB_INTERVAL_SECONDS: i64 = 7 * 24 * 3600;
 const SCAN_INTERVAL_SECONDS: i64 = 24 * 3600;
+const EVENT_RETENTION_SECONDS: i64 = 30 * DAY_SECONDS;
+const TAG_HISTORY_RETENTION_SECONDS: i64 = 400 * DAY_SECONDS;
+const DAY_SECONDS: i64 = 24 * 3600;
+const RETENTION_DAYS_MAX: i64 = 3_650;
 const SCAN_CONCURRENCY: u32 = 2;
 /// As many jobs as a process runs.
 const SCAN_CONCURRENCY_MAX: u32 = 8;
@@ -229,6 +249,10 @@ pub(crate) struct Registry {
     pub(crate) scan_interval_seconds: i64,
     /// How many images are scanned at a time.
     pub(crate) scan_concurrency: u32,
+    /// How long events are kept, in seconds; nothing: for ever.
+    pub(crate) event_retention_seconds: Option<i64>,
+    /// How long moves of tags are kept, in seconds; nothing: for ever.
+    pub(crate) tag_history_retention_seconds: Option<i64>,
     /// How much registries may hold.
     pub(crate) quotas: Quotas,
     /// How often accounts may call.
@@ -266,6 +290,12 @@ impl Registry {
             scan_concurrency: values
                 .number("scan_concurrency", 1, SCAN_CONCURRENCY_MAX)?
                 .unwrap_or(SCAN_CONCURRENCY),
+            event_retention_seconds: values
+                .one("event_retention", parse_retention)?
+                .unwrap_or(Some(EVENT_RETENTION_SECONDS)),
+            tag_history_retention_seconds: values
+                .one("tag_history_retention", parse_retention)?
+                .unwrap_or(Some(TAG_HISTORY_RETENTION_SECONDS)),
             quotas: Quotas {
                 // Beside what else public registries have.
                 repositories_per_public_registry: Quotas::ECR.repositories_per_public_registry,
@@ -298,6 +328,29 @@ fn parse_profile(text: &str) -> Result<Profile, String> {
         "specification" => Ok(Profile::Specification),
         "ecr" => Ok(Profile::Ecr),
         _ => Err(format!("{text:?} is neither `specification` nor `ecr`")),
+    }
+}
+
+/// How long something is kept, in seconds; nothing: for ever.
+fn parse_retention(text: &str) -> Result<Option<i64>, String> {
+    if text == "forever" {
+        return Ok(None);
+    }
+    let unit = match text.chars().last() {
+        Some('d') => DAY_SECONDS,
+        Some('h') => 3600,
+        _ => 0,
+    };
+    let digits = text.get(..text.len().saturating_sub(1)).unwrap_or_default();
+    let number =
+        digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse::<u32>().ok());
+    let seconds = number.flatten().map_or(0, |number| i64::from(number) * unit);
+    match (DAY_SECONDS..=RETENTION_DAYS_MAX * DAY_SECONDS).contains(&seconds) {
+        true => Ok(Some(seconds)),
+        false => Err(format!(
+            "{text:?} is neither `forever` nor a time from `1d` to `{RETENTION_DAYS_MAX}d`, such as \
+             `30d` or `36h`"
+        )),
     }
 }
 

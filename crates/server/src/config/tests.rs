@@ -116,6 +116,8 @@ fn a_whole_file_and_its_defaults() {
         replication_concurrency = 2
         scan_interval = "0s"
         scan_concurrency = 3
+        event_retention = "36h"
+        tag_history_retention = "forever"
         advisory_source = ["name=debian,kind=osv,location=/advisories,licence=CC0-1.0"]
         advisory_interval = "2h"
         scanner = ["name=trivy,url=https://trivy.example,registry=http://localhost:80,timeout=5m"]
@@ -183,6 +185,8 @@ fn a_whole_file_and_its_defaults() {
     assert_eq!(config.registry.replication_concurrency, 2);
     assert_eq!(config.registry.scan_interval_seconds, 0);
     assert_eq!(config.registry.scan_concurrency, 3);
+    assert_eq!(config.registry.event_retention_seconds, Some(36 * 3600));
+    assert_eq!(config.registry.tag_history_retention_seconds, None);
     let sources: Vec<&str> = config.advisories.sources.iter().map(|source| &*source.name).collect();
     assert_eq!(sources, ["debian"]);
     assert_eq!(config.advisories.interval_seconds, 2 * 3600);
@@ -270,6 +274,8 @@ fn a_whole_file_and_its_defaults() {
     assert_eq!(config.registry.replication_concurrency, 4);
     assert_eq!(config.registry.scan_interval_seconds, 24 * 3600);
     assert_eq!(config.registry.scan_concurrency, 2);
+    assert_eq!(config.registry.event_retention_seconds, Some(30 * 24 * 3600));
+    assert_eq!(config.registry.tag_history_retention_seconds, Some(400 * 24 * 3600));
     assert_eq!(config.advisories.sources, []);
     assert_eq!(config.advisories.interval_seconds, 6 * 3600);
     assert_eq!(config.scanners, tonnage_domain::scanning::external::ScannerSettings::default());
@@ -297,6 +303,8 @@ fn a_wrong_file_is_refused_by_the_name_of_the_key() {
     check_file_refused("data_dri = \"/x\"", &["`data_dri`", "tonnage.toml", "data_dir"]);
     check_file_refused("[storage]\ndata_dir = \"/x\"", &["`storage`"]);
     check_file_refused("metadata_url = \"mysql://h/d\"", &["`metadata_url`", "postgres://"]);
+    check_file_refused("event_retention = \"23h\"", &["`event_retention`", "forever", "1d"]);
+    check_file_refused("tag_history_retention = \"3651d\"", &["`tag_history_retention`", "3650d"]);
     check_file_refused("data_dir = 7", &["`data_dir`", "a string"]);
     check_file_refused("data_dir = \"\"", &["`data_dir`", "empty"]);
     check_file_refused("listen = \"127.0.0.1:1\"", &["`listen`", "an array of strings"]);

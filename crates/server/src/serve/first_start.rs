@@ -81,6 +81,8 @@ pub(super) async fn open(directory: &DataDirectory, config: &Config) -> Result<O
             replication_concurrency: config.registry.replication_concurrency,
             scan_interval_seconds: config.registry.scan_interval_seconds,
             scan_concurrency: config.registry.scan_concurrency,
+            event_retention_seconds: config.registry.event_retention_seconds,
+            tag_history_retention_seconds: config.registry.tag_history_retention_seconds,
             console_idle_seconds: config.console.idle_seconds,
             federation: federation(&config.console)?,
             scan_scratch: layout.scratch(),

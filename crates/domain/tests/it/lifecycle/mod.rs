@@ -30,7 +30,7 @@ pub(crate) async fn drain(registry: &Registry) -> usize {
     drain_with(registry, &Worker::default()).await
 }
 
-pub(super) async fn drain_with(registry: &Registry, worker: &Worker) -> usize {
+pub(crate) async fn drain_with(registry: &Registry, worker: &Worker) -> usize {
     for ran in 0..1000 {
         if worker.run_one(&registry.app).await.unwrap().is_none() {
             return ran;

@@ -2,6 +2,7 @@
 
 mod external;
 mod finding;
+mod following;
 mod origins;
 mod public;
 mod sboms;
@@ -591,6 +592,13 @@ async fn images_that_were_there_before() {
 
 #[tokio::test]
 async fn advisories_that_come_later() {
+    // One of its packages is spoken of, though not this version; or one that it does not have.
+    for package in ["glibc", "zlib"] {
+        check_advisories_that_come_later(package).await;
+    }
+}
+
+async fn check_advisories_that_come_later(package: &str) {
     let registry = Registry::new().await;
     let app = registry.create("app").await;
     let base = debian(&[("libc6", "glibc", "2.36-9"), ("bash", "bash", "5.2-1")]);
@@ -604,11 +612,10 @@ async fn advisories_that_come_later() {
     assert_eq!(failed.scan.status, ScanStatus::Failed);
     assert!(failed.scan.description.contains("No advisories for Debian:12"));
 
-    // One of its packages is spoken of, though not this version.
-    registry.advise(&[debian_advisory("CVE-2026-0001", "glibc", Some("2.1-1"), "high")]).await;
+    registry.advise(&[debian_advisory("CVE-2026-0001", package, Some("0.1-1"), "high")]).await;
     follow(&registry).await;
     let scanned = registry.findings(&app, by_tag("basic")).await;
-    assert_eq!(scanned.scan.status, ScanStatus::Active);
+    assert_eq!(scanned.scan.status, ScanStatus::Active, "{package}");
     assert_eq!(found(&scanned), Vec::<String>::new());
 
     // A basic scan that failed may be asked for again at once, and one that did not may not.

@@ -28,16 +28,16 @@ use crate::content::{Blob, Pushed};
 use crate::lifecycle::drain;
 use crate::registry::{Registry, by_tag, check_kind, page};
 
-fn criteria(document: Value) -> Criteria {
+pub(super) fn criteria(document: Value) -> Criteria {
     let Value::Object(members) = document else { panic!("criteria are an object") };
     Criteria::parse(members).unwrap()
 }
 
-fn equals(name: &str, value: &str) -> Value {
+pub(super) fn equals(name: &str, value: &str) -> Value {
     json!({ name: [{ "comparison": "EQUALS", "value": value }] })
 }
 
-fn suppress(name: &str, document: Value, expires: Option<&str>) -> CreateFilter {
+pub(super) fn suppress(name: &str, document: Value, expires: Option<&str>) -> CreateFilter {
     let tag = |time: &str| ("tonnage:expires-at".to_owned(), time.to_owned());
     CreateFilter {
         name: name.to_owned(),
@@ -60,7 +60,11 @@ fn told(found: &[Found]) -> Vec<String> {
 }
 
 impl Registry {
-    async fn list(&self, document: Value, sort: Option<(SortField, bool)>) -> Vec<String> {
+    pub(super) async fn list(
+        &self,
+        document: Value,
+        sort: Option<(SortField, bool)>,
+    ) -> Vec<String> {
         let mut after = None;
         let mut lines = Vec::new();
         loop {
@@ -116,6 +120,10 @@ async fn rules_over_findings() {
     let sorted = registry.list(json!({}), by_flaw).await;
     let order = [all[2], all[1], all[4], all[0], all[3]];
     assert_eq!(sorted, order);
+    for nobodys in ["NETWORK_PROTOCOL", "COMPONENT_TYPE"] {
+        let field = SortField::parse(nobodys).unwrap();
+        assert_eq!(registry.list(json!({}), Some((field, true))).await, all, "{nobodys}");
+    }
     let severity = Some((SortField::Severity, false));
     assert_eq!(
         registry.list(equals("ecrImageTags", "two"), severity).await,
