@@ -86,8 +86,12 @@ fn sums(asked: &Asked<'_>, summary: &RegistrySummary, activity: Option<&Activity
                 dd.small { "with " (format::count(summary.tags, "tag", "tags")) }
             }
             div {
-                dt { "Stored" } dd { (format::size(summary.bytes)) }
-                dd.small { "layers, once in each repository" }
+                dt { "Stored" } dd { a href=(asked.path("usage")) { (format::size(summary.unique_bytes)) } }
+                dd.small { "equal layers once" }
+            }
+            div {
+                dt { "In repositories" } dd { (format::size(summary.logical_bytes)) }
+                dd.small { "layers, once in each" }
             }
             div {
                 dt { "Findings of scans" }

@@ -19,6 +19,7 @@ mod jobs;
 mod multipart;
 mod parts;
 mod public;
+mod recorded;
 mod registry;
 mod reply;
 mod repositories;

@@ -31,7 +31,9 @@ pub struct RegistrySummary {
     /// Their tags.
     pub tags: u64,
     /// The bytes of their layers, each layer counted once in each repository.
-    pub bytes: u64,
+    pub logical_bytes: u64,
+    /// The bytes of their layers, equal ones counted once: what is stored.
+    pub unique_bytes: u64,
     /// What scans found, by severity.
     pub findings: SeverityCounts,
     /// How many images were scanned.
@@ -79,11 +81,19 @@ impl Operation for SummarizeRegistry {
                  (SELECT COUNT(*) FROM images JOIN repositories \
                  ON repositories.id = images.repository_id WHERE repositories.registry_id = $1), \
                  (SELECT COUNT(*) FROM tags JOIN repositories \
-                 ON repositories.id = tags.repository_id WHERE repositories.registry_id = $1), \
-                 (SELECT COALESCE(CAST(SUM(blobs.size) AS BIGINT), 0) FROM repository_blobs \
+                 ON repositories.id = tags.repository_id WHERE repositories.registry_id = $1)",
+                params![registry_id],
+            )
+            .await?
+            .ok_or_else(|| Error::internal("sums without a row"))?;
+        let bytes = tx
+            .optional(
+                "SELECT COALESCE(CAST(SUM(blobs.size * held.times) AS BIGINT), 0), \
+                 COALESCE(CAST(SUM(blobs.size) AS BIGINT), 0) FROM \
+                 (SELECT repository_blobs.blob_id, COUNT(*) AS times FROM repository_blobs \
                  JOIN repositories ON repositories.id = repository_blobs.repository_id \
-                 JOIN blobs ON blobs.id = repository_blobs.blob_id \
-                 WHERE repositories.registry_id = $1)",
+                 WHERE repositories.registry_id = $1 GROUP BY repository_blobs.blob_id) AS held \
+                 JOIN blobs ON blobs.id = held.blob_id",
                 params![registry_id],
             )
             .await?
@@ -134,7 +144,8 @@ impl Operation for SummarizeRegistry {
             repositories: sums.get(0)?,
             images: sums.get(1)?,
             tags: sums.get(2)?,
-            bytes: sums.get(3)?,
+            logical_bytes: bytes.get(0)?,
+            unique_bytes: bytes.get(1)?,
             findings,
             scanned: scans.len() as u64,
             recent,
