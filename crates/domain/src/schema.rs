@@ -203,4 +203,9 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "scan_again",
         sql: include_str!("../migrations/0117_scan_again.sql"),
     },
+    Migration {
+        version: 121,
+        name: "image_lists",
+        sql: include_str!("../migrations/0121_image_lists.sql"),
+    },
 ];

@@ -93,7 +93,7 @@ pub(crate) fn list_page(asked: &Asked<'_>, jobs: &Part<Items<JobDetail>>) -> Pag
                     (parts::select("kind", "Kind", kind, &options))
                     button.plain type="submit" { "Show" }
                 }
-                @if jobs.items.is_empty() {
+                (parts::live("jobs", &html! { @if jobs.items.is_empty() {
                     (parts::empty("No job", &html! {
                         p { (told) }
                         p.quiet { "Jobs delete what nobody refers to any more, copy images, follow lifecycle policies, scan and sign." }
@@ -103,7 +103,7 @@ pub(crate) fn list_page(asked: &Asked<'_>, jobs: &Part<Items<JobDetail>>) -> Pag
                         @for job in &jobs.items { (row(asked, job)) }
                     }))
                     (parts::pages(asked, "jobs", &[("state", state), ("kind", kind)], jobs.next.as_deref()))
-                }
+                } }))
             }
         }
         (parts::same_with_aws(&[
@@ -196,7 +196,7 @@ pub(crate) fn page(asked: &Asked<'_>, job: &JobDetail) -> Page {
     let id = job.id.to_string();
     let content = html! {
         @if let Some(told) = told(&job.kind) { p { (told) } }
-        (parts::facts(&[
+        (parts::live("job", &parts::facts(&[
             ("State", state(job)),
             ("Of", html! { @if job.key.is_empty() { span.quiet { "–" } } @else { code { (job.key) } } }),
             ("Account", html! { @match &job.account { Some(account) => (account), None => span.quiet { "the whole deployment" } } }),
@@ -205,7 +205,7 @@ pub(crate) fn page(asked: &Asked<'_>, job: &JobDetail) -> Page {
             ("Next or last run", format::moment(job.run_at)),
             ("Made", format::moment(job.created_at)),
             ("Changed", format::moment(job.updated_at)),
-        ]))
+        ])))
         @if let Some(error) = &job.last_error {
             section aria-labelledby="failure" {
                 h2 #failure { "What failed last" }

@@ -2,10 +2,12 @@
 
 use http::StatusCode;
 use maud::{Markup, html};
+use tonnage_domain::clock::Millis;
 use tonnage_domain::error::{Error, ErrorKind, chain};
 
 use super::asked::Asked;
 use super::reply::Page;
+use crate::format;
 
 /// A form that is sent to `path`, with the token of the session.
 pub(crate) fn form(asked: &Asked<'_>, path: &str, content: &Markup) -> Markup {
@@ -185,6 +187,18 @@ pub(crate) fn pages(
 /// Nothing is there yet, and what makes something be there.
 pub(crate) fn empty(title: &str, content: &Markup) -> Markup {
     html! { div.empty { h2 { (title) } (content) } }
+}
+
+/// When sums were counted, where that was not just now.
+pub(crate) fn counted_at(at: Option<Millis>) -> Markup {
+    html! {
+        @if let Some(at) = at { p."quiet"."small" { "Counted " (format::moment(at)) " UTC; in a large registry that is done anew every two minutes at most." } }
+    }
+}
+
+/// A part of a page that is looked at again while somebody reads it, where scripts run.
+pub(crate) fn live(name: &str, content: &Markup) -> Markup {
+    html! { div.live id={ "live-" (name) } data-live="" { (content) } }
 }
 
 /// A text to copy, with one click where scripts run.

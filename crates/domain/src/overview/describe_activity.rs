@@ -1,6 +1,8 @@
 //! `DescribeActivity`: how often things are pulled and pushed, and how old they are. What is counted
 //! is counted up to a bound, so that a registry of a million images answers too.
 
+use std::time::Instant;
+
 use crate::clock::Millis;
 use crate::context::RequestContext;
 use crate::error::{Error, Result};
@@ -157,7 +159,18 @@ async fn of_registry(tx: &mut Tx, call: &Call<'_>) -> Result<Activity> {
     let Some(registry_id) = registries::find_addressed(tx, call).await? else {
         return Ok(Activity::default());
     };
-    let first = first_day(call.now());
+    let kept = &call.app.sums.activity;
+    if let Some(activity) = kept.get(registry_id, call.now()) {
+        return Ok(activity);
+    }
+    let started = Instant::now();
+    let activity = count_registry(tx, registry_id, call.now()).await?;
+    kept.put(registry_id, call.now(), started.elapsed(), activity.clone());
+    Ok(activity)
+}
+
+async fn count_registry(tx: &mut Tx, registry_id: i64, now: Millis) -> Result<Activity> {
+    let first = first_day(now);
     let days = tx
         .all(
             "SELECT day, CAST(SUM(pulls) AS BIGINT), CAST(SUM(pushes) AS BIGINT) \
@@ -181,7 +194,7 @@ async fn of_registry(tx: &mut Tx, call: &Call<'_>) -> Result<Activity> {
         Ok((name, row.get(1)?))
     });
     let mut ages = Vec::with_capacity(AGES.len());
-    for (since, until) in spans(call.now()) {
+    for (since, until) in spans(now) {
         let row = tx
             .optional(
                 "SELECT COUNT(*) FROM (SELECT 1 FROM repositories \

@@ -111,8 +111,10 @@ macro_rules! search {
              (SELECT 1 FROM image_children WHERE image_children.child_image_id = images.id))) \
              AND ($3 = 0 OR EXISTS (SELECT 1 FROM tags WHERE tags.image_id = images.id)) \
              AND ($4 = 0 OR NOT EXISTS (SELECT 1 FROM tags WHERE tags.image_id = images.id)) \
-             AND ($5 = 0 OR digest LIKE $6 ESCAPE '!' OR EXISTS (SELECT 1 FROM tags \
-             WHERE tags.image_id = images.id AND LOWER(tags.name) LIKE $6 ESCAPE '!')) \
+             AND ($5 = 0 OR id IN (SELECT found.id FROM images AS found \
+             WHERE found.repository_id = $1 AND found.digest LIKE $6 ESCAPE '!' \
+             UNION ALL SELECT tags.image_id FROM tags \
+             WHERE tags.repository_id = $1 AND LOWER(tags.name) LIKE $6 ESCAPE '!')) \
              AND ($9 = '' OR status = $9) ORDER BY ",
             $order,
             " LIMIT $7 OFFSET $8) ORDER BY ",

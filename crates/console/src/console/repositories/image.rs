@@ -426,7 +426,7 @@ pub(crate) async fn act(asked: &Asked<'_>) -> Result<Reply, Error> {
         "share" | "unshare" => return shares::act(asked, repository, id, own).await,
         "scan" => {
             let scan = asked.run(StartImageScan { repository, id }).await;
-            scan.map(|_| (own.clone(), "The scan begins. Open this page again in a moment."))
+            scan.map(|_| (own.clone(), "The scan begins; what it finds is below in a moment."))
         }
         what @ ("archive" | "restore") => {
             let (target, text) = match what {

@@ -69,7 +69,9 @@ pub(crate) fn page(
         @match found {
             Err(error) => (parts::denied("The list of images", error)),
             Ok(found) if found.items.is_empty() && is_all => {
-                div.part { (parts::empty("Nothing is pushed yet", &html! { (push_commands(asked, repository)) })) }
+                div.part { (parts::live("images", &html! {
+                    (parts::empty("Nothing is pushed yet", &html! { (push_commands(asked, repository)) }))
+                })) }
             }
             Ok(found) => {
                 div.part {
@@ -91,14 +93,16 @@ pub(crate) fn page(
                         ]))
                         button.plain type="submit" { "Show" }
                     }
-                    @if found.items.is_empty() {
-                        (parts::empty("No image fits", &html! { p { a href=(own) { "Show all images" } } }))
-                    } @else {
-                        (parts::table("Images", &["Tags", "Platforms", "#Size", "Pushed", "Last pulled", "Scan", "Digest"], &html! {
-                            @for image in &found.items { (row(asked, repository, image)) }
-                        }))
-                        (parts::pages(asked, &format!("repositories/{name}"), &said, found.next.as_deref()))
-                    }
+                    (parts::live("images", &html! {
+                        @if found.items.is_empty() {
+                            (parts::empty("No image fits", &html! { p { a href=(own) { "Show all images" } } }))
+                        } @else {
+                            (parts::table("Images", &["Tags", "Platforms", "#Size", "Pushed", "Last pulled", "Scan", "Digest"], &html! {
+                                @for image in &found.items { (row(asked, repository, image)) }
+                            }))
+                            (parts::pages(asked, &format!("repositories/{name}"), &said, found.next.as_deref()))
+                        }
+                    }))
                     details { summary { "Push commands" } (push_commands(asked, repository)) }
                 }
             }
