@@ -177,7 +177,7 @@ fn buttons(asked: &Asked<'_>, job: &JobDetail) -> Markup {
         @if can_be_retried(job.state) {
             (parts::button(asked, &path, if job.state == JobState::Waiting { "Run now" } else { "Try again" }, &[("do", "retry")])) " "
         }
-        @if can_be_cancelled(job.state) { (parts::button(asked, &path, "Cancel", &[("do", "cancel")])) }
+        @if can_be_cancelled(job.state) { (parts::end_button(asked, &path, "Cancel", &[("do", "cancel")])) }
     }
 }
 

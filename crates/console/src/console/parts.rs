@@ -21,11 +21,30 @@ pub(crate) fn form(asked: &Asked<'_>, path: &str, content: &Markup) -> Markup {
 
 /// A form of one button beside others.
 pub(crate) fn button(asked: &Asked<'_>, path: &str, text: &str, fields: &[(&str, &str)]) -> Markup {
+    form_of_button(asked, path, fields, &html! { button.plain type="submit" { (text) } })
+}
+
+/// As [`button`], of what takes something away.
+pub(crate) fn end_button(
+    asked: &Asked<'_>,
+    path: &str,
+    text: &str,
+    fields: &[(&str, &str)],
+) -> Markup {
+    form_of_button(asked, path, fields, &html! { button.plain.ends type="submit" { (text) } })
+}
+
+fn form_of_button(
+    asked: &Asked<'_>,
+    path: &str,
+    fields: &[(&str, &str)],
+    button: &Markup,
+) -> Markup {
     html! {
         form.inline method="post" action=(path) {
             input type="hidden" name="csrf" value=(asked.csrf);
             @for (name, value) in fields { input type="hidden" name=(name) value=(value); }
-            button.plain type="submit" { (text) }
+            (button)
         }
     }
 }

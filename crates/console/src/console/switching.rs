@@ -117,7 +117,7 @@ fn page(asked: &Asked<'_>, (account, role): (&str, &str), error: Option<&Error>)
             "You act as the role on every page until you go back, and may do what the role may do: nothing of \
              your own. Its trust policy and your policies decide whether you may take it."
         }
-        (parts::form(asked, PATH, &html! {
+        @if !is_root { (parts::form(asked, PATH, &html! {
             (Field {
                 name: "account", label: "Account", value: account,
                 help: "12 digits, or the alias of the account.", ..Field::default()
@@ -128,7 +128,7 @@ fn page(asked: &Asked<'_>, (account, role): (&str, &str), error: Option<&Error>)
                 ..Field::default()
             }.render())
             div.submit { button type="submit" { "Switch role" } }
-        }))
+        })) }
         @if !asked.session.recent_roles.is_empty() {
             section aria-labelledby="recent" {
                 h2 #recent { "Roles that you took" }

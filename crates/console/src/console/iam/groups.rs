@@ -122,7 +122,7 @@ pub(crate) fn page(
                         (parts::table("Users", &["User", ""], &html! {
                             @for user in &users.items { tr {
                                 th scope="row" { a href=(asked.path(&format!("iam/users/{}", user.name))) { (user.name) } }
-                                td { (parts::button(asked, &members, "Remove", &[("do", "remove"), ("user", &user.name)])) }
+                                td { (parts::end_button(asked, &members, "Remove", &[("do", "remove"), ("user", &user.name)])) }
                             } }
                         }))
                         (parts::pages(asked, &format!("iam/groups/{name}"), &[], users.next.as_deref()))

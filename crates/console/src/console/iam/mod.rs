@@ -145,7 +145,7 @@ pub(crate) fn policies_section(
                     @for policy in &attached.items { tr {
                         th scope="row" { a href=(policy_path(asked, &policy.arn)) { (policy.name) } }
                         td { code { (policy.arn) } }
-                        td { (parts::button(asked, &path, "Detach", &[("do", "detach"), ("arn", &policy.arn)])) }
+                        td { (parts::end_button(asked, &path, "Detach", &[("do", "detach"), ("arn", &policy.arn)])) }
                     } }
                 })),
             }
@@ -179,7 +179,7 @@ pub(crate) fn policies_section(
                 Ok(names) => (parts::table("Inline policies", &["Policy", ""], &html! {
                     @for name in &names.items { tr {
                         th scope="row" { a href=(inline_path(asked, whose, name)) { (name) } }
-                        td { (parts::button(asked, &whose.path(asked, "inline"), "Delete", &[("do", "delete"), ("name", name)])) }
+                        td { (parts::end_button(asked, &whose.path(asked, "inline"), "Delete", &[("do", "delete"), ("name", name)])) }
                     } }
                 })),
             }

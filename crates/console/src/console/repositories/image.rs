@@ -398,7 +398,7 @@ fn actions(asked: &Asked<'_>, repository: &RepositoryAddress, image: &ImageConte
                     ImageStatus::Activating => p.quiet { "It is being restored." },
                 }
                 @for tag in image.tags.iter().take(10) {
-                    (parts::button(asked, &own, &format!("Remove tag {tag}"), &[("do", "untag"), ("tag", tag.as_str())]))
+                    (parts::end_button(asked, &own, &format!("Remove tag {tag}"), &[("do", "untag"), ("tag", tag.as_str())]))
                 }
             }
             p.quiet.small { "An archived image is kept and cannot be pulled until it is restored. With its last tag an image goes." }
