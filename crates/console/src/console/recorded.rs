@@ -25,10 +25,7 @@ pub(crate) trait Recorded {
 }
 
 /// The request that somebody would have sent to the API for the same operation.
-pub(crate) fn as_requested<O: Recorded>(
-    context: &RequestContext,
-    operation: &O,
-) -> RequestContext {
+pub(crate) fn as_requested<O: Recorded>(context: &RequestContext, operation: &O) -> RequestContext {
     let document = operation.parameters().map(present);
     let input = document.map(|document| Arc::new(RequestInput::document(document)));
     RequestContext { input, ..context.clone() }

@@ -26,7 +26,12 @@ async fn recorded(registry: &Registry, action: &str) -> Option<Value> {
     };
     let page = PageRequest { after: None, limit: 1 };
     let found = registry.run(LookupEvents { criteria, page }).await.items;
-    found.into_iter().next().unwrap_or_else(|| panic!("{action} is not recorded")).details.request_parameters
+    found
+        .into_iter()
+        .next()
+        .unwrap_or_else(|| panic!("{action} is not recorded"))
+        .details
+        .request_parameters
 }
 
 #[tokio::test]
@@ -60,12 +65,7 @@ async fn changes_are_recorded_with_what_was_asked_for() {
             "ecr:PutLifecyclePolicy",
             json!({"repositoryName": "team/app", "lifecyclePolicyText": LIFECYCLE}),
         ),
-        (
-            "iam/users/-/create",
-            &[("name", "ada")],
-            "iam:CreateUser",
-            json!({"userName": "ada"}),
-        ),
+        ("iam/users/-/create", &[("name", "ada")], "iam:CreateUser", json!({"userName": "ada"})),
         (
             "iam/users/ada/password",
             &[("do", "set"), ("password", PASSWORD), ("reset", "yes")],
@@ -98,13 +98,25 @@ async fn changes_are_recorded_with_what_was_asked_for() {
         ),
         (
             "registry/pull-through/-/create",
-            &[("prefix", "hub"), ("kind", "docker-hub"), ("url", "registry-1.docker.io"), ("user", "ada"), ("token", "very-secret")],
+            &[
+                ("prefix", "hub"),
+                ("kind", "docker-hub"),
+                ("url", "registry-1.docker.io"),
+                ("user", "ada"),
+                ("token", "very-secret"),
+            ],
             "secretsmanager:CreateSecret",
             Value::Null,
         ),
         (
             "registry/replication",
-            &[("do", "save-json"), ("json", r#"{"rules":[{"destinations":[{"region":"eu-west-1","registryId":"123456789012"}],"repositoryFilters":[{"filter":"team","filterType":"PREFIX_MATCH"}]}]}"#)],
+            &[
+                ("do", "save-json"),
+                (
+                    "json",
+                    r#"{"rules":[{"destinations":[{"region":"eu-west-1","registryId":"123456789012"}],"repositoryFilters":[{"filter":"team","filterType":"PREFIX_MATCH"}]}]}"#,
+                ),
+            ],
             "ecr:PutReplicationConfiguration",
             json!({"replicationConfiguration": {"rules": [{
                 "destinations": [{"region": "eu-west-1", "registryId": "123456789012"}],

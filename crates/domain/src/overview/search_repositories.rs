@@ -148,11 +148,9 @@ impl Operation for SearchRepositories {
                 "sorted_by, name",
                 "found.sorted_by, found.name"
             ),
-            Sort::Oldest => search!(
-                "repositories.created_at",
-                "sorted_by, name",
-                "found.sorted_by, found.name"
-            ),
+            Sort::Oldest => {
+                search!("repositories.created_at", "sorted_by, name", "found.sorted_by, found.name")
+            }
             Sort::Pushed => search!(
                 "-COALESCE((SELECT MAX(images.pushed_at) FROM images \
                  WHERE images.repository_id = repositories.id), 0)",

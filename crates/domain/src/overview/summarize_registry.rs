@@ -168,8 +168,7 @@ async fn pushed_last(tx: &mut Tx, registry_id: i64) -> Result<Vec<RecentPush>> {
     let mut recent = Vec::with_capacity(rows.len());
     for row in &rows {
         recent.push(RecentPush {
-            repository: RepositoryName::parse(&row.get::<String>(1)?)
-                .map_err(Error::internal)?,
+            repository: RepositoryName::parse(&row.get::<String>(1)?).map_err(Error::internal)?,
             digest: Digest::parse(&row.get::<String>(2)?).map_err(Error::internal)?,
             tags: tags::of_image(tx, row.get(0)?).await?,
             size: row.get(3)?,

@@ -144,7 +144,7 @@ pub(crate) fn page(
         (parts::same_with_aws(&[
             parts::aws_global("iam get-group", &[("group-name", name)]),
             parts::aws_global("iam add-user-to-group", &[("group-name", name), ("user-name", "USER")]),
-            parts::aws_global("iam attach-group-policy", &[("group-name", name), ("policy-arn", "ARN")]),
+            parts::aws_global("iam attach-group-policy", &[("group-name", name), ("policy-arn", super::SOME_POLICY)]),
         ]))
     };
     whose.page(asked, content)

@@ -23,6 +23,8 @@ use super::parts::{self, Field};
 use super::reply::{Page, Reply};
 use super::statements;
 
+/// A managed policy that commands name where any would do.
+const SOME_POLICY: &str = "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryReadOnly";
 /// What a page of a list shows.
 const PAGE: u32 = 50;
 /// Parts of one user, group or role, and policies to choose from.

@@ -178,7 +178,7 @@ pub(crate) fn page(asked: &Asked<'_>, name: &str, known: &Known, refused: Option
             parts::aws_global("iam create-access-key", &[("user-name", name)]),
             parts::aws_global("iam create-login-profile", &[("user-name", name), ("password", "PASSWORD")]),
             parts::aws_global("iam add-user-to-group", &[("user-name", name), ("group-name", "GROUP")]),
-            parts::aws_global("iam attach-user-policy", &[("user-name", name), ("policy-arn", "ARN")]),
+            parts::aws_global("iam attach-user-policy", &[("user-name", name), ("policy-arn", super::SOME_POLICY)]),
         ]))
     };
     whose.page(asked, content)

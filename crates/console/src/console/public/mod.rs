@@ -35,10 +35,7 @@ fn context(asked: &Asked<'_>) -> RequestContext {
 ///
 /// # Errors
 /// As the operation.
-async fn run<O: Operation + Recorded>(
-    asked: &Asked<'_>,
-    operation: O,
-) -> Result<O::Output, Error> {
+async fn run<O: Operation + Recorded>(asked: &Asked<'_>, operation: O) -> Result<O::Output, Error> {
     asked.run_in(Region::global(), operation).await
 }
 

@@ -19,9 +19,7 @@ use tonnage_domain::identities::policies::versions::{
     CreatePolicyVersion, DeletePolicyVersion, GetPolicyVersion, ListPolicyVersions,
     SetDefaultPolicyVersion,
 };
-use tonnage_domain::identities::policies::{
-    CreatePolicy, DeletePolicy, GetPolicy, ListPolicies,
-};
+use tonnage_domain::identities::policies::{CreatePolicy, DeletePolicy, GetPolicy, ListPolicies};
 use tonnage_domain::identities::roles::{
     CreateRole, DeleteRole, GetRole, ListRoles, UpdateAssumeRolePolicy,
 };

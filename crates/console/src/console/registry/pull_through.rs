@@ -93,7 +93,7 @@ pub(crate) fn list_page(asked: &Asked<'_>, rules: &Part<Items<Rule>>) -> Page {
         }
         (parts::same_with_aws(&[
             parts::aws(asked, "ecr describe-pull-through-cache-rules", &[]),
-            parts::aws(asked, "ecr create-pull-through-cache-rule", &[("ecr-repository-prefix", "hub"), ("upstream-registry-url", "registry-1.docker.io"), ("credential-arn", "ARN")]),
+            parts::aws(asked, "ecr create-pull-through-cache-rule", &[("ecr-repository-prefix", "hub"), ("upstream-registry-url", "registry-1.docker.io"), ("credential-arn", &some_secret(asked))]),
         ]))
     };
     super::page(asked, "Pull through cache", content).with_actions(create)
@@ -111,6 +111,12 @@ fn credentials(rule: &Rule) -> Markup {
 
 fn secret_name(arn: &str) -> &str {
     arn.splitn(7, ':').nth(6).unwrap_or(arn)
+}
+
+/// The ARN of a secret as commands name it; its end is of chance.
+fn some_secret(asked: &Asked<'_>) -> String {
+    let (account, region) = (&asked.context.account, &asked.context.region);
+    format!("arn:aws:secretsmanager:{region}:{account}:secret:ecr-pullthroughcache/hub-AbCdEf")
 }
 
 fn rule_path(asked: &Asked<'_>, prefix: &str) -> String {
@@ -143,7 +149,7 @@ pub(crate) fn create_page(asked: &Asked<'_>, refused: Option<&Error>) -> Page {
         }))
         (parts::same_with_aws(&[
             parts::aws(asked, "secretsmanager create-secret", &[("name", "ecr-pullthroughcache/hub"), ("secret-string", "file://credentials.json")]),
-            parts::aws(asked, "ecr create-pull-through-cache-rule", &[("ecr-repository-prefix", "hub"), ("upstream-registry-url", "registry-1.docker.io"), ("credential-arn", "ARN")]),
+            parts::aws(asked, "ecr create-pull-through-cache-rule", &[("ecr-repository-prefix", "hub"), ("upstream-registry-url", "registry-1.docker.io"), ("credential-arn", &some_secret(asked))]),
         ]))
     };
     super::page(asked, "Create rule", content)
@@ -299,7 +305,7 @@ pub(crate) fn page(asked: &Asked<'_>, rule: &Rule, refused: Option<&Error>) -> P
         }))
         (parts::same_with_aws(&[
             parts::aws(asked, "ecr validate-pull-through-cache-rule", &[("ecr-repository-prefix", prefix)]),
-            parts::aws(asked, "ecr update-pull-through-cache-rule", &[("ecr-repository-prefix", prefix), ("credential-arn", "ARN")]),
+            parts::aws(asked, "ecr update-pull-through-cache-rule", &[("ecr-repository-prefix", prefix), ("credential-arn", &some_secret(asked))]),
             parts::aws(asked, "ecr delete-pull-through-cache-rule", &[("ecr-repository-prefix", prefix)]),
         ]))
     };

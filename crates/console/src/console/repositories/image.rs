@@ -183,11 +183,17 @@ fn commands(asked: &Asked<'_>, repository: &RepositoryAddress, shown: &Shown) ->
     let mut commands: Vec<String> = [
         ("ecr batch-get-image", "image-ids"),
         ("ecr describe-image-scan-findings", "image-id"),
+        ("ecr start-image-scan", "image-id"),
         ("ecr batch-delete-image", "image-ids"),
     ]
     .into_iter()
     .map(|(command, ids)| parts::aws(asked, command, &[("repository-name", name), (ids, &id)]))
     .collect();
+    commands.push(parts::aws(
+        asked,
+        "ecr update-image-storage-class",
+        &[("repository-name", name), ("image-id", &id), ("target-storage-class", "ARCHIVE")],
+    ));
     commands.push(format!(
         "tonnage images findings {name} {digest} --in-region {}",
         asked.context.region

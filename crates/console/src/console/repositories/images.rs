@@ -63,7 +63,8 @@ pub(crate) fn page(
     let said: Vec<(&str, &str)> =
         FIELDS.iter().map(|name| (*name, asked.query.text(name))).collect();
     let [text, kind, state, sort] = FIELDS.map(|name| asked.query.text(name));
-    let is_all = ["q", "kind", "state", "after"].iter().all(|name| asked.query.optional(name).is_none());
+    let is_all =
+        ["q", "kind", "state", "after"].iter().all(|name| asked.query.optional(name).is_none());
     let content = html! {
         (parts::copy(&format!("{}/{name}", asked.registry())))
         @match found {
