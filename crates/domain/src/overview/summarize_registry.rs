@@ -15,8 +15,8 @@ use crate::scanning::state::SeverityCounts;
 
 /// Images that are told to be pushed last.
 const RECENT: i64 = 10;
-/// Scans that are counted; a registry with more is told those of the newest.
-const SCANS_MAX: i64 = 10_000;
+/// Different numbers of findings that are added up.
+const COUNTS_MAX: i64 = 10_000;
 
 /// Reads the sums of the registry of the context. It takes what listing all its repositories and
 /// their images takes.
@@ -121,22 +121,26 @@ async fn count(tx: &mut Tx, registry_id: i64) -> Result<RegistrySummary> {
         .await?
         .ok_or_else(|| Error::internal("sums without a row"))?;
     let scanning = RegistryScanningConfiguration::load(tx, Some(registry_id)).await?;
+    // Most scans find what others found, so there are far fewer texts than scans.
     let scans = tx
         .all(
-            "SELECT image_scans.counts FROM image_scans \
+            "SELECT image_scans.counts, COUNT(*) FROM image_scans \
              JOIN images ON images.id = image_scans.image_id \
              JOIN repositories ON repositories.id = images.repository_id \
              WHERE repositories.registry_id = $1 AND image_scans.scan_type = $2 \
-             AND image_scans.status IN ('COMPLETE', 'ACTIVE') ORDER BY images.id DESC LIMIT $3",
-            params![registry_id, scanning.scan_type.as_str(), SCANS_MAX],
+             AND image_scans.status IN ('COMPLETE', 'ACTIVE') \
+             GROUP BY image_scans.counts LIMIT $3",
+            params![registry_id, scanning.scan_type.as_str(), COUNTS_MAX],
         )
         .await?;
-    let mut findings = SeverityCounts::new();
+    let (mut findings, mut scanned) = (SeverityCounts::new(), 0_u64);
     for scan in &scans {
         let counts: SeverityCounts =
             serde_json::from_str(&scan.get::<String>(0)?).map_err(Error::internal)?;
+        let images: u64 = scan.get(1)?;
+        scanned += images;
         for (severity, count) in counts {
-            *findings.entry(severity).or_default() += count;
+            *findings.entry(severity).or_default() += count.saturating_mul(images);
         }
     }
     Ok(RegistrySummary {
@@ -146,7 +150,7 @@ async fn count(tx: &mut Tx, registry_id: i64) -> Result<RegistrySummary> {
         logical_bytes: bytes.get(0)?,
         unique_bytes: bytes.get(1)?,
         findings,
-        scanned: scans.len() as u64,
+        scanned,
         recent: Vec::new(),
         counted_at: None,
     })

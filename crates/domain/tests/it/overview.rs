@@ -17,9 +17,11 @@ use tonnage_domain::overview::describe_storage::DescribeStorage;
 use tonnage_domain::overview::search_images::{self, Kind, SearchImages};
 use tonnage_domain::overview::search_repositories::{Only, SearchRepositories, Sort};
 use tonnage_domain::overview::summarize_registry::SummarizeRegistry;
+use tonnage_domain::params;
 use tonnage_domain::repositories::put_image_tag_mutability::PutImageTagMutability;
 use tonnage_domain::repositories::{TagMutability, TagMutabilityRule};
 use tonnage_domain::resource_tags::{ResourceTag, TagResource};
+use tonnage_domain::scanning::Severity;
 
 use crate::content::Pushed;
 use crate::registry::{Registry, address, by_digest, by_tag, check_kind, page};
@@ -140,7 +142,19 @@ async fn what_people_look_for_is_found() {
     assert_eq!((storage.days.len(), today.pushes, today.new_bytes), (30, 3, 2200));
     assert!(today.begins_at <= registry.clock.now() && !storage.is_partial);
 
+    // Two scans found the same, and one failed.
+    let scan = "INSERT INTO image_scans (image_id, scan_type, status, description, requested_at, \
+                counts, fixable, platform) SELECT id, 'BASIC', $1, '', 1, $2, '{}', '' \
+                FROM images ORDER BY id LIMIT 1 OFFSET $3";
+    let found = r#"{"HIGH":2,"LOW":1}"#;
+    for (status, counts, place) in
+        [("COMPLETE", found, 0_i64), ("COMPLETE", found, 1), ("FAILED", found, 2)]
+    {
+        registry.write(&[(scan, params![status, counts, place].to_vec())]).await;
+    }
     let sums = registry.run(SummarizeRegistry).await.unwrap();
+    let found: Vec<_> = sums.findings.iter().map(|(severity, count)| (*severity, *count)).collect();
+    assert_eq!((sums.scanned, found), (2, vec![(Severity::Low, 2), (Severity::High, 4)]));
     assert_eq!((sums.repositories, sums.images, sums.tags), (3, 3, 2));
     assert_eq!((sums.unique_bytes, sums.logical_bytes), (2200, 4300));
     assert_eq!(sums.recent.iter().map(|push| push.tags.len()).collect::<Vec<_>>(), [0, 0, 2]);
