@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Iterator
 
+import botocore.model
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select
@@ -453,3 +454,43 @@ def test_jobs_are_listed_by_state(server: Server, browser: Browser) -> None:
     says(browser, "1")
     assert browser.driver.find_elements(By.CSS_SELECTOR, "main .empty")
     browser.complaints()
+
+
+def check_members(shape: botocore.model.Shape, value: object, path: str) -> None:
+    """A value of a record is of a shape; names begin with a small letter there."""
+    if value == "HIDDEN_DUE_TO_SECURITY_REASONS" or (isinstance(value, dict) and value.get("omitted") is True):
+        return
+    if shape.type_name == "structure":
+        assert isinstance(value, dict), (path, value)
+        members = {name[:1].lower() + name[1:]: member for name, member in shape.members.items()}
+        for name, inner in value.items():
+            assert name in members, f"{path} has no member {name}: {sorted(members)}"
+            check_members(members[name], inner, f"{path}.{name}")
+    elif shape.type_name == "list":
+        assert isinstance(value, list), (path, value)
+        for inner in value:
+            check_members(shape.member, inner, f"{path}[]")
+    else:
+        kinds = {"string": str, "boolean": bool, "integer": int, "long": int, "blob": str, "map": dict}
+        assert isinstance(value, kinds[shape.type_name]), (path, value)
+
+
+def test_records_of_the_console_ask_as_clients_of_aws_do(server: Server, browser: Browser) -> None:
+    """What the tests above did in the browser is recorded with the parameters of AWS's actions."""
+    found = aws.client(server, "cloudtrail").get_paginator("lookup_events").paginate()
+    records = [json.loads(event["CloudTrailEvent"]) for page in found for event in page["Events"]]
+    seen = set()
+    for record in records:
+        service = record["eventSource"].partition(".")[0]
+        if "Chrome" not in record["userAgent"] or record["readOnly"] or service in ("signin", "tonnage"):
+            continue
+        action = record["eventName"]
+        shape = aws.client(server, service).meta.service_model.operation_model(action).input_shape
+        if shape.members:
+            assert record.get("requestParameters"), record
+            check_members(shape, record["requestParameters"], f"{service}:{action}")
+            required = {name[:1].lower() + name[1:] for name in shape.required_members}
+            assert required <= set(record["requestParameters"]), (action, record["requestParameters"])
+        seen.add(action)
+    assert {"CreateUser", "PutUserPolicy", "CreatePolicy", "CreateRole", "PutRegistryPolicy"} <= seen, seen
+    assert len(seen) > 15, seen

@@ -145,7 +145,11 @@ pub(crate) fn create_page(asked: &Asked<'_>, refused: Option<&Error>) -> Page {
                 (Field { name: "secret", label: "ARN of a secret", value: form.text("secret"), help: "Its name begins with ecr-pullthroughcache/.", ..Field::default() }.render())
                 (Field { name: "role", label: "ARN of a role", value: form.text("role"), help: "For another ECR registry only.", ..Field::default() }.render())
             }
-            div.submit { button type="submit" { "Create rule" } a href=(asked.path("registry/pull-through")) { "Cancel" } }
+            div.submit {
+                button type="submit" name="do" value="validate" { "Create and validate" }
+                button.plain type="submit" name="do" value="create" { "Create rule" }
+                a href=(asked.path("registry/pull-through")) { "Cancel" }
+            }
         }))
         (parts::same_with_aws(&[
             parts::aws(asked, "secretsmanager create-secret", &[("name", "ecr-pullthroughcache/hub"), ("secret-string", "file://credentials.json")]),
@@ -157,19 +161,41 @@ pub(crate) fn create_page(asked: &Asked<'_>, refused: Option<&Error>) -> Page {
 }
 
 pub(crate) async fn create(asked: &Asked<'_>) -> Result<Reply, Error> {
-    match try_create(asked).await {
-        Ok(rule) => {
-            let told = format!(
-                "The rule {} is created. Validate it to see whether the upstream answers.",
-                rule.given_prefix
-            );
-            Ok(Reply::done(rule_path(asked, &rule.given_prefix), told))
-        }
+    let rule = match try_create(asked).await {
+        Ok(rule) => rule,
         Err(error) if parts::is_mendable(&error) => {
-            Ok(forms::shown(create_page(asked, Some(&error)), Some(&error)))
+            return Ok(forms::shown(create_page(asked, Some(&error)), Some(&error)));
         }
-        Err(error) => Err(error),
+        Err(error) => return Err(error),
+    };
+    let prefix = rule.given_prefix;
+    let path = rule_path(asked, &prefix);
+    if asked.form.text("do") != "validate" {
+        let told = format!(
+            "The rule {prefix} is created. Validate it to see whether the upstream answers."
+        );
+        return Ok(Reply::done(path, told));
     }
+    let validate = ValidatePullThroughCacheRule { registry_id: None, prefix: prefix.clone() };
+    let failure = match asked.run(validate).await {
+        Ok(validation) => validation.failure,
+        Err(error) if parts::is_mendable(&error) => Some(error.message().to_owned()),
+        Err(error) => return Err(error),
+    };
+    Ok(match failure {
+        None => Reply::done(
+            path,
+            format!(
+                "The rule {prefix} is created; the upstream registry answers and takes what it has."
+            ),
+        ),
+        Some(failure) => Reply::failed(
+            path,
+            format!(
+                "The rule {prefix} is created, but the upstream registry did not take it: {failure}"
+            ),
+        ),
+    })
 }
 
 async fn try_create(asked: &Asked<'_>) -> Result<Rule, Error> {
