@@ -211,7 +211,7 @@ pub(crate) fn empty(title: &str, content: &Markup) -> Markup {
 /// When sums were counted, where that was not just now.
 pub(crate) fn counted_at(at: Option<Millis>) -> Markup {
     html! {
-        @if let Some(at) = at { p."quiet"."small" { "Counted " (format::moment(at)) " UTC; in a large registry that is done anew every two minutes at most." } }
+        @if let Some(at) = at { p."quiet"."small" { "Counted " (format::moment(at)) " UTC. The sums of a large registry are kept for up to two minutes." } }
     }
 }
 

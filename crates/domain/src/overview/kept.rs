@@ -1,21 +1,20 @@
 //! Sums of large registries, kept for a moment: whoever looks at a page again, or several people who
 //! look at the same one, do not have a million rows counted each time.
 //!
-//! What is cheap to count is never kept, so small registries are always told as they are.
+//! Small registries are counted each time, and so always told as they are.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use super::describe_activity::Activity;
 use super::describe_storage::StorageUsage;
 use super::summarize_registry::RegistrySummary;
 use crate::clock::Millis;
 
-/// What takes no longer is counted each time.
-const CHEAP: Duration = Duration::from_millis(50);
-/// Sums are kept so many times as long as they took.
-const TIMES: u32 = 200;
+/// So many rows are counted each time.
+const FEW: u64 = 20_000;
+/// Sums are kept for a second for so many rows.
+const ROWS_PER_SECOND: u64 = 1_000;
 /// And no longer than this, in seconds.
 const SECONDS_MAX: u64 = 120;
 /// Registries whose sums are kept.
@@ -54,15 +53,15 @@ impl<T: Clone> Kept<T> {
         (entry.from <= now && now < entry.until).then(|| entry.value.clone())
     }
 
-    /// Keeps what took so long to count, unless that was cheap.
-    pub(crate) fn put(&self, registry_id: i64, now: Millis, took: Duration, value: T) {
+    /// Keeps the sum of so many rows, unless they are few.
+    pub(crate) fn put(&self, registry_id: i64, now: Millis, rows: u64, value: T) {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         entries.retain(|_, entry| now < entry.until);
-        if took <= CHEAP || entries.len() >= ENTRIES_MAX {
+        if rows <= FEW || entries.len() >= ENTRIES_MAX {
             entries.remove(&registry_id);
             return;
         }
-        let seconds = took.saturating_mul(TIMES).as_secs().min(SECONDS_MAX);
+        let seconds = (rows / ROWS_PER_SECOND).min(SECONDS_MAX);
         let until = now.plus_seconds(i64::try_from(seconds).unwrap_or_default());
         entries.insert(registry_id, Entry { value, from: now, until });
     }
@@ -73,21 +72,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_dear_is_kept_for_a_while() {
+    fn sums_of_many_rows_are_kept_for_a_while() {
         let kept = Kept::<u64>::default();
         let at = |seconds: i64| Millis(seconds * 1000);
-        for (took_millis, later, expected) in [
-            (10, 0, None),
-            (50, 0, None),
-            (100, 0, Some(7)),
-            (100, 19, Some(7)),
-            (100, 20, None),
-            (60_000, 119, Some(7)),
-            (60_000, 120, None),
-            (100, -1, None),
+        for (rows, later, expected) in [
+            (0, 0, None),
+            (20_000, 0, None),
+            (21_000, 0, Some(7)),
+            (21_000, 20, Some(7)),
+            (21_000, 21, None),
+            (1_000_000, 119, Some(7)),
+            (1_000_000, 120, None),
+            (21_000, -1, None),
         ] {
-            kept.put(1, at(1000), Duration::from_millis(took_millis), 7);
-            assert_eq!(kept.get(1, at(1000 + later)), expected, "{took_millis} {later}");
+            kept.put(1, at(1000), rows, 7);
+            assert_eq!(kept.get(1, at(1000 + later)), expected, "{rows} {later}");
             assert_eq!(kept.get(2, at(1000)), None);
         }
     }
@@ -95,12 +94,12 @@ mod tests {
     #[test]
     fn few_registries_are_kept() {
         let kept = Kept::<u64>::default();
-        let (now, took) = (Millis(1), Duration::from_secs(1));
+        let (now, rows) = (Millis(1), 100_000);
         for registry in 0..1000 {
-            kept.put(registry, now, took, 7);
+            kept.put(registry, now, rows, 7);
         }
         assert_eq!(kept.0.lock().unwrap().len(), ENTRIES_MAX);
-        kept.put(5000, now.plus_seconds(1000), took, 7);
+        kept.put(5000, now.plus_seconds(1000), rows, 7);
         assert_eq!(kept.0.lock().unwrap().len(), 1);
     }
 }

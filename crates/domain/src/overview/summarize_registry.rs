@@ -1,7 +1,5 @@
 //! `SummarizeRegistry`: the sums of a registry, and what was pushed last.
 
-use std::time::Instant;
-
 use crate::clock::Millis;
 use crate::context::RequestContext;
 use crate::error::{Error, Result};
@@ -84,10 +82,9 @@ impl Operation for SummarizeRegistry {
         let summary = match kept.get(registry_id, call.now()) {
             Some(summary) => summary,
             None => {
-                let started = Instant::now();
                 let summary = count(&mut tx, registry_id).await?;
                 let counted = RegistrySummary { counted_at: Some(call.now()), ..summary.clone() };
-                kept.put(registry_id, call.now(), started.elapsed(), counted);
+                kept.put(registry_id, call.now(), summary.images, counted);
                 summary
             }
         };
