@@ -121,7 +121,7 @@ fn no_repository(asked: &Asked<'_>, is_narrow: bool) -> Markup {
         return parts::empty(
             "No repository fits",
             &html! {
-                p { "None in " (asked.context.region) " is as asked for above." }
+                p { "No repository in " (asked.context.region) " has all that is asked for above." }
                 p { a href=(asked.path("repositories")) { "Show all repositories" } }
             },
         );
