@@ -18,6 +18,11 @@ const POLICY: &str =
 const LIFECYCLE: &str = r#"{"rules":[{"rulePriority":1,"selection":{"tagStatus":"any","countType":"imageCountMoreThan","countNumber":9},"action":{"type":"expire"}}]}"#;
 const OWN_POLICY: &str = "arn:aws:iam::123456789012:policy/pull";
 
+/// What a form says.
+type Fields = &'static [(&'static str, &'static str)];
+/// Where a form is sent, what it says, and the action with its parameters that is recorded.
+type Row = (&'static str, Fields, &'static str, Value);
+
 /// The parameters of the newest record of an action; nothing where it has none.
 async fn recorded(registry: &Registry, action: &str) -> Option<Value> {
     let criteria = Criteria {
@@ -39,7 +44,7 @@ async fn changes_are_recorded_with_what_was_asked_for() {
     let registry = Registry::open().await;
     let mut browser = Browser::new(&registry);
     browser.sign_in().await;
-    let rows: &[(&str, &[(&str, &str)], &str, Value)] = &[
+    let rows: &[Row] = &[
         (
             "create-repository",
             &[
