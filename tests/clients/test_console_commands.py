@@ -108,37 +108,44 @@ def kind_of(path: str) -> str:
     return re.sub(r"=[^&]*", "=", path)
 
 
-def commands(server: Server) -> dict[str, str]:
+@pytest.fixture(scope="module")
+def shown(filled: Server) -> dict[str, str]:
     """The commands of all pages, with a page that has each."""
-    headers = {"Cookie": sign_in(server)}
+    headers = {"Cookie": sign_in(filled)}
     waiting, seen, found = [HERE, "/console/account", "/console/switch-role"], set(), {}
     while waiting and len(seen) < PAGES_MAX:
         path = waiting.pop(0)
         if kind_of(path) in seen:
             continue
         seen.add(kind_of(path))
-        page = send(server.host, "GET", path, headers=headers)
+        page = send(filled.host, "GET", path, headers=headers)
         if page.status != 200:
             assert page.status == 303, (path, page.status)
             continue
         text = page.body.decode()
-        for shown in re.findall(r'data-copy="([^"]*)"', text):
-            found.setdefault(html.unescape(shown), path)
+        for command in re.findall(r'data-copy="([^"]*)"', text):
+            found.setdefault(html.unescape(command), path)
         links = [html.unescape(link) for link in re.findall(r'href="(/console/[^"#]*)', text)]
         waiting += [link for link in links if not re.search(r"\.(css|js|svg)$|/-/logo$", link)]
     assert len(seen) > 50, sorted(seen)
     return found
 
 
-def run_aws(words: list[str], *, sends: bool) -> tuple[int, str]:
-    """Runs `aws WORDS` within this process; its status and what it printed. What is not sent is made to the last byte."""
-    driver = awscli.clidriver.create_clidriver()
-    if not sends:
-        driver.session.register("before-call", lambda **_: (SimpleNamespace(status_code=200), {}))
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-        status = driver.main(words)
-    return status, printed.getvalue()
+class CommandLine:
+    """The AWS command line within this process, which takes a tenth of the time of one for each command."""
+
+    def __init__(self, *, sends: bool) -> None:
+        self.driver = awscli.clidriver.create_clidriver()
+        # What is not sent is read, checked and made to the last byte.
+        if not sends:
+            self.driver.session.register("before-call", lambda **_: (SimpleNamespace(status_code=200), {}))
+
+    def run(self, words: list[str]) -> tuple[int, str]:
+        """Runs `aws WORDS`; its status and what it printed."""
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+            status = self.driver.main(words)
+        return status, printed.getvalue()
 
 
 def write_files(directory: Path) -> None:
@@ -148,9 +155,8 @@ def write_files(directory: Path) -> None:
 
 
 def test_every_command_of_the_console_is_one(
-    filled: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    filled: Server, shown: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    shown = commands(filled)
     write_files(tmp_path)
     model = tmp_path / "models" / "tonnage" / "2026-01-01" / "service-2.json"
     model.parent.mkdir(parents=True)
@@ -161,13 +167,14 @@ def test_every_command_of_the_console_is_one(
     monkeypatch.setenv("AWS_DATA_PATH", os.pathsep.join([os.environ["AWS_DATA_PATH"], str(tmp_path / "models")]))
     monkeypatch.chdir(tmp_path)
     wrong, run, read = [], set(), set()
+    asking, changing = CommandLine(sends=True), CommandLine(sends=False)
     for command, page in shown.items():
         words = shlex.split(command)
         if words[0] != "aws" or "|" in words:
             continue
         service, action = words[1:3]
         reads = action.startswith(READS)
-        status, told = run_aws(words[1:], sends=reads)
+        status, told = (asking if reads else changing).run(words[1:])
         (run if reads else read).add((service, action))
         if status != 0:
             wrong.append(f"{page}: {command}\n    {told.strip()}")
@@ -175,10 +182,12 @@ def test_every_command_of_the_console_is_one(
     assert len(run) > 20 and len(read) > 25, (len(run), len(read))
 
 
-def test_every_command_of_ours_is_one(filled: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_every_command_of_ours_is_one(
+    filled: Server, shown: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     write_files(tmp_path)
     monkeypatch.chdir(tmp_path)
-    ours = {command: page for command, page in commands(filled).items() if command.startswith("tonnage ")}
+    ours = {command: page for command, page in shown.items() if command.startswith("tonnage ")}
     wrong = []
     for command, page in ours.items():
         words = ["1" if word == "ID" else word for word in shlex.split(command)[1:]]
