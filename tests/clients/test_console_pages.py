@@ -21,6 +21,7 @@ from harness.http import Registry, digest_of
 from harness.server import ACCOUNT, ROOT_KEY_ID, ROOT_SECRET, Server
 from harness.tools import wait_until
 from test_console import INDEX, push_image
+from test_console_settings import shades
 
 REGION = "us-east-1"
 HERE = f"/console/{REGION}"
@@ -154,9 +155,9 @@ def test_every_page_is_accessible_and_fits(
 ) -> None:
     sign_in(browser, server)
     for name, path in pages.items():
-        dark = (sum(name.encode()) + (width > 600)) % 2 == 0
-        browser.show(f"http://{server.host}{path}", width=width, dark=dark)
-        check_look(browser, name, width, dark, pictures)
+        for dark in shades(name, width):
+            browser.show(f"http://{server.host}{path}", width=width, dark=dark)
+            check_look(browser, name, width, dark, pictures)
 
 
 def test_rules_are_written_in_a_form_tried_and_put_in_force(

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Iterator
 
+import botocore.model
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select
@@ -177,6 +178,12 @@ def sign_in(browser: Browser, server: Server, key: str = ROOT_KEY_ID, secret: st
     wait_until(lambda: HERE in browser.driver.current_url, 30, "somebody is signed in")
 
 
+def shades(name: str, width: int) -> tuple[bool, ...]:
+    """Whether a page is looked at dark: narrow the one, wide the other. Whoever wants pictures gets both."""
+    dark = (sum(name.encode()) + (width > 600)) % 2 == 0
+    return (dark, not dark) if "TONNAGE_TEST_PICTURES" in os.environ else (dark,)
+
+
 @pytest.mark.parametrize("width", [1440, 390])
 def test_every_page_is_accessible_and_fits(
     server: Server, pages: dict[str, str], browser: Browser, width: int, tmp_path: Path
@@ -184,15 +191,14 @@ def test_every_page_is_accessible_and_fits(
     pictures = Path(os.environ.get("TONNAGE_TEST_PICTURES", tmp_path))
     sign_in(browser, server)
     for name, path in pages.items():
-        # Narrow the one, wide the other: each page is seen both ways.
-        dark = (sum(name.encode()) + (width > 600)) % 2 == 0
-        browser.show(url(server, path), width=width, dark=dark)
-        browser.save(pictures / f"settings-{name}-{width}-{'dark' if dark else 'light'}.png")
-        assert browser.violations() == [], (name, width, dark)
-        overflow = browser.run("return document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert overflow <= 0, f"{name} is wider than {width} pixels by {overflow}"
-        assert "taken" not in browser.driver.title, name
-        assert browser.complaints() == [], name
+        for dark in shades(name, width):
+            browser.show(url(server, path), width=width, dark=dark)
+            browser.save(pictures / f"settings-{name}-{width}-{'dark' if dark else 'light'}.png")
+            assert browser.violations() == [], (name, width, dark)
+            overflow = browser.run("return document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            assert overflow <= 0, f"{name} is wider than {width} pixels by {overflow}"
+            assert "taken" not in browser.driver.title, name
+            assert browser.complaints() == [], name
 
 
 def test_a_user_comes_signs_in_and_goes(server: Server, pages: dict[str, str], browser: Browser) -> None:
@@ -453,3 +459,43 @@ def test_jobs_are_listed_by_state(server: Server, browser: Browser) -> None:
     says(browser, "1")
     assert browser.driver.find_elements(By.CSS_SELECTOR, "main .empty")
     browser.complaints()
+
+
+def check_members(shape: botocore.model.Shape, value: object, path: str) -> None:
+    """A value of a record is of a shape; names begin with a small letter there."""
+    if value == "HIDDEN_DUE_TO_SECURITY_REASONS" or (isinstance(value, dict) and value.get("omitted") is True):
+        return
+    if shape.type_name == "structure":
+        assert isinstance(value, dict), (path, value)
+        members = {name[:1].lower() + name[1:]: member for name, member in shape.members.items()}
+        for name, inner in value.items():
+            assert name in members, f"{path} has no member {name}: {sorted(members)}"
+            check_members(members[name], inner, f"{path}.{name}")
+    elif shape.type_name == "list":
+        assert isinstance(value, list), (path, value)
+        for inner in value:
+            check_members(shape.member, inner, f"{path}[]")
+    else:
+        kinds = {"string": str, "boolean": bool, "integer": int, "long": int, "blob": str, "map": dict}
+        assert isinstance(value, kinds[shape.type_name]), (path, value)
+
+
+def test_records_of_the_console_ask_as_clients_of_aws_do(server: Server, browser: Browser) -> None:
+    """What the tests above did in the browser is recorded with the parameters of AWS's actions."""
+    found = aws.client(server, "cloudtrail").get_paginator("lookup_events").paginate()
+    records = [json.loads(event["CloudTrailEvent"]) for page in found for event in page["Events"]]
+    seen = set()
+    for record in records:
+        service = record["eventSource"].partition(".")[0]
+        if "Chrome" not in record["userAgent"] or record["readOnly"] or service in ("signin", "tonnage"):
+            continue
+        action = record["eventName"]
+        shape = aws.client(server, service).meta.service_model.operation_model(action).input_shape
+        if shape.members:
+            assert record.get("requestParameters"), record
+            check_members(shape, record["requestParameters"], f"{service}:{action}")
+            required = {name[:1].lower() + name[1:] for name in shape.required_members}
+            assert required <= set(record["requestParameters"]), (action, record["requestParameters"])
+        seen.add(action)
+    assert {"CreateUser", "PutUserPolicy", "CreatePolicy", "CreateRole", "PutRegistryPolicy"} <= seen, seen
+    assert len(seen) > 15, seen

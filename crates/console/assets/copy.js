@@ -1,4 +1,4 @@
-// Puts a button for copying beside each command, and looks again where something is being made.
+// Puts a button for copying beside each command, and looks again where something changes.
 // Without this file a click selects the command, and a link looks again.
 "use strict";
 const looks = Number(sessionStorage.getItem("looks") || 0);
@@ -32,17 +32,58 @@ if (people) {
     people.querySelector("summary").focus();
   });
 }
-for (const command of document.querySelectorAll("[data-copy]")) {
-  if (!navigator.clipboard) break;
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "copy";
-  button.textContent = "Copy";
-  button.setAttribute("aria-label", "Copy: " + command.dataset.copy);
-  button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(command.textContent.trim());
-    button.textContent = "Copied";
-    setTimeout(() => { button.textContent = "Copy"; }, 2000);
-  });
-  command.parentElement.append(button);
+// A button for copying beside each command.
+const dress = (root) => {
+  if (!navigator.clipboard) return;
+  for (const command of root.querySelectorAll("[data-copy]")) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "copy";
+    button.textContent = "Copy";
+    button.setAttribute("aria-label", "Copy: " + command.dataset.copy);
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(command.textContent.trim());
+      button.textContent = "Copied";
+      setTimeout(() => { button.textContent = "Copy"; }, 2000);
+    });
+    command.parentElement.append(button);
+  }
+};
+// What changes while somebody reads it is looked at again, for ten minutes. Whoever is busy in it is
+// not disturbed, and nobody is kept signed in by it.
+const live = [...document.querySelectorAll("[data-live]")].map((part) => ({ part, text: part.innerHTML }));
+const told = document.createElement("p");
+told.className = "hidden";
+told.setAttribute("role", "status");
+let again = live.length > 0 ? 200 : 0;
+const isBusy = (part) => {
+  const chosen = getSelection();
+  if (!chosen.isCollapsed && part.contains(chosen.anchorNode)) return true;
+  return part.contains(document.activeElement) && !document.activeElement.matches(".scroll");
+};
+const look = async () => {
+  if (again-- <= 0) return;
+  if (!document.hidden) {
+    const answer = await fetch(location.href.split("#")[0], { headers: { "x-tonnage-looks-again": "1" }, redirect: "manual" }).catch(() => null);
+    if (answer && answer.type === "opaqueredirect") return;
+    if (answer && answer.ok) {
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      for (const one of live) {
+        const found = page.getElementById(one.part.id);
+        if (!found || found.innerHTML === one.text || isBusy(one.part)) continue;
+        one.text = found.innerHTML;
+        const left = one.part.querySelector(".scroll")?.scrollLeft ?? 0;
+        one.part.replaceChildren(...found.childNodes);
+        one.part.querySelector(".scroll")?.scrollTo({ left });
+        dress(one.part);
+        told.textContent = "This page shows something new.";
+      }
+    }
+  }
+  setTimeout(look, 3000);
+};
+if (live.length > 0) {
+  document.body.append(told);
+  setTimeout(look, 3000);
 }
+dress(document);

@@ -24,6 +24,7 @@ use crate::metadata::Metadata;
 use crate::metrics::Metrics;
 use crate::names::{AccountId, Region};
 use crate::objects::Objects;
+use crate::overview::kept::Sums;
 use crate::policies::governing::ResourcePolicyCache;
 use crate::public::limits::{PublicLimits, Traffic};
 use crate::pull_through::imports::Imports;
@@ -182,6 +183,7 @@ pub struct App {
     pub(crate) sign_ins: Attempts,
     pub(crate) federation: Provider,
     pub(crate) denials: Denials,
+    pub(crate) sums: Sums,
     pub(crate) upload_locks: UploadLocks,
     pub(crate) copying: Copying,
     pub(crate) garbage: Wake,

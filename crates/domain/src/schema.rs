@@ -213,4 +213,9 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "end_of_history",
         sql: include_str!("../migrations/0119_end_of_history.sql"),
     },
+    Migration {
+        version: 121,
+        name: "image_lists",
+        sql: include_str!("../migrations/0121_image_lists.sql"),
+    },
 ];

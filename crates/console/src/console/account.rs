@@ -54,7 +54,7 @@ pub(crate) async fn show(asked: &Asked<'_>) -> Result<Reply, Error> {
                  switched off, its password is changed or its user is deleted. One that an identity provider began \
                  ends after an hour, when its session of the role does."
             }
-            div.submit { (parts::button(asked, "/console/sign-out-everywhere", "Sign out everywhere", &[])) }
+            div.submit { (parts::end_button(asked, "/console/sign-out-everywhere", "Sign out everywhere", &[])) }
         }
         (switching::section(asked))
         (parts::same_with_aws(&["aws sts get-caller-identity".to_owned()]))

@@ -11,6 +11,7 @@ use tonnage_domain::pages::PageRequest;
 use tonnage_domain::repositories::RepositoryAddress;
 
 use super::form::Form;
+use super::recorded::{self, Recorded};
 use super::reply::Flash;
 use super::{PREFIX, Visit};
 
@@ -47,22 +48,25 @@ impl Asked<'_> {
     ///
     /// # Errors
     /// As the operation; the page is then one that says so.
-    pub(crate) async fn run<O: Operation>(&self, operation: O) -> Result<O::Output, Error> {
-        execute(self.app, &self.context, operation).await
+    pub(crate) async fn run<O: Operation + Recorded>(
+        &self,
+        operation: O,
+    ) -> Result<O::Output, Error> {
+        let context = recorded::as_requested(&self.context, &operation);
+        execute(self.app, &context, operation).await
     }
 
     /// Runs an operation in another region.
     ///
     /// # Errors
     /// As the operation.
-    pub(crate) async fn run_in<O: Operation>(
+    pub(crate) async fn run_in<O: Operation + Recorded>(
         &self,
         region: Region,
         operation: O,
     ) -> Result<O::Output, Error> {
-        let mut context = self.context.clone();
-        context.region = region;
-        execute(self.app, &context, operation).await
+        let context = recorded::as_requested(&self.context, &operation);
+        execute(self.app, &RequestContext { region, ..context }, operation).await
     }
 
     /// Runs an operation without which the rest of the page still makes sense: a denial stays
@@ -70,7 +74,10 @@ impl Asked<'_> {
     ///
     /// # Errors
     /// As the operation, but for denials.
-    pub(crate) async fn part<O: Operation>(&self, operation: O) -> Result<Part<O::Output>, Error> {
+    pub(crate) async fn part<O: Operation + Recorded>(
+        &self,
+        operation: O,
+    ) -> Result<Part<O::Output>, Error> {
         match self.run(operation).await {
             Err(error) if error.kind() == ErrorKind::AccessDenied => Ok(Err(error)),
             Err(error) => Err(error),
@@ -82,7 +89,7 @@ impl Asked<'_> {
     ///
     /// # Errors
     /// As [`Asked::part`].
-    pub(crate) async fn part_or_none<O: Operation>(
+    pub(crate) async fn part_or_none<O: Operation + Recorded>(
         &self,
         operation: O,
         absent: ErrorKind,

@@ -59,14 +59,14 @@ pub(crate) fn page(
                 h2 #jobs { "Jobs that were given up" }
                 (parts::table("Jobs", &["Job", "Of", "Attempts", "Since", "Why"], &html! {
                     @for job in jobs { tr {
-                        th scope="row" { (job.kind) }
+                        th scope="row" { a href=(asked.path(&format!("jobs/{}", job.id))) { (job.kind) } }
                         td { (job.key) }
                         td { (job.attempts) }
                         td { (format::moment(job.updated_at)) }
                         td { (job.last_error.as_deref().unwrap_or("unknown")) }
                     } }
                 }))
-                p.quiet { "Once the reason is gone, " code { "tonnage jobs retry ID" } " tries again." }
+                p.quiet { "Once the reason is gone, the page of a job tries it again. " a href=(asked.path("jobs")) { "All jobs" } }
             }
         } }
         (parts::same_with_aws(&[parts::aws(asked, "ecr describe-repositories", &[])]))
@@ -86,8 +86,12 @@ fn sums(asked: &Asked<'_>, summary: &RegistrySummary, activity: Option<&Activity
                 dd.small { "with " (format::count(summary.tags, "tag", "tags")) }
             }
             div {
-                dt { "Stored" } dd { (format::size(summary.bytes)) }
-                dd.small { "layers, once in each repository" }
+                dt { "Stored" } dd { a href=(asked.path("usage")) { (format::size(summary.unique_bytes)) } }
+                dd.small { "equal layers once" }
+            }
+            div {
+                dt { "In repositories" } dd { (format::size(summary.logical_bytes)) }
+                dd.small { "layers, once in each" }
             }
             div {
                 dt { "Findings of scans" }
@@ -99,6 +103,7 @@ fn sums(asked: &Asked<'_>, summary: &RegistrySummary, activity: Option<&Activity
                 dd.small { "images that nobody has used yet" }
             } }
         }
+        (parts::counted_at(summary.counted_at))
         @if !summary.findings.is_empty() {
             section aria-labelledby="findings" {
                 h2 #findings { "Findings by severity" }

@@ -94,7 +94,7 @@ pub(crate) fn list_page(asked: &Asked<'_>, jobs: &Part<Items<JobDetail>>) -> Pag
                     (parts::select("kind", "Kind", kind, &options))
                     button.plain type="submit" { "Show" }
                 }
-                @if jobs.items.is_empty() {
+                (parts::live("jobs", &html! { @if jobs.items.is_empty() {
                     (parts::empty("No job", &html! {
                         p { (told) }
                         p.quiet { "Jobs delete what nobody refers to any more, copy images, follow lifecycle policies, scan and sign." }
@@ -104,7 +104,7 @@ pub(crate) fn list_page(asked: &Asked<'_>, jobs: &Part<Items<JobDetail>>) -> Pag
                         @for job in &jobs.items { (row(asked, job)) }
                     }))
                     (parts::pages(asked, "jobs", &[("state", state), ("kind", kind)], jobs.next.as_deref()))
-                }
+                } }))
             }
         }
         (parts::same_with_aws(&[
@@ -178,7 +178,7 @@ fn buttons(asked: &Asked<'_>, job: &JobDetail) -> Markup {
         @if can_be_retried(job.state) {
             (parts::button(asked, &path, if job.state == JobState::Waiting { "Run now" } else { "Try again" }, &[("do", "retry")])) " "
         }
-        @if can_be_cancelled(job.state) { (parts::button(asked, &path, "Cancel", &[("do", "cancel")])) }
+        @if can_be_cancelled(job.state) { (parts::end_button(asked, &path, "Cancel", &[("do", "cancel")])) }
     }
 }
 
@@ -197,7 +197,7 @@ pub(crate) fn page(asked: &Asked<'_>, job: &JobDetail) -> Page {
     let id = job.id.to_string();
     let content = html! {
         @if let Some(told) = told(&job.kind) { p { (told) } }
-        (parts::facts(&[
+        (parts::live("job", &parts::facts(&[
             ("State", state(job)),
             ("Of", html! { @if job.key.is_empty() { span.quiet { "–" } } @else { code { (job.key) } } }),
             ("Account", html! { @match &job.account { Some(account) => (account), None => span.quiet { "the whole deployment" } } }),
@@ -206,7 +206,7 @@ pub(crate) fn page(asked: &Asked<'_>, job: &JobDetail) -> Page {
             ("Next or last run", format::moment(job.run_at)),
             ("Made", format::moment(job.created_at)),
             ("Changed", format::moment(job.updated_at)),
-        ]))
+        ])))
         @if let Some(error) = &job.last_error {
             section aria-labelledby="failure" {
                 h2 #failure { "What failed last" }

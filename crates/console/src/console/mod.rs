@@ -19,6 +19,7 @@ mod jobs;
 mod multipart;
 mod parts;
 mod public;
+mod recorded;
 mod registry;
 mod reply;
 mod repositories;
@@ -53,11 +54,13 @@ use crate::assets;
 
 /// Where the console is.
 pub const PREFIX: &str = "/console";
+/// What a page sends along that looks for what is new in it.
+const LOOKS_AGAIN: &str = "x-tonnage-looks-again";
 /// The largest form: a policy or a lifecycle policy, escaped.
 pub const FORM_BYTES_MAX: usize = 512 * 1024;
 /// Nothing but what this host serves as files, and no page of others around ours.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
-     form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// Whose policy a text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,6 +123,11 @@ impl Visit<'_> {
         let is_loopback = name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
         let is_local = name == "localhost" || name.ends_with(".localhost");
         self.scheme == "https" || is_loopback || is_local
+    }
+
+    /// Whether a page asks by itself what is new in it: nobody is there for that.
+    fn looks_again(&self) -> bool {
+        *self.method == Method::GET && self.headers.contains_key(LOOKS_AGAIN)
     }
 
     /// Whether what was sent was sent by a page of ours.
@@ -188,7 +196,11 @@ async fn route(app: &App, visit: &Visit<'_>, cookies: &Cookies<'_>) -> Response<
         return sign_in::provider::answer(app, visit, cookies, rest).await;
     }
     let token = cookies.get(Cookie::Session).unwrap_or_default();
-    let session = match console_sessions::find(app, token, visit.context.now).await {
+    let session = match visit.looks_again() {
+        true => console_sessions::look(app, token, visit.context.now).await,
+        false => console_sessions::find(app, token, visit.context.now).await,
+    };
+    let session = match session {
         Ok(session) => session,
         Err(error) => return broken(visit, &error),
     };
@@ -252,7 +264,7 @@ async fn signed_in(
         Ok(Reply::Page(page)) => {
             let mut response = html(page.status, frame::render(&asked, &page));
             // What was said is not said again.
-            if asked.flash.is_some() {
+            if asked.flash.is_some() && !visit.looks_again() {
                 append(response.headers_mut(), &cookies.forget(Cookie::Flash));
             }
             response

@@ -2,10 +2,12 @@
 
 use http::StatusCode;
 use maud::{Markup, html};
+use tonnage_domain::clock::Millis;
 use tonnage_domain::error::{Error, ErrorKind, chain};
 
 use super::asked::Asked;
 use super::reply::Page;
+use crate::format;
 
 /// A form that is sent to `path`, with the token of the session.
 pub(crate) fn form(asked: &Asked<'_>, path: &str, content: &Markup) -> Markup {
@@ -19,11 +21,30 @@ pub(crate) fn form(asked: &Asked<'_>, path: &str, content: &Markup) -> Markup {
 
 /// A form of one button beside others.
 pub(crate) fn button(asked: &Asked<'_>, path: &str, text: &str, fields: &[(&str, &str)]) -> Markup {
+    form_of_button(asked, path, fields, &html! { button.plain type="submit" { (text) } })
+}
+
+/// As [`button`], of what takes something away.
+pub(crate) fn end_button(
+    asked: &Asked<'_>,
+    path: &str,
+    text: &str,
+    fields: &[(&str, &str)],
+) -> Markup {
+    form_of_button(asked, path, fields, &html! { button.plain.ends type="submit" { (text) } })
+}
+
+fn form_of_button(
+    asked: &Asked<'_>,
+    path: &str,
+    fields: &[(&str, &str)],
+    button: &Markup,
+) -> Markup {
     html! {
         form.inline method="post" action=(path) {
             input type="hidden" name="csrf" value=(asked.csrf);
             @for (name, value) in fields { input type="hidden" name=(name) value=(value); }
-            button.plain type="submit" { (text) }
+            (button)
         }
     }
 }
@@ -185,6 +206,18 @@ pub(crate) fn pages(
 /// Nothing is there yet, and what makes something be there.
 pub(crate) fn empty(title: &str, content: &Markup) -> Markup {
     html! { div.empty { h2 { (title) } (content) } }
+}
+
+/// When sums were counted, where that was not just now.
+pub(crate) fn counted_at(at: Option<Millis>) -> Markup {
+    html! {
+        @if let Some(at) = at { p."quiet"."small" { "Counted " (format::moment(at)) " UTC. The sums of a large registry are kept for up to two minutes." } }
+    }
+}
+
+/// A part of a page that is looked at again while somebody reads it, where scripts run.
+pub(crate) fn live(name: &str, content: &Markup) -> Markup {
+    html! { div.live id={ "live-" (name) } data-live="" { (content) } }
 }
 
 /// A text to copy, with one click where scripts run.

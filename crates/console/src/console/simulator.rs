@@ -58,6 +58,28 @@ async fn answer(asked: &Asked<'_>, principal: &str, action: &str) -> Result<Answ
     }
 }
 
+/// The commands that ask the same; of the root of an account, IAM has no policies to simulate.
+fn commands(principal: &str, action: &str, resource: &str) -> Vec<String> {
+    let mut commands = vec![format!(
+        "tonnage policy explain --principal {} --action {} --resource {}",
+        parts::shell(principal),
+        parts::shell(action),
+        parts::shell(resource)
+    )];
+    if !principal.ends_with(":root") {
+        let simulate = parts::aws_global(
+            "iam simulate-principal-policy",
+            &[
+                ("policy-source-arn", principal),
+                ("action-names", action),
+                ("resource-arns", resource),
+            ],
+        );
+        commands.insert(0, simulate);
+    }
+    commands
+}
+
 pub(crate) fn page(asked: &Asked<'_>, answer: Option<&Answer>) -> Page {
     let query = &asked.query;
     let principal = query.optional("principal").unwrap_or(&asked.session.principal.arn);
@@ -83,10 +105,7 @@ pub(crate) fn page(asked: &Asked<'_>, answer: Option<&Answer>) -> Page {
         @if let Some(answer) = answer {
             section aria-labelledby="answer" { h2 #answer { "Answer" } (shown(answer)) }
         }
-        (parts::same_with_aws(&[
-            format!("aws iam simulate-principal-policy --policy-source-arn {} --action-names {} --resource-arns {}",
-                parts::shell(principal), parts::shell(action), parts::shell(resource)),
-        ]))
+        (parts::same_with_aws(&commands(principal, action, resource)))
     };
     Page::new("May somebody do something?", content)
 }

@@ -47,8 +47,9 @@ pub(super) fn path_for(account: &str, role: &str) -> String {
 }
 
 pub(crate) async fn show(asked: &Asked<'_>) -> Result<Reply, Error> {
-    let (account, role) = (asked.query.text("account"), asked.query.text("roleName"));
-    Ok(page(asked, (account, role), None).into())
+    let own = asked.context.account.to_string();
+    let account = asked.query.optional("account").unwrap_or(&own);
+    Ok(page(asked, (account, asked.query.text("roleName")), None).into())
 }
 
 pub(crate) async fn switch(asked: &Asked<'_>) -> Result<Reply, Error> {
@@ -117,7 +118,7 @@ fn page(asked: &Asked<'_>, (account, role): (&str, &str), error: Option<&Error>)
             "You act as the role on every page until you go back, and may do what the role may do: nothing of \
              your own. Its trust policy and your policies decide whether you may take it."
         }
-        (parts::form(asked, PATH, &html! {
+        @if !is_root { (parts::form(asked, PATH, &html! {
             (Field {
                 name: "account", label: "Account", value: account,
                 help: "12 digits, or the alias of the account.", ..Field::default()
@@ -128,7 +129,7 @@ fn page(asked: &Asked<'_>, (account, role): (&str, &str), error: Option<&Error>)
                 ..Field::default()
             }.render())
             div.submit { button type="submit" { "Switch role" } }
-        }))
+        })) }
         @if !asked.session.recent_roles.is_empty() {
             section aria-labelledby="recent" {
                 h2 #recent { "Roles that you took" }
@@ -136,10 +137,19 @@ fn page(asked: &Asked<'_>, (account, role): (&str, &str), error: Option<&Error>)
             }
         }
         (parts::same_with_aws(&[parts::aws_global("sts assume-role", &[
-            ("role-arn", "arn:aws:iam::ACCOUNT:role/ROLE"), ("role-session-name", name_of(&asked.session.principal.arn)),
+            ("role-arn", &arn_of(account, role)), ("role-session-name", name_of(&asked.session.principal.arn)),
         ])]))
     };
     Page::new(TITLE, content)
+}
+
+/// The ARN of a role that is named as the form has it.
+fn arn_of(account: &str, role: &str) -> String {
+    match role {
+        arn if arn.starts_with("arn:") => arn.to_owned(),
+        "" => format!("arn:aws:iam::{account}:role/deploy"),
+        role => format!("arn:aws:iam::{account}:role/{role}"),
+    }
 }
 
 /// A button for each role that was taken, but for the one that is.

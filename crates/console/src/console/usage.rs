@@ -38,6 +38,7 @@ pub(crate) fn page(
             })),
             Ok(usage) => {
                 (sums(usage))
+                (parts::counted_at(usage.counted_at))
                 (repositories(asked, usage))
                 (days(usage))
                 @if let Ok(activity) = activity { (activity::pulls_and_pushes(asked, activity)) }

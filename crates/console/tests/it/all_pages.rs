@@ -133,8 +133,7 @@ async fn every_page_of_the_table_is_made_of_nothing_but_text() {
             check_page(path, &page.body);
             assert!(!page.body.contains(HOSTILE), "{path}");
             // Each page says which command does the same.
-            let is_bare = matches!(pattern, "registry" | "simulator");
-            assert!(is_bare || page.body.contains("The same from a shell"), "{path}");
+            assert!(page.body.contains("The same from a shell"), "{path}");
             seen.insert(pattern);
             page.body
         };

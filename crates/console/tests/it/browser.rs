@@ -106,6 +106,8 @@ pub(crate) struct Browser<'r> {
     pub(crate) plain_http: bool,
     /// What the browser says of where a form came from.
     pub(crate) origin: Option<&'static str>,
+    /// Whether pages are asked for by a page that looks for what is new in it.
+    pub(crate) looks_again: bool,
 }
 
 impl<'r> Browser<'r> {
@@ -117,6 +119,7 @@ impl<'r> Browser<'r> {
             authority: LOCALHOST,
             plain_http: false,
             origin: Some("http://localhost:4510"),
+            looks_again: false,
         }
     }
 
@@ -159,6 +162,10 @@ impl<'r> Browser<'r> {
             let site = if is_same { "same-origin" } else { "cross-site" };
             headers
                 .insert(HeaderName::from_static("sec-fetch-site"), HeaderValue::from_static(site));
+        }
+        if self.looks_again {
+            let name = HeaderName::from_static("x-tonnage-looks-again");
+            headers.insert(name, HeaderValue::from_static("1"));
         }
         let lint = |_: PolicyOf, text: &str| match text {
             "no policy" => Err("it is no policy".to_owned()),

@@ -6,4 +6,5 @@
 mod all_pages;
 mod browser;
 mod pages;
+mod recorded;
 mod sessions;

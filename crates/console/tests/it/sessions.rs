@@ -113,6 +113,14 @@ async fn sessions_end() {
     minutes(31);
     idle.get(home).await.check(303, &[]);
 
+    // A page that looks by itself for what is new keeps nobody signed in.
+    let mut open = signed_in(&registry).await;
+    open.looks_again = true;
+    minutes(29);
+    open.get(home).await.check(200, &[]);
+    minutes(2);
+    open.get(home).await.check(303, &[]);
+
     let mut long = signed_in(&registry).await;
     for _ in 0..25 {
         minutes(28);

@@ -253,6 +253,7 @@ pub async fn open(parts: Parts) -> Result<Opened, OpenError> {
         sign_ins: crate::identities::console_sessions::attempts::Attempts::default(),
         federation: crate::identities::console_sessions::federation::Provider::default(),
         denials: crate::audit::Denials::default(),
+        sums: crate::overview::kept::Sums::default(),
         copying: crate::archive::copying::Copying::new(garbage.clone()),
         upload_locks: crate::uploads::UploadLocks::new(garbage.clone()),
         garbage,

@@ -157,7 +157,18 @@ async fn of_registry(tx: &mut Tx, call: &Call<'_>) -> Result<Activity> {
     let Some(registry_id) = registries::find_addressed(tx, call).await? else {
         return Ok(Activity::default());
     };
-    let first = first_day(call.now());
+    let kept = &call.app.sums.activity;
+    if let Some(activity) = kept.get(registry_id, call.now()) {
+        return Ok(activity);
+    }
+    let activity = count_registry(tx, registry_id, call.now()).await?;
+    let images = activity.ages.iter().sum();
+    kept.put(registry_id, call.now(), images, activity.clone());
+    Ok(activity)
+}
+
+async fn count_registry(tx: &mut Tx, registry_id: i64, now: Millis) -> Result<Activity> {
+    let first = first_day(now);
     let days = tx
         .all(
             "SELECT day, CAST(SUM(pulls) AS BIGINT), CAST(SUM(pushes) AS BIGINT) \
@@ -181,7 +192,7 @@ async fn of_registry(tx: &mut Tx, call: &Call<'_>) -> Result<Activity> {
         Ok((name, row.get(1)?))
     });
     let mut ages = Vec::with_capacity(AGES.len());
-    for (since, until) in spans(call.now()) {
+    for (since, until) in spans(now) {
         let row = tx
             .optional(
                 "SELECT COUNT(*) FROM (SELECT 1 FROM repositories \

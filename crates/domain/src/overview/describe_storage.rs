@@ -49,6 +49,9 @@ pub struct StorageUsage {
     pub days: Vec<DayUsage>,
     /// Whether there is more than was looked at.
     pub is_partial: bool,
+    /// When that was, if it was not just now: the sums of a large registry are kept for up to two
+    /// minutes.
+    pub counted_at: Option<Millis>,
 }
 
 /// What a repository takes up.
@@ -97,9 +100,15 @@ impl Operation for DescribeStorage {
                 ..StorageUsage::default()
             });
         };
+        let kept = &call.app.sums.storage;
+        if let Some(usage) = kept.get(registry_id, now) {
+            return Ok(usage);
+        }
         let mut usage = sums(&mut tx, registry_id, now).await?;
         usage.repositories = largest(&mut tx, registry_id).await?;
         usage.days = days(now, &growth(&mut tx, registry_id, now).await?);
+        let counted = StorageUsage { counted_at: Some(now), ..usage.clone() };
+        kept.put(registry_id, now, usage.blobs + usage.images, counted);
         Ok(usage)
     }
 }
@@ -197,9 +206,9 @@ async fn growth(tx: &mut Tx, registry_id: i64, now: Millis) -> Result<BTreeMap<i
         .all(
             "SELECT recent.created_at / 86400000, CAST(SUM(recent.size) AS BIGINT) FROM \
              (SELECT blobs.created_at, blobs.size FROM blobs WHERE blobs.id >= $1 \
-             AND EXISTS (SELECT 1 FROM repository_blobs JOIN repositories \
-             ON repositories.id = repository_blobs.repository_id \
-             WHERE repository_blobs.blob_id = blobs.id AND repositories.registry_id = $2) \
+             AND EXISTS (SELECT 1 FROM repository_blobs WHERE repository_blobs.blob_id = blobs.id \
+             AND (SELECT repositories.registry_id FROM repositories \
+             WHERE repositories.id = repository_blobs.repository_id) = $2) \
              LIMIT $3) AS recent GROUP BY recent.created_at / 86400000",
             params![low, registry_id, EDGES_MAX],
         )

@@ -7,6 +7,7 @@
 pub mod describe_activity;
 pub mod describe_image_content;
 pub mod describe_storage;
+pub(crate) mod kept;
 pub mod search_images;
 pub mod search_repositories;
 pub mod summarize_registry;

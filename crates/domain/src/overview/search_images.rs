@@ -35,7 +35,23 @@ pub enum Kind {
     All,
 }
 
-/// Finds images of a repository, the newest first.
+/// In which order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sort {
+    /// The newest first.
+    #[default]
+    Newest,
+    /// The oldest first.
+    Oldest,
+    /// The largest first.
+    Largest,
+    /// Those first that were pulled last.
+    PulledLast,
+    /// Those first that nobody has pulled for longest, or ever.
+    Unused,
+}
+
+/// Finds images of a repository.
 ///
 /// # Errors
 /// [`crate::error::ErrorKind::RepositoryNotFound`].
@@ -47,6 +63,10 @@ pub struct SearchImages {
     pub text: String,
     /// Which ones.
     pub kind: Kind,
+    /// In which state; any when absent.
+    pub status: Option<ImageStatus>,
+    /// In which order.
+    pub sort: Sort,
     /// Which page.
     pub page: PageRequest,
 }
@@ -79,6 +99,30 @@ pub struct ImageSummary {
     pub scan: Option<Scan>,
 }
 
+macro_rules! search {
+    ($order:literal) => {
+        concat!(
+            "SELECT id, digest, image_size, pushed_at, last_pulled_at, media_type, \
+             artifact_type, status, (SELECT COUNT(*) FROM images AS referring \
+             WHERE referring.repository_id = images.repository_id \
+             AND referring.subject_digest = images.digest) \
+             FROM images WHERE id IN (SELECT id FROM images WHERE repository_id = $1 \
+             AND ($2 = 0 OR (subject_digest IS NULL AND NOT EXISTS \
+             (SELECT 1 FROM image_children WHERE image_children.child_image_id = images.id))) \
+             AND ($3 = 0 OR EXISTS (SELECT 1 FROM tags WHERE tags.image_id = images.id)) \
+             AND ($4 = 0 OR NOT EXISTS (SELECT 1 FROM tags WHERE tags.image_id = images.id)) \
+             AND ($5 = 0 OR id IN (SELECT found.id FROM images AS found \
+             WHERE found.repository_id = $1 AND found.digest LIKE $6 ESCAPE '!' \
+             UNION ALL SELECT tags.image_id FROM tags \
+             WHERE tags.repository_id = $1 AND LOWER(tags.name) LIKE $6 ESCAPE '!')) \
+             AND ($9 = '' OR status = $9) ORDER BY ",
+            $order,
+            " LIMIT $7 OFFSET $8) ORDER BY ",
+            $order
+        )
+    };
+}
+
 impl Operation for SearchImages {
     const ENTRY: Entry = Entry { service: Service::Tonnage, name: "SearchImages" };
     type Output = Page<ImageSummary>;
@@ -94,20 +138,16 @@ impl Operation for SearchImages {
         let scanning =
             RegistryScanningConfiguration::load(&mut tx, Some(repository.registry_id)).await?;
         let is_narrow = !self.text.trim().is_empty();
+        let sql = match self.sort {
+            Sort::Newest => search!("id DESC"),
+            Sort::Oldest => search!("id"),
+            Sort::Largest => search!("image_size DESC, id DESC"),
+            Sort::PulledLast => search!("COALESCE(last_pulled_at, 0) DESC, id DESC"),
+            Sort::Unused => search!("COALESCE(last_pulled_at, 0), id"),
+        };
         let rows = tx
             .all(
-                "SELECT id, digest, image_size, pushed_at, last_pulled_at, media_type, \
-                 artifact_type, status, (SELECT COUNT(*) FROM images AS referring \
-                 WHERE referring.repository_id = images.repository_id \
-                 AND referring.subject_digest = images.digest) \
-                 FROM images WHERE repository_id = $1 \
-                 AND ($2 = 0 OR (subject_digest IS NULL AND NOT EXISTS \
-                 (SELECT 1 FROM image_children WHERE image_children.child_image_id = images.id))) \
-                 AND ($3 = 0 OR EXISTS (SELECT 1 FROM tags WHERE tags.image_id = images.id)) \
-                 AND ($4 = 0 OR NOT EXISTS (SELECT 1 FROM tags WHERE tags.image_id = images.id)) \
-                 AND ($5 = 0 OR digest LIKE $6 ESCAPE '!' OR EXISTS (SELECT 1 FROM tags \
-                 WHERE tags.image_id = images.id AND LOWER(tags.name) LIKE $6 ESCAPE '!')) \
-                 ORDER BY id DESC LIMIT $7 OFFSET $8",
+                sql,
                 params![
                     repository.id,
                     self.kind != Kind::All,
@@ -116,7 +156,8 @@ impl Operation for SearchImages {
                     is_narrow,
                     containing(&self.text),
                     self.page.limit_and_one(),
-                    offset
+                    offset,
+                    self.status.map_or("", ImageStatus::as_str)
                 ],
             )
             .await?;

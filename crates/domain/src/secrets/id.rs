@@ -125,7 +125,7 @@ impl SecretId {
     }
 
     /// The name or the ARN as it was given.
-    pub(super) fn given(&self) -> &str {
+    pub fn given(&self) -> &str {
         self.arn().unwrap_or(self.name())
     }
 

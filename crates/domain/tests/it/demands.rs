@@ -455,10 +455,23 @@ fn overview(table: &mut Table, repository: &RepositoryAddress) {
     table.add("", &LookupEvents { criteria: LookedUp::default(), page: page(None, 1) });
     let (from, until, kind, of) = (None, None, None, None);
     table.add("", &SearchEvents { from, until, kind, repository: of, page: page(None, 1) });
-    let (text, sort) = ("app".to_owned(), search_repositories::Sort::Newest);
-    table.add("", &SearchRepositories { text: text.clone(), sort, page: page(None, 1) });
-    let (repository, kind) = (repository.clone(), search_images::Kind::Whole);
-    let images = SearchImages { repository: repository.clone(), text, kind, page: page(None, 1) };
+    let search = SearchRepositories {
+        text: "app".to_owned(),
+        resource_tag: String::new(),
+        only: search_repositories::Only::All,
+        sort: search_repositories::Sort::Newest,
+        page: page(None, 1),
+    };
+    table.add("", &search);
+    let repository = repository.clone();
+    let images = SearchImages {
+        repository: repository.clone(),
+        text: "app".to_owned(),
+        kind: search_images::Kind::Whole,
+        status: None,
+        sort: search_images::Sort::Newest,
+        page: page(None, 1),
+    };
     table.add("", &images);
     table.add("of a registry", &DescribeActivity { of: Of::Registry });
     table.add("of a repository", &DescribeActivity { of: Of::Repository(repository.clone()) });

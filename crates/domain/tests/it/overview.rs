@@ -2,9 +2,11 @@
 //! is signed in.
 
 use secrecy::{ExposeSecret as _, SecretString};
+use tonnage_domain::archive::update_image_storage_class::{StorageClass, UpdateImageStorageClass};
 use tonnage_domain::clock::Clock as _;
 use tonnage_domain::error::ErrorKind;
 use tonnage_domain::identities::console_sessions::{self, Credentials};
+use tonnage_domain::images::ImageStatus;
 use tonnage_domain::images::get_manifest::GetManifest;
 use tonnage_domain::images::list_tag_history::ListTagHistory;
 use tonnage_domain::images::pulls;
@@ -12,9 +14,14 @@ use tonnage_domain::names::{Reference, Tag};
 use tonnage_domain::overview::describe_activity::{Activity, DescribeActivity, Of};
 use tonnage_domain::overview::describe_image_content::DescribeImageContent;
 use tonnage_domain::overview::describe_storage::DescribeStorage;
-use tonnage_domain::overview::search_images::{Kind, SearchImages};
-use tonnage_domain::overview::search_repositories::{SearchRepositories, Sort};
+use tonnage_domain::overview::search_images::{self, Kind, SearchImages};
+use tonnage_domain::overview::search_repositories::{Only, SearchRepositories, Sort};
 use tonnage_domain::overview::summarize_registry::SummarizeRegistry;
+use tonnage_domain::params;
+use tonnage_domain::repositories::put_image_tag_mutability::PutImageTagMutability;
+use tonnage_domain::repositories::{TagMutability, TagMutabilityRule};
+use tonnage_domain::resource_tags::{ResourceTag, TagResource};
+use tonnage_domain::scanning::Severity;
 
 use crate::content::Pushed;
 use crate::registry::{Registry, address, by_digest, by_tag, check_kind, page};
@@ -23,17 +30,34 @@ use crate::registry::{Registry, address, by_digest, by_tag, check_kind, page};
 async fn what_people_look_for_is_found() {
     let registry = Registry::new().await;
     let empty = registry.run(SummarizeRegistry).await.unwrap();
-    assert_eq!((empty.repositories, empty.images, empty.bytes), (0, 0, 0));
+    assert_eq!((empty.repositories, empty.images, empty.unique_bytes), (0, 0, 0));
     for name in ("team/web team/data_base tools/x").split(' ') {
         registry.create(name).await;
         registry.clock.advance_seconds(1);
     }
+    for (name, key, value) in [("team/web", "team", "red"), ("tools/x", "team", "blue")] {
+        let tags = vec![ResourceTag { key: key.to_owned(), value: value.to_owned() }];
+        registry.run(TagResource { resource: address(name), tags }).await.unwrap();
+    }
+    let frozen = PutImageTagMutability {
+        registry_id: None,
+        name: address("team/data_base").name,
+        tag_mutability: TagMutabilityRule::new(TagMutability::Immutable, Vec::new()).unwrap(),
+    };
+    registry.run(frozen).await.unwrap();
     let web = address("team/web");
     registry.push_image(&web, "first", &["v1", "Stable"]).await;
     registry.push_image(&web, "second", &[]).await;
 
+    let search = |text: &str, sort, after: Option<&str>, limit| SearchRepositories {
+        text: text.to_owned(),
+        resource_tag: String::new(),
+        only: Only::All,
+        sort,
+        page: page(after, limit),
+    };
     let find = async |text: &str, sort, after: Option<&str>, limit| {
-        let search = SearchRepositories { text: text.to_owned(), sort, page: page(after, limit) };
+        let search = search(text, sort, after, limit);
         let found = registry.run(search).await.unwrap();
         let names = found.items.iter().map(|item| item.name.to_string()).collect::<Vec<_>>();
         (names.join(" "), found.next)
@@ -51,15 +75,37 @@ async fn what_people_look_for_is_found() {
         let found = find(text, sort, after, limit).await;
         assert_eq!((found.0.as_str(), found.1.as_deref()), (expected, next), "{text} {sort:?}");
     }
-    let search =
-        SearchRepositories { text: "web".to_owned(), sort: Sort::Name, page: page(None, 1) };
-    let found = registry.run(search).await.unwrap().items.remove(0);
+    for (tag, only, expected) in [
+        ("team", Only::All, "team/web tools/x"),
+        ("team = red", Only::All, "team/web"),
+        ("team=green", Only::All, ""),
+        ("tea", Only::All, ""),
+        ("team", Only::Empty, "tools/x"),
+        ("", Only::WithImages, "team/web"),
+        ("", Only::Empty, "team/data_base tools/x"),
+        ("", Only::Caches, ""),
+        ("", Only::Immutable, "team/data_base"),
+        ("", Only::ScanOnPush, ""),
+    ] {
+        let search = search("", Sort::Name, None, 10);
+        let search = SearchRepositories { resource_tag: tag.to_owned(), only, ..search };
+        let found = registry.run(search).await.unwrap().items;
+        let names = found.iter().map(|item| item.name.as_str()).collect::<Vec<_>>();
+        assert_eq!(names.join(" "), expected, "{tag} {only:?}");
+    }
+    let found = registry.run(search("web", Sort::Name, None, 1)).await.unwrap().items.remove(0);
     assert_eq!((found.images, found.bytes), (2, 2200));
     assert_eq!(found.pushed_at, Some(registry.clock.now()));
 
     let images = async |text: &str, kind| {
-        let (repository, text) = (web.clone(), text.to_owned());
-        let search = SearchImages { repository, text, kind, page: page(None, 10) };
+        let search = SearchImages {
+            repository: web.clone(),
+            text: text.to_owned(),
+            kind,
+            status: None,
+            sort: search_images::Sort::Newest,
+            page: page(None, 10),
+        };
         let found = registry.run(search).await.unwrap().items;
         found.iter().map(|image| image.tags.len()).collect::<Vec<_>>()
     };
@@ -96,12 +142,64 @@ async fn what_people_look_for_is_found() {
     assert_eq!((storage.days.len(), today.pushes, today.new_bytes), (30, 3, 2200));
     assert!(today.begins_at <= registry.clock.now() && !storage.is_partial);
 
+    // Two scans found the same, and one failed.
+    let scan = "INSERT INTO image_scans (image_id, scan_type, status, description, requested_at, \
+                counts, fixable, platform) SELECT id, 'BASIC', $1, '', 1, $2, '{}', '' \
+                FROM images ORDER BY id LIMIT 1 OFFSET $3";
+    let found = r#"{"HIGH":2,"LOW":1}"#;
+    for (status, counts, place) in
+        [("COMPLETE", found, 0_i64), ("COMPLETE", found, 1), ("FAILED", found, 2)]
+    {
+        registry.write(&[(scan, params![status, counts, place].to_vec())]).await;
+    }
     let sums = registry.run(SummarizeRegistry).await.unwrap();
-    assert_eq!((sums.repositories, sums.images, sums.tags, sums.bytes), (3, 3, 2, 4300));
+    let found: Vec<_> = sums.findings.iter().map(|(severity, count)| (*severity, *count)).collect();
+    assert_eq!((sums.scanned, found), (2, vec![(Severity::Low, 2), (Severity::High, 4)]));
+    assert_eq!((sums.repositories, sums.images, sums.tags), (3, 3, 2));
+    assert_eq!((sums.unique_bytes, sums.logical_bytes), (2200, 4300));
     assert_eq!(sums.recent.iter().map(|push| push.tags.len()).collect::<Vec<_>>(), [0, 0, 2]);
-    let wrong =
-        SearchRepositories { text: String::new(), sort: Sort::Name, page: page(Some("100001"), 1) };
+    let wrong = search("", Sort::Name, Some("100001"), 1);
     check_kind(registry.run(wrong).await, ErrorKind::InvalidParameter);
+}
+
+#[tokio::test]
+async fn images_are_sorted_and_found_by_their_state() {
+    use search_images::Sort;
+    let registry = Registry::new().await;
+    let app = registry.create("app").await;
+    let first = registry.push_image(&app, "first", &["v1"]).await;
+    let second = registry.push_image(&app, "second", &[]).await;
+    let reference = Reference::parse("v1").unwrap();
+    let pull = GetManifest { repository: app.clone(), reference, counts_as_pull: true };
+    registry.run(pull).await.unwrap();
+    pulls::flush(&registry.app).await.unwrap();
+    let id = by_digest(&second.digest);
+    let target = StorageClass::Archive;
+    let archive = UpdateImageStorageClass { repository: app.clone(), id, target };
+    registry.run(archive).await.unwrap();
+    let (first, second) = (first.digest, second.digest);
+    for (status, sort, expected) in [
+        (None, Sort::Newest, vec![&second, &first]),
+        (None, Sort::Oldest, vec![&first, &second]),
+        (None, Sort::Largest, vec![&second, &first]),
+        (None, Sort::PulledLast, vec![&first, &second]),
+        (None, Sort::Unused, vec![&second, &first]),
+        (Some(ImageStatus::Active), Sort::Newest, vec![&first]),
+        (Some(ImageStatus::Archived), Sort::Newest, vec![&second]),
+        (Some(ImageStatus::Activating), Sort::Newest, vec![]),
+    ] {
+        let search = SearchImages {
+            repository: app.clone(),
+            text: String::new(),
+            kind: Kind::Whole,
+            status,
+            sort,
+            page: page(None, 10),
+        };
+        let found = registry.run(search).await.unwrap().items;
+        let found: Vec<_> = found.iter().map(|image| &image.digest).collect();
+        assert_eq!(found, expected, "{status:?} {sort:?}");
+    }
 }
 
 #[tokio::test]

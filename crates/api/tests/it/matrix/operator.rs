@@ -23,7 +23,7 @@ use tonnage_domain::names::{AccountId, Digest, Reference, RepositoryName};
 use tonnage_domain::overview::describe_activity::{DescribeActivity, Of};
 use tonnage_domain::overview::describe_image_content::DescribeImageContent;
 use tonnage_domain::overview::describe_storage::DescribeStorage;
-use tonnage_domain::overview::search_images::{Kind, SearchImages};
+use tonnage_domain::overview::search_images::{self, Kind, SearchImages};
 use tonnage_domain::overview::search_repositories::{self, SearchRepositories};
 use tonnage_domain::overview::summarize_registry::SummarizeRegistry;
 use tonnage_domain::pages::PageRequest;
@@ -266,7 +266,8 @@ async fn administrate(asking: &Asking, operation: &str) -> String {
         "SearchImages" => {
             let page = PageRequest { after: None, limit: 10 };
             let (repository, kind) = (in_management("app"), Kind::All);
-            asking.run(SearchImages { repository, text: String::new(), kind, page }).await
+            let (text, status, sort) = (String::new(), None, search_images::Sort::Newest);
+            asking.run(SearchImages { repository, text, kind, status, sort, page }).await
         }
         "SearchEvents" => {
             let page = PageRequest { after: None, limit: 10 };
@@ -276,7 +277,8 @@ async fn administrate(asking: &Asking, operation: &str) -> String {
         "SearchRepositories" => {
             let page = PageRequest { after: None, limit: 10 };
             let (text, sort) = (String::new(), search_repositories::Sort::Name);
-            asking.run(SearchRepositories { text, sort, page }).await
+            let (resource_tag, only) = (String::new(), search_repositories::Only::All);
+            asking.run(SearchRepositories { text, resource_tag, only, sort, page }).await
         }
         "DescribeActivity" => {
             let of = Of::Repository(in_management("app"));

@@ -122,7 +122,7 @@ pub(crate) fn page(
                         (parts::table("Users", &["User", ""], &html! {
                             @for user in &users.items { tr {
                                 th scope="row" { a href=(asked.path(&format!("iam/users/{}", user.name))) { (user.name) } }
-                                td { (parts::button(asked, &members, "Remove", &[("do", "remove"), ("user", &user.name)])) }
+                                td { (parts::end_button(asked, &members, "Remove", &[("do", "remove"), ("user", &user.name)])) }
                             } }
                         }))
                         (parts::pages(asked, &format!("iam/groups/{name}"), &[], users.next.as_deref()))
@@ -144,7 +144,7 @@ pub(crate) fn page(
         (parts::same_with_aws(&[
             parts::aws_global("iam get-group", &[("group-name", name)]),
             parts::aws_global("iam add-user-to-group", &[("group-name", name), ("user-name", "USER")]),
-            parts::aws_global("iam attach-group-policy", &[("group-name", name), ("policy-arn", "ARN")]),
+            parts::aws_global("iam attach-group-policy", &[("group-name", name), ("policy-arn", super::SOME_POLICY)]),
         ]))
     };
     whose.page(asked, content)

@@ -23,6 +23,8 @@ use super::parts::{self, Field};
 use super::reply::{Page, Reply};
 use super::statements;
 
+/// A managed policy that commands name where any would do.
+const SOME_POLICY: &str = "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryReadOnly";
 /// What a page of a list shows.
 const PAGE: u32 = 50;
 /// Parts of one user, group or role, and policies to choose from.
@@ -145,7 +147,7 @@ pub(crate) fn policies_section(
                     @for policy in &attached.items { tr {
                         th scope="row" { a href=(policy_path(asked, &policy.arn)) { (policy.name) } }
                         td { code { (policy.arn) } }
-                        td { (parts::button(asked, &path, "Detach", &[("do", "detach"), ("arn", &policy.arn)])) }
+                        td { (parts::end_button(asked, &path, "Detach", &[("do", "detach"), ("arn", &policy.arn)])) }
                     } }
                 })),
             }
@@ -179,7 +181,7 @@ pub(crate) fn policies_section(
                 Ok(names) => (parts::table("Inline policies", &["Policy", ""], &html! {
                     @for name in &names.items { tr {
                         th scope="row" { a href=(inline_path(asked, whose, name)) { (name) } }
-                        td { (parts::button(asked, &whose.path(asked, "inline"), "Delete", &[("do", "delete"), ("name", name)])) }
+                        td { (parts::end_button(asked, &whose.path(asked, "inline"), "Delete", &[("do", "delete"), ("name", name)])) }
                     } }
                 })),
             }

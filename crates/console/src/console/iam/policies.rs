@@ -267,7 +267,7 @@ fn versions_section(asked: &Asked<'_>, arn: &str, versions: &Part<Vec<PolicyVers
                                 @if version.is_default { (parts::badge("good", "in force")) }
                                 @else {
                                     (parts::button(asked, &path, "Put in force", &[("do", "default"), ("arn", arn), ("version", &id)])) " "
-                                    (parts::button(asked, &path, "Delete", &[("do", "delete-version"), ("arn", arn), ("version", &id)]))
+                                    (parts::end_button(asked, &path, "Delete", &[("do", "delete-version"), ("arn", arn), ("version", &id)]))
                                 }
                             }
                         }

@@ -205,7 +205,7 @@ pub(crate) fn page(
         (parts::same_with_aws(&[
             parts::aws_global("iam get-role", &[("role-name", name)]),
             parts::aws_global("iam update-assume-role-policy", &[("role-name", name), ("policy-document", "file://trust.json")]),
-            parts::aws_global("iam attach-role-policy", &[("role-name", name), ("policy-arn", "ARN")]),
+            parts::aws_global("iam attach-role-policy", &[("role-name", name), ("policy-arn", super::SOME_POLICY)]),
         ]))
     };
     whose.page(asked, content)

@@ -178,7 +178,7 @@ pub(crate) fn page(asked: &Asked<'_>, name: &str, known: &Known, refused: Option
             parts::aws_global("iam create-access-key", &[("user-name", name)]),
             parts::aws_global("iam create-login-profile", &[("user-name", name), ("password", "PASSWORD")]),
             parts::aws_global("iam add-user-to-group", &[("user-name", name), ("group-name", "GROUP")]),
-            parts::aws_global("iam attach-user-policy", &[("user-name", name), ("policy-arn", "ARN")]),
+            parts::aws_global("iam attach-user-policy", &[("user-name", name), ("policy-arn", super::SOME_POLICY)]),
         ]))
     };
     whose.page(asked, content)
@@ -226,10 +226,10 @@ fn keys_section(
                                 td { (format::day(key.created_at)) }
                                 td { (last_used(used)) }
                                 td {
-                                    @if key.active { (parts::button(asked, &path, "Switch off", &[("do", "off"), ("id", &key.id)])) }
+                                    @if key.active { (parts::end_button(asked, &path, "Switch off", &[("do", "off"), ("id", &key.id)])) }
                                     @else {
                                         (parts::button(asked, &path, "Switch on", &[("do", "on"), ("id", &key.id)])) " "
-                                        (parts::button(asked, &path, "Delete", &[("do", "delete"), ("id", &key.id)]))
+                                        (parts::end_button(asked, &path, "Delete", &[("do", "delete"), ("id", &key.id)]))
                                     }
                                 }
                             } }
@@ -286,7 +286,7 @@ fn password_section(
                 (parts::check("reset", "The user must choose another one after signing in", "", true))
                 div.submit {
                     button type="submit" name="do" value="set" { @if has_one { "Set another password" } @else { "Set password" } }
-                    @if has_one { button.plain type="submit" name="do" value="remove" { "Take the password away" } }
+                    @if has_one { button.plain.ends type="submit" name="do" value="remove" { "Take the password away" } }
                 }
             }))
         }
@@ -305,7 +305,7 @@ fn groups_section(asked: &Asked<'_>, whose: &Whose<'_>, known: &Known) -> Markup
                 Ok(groups) => (parts::table("Groups", &["Group", ""], &html! {
                     @for group in &groups.items { tr {
                         th scope="row" { a href=(super::groups::path(asked, &group.name)) { (group.name) } }
-                        td { (parts::button(asked, &path, "Leave", &[("do", "leave"), ("group", &group.name)])) }
+                        td { (parts::end_button(asked, &path, "Leave", &[("do", "leave"), ("group", &group.name)])) }
                     } }
                 })),
             }

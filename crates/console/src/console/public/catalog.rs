@@ -154,7 +154,7 @@ fn logo_section(asked: &Asked<'_>, address: &RepositoryAddress, is_there: bool) 
             @match is_there {
                 true => div.logo {
                     img src={ (super::path(asked, &address.name, "logo")) } alt={ "The logo of " (address.name) } width="96" height="96";
-                    (parts::button(asked, &path, "Take the logo away", &[("do", "drop-logo")]))
+                    (parts::end_button(asked, &path, "Take the logo away", &[("do", "drop-logo")]))
                 },
                 false => p.quiet { "There is none: the gallery shows the first letter of the name." },
             }

@@ -7,7 +7,7 @@ pub(crate) mod registry;
 use maud::{Markup, html};
 use tonnage_domain::context::RequestContext;
 use tonnage_domain::error::{Error, ErrorKind};
-use tonnage_domain::execute::{Operation, execute};
+use tonnage_domain::execute::Operation;
 use tonnage_domain::names::{Region, RepositoryName};
 use tonnage_domain::pages::Page as Items;
 use tonnage_domain::public::catalog::CatalogDataInput;
@@ -20,6 +20,7 @@ use tonnage_domain::repositories::{Repository, RepositoryAddress};
 use super::asked::{Asked, Part};
 use super::forms;
 use super::parts::{self, Field};
+use super::recorded::Recorded;
 use super::reply::{Page, Reply};
 use crate::format;
 
@@ -34,12 +35,15 @@ fn context(asked: &Asked<'_>) -> RequestContext {
 ///
 /// # Errors
 /// As the operation.
-async fn run<O: Operation>(asked: &Asked<'_>, operation: O) -> Result<O::Output, Error> {
-    execute(asked.app, &context(asked), operation).await
+async fn run<O: Operation + Recorded>(asked: &Asked<'_>, operation: O) -> Result<O::Output, Error> {
+    asked.run_in(Region::global(), operation).await
 }
 
 /// As [`Asked::part`].
-async fn part<O: Operation>(asked: &Asked<'_>, operation: O) -> Result<Part<O::Output>, Error> {
+async fn part<O: Operation + Recorded>(
+    asked: &Asked<'_>,
+    operation: O,
+) -> Result<Part<O::Output>, Error> {
     match run(asked, operation).await {
         Err(error) if error.kind() == ErrorKind::AccessDenied => Ok(Err(error)),
         Err(error) => Err(error),

@@ -119,7 +119,7 @@ fn buttons(asked: &Asked<'_>, alias: &Alias) -> Markup {
             (parts::button(asked, &path, "Approve", &[("do", "approve"), ("alias", name)])) " "
         }
         @if alias.status == AliasStatus::Pending {
-            (parts::button(asked, &path, "Reject", &[("do", "reject"), ("alias", name)]))
+            (parts::end_button(asked, &path, "Reject", &[("do", "reject"), ("alias", name)]))
         }
     }
 }

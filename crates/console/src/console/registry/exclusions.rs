@@ -34,6 +34,9 @@ pub(crate) fn page(
     refused: Option<&Error>,
 ) -> Page {
     let path = asked.path("registry/pull-times");
+    let first = excluded.as_ref().ok().and_then(|excluded| excluded.items.first().cloned());
+    let example =
+        first.unwrap_or_else(|| format!("arn:aws:iam::{}:role/scanner", asked.context.account));
     let content = html! {
         (parts::refusal(refused))
         p {
@@ -63,8 +66,8 @@ pub(crate) fn page(
         }
         (parts::same_with_aws(&[
             parts::aws(asked, "ecr list-pull-time-update-exclusions", &[]),
-            parts::aws(asked, "ecr register-pull-time-update-exclusion", &[("principal-arn", "ARN")]),
-            parts::aws(asked, "ecr deregister-pull-time-update-exclusion", &[("principal-arn", "ARN")]),
+            parts::aws(asked, "ecr register-pull-time-update-exclusion", &[("principal-arn", &example)]),
+            parts::aws(asked, "ecr deregister-pull-time-update-exclusion", &[("principal-arn", &example)]),
         ]))
     };
     super::page(asked, "Pull times", content)

@@ -59,6 +59,10 @@ pub(crate) async fn show(asked: &Asked<'_>) -> Result<Reply, Error> {
             }
         }
     };
+    let content = html! {
+        (content)
+        (super::parts::same_with_aws(&[super::parts::aws(asked, "ecr describe-registry", &[])]))
+    };
     Ok(Page::new("Registry settings", content).into())
 }
 

@@ -68,7 +68,7 @@ pub(crate) fn page(
             (statements::builder(asked, PolicyOf::Resource))
             div.submit {
                 (forms::check_and_save("Save policy"))
-                @if stored.is_some() { button.plain type="submit" name="do" value="delete" { "Take the policy away" } }
+                @if stored.is_some() { button.plain.ends type="submit" name="do" value="delete" { "Take the policy away" } }
             }
         }))
         (parts::same_with_aws(&[

@@ -93,7 +93,7 @@ pub(crate) fn list_page(asked: &Asked<'_>, rules: &Part<Items<Rule>>) -> Page {
         }
         (parts::same_with_aws(&[
             parts::aws(asked, "ecr describe-pull-through-cache-rules", &[]),
-            parts::aws(asked, "ecr create-pull-through-cache-rule", &[("ecr-repository-prefix", "hub"), ("upstream-registry-url", "registry-1.docker.io"), ("credential-arn", "ARN")]),
+            parts::aws(asked, "ecr create-pull-through-cache-rule", &[("ecr-repository-prefix", "hub"), ("upstream-registry-url", "registry-1.docker.io"), ("credential-arn", &some_secret(asked))]),
         ]))
     };
     super::page(asked, "Pull through cache", content).with_actions(create)
@@ -111,6 +111,12 @@ fn credentials(rule: &Rule) -> Markup {
 
 fn secret_name(arn: &str) -> &str {
     arn.splitn(7, ':').nth(6).unwrap_or(arn)
+}
+
+/// The ARN of a secret as commands name it; its end is of chance.
+fn some_secret(asked: &Asked<'_>) -> String {
+    let (account, region) = (&asked.context.account, &asked.context.region);
+    format!("arn:aws:secretsmanager:{region}:{account}:secret:ecr-pullthroughcache/hub-AbCdEf")
 }
 
 fn rule_path(asked: &Asked<'_>, prefix: &str) -> String {
@@ -139,11 +145,15 @@ pub(crate) fn create_page(asked: &Asked<'_>, refused: Option<&Error>) -> Page {
                 (Field { name: "secret", label: "ARN of a secret", value: form.text("secret"), help: "Its name begins with ecr-pullthroughcache/.", ..Field::default() }.render())
                 (Field { name: "role", label: "ARN of a role", value: form.text("role"), help: "For another ECR registry only.", ..Field::default() }.render())
             }
-            div.submit { button type="submit" { "Create rule" } a href=(asked.path("registry/pull-through")) { "Cancel" } }
+            div.submit {
+                button type="submit" name="do" value="validate" { "Create and validate" }
+                button.plain type="submit" name="do" value="create" { "Create rule" }
+                a href=(asked.path("registry/pull-through")) { "Cancel" }
+            }
         }))
         (parts::same_with_aws(&[
             parts::aws(asked, "secretsmanager create-secret", &[("name", "ecr-pullthroughcache/hub"), ("secret-string", "file://credentials.json")]),
-            parts::aws(asked, "ecr create-pull-through-cache-rule", &[("ecr-repository-prefix", "hub"), ("upstream-registry-url", "registry-1.docker.io"), ("credential-arn", "ARN")]),
+            parts::aws(asked, "ecr create-pull-through-cache-rule", &[("ecr-repository-prefix", "hub"), ("upstream-registry-url", "registry-1.docker.io"), ("credential-arn", &some_secret(asked))]),
         ]))
     };
     super::page(asked, "Create rule", content)
@@ -151,19 +161,41 @@ pub(crate) fn create_page(asked: &Asked<'_>, refused: Option<&Error>) -> Page {
 }
 
 pub(crate) async fn create(asked: &Asked<'_>) -> Result<Reply, Error> {
-    match try_create(asked).await {
-        Ok(rule) => {
-            let told = format!(
-                "The rule {} is created. Validate it to see whether the upstream answers.",
-                rule.given_prefix
-            );
-            Ok(Reply::done(rule_path(asked, &rule.given_prefix), told))
-        }
+    let rule = match try_create(asked).await {
+        Ok(rule) => rule,
         Err(error) if parts::is_mendable(&error) => {
-            Ok(forms::shown(create_page(asked, Some(&error)), Some(&error)))
+            return Ok(forms::shown(create_page(asked, Some(&error)), Some(&error)));
         }
-        Err(error) => Err(error),
+        Err(error) => return Err(error),
+    };
+    let prefix = rule.given_prefix;
+    let path = rule_path(asked, &prefix);
+    if asked.form.text("do") != "validate" {
+        let told = format!(
+            "The rule {prefix} is created. Validate it to see whether the upstream answers."
+        );
+        return Ok(Reply::done(path, told));
     }
+    let validate = ValidatePullThroughCacheRule { registry_id: None, prefix: prefix.clone() };
+    let failure = match asked.run(validate).await {
+        Ok(validation) => validation.failure,
+        Err(error) if parts::is_mendable(&error) => Some(error.message().to_owned()),
+        Err(error) => return Err(error),
+    };
+    Ok(match failure {
+        None => Reply::done(
+            path,
+            format!(
+                "The rule {prefix} is created; the upstream registry answers and takes what it has."
+            ),
+        ),
+        Some(failure) => Reply::failed(
+            path,
+            format!(
+                "The rule {prefix} is created, but the upstream registry did not take it: {failure}"
+            ),
+        ),
+    })
 }
 
 async fn try_create(asked: &Asked<'_>) -> Result<Rule, Error> {
@@ -299,7 +331,7 @@ pub(crate) fn page(asked: &Asked<'_>, rule: &Rule, refused: Option<&Error>) -> P
         }))
         (parts::same_with_aws(&[
             parts::aws(asked, "ecr validate-pull-through-cache-rule", &[("ecr-repository-prefix", prefix)]),
-            parts::aws(asked, "ecr update-pull-through-cache-rule", &[("ecr-repository-prefix", prefix), ("credential-arn", "ARN")]),
+            parts::aws(asked, "ecr update-pull-through-cache-rule", &[("ecr-repository-prefix", prefix), ("credential-arn", &some_secret(asked))]),
             parts::aws(asked, "ecr delete-pull-through-cache-rule", &[("ecr-repository-prefix", prefix)]),
         ]))
     };

@@ -1,7 +1,7 @@
 //! Where images are copied to, and how far behind the copies are.
 
 use maud::{Markup, html};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tonnage_domain::error::{Error, ErrorKind};
 use tonnage_domain::names::{AccountId, Region};
 use tonnage_domain::registries::describe::{DescribeRegistry, RegistryDescription};
@@ -19,6 +19,7 @@ use super::super::asked::{Asked, Part};
 use super::super::form::Form;
 use super::super::forms;
 use super::super::parts;
+use super::super::recorded::replication_configuration;
 use super::super::reply::{Page, Reply};
 use crate::format;
 
@@ -358,24 +359,7 @@ fn destination(
 }
 
 fn as_json(configuration: &ReplicationConfiguration) -> String {
-    let rules = configuration.rules.iter().map(|rule| {
-        let destinations = rule.destinations.iter().map(|destination| {
-            json!({ "region": destination.region, "registryId": destination.account })
-        });
-        let filters = rule
-            .prefixes
-            .iter()
-            .map(|prefix| json!({ "filter": prefix, "filterType": "PREFIX_MATCH" }));
-        let mut value = json!({ "destinations": destinations.collect::<Vec<_>>() });
-        if !rule.prefixes.is_empty() {
-            value["repositoryFilters"] = filters.collect::<Vec<_>>().into();
-        }
-        if let Some(enabled) = rule.delete_replication {
-            value["deleteReplication"] = json!({ "enabled": enabled });
-        }
-        value
-    });
-    let value = json!({ "rules": rules.collect::<Vec<_>>() });
+    let value = replication_configuration(configuration);
     serde_json::to_string_pretty(&value).unwrap_or_default()
 }
 

@@ -135,7 +135,7 @@ fn rules_form(
             p.quiet { "A rule without a profile is left out." }
             div.submit {
                 button type="submit" name="do" value="save" { "Save rules" }
-                @if stored.is_some() { button.plain type="submit" name="do" value="delete" { "Sign nothing any more" } }
+                @if stored.is_some() { button.plain.ends type="submit" name="do" value="delete" { "Sign nothing any more" } }
             }
         }))
     }

@@ -35,9 +35,6 @@ pub(crate) async fn create(asked: &Asked<'_>) -> Result<Reply, Error> {
 }
 
 fn operation(form: &Form) -> Result<CreateRepository, Error> {
-    if !matches!(form.text("encryption"), "" | "AES256") {
-        return Err(Error::invalid_parameter("encryptionType", "AES256: there is no KMS here"));
-    }
     let name = RepositoryName::parse(form.text("name").trim())
         .map_err(|error| Error::invalid_parameter("repositoryName", error))?;
     Ok(CreateRepository {
@@ -87,23 +84,6 @@ pub(crate) fn mutability_fields(setting: &str, filters: &str) -> Markup {
     }
 }
 
-/// There is one kind of encryption, and the form says what becomes of the others.
-fn encryption() -> Markup {
-    html! {
-        fieldset {
-            legend { "Encryption" }
-            div.option {
-                input type="radio" id="field-encryption-0" name="encryption" value="AES256" checked;
-                label for="field-encryption-0" { "AES-256" span.help { "What is stored is sealed under a key of this account, which the root key of the deployment wraps. It cannot be changed later." } }
-            }
-            div.option {
-                input type="radio" id="field-encryption-1" name="encryption" value="KMS" disabled aria-describedby="no-kms";
-                label for="field-encryption-1" { "A key of KMS" span.help #no-kms { "Not here: there is no KMS, and the API refuses " code { "encryptionType=KMS" } " and " code { "KMS_DSSE" } " so that nobody gets another kind of encryption than they asked for." } }
-            }
-        }
-    }
-}
-
 fn page(asked: &Asked<'_>, error: Option<&Error>) -> Page {
     let form = &asked.form;
     let setting = form.optional("mutability").unwrap_or("MUTABLE");
@@ -117,7 +97,10 @@ fn page(asked: &Asked<'_>, error: Option<&Error>) -> Page {
             }.render())
             (mutability_fields(setting, form.text("filters")))
             (parts::check("scan", "Scan each image when it is pushed", "Looks for packages that are known to be vulnerable. Registry-wide scanning rules come before this.", form.checked("scan")))
-            (encryption())
+            div.row {
+                p { strong { "Encryption" } }
+                p.help { "AES-256 with the deployment's own keys, as every repository has." }
+            }
             (parts::text_area("tags", "Resource tags", "One a line: key=value. Policies can depend on them.", form.text("tags"), 3))
             div.submit {
                 button type="submit" { "Create repository" }

@@ -36,12 +36,12 @@ pub(super) fn section(
                 h2 #findings { "Findings" }
                 @if image.children.is_empty() && image.status == ImageStatus::Active { (start) }
             }
-            @match scan {
+            (parts::live("findings", &html! { @match scan {
                 Err(error) => (parts::denied("The scan", error)),
                 Ok(None) if !image.children.is_empty() => p.quiet { "Each platform is scanned by itself." },
                 Ok(None) => p.quiet { "This image was not scanned." },
                 Ok(Some(origins)) => (found(asked, repository, image, origins)),
-            }
+            } }))
         }
     }
 }

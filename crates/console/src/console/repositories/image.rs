@@ -183,11 +183,17 @@ fn commands(asked: &Asked<'_>, repository: &RepositoryAddress, shown: &Shown) ->
     let mut commands: Vec<String> = [
         ("ecr batch-get-image", "image-ids"),
         ("ecr describe-image-scan-findings", "image-id"),
+        ("ecr start-image-scan", "image-id"),
         ("ecr batch-delete-image", "image-ids"),
     ]
     .into_iter()
     .map(|(command, ids)| parts::aws(asked, command, &[("repository-name", name), (ids, &id)]))
     .collect();
+    commands.push(parts::aws(
+        asked,
+        "ecr update-image-storage-class",
+        &[("repository-name", name), ("image-id", &id), ("target-storage-class", "ARCHIVE")],
+    ));
     commands.push(format!(
         "tonnage images findings {name} {digest} --in-region {}",
         asked.context.region
@@ -398,7 +404,7 @@ fn actions(asked: &Asked<'_>, repository: &RepositoryAddress, image: &ImageConte
                     ImageStatus::Activating => p.quiet { "It is being restored." },
                 }
                 @for tag in image.tags.iter().take(10) {
-                    (parts::button(asked, &own, &format!("Remove tag {tag}"), &[("do", "untag"), ("tag", tag.as_str())]))
+                    (parts::end_button(asked, &own, &format!("Remove tag {tag}"), &[("do", "untag"), ("tag", tag.as_str())]))
                 }
             }
             p.quiet.small { "An archived image is kept and cannot be pulled until it is restored. With its last tag an image goes." }
@@ -426,7 +432,7 @@ pub(crate) async fn act(asked: &Asked<'_>) -> Result<Reply, Error> {
         "share" | "unshare" => return shares::act(asked, repository, id, own).await,
         "scan" => {
             let scan = asked.run(StartImageScan { repository, id }).await;
-            scan.map(|_| (own.clone(), "The scan begins. Open this page again in a moment."))
+            scan.map(|_| (own.clone(), "The scan begins; what it finds is below in a moment."))
         }
         what @ ("archive" | "restore") => {
             let (target, text) = match what {

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use tonnage_domain::error::Error;
 use tonnage_domain::images::ImageStatus;
-use tonnage_domain::overview::search_images::{ImageSummary, Kind, SearchImages};
+use tonnage_domain::overview::search_images::{ImageSummary, Kind, SearchImages, Sort};
 use tonnage_domain::pages::Page as Items;
 use tonnage_domain::repositories::RepositoryAddress;
 
@@ -15,6 +15,8 @@ use crate::format;
 
 /// Images of a page.
 const PAGE: u32 = 25;
+/// What the list is narrowed and sorted by.
+const FIELDS: [&str; 4] = ["q", "kind", "state", "sort"];
 /// Tags of an image that its row has.
 const TAGS: usize = 8;
 
@@ -26,10 +28,25 @@ pub(crate) async fn show(asked: &Asked<'_>) -> Result<Reply, Error> {
         "all" => Kind::All,
         _ => Kind::Whole,
     };
+    let status = match asked.query.text("state") {
+        "active" => Some(ImageStatus::Active),
+        "archived" => Some(ImageStatus::Archived),
+        "activating" => Some(ImageStatus::Activating),
+        _ => None,
+    };
+    let sort = match asked.query.text("sort") {
+        "oldest" => Sort::Oldest,
+        "largest" => Sort::Largest,
+        "pulled" => Sort::PulledLast,
+        "unused" => Sort::Unused,
+        _ => Sort::Newest,
+    };
     let search = SearchImages {
         repository: repository.clone(),
         text: asked.query.text("q").to_owned(),
         kind,
+        status,
+        sort,
         page: asked.page(PAGE),
     };
     let found = asked.part(search).await?;
@@ -43,14 +60,19 @@ pub(crate) fn page(
 ) -> Page {
     let name = &repository.name;
     let own = asked.repository_path(name, "");
-    let (text, kind) = (asked.query.text("q"), asked.query.text("kind"));
-    let is_all = text.trim().is_empty() && kind.is_empty() && asked.query.text("after").is_empty();
+    let said: Vec<(&str, &str)> =
+        FIELDS.iter().map(|name| (*name, asked.query.text(name))).collect();
+    let [text, kind, state, sort] = FIELDS.map(|name| asked.query.text(name));
+    let is_all =
+        ["q", "kind", "state", "after"].iter().all(|name| asked.query.optional(name).is_none());
     let content = html! {
         (parts::copy(&format!("{}/{name}", asked.registry())))
         @match found {
             Err(error) => (parts::denied("The list of images", error)),
             Ok(found) if found.items.is_empty() && is_all => {
-                div.part { (parts::empty("Nothing is pushed yet", &html! { (push_commands(asked, repository)) })) }
+                div.part { (parts::live("images", &html! {
+                    (parts::empty("Nothing is pushed yet", &html! { (push_commands(asked, repository)) }))
+                })) }
             }
             Ok(found) => {
                 div.part {
@@ -63,16 +85,25 @@ pub(crate) fn page(
                             ("", "Images"), ("tagged", "Images with a tag"), ("untagged", "Images without a tag"),
                             ("all", "Everything, also parts and signatures"),
                         ]))
+                        (parts::select("state", "State", state, &[
+                            ("", "Any"), ("active", "Active"), ("archived", "Archived"), ("activating", "Being restored"),
+                        ]))
+                        (parts::select("sort", "Order", sort, &[
+                            ("", "Newest first"), ("oldest", "Oldest first"), ("largest", "Largest first"),
+                            ("pulled", "Last pull first"), ("unused", "Longest unused first"),
+                        ]))
                         button.plain type="submit" { "Show" }
                     }
-                    @if found.items.is_empty() {
-                        (parts::empty("No image fits", &html! { p { a href=(own) { "Show all images" } } }))
-                    } @else {
-                        (parts::table("Images", &["Tags", "Platforms", "#Size", "Pushed", "Last pulled", "Scan", "Digest"], &html! {
-                            @for image in &found.items { (row(asked, repository, image)) }
-                        }))
-                        (parts::pages(asked, &format!("repositories/{name}"), &[("q", text), ("kind", kind)], found.next.as_deref()))
-                    }
+                    (parts::live("images", &html! {
+                        @if found.items.is_empty() {
+                            (parts::empty("No image fits", &html! { p { a href=(own) { "Show all images" } } }))
+                        } @else {
+                            (parts::table("Images", &["Tags", "Platforms", "#Size", "Pushed", "Last pulled", "Scan", "Digest"], &html! {
+                                @for image in &found.items { (row(asked, repository, image)) }
+                            }))
+                            (parts::pages(asked, &format!("repositories/{name}"), &said, found.next.as_deref()))
+                        }
+                    }))
                     details { summary { "Push commands" } (push_commands(asked, repository)) }
                 }
             }

@@ -188,7 +188,7 @@ fn editors(
                     div.submit {
                         button type="submit" name="do" value="preview" { "Preview" }
                         button.plain type="submit" name="do" value="put" { "Put in force" }
-                        @if is_stored { button.plain type="submit" name="do" value="delete" { "Take the policy away" } }
+                        @if is_stored { button.plain.ends type="submit" name="do" value="delete" { "Take the policy away" } }
                     }
                 }))
             } @else {

@@ -15,7 +15,9 @@ mod shares;
 use maud::{Markup, html};
 use tonnage_domain::error::Error;
 use tonnage_domain::names::RepositoryName;
-use tonnage_domain::overview::search_repositories::{RepositorySummary, SearchRepositories, Sort};
+use tonnage_domain::overview::search_repositories::{
+    Only, RepositorySummary, SearchRepositories, Sort,
+};
 use tonnage_domain::pages::Page as Items;
 use tonnage_domain::repositories::{RepositoryAddress, TagMutability};
 use tonnage_domain::scanning::Severity;
@@ -29,6 +31,8 @@ use crate::format;
 
 /// Repositories of a page.
 const PAGE: u32 = 25;
+/// What the list is narrowed and sorted by.
+const FIELDS: [&str; 4] = ["q", "tag", "only", "sort"];
 
 pub(crate) async fn list(asked: &Asked<'_>) -> Result<Reply, Error> {
     let sort = match asked.query.text("sort") {
@@ -37,13 +41,30 @@ pub(crate) async fn list(asked: &Asked<'_>) -> Result<Reply, Error> {
         "pushed" => Sort::Pushed,
         _ => Sort::Name,
     };
-    let text = asked.query.text("q").to_owned();
-    let found = asked.part(SearchRepositories { text, sort, page: asked.page(PAGE) }).await?;
+    let only = match asked.query.text("only") {
+        "images" => Only::WithImages,
+        "empty" => Only::Empty,
+        "caches" => Only::Caches,
+        "immutable" => Only::Immutable,
+        "scanned" => Only::ScanOnPush,
+        _ => Only::All,
+    };
+    let search = SearchRepositories {
+        text: asked.query.text("q").to_owned(),
+        resource_tag: asked.query.text("tag").to_owned(),
+        only,
+        sort,
+        page: asked.page(PAGE),
+    };
+    let found = asked.part(search).await?;
     Ok(list_page(asked, &found).into())
 }
 
 pub(crate) fn list_page(asked: &Asked<'_>, found: &Part<Items<RepositorySummary>>) -> Page {
-    let (text, sort) = (asked.query.text("q"), asked.query.text("sort"));
+    let said: Vec<(&str, &str)> =
+        FIELDS.iter().map(|name| (*name, asked.query.text(name))).collect();
+    let [text, tag, only, sort] = FIELDS.map(|name| asked.query.text(name));
+    let is_narrow = [text, tag, only].iter().any(|said| !said.trim().is_empty());
     let create = html! { a.button href=(asked.path("create-repository")) { "Create repository" } };
     let content = html! {
         @match found {
@@ -54,14 +75,22 @@ pub(crate) fn list_page(asked: &Asked<'_>, found: &Part<Items<RepositorySummary>
                         label for="q" { "Part of the name" }
                         input #q type="search" name="q" value=(text) maxlength="200" autocomplete="off" spellcheck="false";
                     }
+                    div.row {
+                        label for="field-tag" { "Resource tag" }
+                        input #field-tag name="tag" value=(tag) maxlength="400" placeholder="team=web" autocomplete="off" spellcheck="false" autocapitalize="none";
+                    }
+                    (parts::select("only", "Show", only, &[
+                        ("", "All"), ("images", "With images"), ("empty", "Empty"), ("caches", "Pull through caches"),
+                        ("immutable", "Tags that never move"), ("scanned", "Scanned on push"),
+                    ]))
                     (parts::select("sort", "Order", sort, &[("", "By name"), ("pushed", "Last push first"), ("newest", "Newest first"), ("oldest", "Oldest first")]))
                     button.plain type="submit" { "Show" }
                 }
-                @if found.items.is_empty() { (no_repository(asked, text)) } @else {
+                @if found.items.is_empty() { (no_repository(asked, is_narrow)) } @else {
                     (parts::table("Repositories", &["Name", "#Images", "#Stored", "Last push", "Tags", "Scan on push", "Created"], &html! {
                         @for repository in &found.items { (row(asked, repository)) }
                     }))
-                    (parts::pages(asked, "repositories", &[("q", text), ("sort", sort)], found.next.as_deref()))
+                    (parts::pages(asked, "repositories", &said, found.next.as_deref()))
                 }
             }
         }
@@ -87,12 +116,12 @@ fn row(asked: &Asked<'_>, repository: &RepositorySummary) -> Markup {
     }
 }
 
-fn no_repository(asked: &Asked<'_>, text: &str) -> Markup {
-    if !text.trim().is_empty() {
+fn no_repository(asked: &Asked<'_>, is_narrow: bool) -> Markup {
+    if is_narrow {
         return parts::empty(
             "No repository fits",
             &html! {
-                p { "None in " (asked.context.region) " has " code { (text) } " in its name." }
+                p { "No repository in " (asked.context.region) " has all that is asked for above." }
                 p { a href=(asked.path("repositories")) { "Show all repositories" } }
             },
         );

@@ -98,7 +98,7 @@ pub(crate) fn page(
                 div.submit {
                     button type="submit" name="do" value="check" { "Check" }
                     button.plain type="submit" name="do" value="set" { "Save" }
-                    @if stored.is_some() { button.plain type="submit" name="do" value="delete" { "Take the policy away" } }
+                    @if stored.is_some() { button.plain.ends type="submit" name="do" value="delete" { "Take the policy away" } }
                 }
             }))
             p { "Who may do what in the end says " a href=(asked.path_with("simulator", &[("resource", &repository.arn())])) { "the simulator" } "." }

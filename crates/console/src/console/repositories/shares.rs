@@ -94,7 +94,7 @@ fn row(asked: &Asked<'_>, own: &str, share: &ImageShare) -> Markup {
         td { span.small.wrap title=(share.made_by) { (share.made_by.rsplit(':').next().unwrap_or_default()) } }
         td {
             @if status == ShareStatus::Active {
-                (parts::button(asked, own, "Revoke", &[("do", "unshare"), ("share", &share.id)]))
+                (parts::end_button(asked, own, "Revoke", &[("do", "unshare"), ("share", &share.id)]))
             }
         }
     } }

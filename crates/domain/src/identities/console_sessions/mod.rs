@@ -303,11 +303,29 @@ async fn insert(
     Ok(NewSession { token: SecretString::from(token), session })
 }
 
-/// The session of a token, while it lasts.
+/// The session of a token, while it lasts; it was used now.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn find(app: &App, token: &str, now: Millis) -> Result<Option<ConsoleSession>> {
+    read(app, token, now, true).await
+}
+
+/// As [`find`], for a page that looks again by itself: nobody used the session, so it ends when it
+/// would have ended.
+///
+/// # Errors
+/// As [`find`].
+pub async fn look(app: &App, token: &str, now: Millis) -> Result<Option<ConsoleSession>> {
+    read(app, token, now, false).await
+}
+
+async fn read(
+    app: &App,
+    token: &str,
+    now: Millis,
+    is_used: bool,
+) -> Result<Option<ConsoleSession>> {
     if token.is_empty() || token.len() > TEXT_BYTES_MAX {
         return Ok(None);
     }
@@ -355,7 +373,7 @@ pub async fn find(app: &App, token: &str, now: Millis) -> Result<Option<ConsoleS
     if !is_good || is_over {
         return Ok(None);
     }
-    if last_used_at.plus_seconds(NOTED_SECONDS) <= now {
+    if is_used && last_used_at.plus_seconds(NOTED_SECONDS) <= now {
         let mut tx = write(app).await?;
         tx.execute(
             "UPDATE console_sessions SET last_used_at = $2 \
