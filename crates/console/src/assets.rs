@@ -38,7 +38,7 @@ pub(crate) static CONSOLE_STYLE: LazyLock<Asset> = LazyLock::new(|| {
     asset("console", "css", "text/css; charset=utf-8", include_bytes!("../assets/console.css"))
 });
 pub(crate) static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
-    asset("copy", "js", "text/javascript; charset=utf-8", include_bytes!("../assets/copy.js"))
+    asset("pages", "js", "text/javascript; charset=utf-8", include_bytes!("../assets/pages.js"))
 });
 pub(crate) static ICON: LazyLock<Asset> =
     LazyLock::new(|| asset("icon", "svg", "image/svg+xml", include_bytes!("../assets/icon.svg")));
