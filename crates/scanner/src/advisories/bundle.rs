@@ -1,5 +1,6 @@
 //! Where advisories come from: a directory of JSON files, a zip of them as osv.dev distributes one for
-//! each ecosystem, or a tar archive, plain or compressed with gzip or zstd. Also what compressed feeds and checksums need.
+//! each ecosystem, a directory of such zips, or a tar archive, plain or compressed with gzip or zstd.
+//! Also what compressed feeds and checksums need.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
@@ -79,9 +80,20 @@ pub enum BundleError {
     NoChecksum(String),
 }
 
+impl BundleError {
+    /// The same of a zip in a directory.
+    fn in_file(self, name: &str) -> Self {
+        match self {
+            Self::Zip(reason) => Self::Zip(format!("{name}: {reason}")),
+            other => other,
+        }
+    }
+}
+
 /// Reads a bundle from a path: a directory, a tar archive (plain, gzip or zstd), or else a zip file.
 /// `each` gets every file whose name ends in `.json`, in the order of names for a directory and of the
-/// archive for others; it may stop early with `false`. Returns how many files it got.
+/// archive for others; it may stop early with `false`. Returns how many files it got. Of a directory
+/// also the zip files are read, so that one may be a mirror of many ecosystems.
 pub fn read(
     path: &Path,
     limits: Limits,
@@ -196,7 +208,13 @@ fn is_json(name: &str) -> bool {
     name.to_ascii_lowercase().ends_with(".json")
 }
 
-/// Reads the JSON files of a directory and of those in it. Symbolic links are not followed.
+fn is_zip(name: &str) -> bool {
+    name.to_ascii_lowercase().ends_with(".zip")
+}
+
+/// Reads the JSON files of a directory, of those in it, and of zips in them. Symbolic links are not
+/// followed. A damaged zip spoils all of it: whoever stores what was read would take the records of
+/// that zip for withdrawn.
 fn read_directory(
     root: &Path,
     limits: Limits,
@@ -225,6 +243,19 @@ fn read_directory(
         for path in files {
             let relative = path.strip_prefix(root).unwrap_or(&path);
             let name = relative.to_string_lossy().into_owned();
+            if is_zip(&name) {
+                let file = File::open(&path)
+                    .map_err(|source| BundleError::Io { path: path.clone(), source })?;
+                let hand = &mut |file: BundleFile| {
+                    handed += 1;
+                    each(BundleFile { name: format!("{name}/{}", file.name), ..file })
+                };
+                let more = zip_files(BufReader::new(file), &mut budget, hand);
+                if !more.map_err(|error| error.in_file(&name))? {
+                    return Ok(handed);
+                }
+                continue;
+            }
             if !is_json(&name) {
                 continue;
             }
@@ -245,20 +276,33 @@ fn read_directory(
 
 /// Reads the JSON files of a zip. See [`read`].
 pub fn read_zip<R: Read + Seek>(
-    mut reader: R,
+    reader: R,
     limits: Limits,
     mut each: impl FnMut(BundleFile) -> bool,
 ) -> Result<usize, BundleError> {
+    let mut handed = 0;
+    zip_files(reader, &mut Budget::new(limits), &mut |file| {
+        handed += 1;
+        each(file)
+    })?;
+    Ok(handed)
+}
+
+/// Hands on the JSON files of a zip; whether more are wanted after them.
+fn zip_files<R: Read + Seek>(
+    mut reader: R,
+    budget: &mut Budget,
+    each: &mut dyn FnMut(BundleFile) -> bool,
+) -> Result<bool, BundleError> {
     let damaged = |error: &dyn std::fmt::Display| BundleError::Zip(error.to_string());
     // Before the directory of the archive is read into memory, it has to be small enough.
     let claimed = claimed_entries(&mut reader).map_err(|error| damaged(&error))?;
     let claimed = claimed.ok_or_else(|| damaged(&"it has no end of directory"))?;
-    if claimed > limits.files as u64 {
-        return Err(BundleError::TooMuch { what: "files", max: limits.files as u64 });
+    if claimed > budget.limits.files.saturating_sub(budget.files) as u64 {
+        let max = budget.limits.files as u64;
+        return Err(BundleError::TooMuch { what: "files", max });
     }
     let mut archive = zip::ZipArchive::new(reader).map_err(|error| damaged(&error))?;
-    let mut budget = Budget::new(limits);
-    let mut handed = 0;
     for index in 0..archive.len() {
         budget.count_file()?;
         let (name, bytes) = match archive.by_index(index) {
@@ -273,12 +317,11 @@ pub fn read_zip<R: Read + Seek>(
             }
             Err(error) => (format!("file {index}"), Err(error.to_string())),
         };
-        handed += 1;
         if !each(BundleFile { name, bytes }) {
-            break;
+            return Ok(false);
         }
     }
-    Ok(handed)
+    Ok(true)
 }
 
 /// How many entries a zip says it has (APPNOTE 4.3.16, and 4.3.14 for more than 65,534). None when

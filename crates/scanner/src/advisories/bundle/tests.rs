@@ -138,6 +138,18 @@ fn directories() {
     assert_eq!(handed.expect("files"), 1);
     assert_eq!(first, Some(BundleFile { name: "z.json".to_owned(), bytes: Ok(b"z".to_vec()) }));
 
+    write("b/all.ZIP", &zipped(&[("d/4.json", b"4"), ("note.txt", b""), ("5.json", b"5")]));
+    let files = read_all(limits).expect("files");
+    let of_zips = [("all.zip/z.json", true), ("c.json", false)];
+    assert_eq!(names(&files)[..2], of_zips);
+    let of_zips = [("b/2.json", true), ("b/all.ZIP/d/4.json", true), ("b/all.ZIP/5.json", true)];
+    assert_eq!(names(&files)[4..], of_zips);
+    let error = read_all(Limits { files: 13, ..limits }).expect_err("too many with those of zips");
+    assert!(error.contains("more than 13 files"), "{error}");
+    write("b/broken.zip", b"PK");
+    let error = read_all(limits).expect_err("a damaged zip");
+    assert!(error.contains("b/broken.zip: it has no end of directory"), "{error}");
+
     let missing = read(&root.path().join("absent"), limits, |_| true).expect_err("nothing there");
     assert!(matches!(missing, BundleError::Io { .. }));
 }
