@@ -60,7 +60,7 @@ pub(crate) fn page(
                 (parts::table("Jobs", &["Job", "Of", "Attempts", "Since", "Why"], &html! {
                     @for job in jobs { tr {
                         th scope="row" { a href=(asked.path(&format!("jobs/{}", job.id))) { (job.kind) } }
-                        td { (job.key) }
+                        td.wrap { (job.subject) }
                         td { (job.attempts) }
                         td { (format::moment(job.updated_at)) }
                         td { (job.last_error.as_deref().unwrap_or("unknown")) }

@@ -120,11 +120,15 @@ fn job_path(asked: &Asked<'_>, job: &JobDetail) -> String {
     asked.path(&format!("jobs/{}", job.id))
 }
 
+fn subject(job: &JobDetail) -> Markup {
+    html! { @if job.subject.is_empty() { span.quiet { "–" } } @else { (job.subject) } }
+}
+
 fn row(asked: &Asked<'_>, job: &JobDetail) -> Markup {
     html! {
         tr {
             th scope="row" { a href=(job_path(asked, job)) { (job.kind) } }
-            td { @if job.key.is_empty() { span.quiet { "–" } } @else { code { (job.key) } } }
+            td.wrap { (subject(job)) }
             td { (state(job)) }
             td { (progress(job)) }
             td.number { (job.attempts) }
@@ -199,7 +203,7 @@ pub(crate) fn page(asked: &Asked<'_>, job: &JobDetail) -> Page {
         @if let Some(told) = told(&job.kind) { p { (told) } }
         (parts::live("job", &parts::facts(&[
             ("State", state(job)),
-            ("Of", html! { @if job.key.is_empty() { span.quiet { "–" } } @else { code { (job.key) } } }),
+            ("Of", subject(job)),
             ("Account", html! { @match &job.account { Some(account) => (account), None => span.quiet { "the whole deployment" } } }),
             ("Progress", progress(job)),
             ("Attempts", html! { (job.attempts) }),

@@ -8,7 +8,7 @@ use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Call, Demand, Entry, Operation, Service, Tx, execute};
 use crate::images::{ImageStatus, find_by_digest, tags};
-use crate::jobs::{Job, Lease, Limits, Next, Run};
+use crate::jobs::{Job, Lease, Limits, Named, Next, Run};
 use crate::names::{AccountId, Digest};
 use crate::objects::Tier;
 use crate::replication::{self, Change};
@@ -34,6 +34,7 @@ impl RestoreImage {
 
 impl Job for RestoreImage {
     const KIND: &'static str = "restore-image";
+    const KEY_NAMES: &'static [Named] = &[Named::Image];
     // Somebody waits for it.
     const LIMITS: Limits =
         Limits { concurrency: 4, attempts: 12, pause_seconds: 2, ..Limits::DEFAULT };

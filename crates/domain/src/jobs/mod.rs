@@ -14,6 +14,7 @@ mod lease;
 pub mod operations;
 mod outcome;
 mod schedules;
+mod subjects;
 mod worker;
 
 use std::future::Future;
@@ -28,6 +29,7 @@ pub use self::forget::ForgetJobs;
 pub use self::lease::Lease;
 pub(crate) use self::outcome::Outcome;
 pub use self::schedules::Schedule;
+pub use self::subjects::Named;
 pub use self::worker::Worker;
 use crate::app::{App, Settings};
 use crate::archive;
@@ -95,6 +97,10 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     const VERSION: i64 = 1;
     /// How it is run.
     const LIMITS: Limits = Limits::DEFAULT;
+
+    /// What the words of [`Job::key`] are the ids of, from the first one; further words say themselves
+    /// what they are.
+    const KEY_NAMES: &'static [Named] = &[];
 
     /// Which job of its kind this is: enqueuing a key that waits already changes nothing but the
     /// payload, and one that runs makes it run once more.
@@ -239,6 +245,7 @@ async fn begin(app: &App, mode: Mode) -> Result<Tx> {
 #[derive(Clone, Copy)]
 pub struct Kind {
     name: &'static str,
+    key_names: &'static [Named],
     limits: Limits,
     concurrency: fn(&Settings) -> u32,
     run: RunPayload,
@@ -261,7 +268,13 @@ enum Ended {
 impl Kind {
     /// The kind of `J`.
     pub const fn of<J: Job>() -> Self {
-        Self { name: J::KIND, limits: J::LIMITS, concurrency: J::concurrency, run: run_stored::<J> }
+        Self {
+            name: J::KIND,
+            key_names: J::KEY_NAMES,
+            limits: J::LIMITS,
+            concurrency: J::concurrency,
+            run: run_stored::<J>,
+        }
     }
 
     /// Its name.

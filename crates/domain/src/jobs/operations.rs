@@ -1,6 +1,6 @@
 //! `ListJobs`, `DescribeJob`, `CancelJob` and `RetryJob`, for the operator.
 
-use super::Progress;
+use super::{Progress, subjects};
 use crate::clock::Millis;
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind, Result};
@@ -56,6 +56,8 @@ pub struct JobDetail {
     pub kind: String,
     /// Which one of its kind.
     pub key: String,
+    /// What it is about: the key, with names in place of the ids of what is still there.
+    pub subject: String,
     /// The account it works for, if it is not the deployment's.
     pub account: Option<String>,
     /// Where it stands.
@@ -84,6 +86,7 @@ fn detail_from(row: &Row) -> Result<JobDetail> {
         id: row.get(0)?,
         kind: row.get(1)?,
         key: row.get(2)?,
+        subject: String::new(),
         account: row.get::<Option<String>>(3)?.filter(|account| !account.is_empty()),
         state: JobState::parse(&state)
             .ok_or_else(|| Error::internal(format!("stored state of a job {state}")))?,
@@ -107,7 +110,9 @@ async fn get(tx: &mut Tx, id: i64) -> Result<Option<JobDetail>> {
             params![id],
         )
         .await?;
-    row.map(|row| detail_from(&row)).transpose()
+    let mut jobs = row.iter().map(detail_from).collect::<Result<Vec<_>>>()?;
+    subjects::tell(tx, &mut jobs).await?;
+    Ok(jobs.pop())
 }
 
 fn not_found(id: i64) -> Error {
@@ -162,7 +167,8 @@ impl Operation for ListJobs {
                 ],
             )
             .await?;
-        let items = rows.iter().map(detail_from).collect::<Result<Vec<_>>>()?;
+        let mut items = rows.iter().map(detail_from).collect::<Result<Vec<_>>>()?;
+        subjects::tell(&mut tx, &mut items).await?;
         Ok(self.page.cut(items, |job| job.id.to_string()))
     }
 }

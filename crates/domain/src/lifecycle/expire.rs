@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{Call, Demand, Entry, Operation, Service, Tx, execute};
 use crate::images::batch_delete_image::{OfChild, delete};
 use crate::images::{ImageIdentifier, find_by_digest};
-use crate::jobs::{Job, Lease, Limits, Next, Run};
+use crate::jobs::{Job, Lease, Limits, Named, Next, Run};
 use crate::names::{AccountId, Digest};
 use crate::repositories::{self, Repository, RepositoryAddress, address_of};
 use crate::{archive, params, services};
@@ -46,6 +46,7 @@ impl ExpireImagesOfRepository {
 
 impl Job for ExpireImagesOfRepository {
     const KIND: &'static str = "expire-images";
+    const KEY_NAMES: &'static [Named] = &[Named::Repository];
     const LIMITS: Limits = Limits { concurrency: 2, ..Limits::DEFAULT };
 
     fn key(&self) -> String {

@@ -9,7 +9,7 @@ use super::validate;
 use crate::clock::Millis;
 use crate::error::{Error, Result};
 use crate::execute::Tx;
-use crate::jobs::{Job, Limits, Next, Run};
+use crate::jobs::{Job, Limits, Named, Next, Run};
 use crate::names::AccountId;
 use crate::params;
 use crate::repositories::address_of;
@@ -35,6 +35,7 @@ impl MakePreview {
 
 impl Job for MakePreview {
     const KIND: &'static str = "preview-lifecycle-policy";
+    const KEY_NAMES: &'static [Named] = &[Named::Repository];
     // Somebody waits for it.
     const LIMITS: Limits =
         Limits { concurrency: 2, attempts: 4, pause_seconds: 1, ..Limits::DEFAULT };

@@ -11,7 +11,7 @@ use crate::error::{Error, Result, chain};
 use crate::execute::{Call, Demand, Entry, Operation, Service, Tx, execute};
 use crate::images::manifest::Manifest;
 use crate::images::{self, ImageStatus};
-use crate::jobs::{Job, Lease, Limits, Next, Run, enqueue};
+use crate::jobs::{Job, Lease, Limits, Named, Next, Run, enqueue};
 use crate::names::{AccountId, Digest, Reference};
 use crate::params;
 use crate::repositories::{self, Repository, RepositoryAddress};
@@ -35,6 +35,7 @@ impl CompleteImages {
 
 impl Job for CompleteImages {
     const KIND: &'static str = "complete-images";
+    const KEY_NAMES: &'static [Named] = &[Named::Repository];
     const LIMITS: Limits = Limits { concurrency: 4, ..Limits::DEFAULT };
 
     fn key(&self) -> String {

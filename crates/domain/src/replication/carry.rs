@@ -20,7 +20,7 @@ use crate::app::Settings;
 use crate::context::RequestContext;
 use crate::error::{Error, ErrorKind, Result, chain};
 use crate::execute::{Operation, Tx, execute};
-use crate::jobs::{Job, Lease, Limits, Next, Run};
+use crate::jobs::{Job, Lease, Limits, Named, Next, Run};
 use crate::names::{AccountId, Digest, Region, Tag};
 use crate::params;
 use crate::registries::Document as _;
@@ -73,6 +73,7 @@ impl CarryOver {
 
 impl Job for CarryOver {
     const KIND: &'static str = "replicate";
+    const KEY_NAMES: &'static [Named] = &[Named::Repository];
     /// Another deployment may be away for most of a day before somebody has to look, and is tried
     /// within a quarter of an hour of its return.
     const LIMITS: Limits =

@@ -8,7 +8,7 @@ use super::{RegistryScanningConfiguration, ScanFrequency, ScanType};
 use crate::error::{Error, Result};
 use crate::execute::Tx;
 use crate::images::ImageStatus;
-use crate::jobs::{self, Job, Limits, Next, Run};
+use crate::jobs::{self, Job, Limits, Named, Next, Run};
 use crate::names::AccountId;
 use crate::params;
 use crate::registries::Document as _;
@@ -40,6 +40,7 @@ struct Image {
 
 impl Job for EnrolImages {
     const KIND: &'static str = "enrol-images";
+    const KEY_NAMES: &'static [Named] = &[Named::Registry];
     const LIMITS: Limits = Limits { concurrency: 1, ..Limits::DEFAULT };
 
     fn key(&self) -> String {

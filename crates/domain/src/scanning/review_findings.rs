@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::clock::Millis;
 use crate::error::{Error, Result};
 use crate::execute::{Call, Tx};
-use crate::jobs::{self, Job, Limits, Next, Run};
+use crate::jobs::{self, Job, Limits, Named, Next, Run};
 use crate::names::AccountId;
 use crate::repositories::Repository;
 use crate::{params, repositories};
@@ -73,6 +73,7 @@ pub(crate) async fn note_tags(tx: &mut Tx, call: &Call<'_>, repository: &Reposit
 
 impl Job for ReviewFindings {
     const KIND: &'static str = "review-findings";
+    const KEY_NAMES: &'static [Named] = &[Named::Registry, Named::Image];
 
     fn key(&self) -> String {
         match self.image_id {

@@ -23,7 +23,7 @@ use crate::events::{self, Event};
 use crate::execute::{Tx, execute};
 use crate::gallery::config;
 use crate::images::ImageStatus;
-use crate::jobs::{self, Job, Limits, Next, Run};
+use crate::jobs::{self, Job, Limits, Named, Next, Run};
 use crate::names::{AccountId, Digest};
 use crate::registries::Document as _;
 use crate::repositories::{self, Repository};
@@ -109,6 +109,7 @@ impl Outcome {
 
 impl Job for ScanImage {
     const KIND: &'static str = "scan-image";
+    const KEY_NAMES: &'static [Named] = &[Named::Image];
     const LIMITS: Limits =
         Limits { concurrency: 2, attempts: 5, pause_seconds: 5, ..Limits::DEFAULT };
 

@@ -8,7 +8,7 @@ use super::state::{self, ScanStatus};
 use crate::error::{Error, Result};
 use crate::execute::Tx;
 use crate::images::ImageStatus;
-use crate::jobs::{self, Job, Limits, Next, Run};
+use crate::jobs::{self, Job, Limits, Named, Next, Run};
 use crate::names::AccountId;
 use crate::{params, repositories};
 
@@ -31,6 +31,7 @@ impl ScanPublicImages {
 
 impl Job for ScanPublicImages {
     const KIND: &'static str = "scan-public-images";
+    const KEY_NAMES: &'static [Named] = &[Named::Repository];
     const LIMITS: Limits = Limits { concurrency: 1, ..Limits::DEFAULT };
 
     fn key(&self) -> String {

@@ -12,7 +12,7 @@ use crate::error::{Error, Result, chain};
 use crate::execute::{Call, Demand, Entry, Operation, Service, Tx, execute};
 use crate::images::manifest::{Manifest, ManifestMediaType};
 use crate::images::put_image::{self, NewImage};
-use crate::jobs::{Job, Lease, Limits, Next, Run};
+use crate::jobs::{Job, Lease, Limits, Named, Next, Run};
 use crate::names::{AccountId, Digest};
 use crate::repositories::{self, RepositoryAddress};
 use crate::{params, services};
@@ -40,6 +40,7 @@ struct Subject {
 
 impl Job for SignImage {
     const KIND: &'static str = "sign-image";
+    const KEY_NAMES: &'static [Named] = &[Named::Image];
     const LIMITS: Limits = Limits { concurrency: 4, ..Limits::DEFAULT };
 
     fn key(&self) -> String {

@@ -385,6 +385,61 @@ async fn jobs_are_listed_in_pages_and_forgotten_after_a_while() {
 }
 
 #[tokio::test]
+async fn jobs_say_in_names_what_they_are_about() {
+    let registry = Registry::new().await;
+    let app = registry.create("team/app").await;
+    let image = registry.push_image(&app, "app", &["v1"]).await;
+    let ids = registry
+        .rows(
+            "SELECT images.id, repositories.id, repositories.registry_id FROM images \
+             JOIN repositories ON repositories.id = images.repository_id",
+        )
+        .await;
+    let [image_id, repository_id, registry_id] = &ids[0][..] else { panic!("{ids:?}") };
+    let digest = &image.digest.as_str()[.."sha256:".len() + 12];
+    let home = format!("us-east-1 of {ACCOUNT}");
+    let rows = [
+        ("scan-image", format!("{image_id} BASIC"), format!("team/app@{digest} in {home}, BASIC")),
+        ("expire-images", repository_id.clone(), format!("team/app in {home}")),
+        ("review-findings", registry_id.clone(), home.clone()),
+        (
+            "review-findings",
+            format!("{registry_id} {image_id}"),
+            format!("{home}, team/app@{digest} in {home}"),
+        ),
+        (
+            "replicate",
+            format!("{repository_id} {ACCOUNT} eu-west-1"),
+            format!("team/app in {home}, {ACCOUNT}, eu-west-1"),
+        ),
+        // What is gone, what is no id, and what names nothing.
+        ("scan-image", "77 BASIC".to_owned(), "77, BASIC".to_owned()),
+        ("expire-images", "soon".to_owned(), "soon".to_owned()),
+        ("sync-advisory-source", "debian".to_owned(), "debian".to_owned()),
+        ("none-of-ours", image_id.clone(), image_id.clone()),
+        ("forget-jobs", String::new(), String::new()),
+    ];
+    let management_account = AccountId::parse(ACCOUNT).unwrap();
+    for (number, (kind, key, expected)) in (1_i64..).zip(rows) {
+        registry
+            .write(&[(
+                "INSERT INTO jobs (id, kind, job_key, account_id, payload_version, payload, state, \
+                 run_at, attempts, lease_fence, created_at, updated_at) \
+                 VALUES ($1, $2, $3, '', 1, '{}', 'DONE', 0, 0, 0, 0, 0) \
+                 ON CONFLICT (kind, job_key) DO UPDATE SET id = excluded.id",
+                params![number, kind, &key].to_vec(),
+            )])
+            .await;
+        assert_eq!(describe(&registry, number).await.subject, expected, "{kind} {key}");
+        let kind = Some(kind.to_owned());
+        let list = ListJobs { management_account, kind, state: None, page: page(None, 100) };
+        let listed = registry.run(list).await.unwrap().items;
+        let listed = listed.into_iter().find(|job| job.id == number).unwrap();
+        assert_eq!(listed.subject, expected);
+    }
+}
+
+#[tokio::test]
 async fn a_job_of_another_form_is_not_misread() {
     let registry = Registry::new().await;
     put(&registry, 1, "form", "").await;

@@ -69,6 +69,7 @@ fn shown(job: JobDetail) -> Job {
         id: job.id,
         kind: job.kind,
         key: job.key,
+        subject: job.subject,
         account: job.account,
         state: job.state.as_str().to_owned(),
         run_at: job.run_at.timestamp().to_string(),

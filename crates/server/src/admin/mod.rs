@@ -200,6 +200,8 @@ pub(crate) struct Job {
     pub(crate) kind: String,
     /// Which one of its kind.
     pub(crate) key: String,
+    /// What it is about, in names that people know.
+    pub(crate) subject: String,
     /// The account it works for, if it is not the deployment's.
     pub(crate) account: Option<String>,
     /// `WAITING`, `RUNNING`, `DONE`, `DEAD` or `CANCELLED`.

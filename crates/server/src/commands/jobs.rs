@@ -44,7 +44,7 @@ async fn one(place: &PlaceArguments, method: Method, path: &str) -> Result<Job> 
 async fn list(place: &PlaceArguments, state: Option<JobState>, kind: Option<&str>) -> Result<()> {
     let layout = Place::find(place)?.layout;
     let mut after: Option<String> = None;
-    println!("{:<20} {:<28} {:<10} {:<12} KEY", "ID", "KIND", "STATE", "ACCOUNT");
+    println!("{:<20} {:<28} {:<10} {:<12} OF", "ID", "KIND", "STATE", "ACCOUNT");
     loop {
         let mut query = form_urlencoded::Serializer::new(String::new());
         if let Some(state) = state.and_then(|state| state.to_possible_value()) {
@@ -60,7 +60,10 @@ async fn list(place: &PlaceArguments, state: Option<JobState>, kind: Option<&str
         let page: Jobs = call(&layout, Method::GET, &path, None::<&()>).await?;
         for job in &page.jobs {
             let account = job.account.as_deref().unwrap_or("-");
-            println!("{:<20} {:<28} {:<10} {account:<12} {}", job.id, job.kind, job.state, job.key);
+            println!(
+                "{:<20} {:<28} {:<10} {account:<12} {}",
+                job.id, job.kind, job.state, job.subject
+            );
         }
         after = page.next;
         if after.is_none() {
@@ -73,6 +76,7 @@ fn print(job: &Job) {
     let total = job.progress_total.map(|total| format!(" of {total}")).unwrap_or_default();
     println!("id         {}", job.id);
     println!("kind       {}", job.kind);
+    println!("of         {}", job.subject);
     println!("key        {}", job.key);
     println!("account    {}", job.account.as_deref().unwrap_or("-"));
     println!("state      {}", job.state);

@@ -6,7 +6,7 @@ use super::{DomainName, DomainProof, DomainStatus, GRACE_SECONDS, PublicDomains,
 use crate::app::App;
 use crate::error::Result;
 use crate::gallery;
-use crate::jobs::{self, Job, Limits, Next, Run};
+use crate::jobs::{self, Job, Limits, Named, Next, Run};
 use crate::names::AccountId;
 use crate::registries::Document as _;
 
@@ -38,6 +38,7 @@ impl CheckPublicDomain {
 
 impl Job for CheckPublicDomain {
     const KIND: &'static str = "check-public-domain";
+    const KEY_NAMES: &'static [Named] = &[Named::Registry];
     const LIMITS: Limits = Limits { concurrency: 2, ..Limits::DEFAULT };
 
     fn key(&self) -> String {

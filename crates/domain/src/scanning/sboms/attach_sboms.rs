@@ -8,7 +8,7 @@ use super::configuration::SbomConfiguration;
 use crate::error::{Error, Result, chain};
 use crate::execute::execute;
 use crate::images::{ImageIdentifier, ImageStatus};
-use crate::jobs::{Job, Limits, Next, Run};
+use crate::jobs::{Job, Limits, Named, Next, Run};
 use crate::names::{AccountId, Digest};
 use crate::registries::Document as _;
 use crate::{params, repositories, services};
@@ -28,6 +28,7 @@ impl AttachSboms {
 
 impl Job for AttachSboms {
     const KIND: &'static str = "attach-sboms";
+    const KEY_NAMES: &'static [Named] = &[Named::Image];
     const LIMITS: Limits =
         Limits { concurrency: 2, attempts: 5, pause_seconds: 5, ..Limits::DEFAULT };
 
