@@ -8,7 +8,7 @@
 //!   (`image_scans.advisories_seen`). It may have seen what was taken back before this job came to
 //!   it, of which the rows of its packages tell nothing: it is scanned once more where any of its
 //!   packages changed after its scan.
-//! - A scan that looked at older ones than there are when it ends is done again, see [`is_behind`].
+//! - A scan that looked at older ones than there are when it ends is done again, see `is_behind`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
