@@ -1,5 +1,8 @@
 //! The `tonnage` binary: Amazon ECR that anyone can run.
 
+#[macro_use]
+mod output;
+
 mod admin;
 mod cli;
 mod commands;

@@ -29,17 +29,17 @@ pub(super) async fn run(command: AccountCommands) -> Result<ExitCode> {
             let listed: Accounts =
                 call(&Place::find(&place)?.layout, Method::GET, "/accounts", None::<&()>).await?;
             for Account { id, name, state, created_at } in listed.accounts {
-                println!("{id}  {state:<9}  {created_at}  {name}");
+                say!("{id}  {state:<9}  {created_at}  {name}");
             }
         }
         AccountCommands::Limit(command) => limit(command).await?,
         AccountCommands::Suspend { place, id } => {
             set_state(&place, &id, "suspend").await?;
-            println!("Account {id} is suspended.");
+            say!("Account {id} is suspended.");
         }
         AccountCommands::Resume { place, id } => {
             set_state(&place, &id, "resume").await?;
-            println!("Account {id} is active.");
+            say!("Account {id} is active.");
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -53,19 +53,19 @@ async fn limit(command: AccountLimitCommands) -> Result<()> {
             let limit = AccountLimit { document };
             let _: serde_json::Value =
                 call(&Place::find(&place)?.layout, Method::PUT, &path, Some(&limit)).await?;
-            println!("Account {id} is limited.");
+            say!("Account {id} is limited.");
         }
         AccountLimitCommands::Get { place, id } => {
             let path = limit_path(&id)?;
             let limit: AccountLimit =
                 call(&Place::find(&place)?.layout, Method::GET, &path, None::<&()>).await?;
-            print!("{}", limit.document.unwrap_or_default());
+            say_part!("{}", limit.document.unwrap_or_default());
         }
         AccountLimitCommands::Delete { place, id } => {
             let path = limit_path(&id)?;
             let _: serde_json::Value =
                 call(&Place::find(&place)?.layout, Method::DELETE, &path, None::<&()>).await?;
-            println!("Account {id} has no limit.");
+            say!("Account {id} has no limit.");
         }
     }
     Ok(())
@@ -88,13 +88,13 @@ async fn set_state(place: &PlaceArguments, id: &str, verb: &str) -> Result<()> {
 
 fn print_created(place: &Place, created: &CreatedAccount) {
     let CreatedAccount { account, access_key_id, secret_access_key } = created;
-    println!("Account {} ({}) is created.\n", account.id, account.name);
-    println!("  aws_access_key_id      {access_key_id}");
-    println!("  aws_secret_access_key  {secret_access_key}\n");
-    println!("This is its root access key; the secret is not shown again. To use it in a shell:\n");
+    say!("Account {} ({}) is created.\n", account.id, account.name);
+    say!("  aws_access_key_id      {access_key_id}");
+    say!("  aws_secret_access_key  {secret_access_key}\n");
+    say!("This is its root access key; the secret is not shown again. To use it in a shell:\n");
     let endpoint = place.authority().map(|authority| format!("http://{authority}"));
     let export = |name: &str, value: &str| {
-        println!("  {}", crate::shell::Shell::Sh.export(name, value));
+        say!("  {}", crate::shell::Shell::Sh.export(name, value));
     };
     if let Ok(endpoint) = endpoint {
         export("AWS_ENDPOINT_URL", &endpoint);

@@ -30,7 +30,7 @@ pub(super) async fn run(command: AdvisoriesCommands) -> Result<ExitCode> {
             let listed: AdvisorySources =
                 call(&layout, Method::GET, "/advisories", None::<&()>).await?;
             if listed.sources.is_empty() {
-                println!("There are no sources: the setting `advisory_source` names them.");
+                say!("There are no sources: the setting `advisory_source` names them.");
             }
             listed.sources.iter().for_each(print);
             Ok(ExitCode::SUCCESS)
@@ -71,8 +71,8 @@ pub(super) async fn run(command: AdvisoriesCommands) -> Result<ExitCode> {
 }
 
 fn print(source: &AdvisorySource) {
-    println!("{} ({}) {}", source.name, source.kind, source.location);
-    println!("  records    {}, {} skipped", source.records, source.skipped);
+    say!("{} ({}) {}", source.name, source.kind, source.location);
+    say!("  records    {}, {} skipped", source.records, source.skipped);
     for (what, text) in [
         ("licence", &source.licence),
         ("as of", &source.released_at),
@@ -82,13 +82,13 @@ fn print(source: &AdvisorySource) {
         ("because", &source.last_error),
     ] {
         if let Some(text) = text {
-            println!("  {what:<10} {text}");
+            say!("  {what:<10} {text}");
         }
     }
     if source.is_syncing {
-        println!("  being read");
+        say!("  being read");
     }
     if !source.is_configured {
-        println!("  no longer configured");
+        say!("  no longer configured");
     }
 }

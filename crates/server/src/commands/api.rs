@@ -25,7 +25,7 @@ use crate::config::environment;
 pub(super) async fn run(command: ApiCommands) -> Result<ExitCode> {
     match command {
         ApiCommands::Call(arguments) => call(arguments).await?,
-        ApiCommands::Model => println!("{:#}", own_api::model()),
+        ApiCommands::Model => say!("{:#}", own_api::model()),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -67,7 +67,7 @@ async fn call(arguments: ApiCallArguments) -> Result<()> {
     }
     let output: Value = serde_json::from_slice(answer.body())
         .context("the server's answer cannot be understood")?;
-    println!("{output:#}");
+    say!("{output:#}");
     Ok(())
 }
 

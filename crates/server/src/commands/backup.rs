@@ -65,13 +65,13 @@ pub(super) async fn run(arguments: BackupArguments) -> Result<ExitCode> {
 }
 
 fn print(made: &BackupMade) -> ExitCode {
-    println!("snapshot         {}", made.snapshot);
-    println!("rows             {}", made.rows);
-    println!("objects          {}", made.objects);
-    println!("bytes of objects {}", made.object_bytes);
-    println!("copied now       {} ({} bytes)", made.copied, made.copied_bytes);
-    println!("removed          {} older snapshots", made.pruned);
-    println!("The root key is not in it; keep that elsewhere, or nobody can restore this.");
+    say!("snapshot         {}", made.snapshot);
+    say!("rows             {}", made.rows);
+    say!("objects          {}", made.objects);
+    say!("bytes of objects {}", made.object_bytes);
+    say!("copied now       {} ({} bytes)", made.copied, made.copied_bytes);
+    say!("removed          {} older snapshots", made.pruned);
+    say!("The root key is not in it; keep that elsewhere, or nobody can restore this.");
     if let Some(sentence) = &made.not_pruned {
         eprintln!("tonnage: {sentence}");
     }
@@ -90,7 +90,7 @@ async fn list(directory: &Path) -> Result<ExitCode> {
     let mut status = ExitCode::SUCCESS;
     for snapshot in backup::snapshots(&vault).await? {
         match snapshot {
-            Snapshot::Finished(it) => println!(
+            Snapshot::Finished(it) => say!(
                 "{}  {}  release {}  {} rows  {} objects  {} bytes",
                 it.id,
                 it.at().timestamp(),
@@ -99,9 +99,9 @@ async fn list(directory: &Path) -> Result<ExitCode> {
                 it.objects,
                 it.object_bytes
             ),
-            Snapshot::Unfinished(id) => println!("{id}  broke off; the next backup removes it"),
+            Snapshot::Unfinished(id) => say!("{id}  broke off; the next backup removes it"),
             Snapshot::Damaged(id, why) => {
-                println!("{id}  damaged: {why}");
+                say!("{id}  damaged: {why}");
                 status = ExitCode::FAILURE;
             }
         }
@@ -113,18 +113,18 @@ async fn verify(directory: &Path) -> Result<ExitCode> {
     let vault = FileVault::open(directory)?;
     let verified = backup::verify(&vault, &Progress::default()).await?;
     for sentence in &verified.damages {
-        println!("{sentence}");
+        say!("{sentence}");
     }
     let damages = verified.damages.len() as u64 + verified.damages_omitted;
-    println!("Read {} snapshots and {} objects.", verified.snapshots, verified.objects);
+    say!("Read {} snapshots and {} objects.", verified.snapshots, verified.objects);
     if damages > 0 {
-        println!(
+        say!(
             "Damaged: {damages}. Remove damaged objects and make a backup again: it copies what \
              is not there."
         );
         return Ok(ExitCode::FAILURE);
     }
-    println!("Nothing is wrong.");
+    say!("Nothing is wrong.");
     Ok(ExitCode::SUCCESS)
 }
 

@@ -47,12 +47,12 @@ pub(super) async fn run(action: DockerCredentialAction) -> Result<ExitCode> {
     match answer {
         Ok(answer) => {
             if let Some(answer) = answer {
-                println!("{answer}");
+                say!("{answer}");
             }
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => {
-            println!("{error:#}");
+            say!("{error:#}");
             Ok(ExitCode::FAILURE)
         }
     }

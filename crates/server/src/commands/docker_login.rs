@@ -23,7 +23,7 @@ pub(super) async fn run(arguments: DockerLoginArguments) -> Result<ExitCode> {
     let signer = Signer::find(&place, &environment())?;
     if arguments.print {
         let password = signer.password(&place, &place.region).await?;
-        println!("{}", password.expose_secret());
+        say!("{}", password.expose_secret());
         return Ok(ExitCode::SUCCESS);
     }
     let hosts = if arguments.hosts.is_empty() { place.hosts()? } else { arguments.hosts };

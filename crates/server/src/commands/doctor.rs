@@ -89,9 +89,9 @@ fn print(finding: &Finding) {
         Grade::Warn => "warn",
         Grade::Fail => "FAIL",
     };
-    println!("{grade:<5} {}", finding.what);
+    say!("{grade:<5} {}", finding.what);
     if let Some(advice) = &finding.advice {
-        println!("      → {advice}");
+        say!("      → {advice}");
     }
 }
 

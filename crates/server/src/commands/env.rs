@@ -48,7 +48,7 @@ pub(super) fn run(arguments: &EnvArguments) -> Result<ExitCode> {
         arguments.shell.unwrap_or_else(|| Shell::of_path(&variable("SHELL").unwrap_or_default()));
     if arguments.unset {
         for name in PLACE.iter().chain(KEYS) {
-            println!("{}", shell.unset(name));
+            say!("{}", shell.unset(name));
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -73,10 +73,10 @@ pub(super) fn run(arguments: &EnvArguments) -> Result<ExitCode> {
         }
         None => without_profile(shell, &endpoint, &place.region, &key),
     } {
-        println!("{line}");
+        say!("{line}");
     }
     for line in no_proxy(shell, &environment) {
-        println!("{line}");
+        say!("{line}");
     }
     if let Some(version) = AwsVersion::ask(AWS_VERSION_TIME)
         && !version.knows_endpoint_url()

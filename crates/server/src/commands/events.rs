@@ -40,7 +40,7 @@ pub(super) async fn run(command: EventsCommands) -> Result<ExitCode> {
         let path = format!("/events?{}", query.finish());
         let page: Events = call(&layout, Method::GET, &path, None::<&()>).await?;
         for event in &page.events {
-            println!("{}  {:<27}  {}", event.occurred_at, event.kind, event.detail);
+            say!("{}  {:<27}  {}", event.occurred_at, event.kind, event.detail);
         }
         left = left.saturating_sub(u32::try_from(page.events.len()).unwrap_or(u32::MAX));
         after = page.next;

@@ -61,15 +61,15 @@ async fn examine(arguments: &FsckArguments) -> Result<ExitCode> {
     let report =
         fsck::examine(&app, objects.as_ref(), arguments.contents).await.map_err(described)?;
     match arguments.format {
-        ReportFormat::Text => print!("{}", text(&report, arguments.contents, arguments.repair)),
-        ReportFormat::Json => println!("{}", plan(&report, arguments.contents)),
+        ReportFormat::Text => say_part!("{}", text(&report, arguments.contents, arguments.repair)),
+        ReportFormat::Json => say!("{}", plan(&report, arguments.contents)),
     }
     if arguments.repair {
         let repaired = fsck::repair(&app, &report.findings).await.map_err(described)?;
         match arguments.format {
             ReportFormat::Text if report.is_clean() => {}
-            ReportFormat::Text => println!("Repairs done: {repaired}."),
-            ReportFormat::Json => println!("{}", json!({ "repaired": repaired })),
+            ReportFormat::Text => say!("Repairs done: {repaired}."),
+            ReportFormat::Json => say!("{}", json!({ "repaired": repaired })),
         }
     }
     drop(app);

@@ -21,10 +21,10 @@ pub(super) async fn run(arguments: GcArguments) -> Result<ExitCode> {
         if arguments.status {
             print_status(&described);
         } else {
-            println!("This would be removed now:");
+            say!("This would be removed now:");
             print_garbage(&described.plan);
             if !described.plan_complete {
-                println!("That is not all of it: only a part was looked at.");
+                say!("That is not all of it: only a part was looked at.");
             }
         }
         return Ok(ExitCode::SUCCESS);
@@ -39,7 +39,7 @@ pub(super) async fn run(arguments: GcArguments) -> Result<ExitCode> {
             break;
         }
     }
-    println!("This was removed:");
+    say!("This was removed:");
     print_garbage(&removed);
     Ok(ExitCode::SUCCESS)
 }
@@ -56,20 +56,20 @@ fn sum(before: Garbage, now: Garbage) -> Garbage {
 }
 
 fn print_garbage(garbage: &Garbage) {
-    println!("  expired uploads       {}", garbage.expired_uploads);
-    println!("  blobs in repositories {}", garbage.repository_blobs);
-    println!("  blobs                 {}", garbage.blobs);
-    println!("  bytes of blobs        {}", garbage.bytes);
-    println!("  objects               {}", garbage.objects);
-    println!("  access records        {}", garbage.access_records);
+    say!("  expired uploads       {}", garbage.expired_uploads);
+    say!("  blobs in repositories {}", garbage.repository_blobs);
+    say!("  blobs                 {}", garbage.blobs);
+    say!("  bytes of blobs        {}", garbage.bytes);
+    say!("  objects               {}", garbage.objects);
+    say!("  access records        {}", garbage.access_records);
 }
 
 fn print_status(described: &GarbageCollection) {
     let more = if described.more_candidates { " or more" } else { "" };
     let last = described.last_sweep_at.as_deref().unwrap_or("none since the server started");
-    println!("grace period     {} s", described.grace_seconds);
-    println!("last sweep       {last}");
-    println!("waiting blobs    {}{more}", described.candidates);
-    println!("removed blobs    {}", described.removed_blobs);
-    println!("reclaimed bytes  {}", described.reclaimed_bytes);
+    say!("grace period     {} s", described.grace_seconds);
+    say!("last sweep       {last}");
+    say!("waiting blobs    {}{more}", described.candidates);
+    say!("removed blobs    {}", described.removed_blobs);
+    say!("reclaimed bytes  {}", described.reclaimed_bytes);
 }

@@ -98,10 +98,10 @@ async fn find(place: &PlaceArguments, mut wanted: WantedImages, is_json: bool) -
         let found: Images = call(&layout, Method::POST, "/images/find", Some(&wanted)).await?;
         for image in &found.images {
             if is_json {
-                println!("{}", serde_json::to_string(image)?);
+                say!("{}", serde_json::to_string(image)?);
             } else {
                 if count == 0 {
-                    println!("{:<40} {:<20} {:<20} PACKAGES", "IMAGE", "TAGS", "LAST PULLED");
+                    say!("{:<40} {:<20} {:<20} PACKAGES", "IMAGE", "TAGS", "LAST PULLED");
                 }
                 print_image(image);
             }
@@ -113,7 +113,7 @@ async fn find(place: &PlaceArguments, mut wanted: WantedImages, is_json: bool) -
         }
     }
     if count == 0 && !is_json {
-        println!(
+        say!(
             "No image that was scanned has this package. Packages of Debian, Ubuntu and Alpine are \
              known by their source package: openssl, not libssl3."
         );
@@ -137,22 +137,19 @@ async fn findings(
         found.next = page.next;
     }
     if is_json {
-        println!("{}", serde_json::to_string(&found)?);
+        say!("{}", serde_json::to_string(&found)?);
         return Ok(());
     }
-    println!("{} is {}. {}", found.digest, found.status, found.description);
+    say!("{} is {}. {}", found.digest, found.status, found.description);
     match &found.base {
-        None => println!("What it was built on is not known."),
+        None => say!("What it was built on is not known."),
         Some(base) => print_base(base, found.layers.len()),
     }
     let is_meant = |package: &FlawedPackage| match from {
         None => true,
         Some(origin) => (origin == FindingOrigin::Base) == (package.is_base == Some(true)),
     };
-    println!(
-        "{:<13} {:<18} {:<10} {:>5} {:<7} PACKAGE",
-        "SEVERITY", "NAME", "STATUS", "LAYER", "FROM"
-    );
+    say!("{:<13} {:<18} {:<10} {:>5} {:<7} PACKAGE", "SEVERITY", "NAME", "STATUS", "LAYER", "FROM");
     for finding in &found.findings {
         for package in finding.packages.iter().filter(|package| is_meant(package)) {
             let layer = package.layer.map_or("-".to_owned(), |layer| layer.to_string());
@@ -162,7 +159,7 @@ async fn findings(
                 None => "-",
             };
             let fixed = package.fixed_version.as_deref().map(|it| format!(" (fixed in {it})"));
-            println!(
+            say!(
                 "{:<13} {:<18} {:<10} {layer:>5} {origin:<7} {} {}{}",
                 finding.severity,
                 finding.name,
@@ -188,20 +185,20 @@ fn print_base(base: &Base, layers: usize) {
         Some(own) => format!("its first {own} of {layers} layers"),
         None => "its layers are not known here".to_owned(),
     };
-    println!("Built on {place}{digest}: {own} (known by {}).", base.known_by);
+    say!("Built on {place}{digest}: {own} (known by {}).", base.known_by);
 }
 
 async fn sbom(place: &PlaceArguments, wanted: &WantedSbom, attach: bool) -> Result<()> {
     let layout = Place::find(place)?.layout;
     if !attach {
         let sbom: Sbom = call(&layout, Method::POST, "/repositories/sbom", Some(wanted)).await?;
-        println!("{}", sbom.document);
+        say!("{}", sbom.document);
         return Ok(());
     }
     let attached: Attached =
         call(&layout, Method::POST, "/images/sbom/attach", Some(wanted)).await?;
     let how = if attached.is_new { "was attached" } else { "is attached already" };
-    println!("{} ({}) {how} to {}.", attached.digest, attached.artifact_type, attached.subject);
+    say!("{} ({}) {how} to {}.", attached.digest, attached.artifact_type, attached.subject);
     Ok(())
 }
 
@@ -209,14 +206,14 @@ async fn sboms_on_push(place: &PlaceArguments, method: Method, wanted: &SbomsOnP
     let layout = Place::find(place)?.layout;
     let holds: SbomsOnPush = call(&layout, method, "/images/sbom/on-push", Some(wanted)).await?;
     if holds.formats.is_empty() {
-        println!("No bills of materials are attached to what is pushed.");
+        say!("No bills of materials are attached to what is pushed.");
         return Ok(());
     }
     let of = match holds.filters.is_empty() {
         true => "all repositories".to_owned(),
         false => holds.filters.join(" "),
     };
-    println!("Attached to what is pushed: {} ({of}).", holds.formats.join(", "));
+    say!("Attached to what is pushed: {} ({of}).", holds.formats.join(", "));
     Ok(())
 }
 
@@ -228,7 +225,7 @@ fn print_image(image: &Image) {
         let note = if package.is_ordered { "" } else { " (not compared)" };
         format!("{} {} ({}){note}", package.name, package.version, package.ecosystem)
     });
-    println!(
+    say!(
         "{:<40} {:<20} {:<20} {}",
         format!("{}@{digest}", image.repository),
         if image.tags.is_empty() { "-".to_owned() } else { image.tags.join(" ") },

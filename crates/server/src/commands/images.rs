@@ -40,7 +40,7 @@ pub(super) async fn run(command: ImagesCommands) -> Result<ExitCode> {
                 }
             }
             if json {
-                println!("{}", serde_json::to_string_pretty(&listed)?);
+                say!("{}", serde_json::to_string_pretty(&listed)?);
             }
         }
         ImagesCommands::Unshare { place, repository, share, registry } => {
@@ -48,7 +48,7 @@ pub(super) async fn run(command: ImagesCommands) -> Result<ExitCode> {
             let layout = Place::find(&place)?.layout;
             let share: Share =
                 call(&layout, Method::POST, "/image-shares/revoke", Some(&unwanted)).await?;
-            println!("The share {} of {} is not good any more.", share.id, share.digest);
+            say!("The share {} of {} is not good any more.", share.id, share.digest);
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -84,15 +84,15 @@ async fn share(arguments: ShareArguments) -> Result<()> {
     if json {
         let mut value = serde_json::to_value(&made)?;
         value["reference"] = reference.into();
-        println!("{}", serde_json::to_string_pretty(&value)?);
+        say!("{}", serde_json::to_string_pretty(&value)?);
         return Ok(());
     }
-    println!("Share      {}\nImage      {reference}\nUser       {user}", share.id);
-    println!("Password   {password}\nGood until {}", share.expires_at);
+    say!("Share      {}\nImage      {reference}\nUser       {user}", share.id);
+    say!("Password   {password}\nGood until {}", share.expires_at);
     if let Some(uses) = share.uses_max {
-        println!("Pulls      {uses}");
+        say!("Pulls      {uses}");
     }
-    println!(
+    say!(
         "\nWhoever has the password pulls with:\n\n  docker login --username {user} \
          --password-stdin {host}\n  docker pull {reference}\n\nor, without logging in:\n\n  \
          skopeo copy --src-creds {user}:PASSWORD docker://{reference} oci:image"
@@ -103,5 +103,5 @@ async fn share(arguments: ShareArguments) -> Result<()> {
 fn print_line(share: &Share) {
     let Share { id, status, digest, made_by, expires_at, uses, uses_max, .. } = share;
     let uses_max = uses_max.map_or_else(|| "any".to_owned(), |max| max.to_string());
-    println!("{id}  {status:<8}  {expires_at}  {uses}/{uses_max}  {digest}  {made_by}");
+    say!("{id}  {status:<8}  {expires_at}  {uses}/{uses_max}  {digest}  {made_by}");
 }

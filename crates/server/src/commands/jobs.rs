@@ -24,14 +24,14 @@ pub(super) async fn run(command: JobsCommands) -> Result<ExitCode> {
         JobsCommands::Cancel { place, id } => {
             let job = one(&place, Method::POST, &format!("/jobs/{id}/cancel")).await?;
             if job.cancel_requested {
-                println!("Job {id} runs; it ends before its next change.");
+                say!("Job {id} runs; it ends before its next change.");
             } else {
-                println!("Job {id} is cancelled.");
+                say!("Job {id} is cancelled.");
             }
         }
         JobsCommands::Retry { place, id } => {
             one(&place, Method::POST, &format!("/jobs/{id}/retry")).await?;
-            println!("Job {id} runs as soon as a worker is free.");
+            say!("Job {id} runs as soon as a worker is free.");
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -44,7 +44,7 @@ async fn one(place: &PlaceArguments, method: Method, path: &str) -> Result<Job> 
 async fn list(place: &PlaceArguments, state: Option<JobState>, kind: Option<&str>) -> Result<()> {
     let layout = Place::find(place)?.layout;
     let mut after: Option<String> = None;
-    println!("{:<20} {:<28} {:<10} {:<12} OF", "ID", "KIND", "STATE", "ACCOUNT");
+    say!("{:<20} {:<28} {:<10} {:<12} OF", "ID", "KIND", "STATE", "ACCOUNT");
     loop {
         let mut query = form_urlencoded::Serializer::new(String::new());
         if let Some(state) = state.and_then(|state| state.to_possible_value()) {
@@ -60,10 +60,7 @@ async fn list(place: &PlaceArguments, state: Option<JobState>, kind: Option<&str
         let page: Jobs = call(&layout, Method::GET, &path, None::<&()>).await?;
         for job in &page.jobs {
             let account = job.account.as_deref().unwrap_or("-");
-            println!(
-                "{:<20} {:<28} {:<10} {account:<12} {}",
-                job.id, job.kind, job.state, job.subject
-            );
+            say!("{:<20} {:<28} {:<10} {account:<12} {}", job.id, job.kind, job.state, job.subject);
         }
         after = page.next;
         if after.is_none() {
@@ -74,24 +71,24 @@ async fn list(place: &PlaceArguments, state: Option<JobState>, kind: Option<&str
 
 fn print(job: &Job) {
     let total = job.progress_total.map(|total| format!(" of {total}")).unwrap_or_default();
-    println!("id         {}", job.id);
-    println!("kind       {}", job.kind);
-    println!("of         {}", job.subject);
-    println!("key        {}", job.key);
-    println!("account    {}", job.account.as_deref().unwrap_or("-"));
-    println!("state      {}", job.state);
-    println!("runs at    {}", job.run_at);
-    println!("attempts   {}", job.attempts);
-    println!("progress   {}{total}", job.progress_done);
-    println!("created    {}", job.created_at);
-    println!("changed    {}", job.updated_at);
+    say!("id         {}", job.id);
+    say!("kind       {}", job.kind);
+    say!("of         {}", job.subject);
+    say!("key        {}", job.key);
+    say!("account    {}", job.account.as_deref().unwrap_or("-"));
+    say!("state      {}", job.state);
+    say!("runs at    {}", job.run_at);
+    say!("attempts   {}", job.attempts);
+    say!("progress   {}{total}", job.progress_done);
+    say!("created    {}", job.created_at);
+    say!("changed    {}", job.updated_at);
     if let Some(lease) = &job.lease_expires_at {
-        println!("lease      until {lease}");
+        say!("lease      until {lease}");
     }
     if job.cancel_requested {
-        println!("cancelled  as soon as its worker notices");
+        say!("cancelled  as soon as its worker notices");
     }
     if let Some(error) = &job.last_error {
-        println!("error      {error}");
+        say!("error      {error}");
     }
 }

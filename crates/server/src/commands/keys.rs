@@ -50,7 +50,7 @@ async fn rotate_root(place: &PlaceArguments, new_key_file: Option<&Path>) -> Res
         ),
     }?;
     database.close().await.context("the metadata database cannot be closed")?;
-    println!("{report}");
+    say!("{report}");
     Ok(ExitCode::SUCCESS)
 }
 

@@ -37,11 +37,11 @@ pub(super) async fn run(command: MigrateCommands) -> Result<ExitCode> {
         MetadataEngine::Sqlite => to_sqlite(layout, &url).await?,
     };
     match to {
-        MetadataEngine::Postgres => println!(
+        MetadataEngine::Postgres => say!(
             "Every row is compared: {rows}. The metadata are in {url} now; start the server with \
              the same `metadata_url`.\nThe file they came from is kept as metadata.sqlite.moved."
         ),
-        MetadataEngine::Sqlite => println!(
+        MetadataEngine::Sqlite => say!(
             "Every row is compared: {rows}. The metadata are in {} now; start the server without \
              `metadata_url`.\nThe database they came from is kept and refuses to be served.",
             layout.metadata().display()

@@ -86,12 +86,14 @@ pub(crate) fn run(command: Subcommands) -> Result<ExitCode> {
         Subcommands::Migrate(command) => block_on(migrate::run(command)),
         Subcommands::Config(ConfigCommands::Check(flags)) => block_on(check_config(flags)),
         Subcommands::Version => {
-            println!("tonnage {}", env!("CARGO_PKG_VERSION"));
+            say!("tonnage {}", env!("CARGO_PKG_VERSION"));
             Ok(ExitCode::SUCCESS)
         }
         Subcommands::Completions { shell } => {
             let mut command = Arguments::command();
-            clap_complete::generate(shell, &mut command, "tonnage", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut command, "tonnage", &mut script);
+            say_part!("{}", String::from_utf8_lossy(&script));
             Ok(ExitCode::SUCCESS)
         }
         Subcommands::Api(command) => block_on(api::run(command)),
@@ -128,16 +130,16 @@ async fn check_config(flags: SettingFlags) -> Result<ExitCode> {
     examine(&Layout::new(config.storage.data_dir.clone()), &config).await?;
     let addresses: Vec<String> =
         config.listeners.addresses.iter().map(ToString::to_string).collect();
-    println!("The configuration is right.");
-    println!("  data directory  {}", config.storage.data_dir.display());
-    println!("  listen          {}", addresses.join(", "));
+    say!("The configuration is right.");
+    say!("  data directory  {}", config.storage.data_dir.display());
+    say!("  listen          {}", addresses.join(", "));
     if !config.public.addresses.is_empty() {
         let addresses = config.public.addresses.iter();
         let addresses: Vec<String> = addresses.map(ToString::to_string).collect();
-        println!("  public listen   {}", addresses.join(", "));
+        say!("  public listen   {}", addresses.join(", "));
     }
     if let Some(domain) = &config.registry.domain {
-        println!("  domain          {domain}");
+        say!("  domain          {domain}");
     }
     Ok(ExitCode::SUCCESS)
 }

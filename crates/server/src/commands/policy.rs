@@ -35,7 +35,7 @@ pub(super) fn run(command: PolicyCommands) -> Result<ExitCode> {
                 let answer: Explained =
                     call(&layout, Method::POST, "/policies/explain", Some(&question)).await?;
                 match format {
-                    ReportFormat::Json => println!("{}", serde_json::to_string(&answer)?),
+                    ReportFormat::Json => say!("{}", serde_json::to_string(&answer)?),
                     ReportFormat::Text => print_explained(&answer),
                 }
                 Ok(if answer.allowed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -64,23 +64,23 @@ fn parse_keys(context: &[String]) -> Result<Vec<(String, Vec<String>)>> {
 }
 
 fn print_explained(answer: &Explained) {
-    println!("{}", if answer.allowed { "Allowed" } else { "Denied" });
+    say!("{}", if answer.allowed { "Allowed" } else { "Denied" });
     for because in &answer.because {
-        println!("  {because}");
+        say!("  {because}");
     }
     for statement in &answer.passed_over {
-        println!("  passed over {statement}");
+        say!("  passed over {statement}");
     }
     if !answer.told.is_empty() {
-        println!("The principal is told:\n  {}", answer.told);
+        say!("The principal is told:\n  {}", answer.told);
     }
-    println!("Policies that have a say:");
+    say!("Policies that have a say:");
     for (kind, name) in &answer.considered {
-        println!("  {kind} {name:?}");
+        say!("  {kind} {name:?}");
     }
-    println!("Condition keys:");
+    say!("Condition keys:");
     for (key, values) in &answer.keys {
-        println!("  {key} = {}", values.join(", "));
+        say!("  {key} = {}", values.join(", "));
     }
 }
 
@@ -137,17 +137,17 @@ fn lint_text(text: &str, kind: Option<LintKind>) -> ExitCode {
     };
     match lint(text, kind, &limits, &policy_actions::known()) {
         Ok(findings) if findings.is_empty() => {
-            println!("No mistake was found.");
+            say!("No mistake was found.");
             ExitCode::SUCCESS
         }
         Ok(findings) => {
             for finding in findings {
-                println!("{}: {}: {}", finding.severity, finding.path, finding.message);
+                say!("{}: {}: {}", finding.severity, finding.path, finding.message);
             }
             ExitCode::FAILURE
         }
         Err(error) => {
-            println!("error: {error}");
+            say!("error: {error}");
             ExitCode::FAILURE
         }
     }

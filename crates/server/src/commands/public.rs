@@ -43,11 +43,11 @@ pub(super) async fn run(command: PublicCommands) -> Result<ExitCode> {
         PublicCommands::Set(arguments) => set(arguments).await?,
         PublicCommands::Verify { place, account } => {
             verify(&place, &account, Method::PUT).await?;
-            println!("The public registry of account {account} is verified.");
+            say!("The public registry of account {account} is verified.");
         }
         PublicCommands::Unverify { place, account } => {
             verify(&place, &account, Method::DELETE).await?;
-            println!("The public registry of account {account} is not verified.");
+            say!("The public registry of account {account} is not verified.");
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -58,8 +58,8 @@ async fn pulls(place: &Place, path: &str, by: Option<&str>, json: bool) -> Resul
     let mut listed = Vec::new();
     match by {
         _ if json => {}
-        None => println!("{:10}  {:>8}  {:24}  {:16}  DIGEST", "DAY", "PULLS", "TAG", "PLATFORM"),
-        Some(by) => println!("{:>8}  {}", "PULLS", by.to_uppercase()),
+        None => say!("{:10}  {:>8}  {:24}  {:16}  DIGEST", "DAY", "PULLS", "TAG", "PLATFORM"),
+        Some(by) => say!("{:>8}  {}", "PULLS", by.to_uppercase()),
     }
     loop {
         let after_encoded: String =
@@ -79,7 +79,7 @@ async fn pulls(place: &Place, path: &str, by: Option<&str>, json: bool) -> Resul
         }
     }
     if json {
-        println!("{}", serde_json::to_string_pretty(&listed)?);
+        say!("{}", serde_json::to_string_pretty(&listed)?);
     }
     Ok(())
 }
@@ -88,11 +88,11 @@ fn print_count(count: PullCount, is_sum: bool) {
     let PullCount { day, tag, digest, platform, network, pulls } = count;
     if is_sum {
         let name = day.or(tag).or(digest).or(platform).or(network);
-        println!("{pulls:>8}  {}", name.as_deref().unwrap_or("-"));
+        say!("{pulls:>8}  {}", name.as_deref().unwrap_or("-"));
         return;
     }
     let [day, tag, digest, platform] = [day, tag, digest, platform].map(Option::unwrap_or_default);
-    println!("{day:10}  {pulls:>8}  {tag:24}  {platform:16}  {digest}");
+    say!("{day:10}  {pulls:>8}  {tag:24}  {platform:16}  {digest}");
 }
 
 async fn domains(command: PublicDomainCommands) -> Result<()> {
@@ -115,14 +115,14 @@ async fn domains(command: PublicDomainCommands) -> Result<()> {
     let path = format!("/public/{}/domains/{domain}{verb}", parse_account(&account)?);
     if method == Method::DELETE {
         let _: serde_json::Value = call(&layout, method, &path, None::<&()>).await?;
-        println!("The public registry of account {account} has no domain {domain}.");
+        say!("The public registry of account {account} has no domain {domain}.");
         return Ok(());
     }
     let is_proof = method == Method::PUT;
     let known: PublicDomain = call(&layout, method, &path, None::<&()>).await?;
     print_domain(&known);
     if is_proof && known.status == "PENDING" {
-        println!(
+        say!(
             "\nServe a file with this line at this address, or have this text record in the DNS, then \
              call this once more; both are looked for now, and by themselves for a week."
         );
@@ -132,13 +132,13 @@ async fn domains(command: PublicDomainCommands) -> Result<()> {
 
 fn print_domain(domain: &PublicDomain) {
     let PublicDomain { domain, status, file, line, record, text, checked_at, problem } = domain;
-    println!("Domain   {domain}\nStatus   {status}\nAddress  {file}\nLine     {line}");
-    println!("Record   {record} TXT \"{text}\"");
+    say!("Domain   {domain}\nStatus   {status}\nAddress  {file}\nLine     {line}");
+    say!("Record   {record} TXT \"{text}\"");
     if let Some(at) = checked_at {
-        println!("Looked   {at}");
+        say!("Looked   {at}");
     }
     if !problem.is_empty() {
-        println!("Problem  {problem}");
+        say!("Problem  {problem}");
     }
 }
 
@@ -179,7 +179,7 @@ fn print_settings(settings: &PublicSettings) {
         some => format!(", except {}", some.join(" ")),
     };
     let scan = if settings.scan_on_push == Some(true) { "on" } else { "off" };
-    println!("Repository  {}\nTags        {tags}{except}\nScan        {scan}", settings.repository);
+    say!("Repository  {}\nTags        {tags}{except}\nScan        {scan}", settings.repository);
 }
 
 async fn aliases(command: PublicAliasCommands) -> Result<()> {
@@ -202,7 +202,7 @@ async fn aliases(command: PublicAliasCommands) -> Result<()> {
     let path = format!("/public/{}/aliases/{name}/{verb}", parse_account(&account)?);
     let alias: PublicAlias = call(&place.layout, Method::POST, &path, None::<&()>).await?;
     let primary = if alias.primary { ", primary" } else { "" };
-    println!("Alias {} of account {}: {}{primary}.", alias.name, alias.account, alias.status);
+    say!("Alias {} of account {}: {}{primary}.", alias.name, alias.account, alias.status);
     Ok(())
 }
 
@@ -219,7 +219,7 @@ async fn list(place: &PlaceArguments) -> Result<()> {
                 (false, false) => "",
             };
             let PublicAlias { account, name, status, requested_at, .. } = alias;
-            println!("{account}  {status:<8}  {requested_at}  {name}  {kind}");
+            say!("{account}  {status:<8}  {requested_at}  {name}  {kind}");
         }
         let Some(next) = page.next else { return Ok(()) };
         let query =

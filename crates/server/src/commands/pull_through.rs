@@ -49,9 +49,9 @@ fn print(tags: &[RefreshedTag]) -> bool {
     for RefreshedTag { tag, digest, is_new, failure } in tags {
         let digest = digest.as_deref().unwrap_or("-");
         match (failure, is_new) {
-            (Some(failure), _) => println!("{tag}  {digest}  failed: {failure}"),
-            (None, true) => println!("{tag}  {digest}  new"),
-            (None, false) => println!("{tag}  {digest}  unchanged"),
+            (Some(failure), _) => say!("{tag}  {digest}  failed: {failure}"),
+            (None, true) => say!("{tag}  {digest}  new"),
+            (None, false) => say!("{tag}  {digest}  unchanged"),
         }
     }
     tags.iter().all(|tag| tag.failure.is_none())

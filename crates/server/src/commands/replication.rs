@@ -112,27 +112,31 @@ fn list(items: &[String], otherwise: &str) -> String {
 
 fn print_refinements(refinements: &Refinements) {
     if refinements.destinations.is_empty() {
-        println!("The registry has no replication rules.");
+        say!("The registry has no replication rules.");
     }
     for refinement in &refinements.destinations {
         let account = refinement.to_account.as_deref().unwrap_or("-");
         let note = if refinement.is_configured { "" } else { " (no rule has it)" };
-        println!("{account}/{}{note}", refinement.to_region);
-        println!("  repositories  {}", list(&refinement.repositories, "as the rules say"));
-        println!("  tags          {}", list(&refinement.tags, "all"));
-        println!("  settings      {}", list(&refinement.settings, "none"));
+        say!("{account}/{}{note}", refinement.to_region);
+        say!("  repositories  {}", list(&refinement.repositories, "as the rules say"));
+        say!("  tags          {}", list(&refinement.tags, "all"));
+        say!("  settings      {}", list(&refinement.settings, "none"));
     }
 }
 
 fn print_destinations(destinations: &[Destination]) {
-    println!(
+    say!(
         "{:<30} {:>8} {:<24} {:<24} {:>10}",
-        "DESTINATION", "WAITING", "OLDEST", "LAST COPY", "FAILED 24H"
+        "DESTINATION",
+        "WAITING",
+        "OLDEST",
+        "LAST COPY",
+        "FAILED 24H"
     );
     for found in destinations {
         let more = if found.more_waiting { "+" } else { "" };
         let note = if found.is_configured { "" } else { " (no rule has it)" };
-        println!(
+        say!(
             "{:<30} {:>8} {:<24} {:<24} {:>10}{note}",
             format!("{}/{}", found.account, found.region),
             format!("{}{more}", found.waiting),
@@ -148,7 +152,7 @@ async fn print_copies(
     repository: &str,
     registry: &RegistryArguments,
 ) -> Result<()> {
-    println!("{:<30} {:<12} {:>9} {:<20} WHAT", "DESTINATION", "STATUS", "LAG", "REASON");
+    say!("{:<30} {:<12} {:>9} {:<20} WHAT", "DESTINATION", "STATUS", "LAG", "REASON");
     let mut after: Option<String> = None;
     loop {
         let mut more = vec![("repository", repository)];
@@ -166,7 +170,7 @@ async fn print_copies(
 }
 
 fn print_copy(copy: &Copy) {
-    println!(
+    say!(
         "{:<30} {:<12} {:>9} {:<20} {} {}",
         format!("{}/{}", copy.account, copy.region),
         copy.status,
@@ -191,9 +195,9 @@ async fn retry_all(place: &PlaceArguments, mut retry: Retry) -> Result<()> {
             break;
         }
     }
-    println!("Queued again: {images} copies of images, {settings} settings.");
+    say!("Queued again: {images} copies of images, {settings} settings.");
     if jobs > 0 {
-        println!("Jobs that had given up and run again: {jobs}.");
+        say!("Jobs that had given up and run again: {jobs}.");
     }
     Ok(())
 }

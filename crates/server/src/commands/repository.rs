@@ -22,7 +22,7 @@ pub(super) async fn run(command: RepositoryCommands) -> Result<ExitCode> {
             let layout = Place::find(&place)?.layout;
             let set: NewName =
                 call(&layout, Method::POST, "/repositories/rename", Some(&wanted)).await?;
-            println!("The repository {} is {} now.", set.repository, set.new_name);
+            say!("The repository {} is {} now.", set.repository, set.new_name);
         }
         RepositoryCommands::TagHistory { place, repository, tag, limit, registry } => {
             print_tag_history(&place, &repository, tag.as_deref(), limit, &registry).await?;
@@ -48,7 +48,7 @@ async fn print_tag_history(
     registry: &RegistryArguments,
 ) -> Result<()> {
     let layout = Place::find(place)?.layout;
-    println!("{:<30} {:<20} {:<71} WHO", "WHEN", "TAG", "IMAGE");
+    say!("{:<30} {:<20} {:<71} WHO", "WHEN", "TAG", "IMAGE");
     let (mut after, mut printed): (Option<String>, usize) = (None, 0);
     loop {
         let mut query = form_urlencoded::Serializer::new(String::new());
@@ -64,7 +64,7 @@ async fn print_tag_history(
         let path = format!("/repositories/tag-history?{}", query.finish());
         let page: TagMoves = call(&layout, Method::GET, &path, None::<&()>).await?;
         for moved in page.moves.iter().take(limit - printed) {
-            println!(
+            say!(
                 "{:<30} {:<20} {:<71} {}",
                 moved.at,
                 moved.tag,
@@ -89,6 +89,6 @@ async fn put_sparse_manifests(place: &PlaceArguments, wanted: &SparseManifests) 
         Some(false) => "may not refer",
         None => "may refer, as the server is set,",
     };
-    println!("Manifests of {} {may} to what it does not hold.", set.repository);
+    say!("Manifests of {} {may} to what it does not hold.", set.repository);
     Ok(())
 }

@@ -87,13 +87,15 @@ pub(super) async fn run(arguments: RestoreArguments) -> Result<ExitCode> {
     drop(metadata);
     database.close().await.context("the metadata database cannot be closed")?;
     Pending::remove(layout)?;
-    println!(
+    say!(
         "Restored the snapshot {}: {} rows and {} objects. Start the server with the same settings \
          and root key.",
-        snapshot.id, restored.rows, restored.objects
+        snapshot.id,
+        restored.rows,
+        restored.objects
     );
     if snapshot.lost > 0 {
-        println!(
+        say!(
             "The registry had lost {} objects when it was backed up; `tonnage fsck` names the \
              images that need them.",
             snapshot.lost

@@ -20,29 +20,29 @@ pub(super) async fn run(command: ScannersCommands) -> Result<ExitCode> {
             let layout = Place::find(&place)?.layout;
             let listed: Scanners = call(&layout, Method::GET, "/scanners", None::<&()>).await?;
             if listed.scanners.is_empty() {
-                println!("There are no other scanners: the setting `scanner` names them.");
+                say!("There are no other scanners: the setting `scanner` names them.");
             }
             for scanner in listed.scanners {
-                println!("{} {}", scanner.name, scanner.url);
-                println!("  registry   {}", scanner.registry);
-                println!("  timeout    {} s", scanner.timeout_seconds);
-                println!("  rescan     {} s", scanner.rescan_seconds);
+                say!("{} {}", scanner.name, scanner.url);
+                say!("  registry   {}", scanner.registry);
+                say!("  timeout    {} s", scanner.timeout_seconds);
+                say!("  rescan     {} s", scanner.rescan_seconds);
             }
         }
         ScannersCommands::Test { place, name } => {
             let layout = Place::find(&place)?.layout;
             let path = format!("/scanners/{name}/test");
             let tested: TestedScanner = call(&layout, Method::POST, &path, None::<&()>).await?;
-            println!("{} {}", plain(&tested.name), plain(&tested.version));
-            println!("  vendor     {}", plain(&tested.vendor));
+            say!("{} {}", plain(&tested.name), plain(&tested.version));
+            say!("  vendor     {}", plain(&tested.vendor));
             for able in tested.capabilities {
-                println!("  makes      {} reports", plain(&able.kind));
-                able.produces.iter().for_each(|kind| println!("             {}", plain(kind)));
-                println!("  of");
-                able.consumes.iter().for_each(|kind| println!("             {}", plain(kind)));
+                say!("  makes      {} reports", plain(&able.kind));
+                able.produces.iter().for_each(|kind| say!("             {}", plain(kind)));
+                say!("  of");
+                able.consumes.iter().for_each(|kind| say!("             {}", plain(kind)));
             }
             for (key, value) in tested.properties {
-                println!("  {} = {}", plain(&key), plain(&value));
+                say!("  {} = {}", plain(&key), plain(&value));
             }
         }
     }

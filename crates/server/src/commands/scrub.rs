@@ -31,36 +31,39 @@ pub(super) async fn run(arguments: ScrubArguments) -> Result<ExitCode> {
 
 fn print(status: &Scrub) {
     match status.bytes_per_second {
-        0 => println!("rate        off (`scrub_rate` is 0)"),
-        rate => println!("rate        {rate} bytes a second"),
+        0 => say!("rate        off (`scrub_rate` is 0)"),
+        rate => say!("rate        {rate} bytes a second"),
     }
     match &status.running {
         Some(pass) => print_pass("running", pass),
-        None if status.bytes_per_second > 0 => println!("next pass   {}", status.next_pass_at),
+        None if status.bytes_per_second > 0 => say!("next pass   {}", status.next_pass_at),
         None => {}
     }
     match &status.last {
         Some(pass) => print_pass("last pass", pass),
-        None => println!("last pass   none yet"),
+        None => say!("last pass   none yet"),
     }
     if status.damaged.is_empty() {
-        println!("damaged     nothing");
+        say!("damaged     nothing");
         return;
     }
-    println!("damaged, not served until it is pushed again:");
+    say!("damaged, not served until it is pushed again:");
     for name in &status.damaged {
-        println!("  {name}");
+        say!("  {name}");
     }
     if status.damaged_omitted > 0 {
-        println!("  and {} more", status.damaged_omitted);
+        say!("  and {} more", status.damaged_omitted);
     }
 }
 
 fn print_pass(name: &str, pass: &ScrubPass) {
     let started = pass.started_at.as_deref().unwrap_or("unknown");
     let until = pass.ended_at.as_ref().map(|at| format!(" to {at}")).unwrap_or_default();
-    println!(
+    say!(
         "{name:<11} since {started}{until}: {} looked at, {} bytes, {} damaged, {} unreadable",
-        pass.checked, pass.bytes, pass.damaged, pass.unreadable
+        pass.checked,
+        pass.bytes,
+        pass.damaged,
+        pass.unreadable
     );
 }

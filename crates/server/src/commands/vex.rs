@@ -27,26 +27,29 @@ pub(super) async fn run(command: VexCommands) -> Result<ExitCode> {
             };
             let wanted = WantedVex { document, ..of(registry, name) };
             let put: Vex = ask(&place, "put", &wanted).await?;
-            println!("{} holds for the registry: {} statements.", put.name, put.statements);
+            say!("{} holds for the registry: {} statements.", put.name, put.statements);
         }
         VexCommands::List { place, registry } => {
             let found: VexDocuments = ask(&place, "list", &of(registry, String::new())).await?;
-            println!("{:<40} {:>10} {:<24} DIGEST", "NAME", "STATEMENTS", "SINCE");
+            say!("{:<40} {:>10} {:<24} DIGEST", "NAME", "STATEMENTS", "SINCE");
             for found in &found.documents {
-                println!(
+                say!(
                     "{:<40} {:>10} {:<24} {}",
-                    found.name, found.statements, found.updated_at, found.digest
+                    found.name,
+                    found.statements,
+                    found.updated_at,
+                    found.digest
                 );
             }
         }
         VexCommands::Show { place, name, registry } => {
             let found: Vex = ask(&place, "get", &of(registry, name)).await?;
-            print!("{}", found.document.unwrap_or_default());
+            say_part!("{}", found.document.unwrap_or_default());
         }
         VexCommands::Delete { place, name, registry } => {
             let wanted = of(registry, name);
             let _: serde_json::Value = ask(&place, "delete", &wanted).await?;
-            println!("{} is gone. What it suppressed counts again.", wanted.name);
+            say!("{} is gone. What it suppressed counts again.", wanted.name);
         }
     }
     Ok(ExitCode::SUCCESS)

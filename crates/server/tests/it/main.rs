@@ -9,6 +9,7 @@ mod http;
 mod lifecycle;
 mod offline;
 mod other_registries;
+mod output;
 mod policies;
 mod postgres;
 mod repository;
